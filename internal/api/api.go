@@ -1,0 +1,125 @@
+// Package api is DynamoDB's operations: it decodes requests, checks them in DynamoDB's order and with its words, runs them on
+// package db, and encodes the answers. Each operation is one file; ops.go lists them all. It knows no HTTP.
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// Account is the account id of everybody.
+const Account = "000000000000"
+
+// Options for New.
+type Options struct {
+	// Region stands in ARNs where the request was not signed for one. Empty: us-east-1.
+	Region string
+	Logger *slog.Logger
+}
+
+// Service answers requests. It is safe for concurrent use.
+type Service struct {
+	db     *db.DB
+	region string
+	log    *slog.Logger
+	calls  sync.Pool
+}
+
+// New returns the service of a database.
+func New(d *db.DB, o Options) *Service {
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Service{db: d, region: o.Region, log: o.Logger, calls: sync.Pool{New: func() any { return new(call) }}}
+}
+
+// Request is one call as it came over the wire.
+type Request struct {
+	Target    string // X-Amz-Target: prefix.Operation
+	Body      []byte // must not change until Serve returns; not kept after that
+	Region    string // that the request was signed for; empty: the service's own
+	Principal string // who signed it
+	ID        string // the request's id, for the log
+}
+
+// call is one request being answered, with the scratch memory that is reused for the next.
+type call struct {
+	ctx    context.Context
+	svc    *Service
+	db     *db.DB
+	region string
+	body   []byte
+
+	scan   item.Scanner
+	dec    item.Decoder
+	params expr.Params
+	ph     placeholders // ExpressionAttributeNames and -Values; its params are the call's
+	out    []byte       // the answer; handlers append to it
+}
+
+// Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.
+func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int, body []byte) {
+	c := s.calls.Get().(*call)
+	defer s.calls.Put(c)
+	c.ctx, c.svc, c.db, c.body, c.out = ctx, s, s.db, r.Body, out
+	c.region = r.Region
+	if c.region == "" {
+		c.region = s.region
+	}
+	c.dec.Reset()
+	c.params.Reset()
+	c.ph = placeholders{params: &c.params}
+	n := len(out)
+	err := s.run(c, r)
+	status, body = 200, c.out
+	if err != nil {
+		e := s.wireError(err, r)
+		status, body = e.Status, e.append(c.out[:n])
+	}
+	c.ctx, c.body, c.out = nil, nil, nil
+	return status, body
+}
+
+// run finds the operation and calls its handler.
+func (s *Service) run(c *call, r *Request) error {
+	op := operationOf(r.Target)
+	if op == nil || op.handle == nil {
+		if err := c.wellFormed(); err != nil {
+			return err
+		}
+		return errUnknownOperation
+	}
+	return op.handle(c)
+}
+
+// wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as InternalServerError.
+func (s *Service) wireError(err error, r *Request) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	switch {
+	case errors.Is(err, db.ErrTableNotFound):
+		return errNotFound
+	case errors.Is(err, db.ErrCollectionTooLarge):
+		return (&Error{Code: "ItemCollectionSizeLimitExceededException", Message: "Collection size exceeded."}).fill()
+	case errors.Is(err, kv.ErrConflict):
+		return (&Error{Code: "ThrottlingException", Message: "The item is locked by other requests. Please try again shortly."}).fill()
+	case errors.Is(err, kv.ErrNoSpace):
+		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the disk is nearly full."}).fill()
+	}
+	if !errors.Is(err, context.Canceled) {
+		s.log.Error("request failed", "target", r.Target, "request_id", r.ID, "error", err)
+	}
+	return (&Error{Code: "InternalServerError", Message: "Internal server error"}).fill()
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// violations collects what the constraints of the service model find, for DynamoDB's "N validation errors detected".
+type violations struct{ list []string }
+
+// maxViolations is how many DynamoDB reports at most.
+const maxViolations = 10
+
+// add notes a violation: the value as printed, the member's path, and the constraint's text.
+func (v *violations) add(value, path, constraint string) {
+	v.note("Value '" + value + "' at '" + path + "' failed to satisfy constraint: " + constraint)
+}
+
+// null notes that a required member is absent.
+func (v *violations) null(path string) {
+	v.note("Value null at '" + path + "' failed to satisfy constraint: Member must not be null")
+}
+
+// note adds a whole problem text.
+func (v *violations) note(text string) {
+	if len(v.list) < maxViolations {
+		v.list = append(v.list, text)
+	}
+}
+
+// err returns the ValidationException of all violations, or nil.
+func (v *violations) err() error {
+	switch len(v.list) {
+	case 0:
+		return nil
+	case 1:
+		return validation("1 validation error detected: " + v.list[0])
+	}
+	return validation(strconv.Itoa(len(v.list)) + " validation errors detected: " + strings.Join(v.list, "; "))
+}
+
+// enum is a set of legal values, in the order in which DynamoDB prints them.
+type enum []string
+
+// The enums (reference validation.md §2.1).
+var (
+	enumConsumed      = enum{"INDEXES", "TOTAL", "NONE"}
+	enumReturnValues  = enum{"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"}
+	enumOnFailure     = enum{"ALL_OLD", "NONE"}
+	enumMetrics       = enum{"SIZE", "NONE"}
+	enumSelect        = enum{"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"}
+	enumConditional   = enum{"OR", "AND"}
+	enumComparison    = enum{"IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS"}
+	enumAction        = enum{"ADD", "PUT", "DELETE"}
+	enumAttributeType = enum{"B", "N", "S"}
+	enumKeyType       = enum{"HASH", "RANGE"}
+	enumProjection    = enum{"ALL", "INCLUDE", "KEYS_ONLY"}
+	enumBilling       = enum{"PROVISIONED", "PAY_PER_REQUEST"}
+)
+
+// enum checks a member that may be absent.
+func (v *violations) enum(o optString, path string, set enum) {
+	if !o.Set {
+		return
+	}
+	for _, e := range set {
+		if o.V == e {
+			return
+		}
+	}
+	v.add(o.V, path, "Member must satisfy enum value set: ["+strings.Join(set, ", ")+"]")
+}
+
+// integer checks the bounds of a member that may be absent. No maximum: max < min.
+func (v *violations) integer(o optInt, path string, min, max int64) {
+	switch {
+	case !o.Set:
+	case o.V < min:
+		v.add(strconv.FormatInt(o.V, 10), path, fmt.Sprintf("Member must have value greater than or equal to %d", min))
+	case max >= min && o.V > max:
+		v.add(strconv.FormatInt(o.V, 10), path, fmt.Sprintf("Member must have value less than or equal to %d", max))
+	}
+}
+
+// length checks the length of a string or list printed as value.
+func (v *violations) length(n int, value, path string, min, max int) {
+	switch {
+	case n < min:
+		v.add(value, path, fmt.Sprintf("Member must have length greater than or equal to %d", min))
+	case max >= min && n > max:
+		v.add(value, path, fmt.Sprintf("Member must have length less than or equal to %d", max))
+	}
+}
+
+// namePattern is the constraint on the names of tables and indexes.
+const namePattern = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+
+// isName tells whether s matches namePattern; an empty s does not.
+func isName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// name checks an index name (or another name of 3 to 255 characters) that may be absent: pattern first, then length.
+func (v *violations) name(o optString, path string) {
+	if !o.Set {
+		return
+	}
+	if o.V != "" && !isName(o.V) {
+		v.add(o.V, path, namePattern)
+	}
+	v.length(len(o.V), o.V, path, 3, 255)
+}
+
+// tableName checks a TableName that is required. min is the least length: 1 for the data plane, 3 for the control plane.
+func (v *violations) tableName(o optString, min int) {
+	const path = "tableName"
+	switch {
+	case !o.Set:
+		v.null(path)
+	case strings.HasPrefix(o.V, "arn:"):
+		if _, problem := tableOfARN(o.V); problem != "" {
+			v.note(problem + " in '" + o.V + "'")
+		}
+	default:
+		if o.V != "" && !isName(o.V) {
+			v.add(o.V, path, namePattern)
+		}
+		v.length(len(o.V), o.V, path, min, 255)
+	}
+}
+
+// tableOfARN returns the table's name in a table's ARN, or what is wrong with it. Region and account are not looked at:
+// a table is one and the same under all of them.
+func tableOfARN(arn string) (name, problem string) {
+	parts := strings.SplitN(arn, ":", 6) // arn:partition:dynamodb:region:account:resource
+	switch {
+	case len(parts) < 6 || parts[2] != "dynamodb":
+		return "", "Invalid resource type"
+	case parts[1] != "aws" && !strings.HasPrefix(parts[1], "aws-"):
+		return "", "Invalid AWS partition"
+	}
+	name, ok := strings.CutPrefix(parts[5], "table/")
+	if !ok || !isName(name) {
+		return "", "Invalid resource type"
+	}
+	return name, ""
+}
+
+// bareTableName is the table's name in a checked TableName, which may be an ARN.
+func bareTableName(s string) string {
+	if strings.HasPrefix(s, "arn:") {
+		name, _ := tableOfARN(s)
+		return name
+	}
+	return s
+}

@@ -1,0 +1,324 @@
+package api
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/partita-db/partita/internal/item"
+)
+
+// request is an operation's request struct: it decodes its own members.
+type request interface {
+	// names are the operation's members in the order of the service model, in which DynamoDB looks for type errors.
+	names() []string
+	// member decodes the value at c.scan into the named member. It consumes the value whatever the name: an unknown
+	// member is skipped (c.skip). It is not called for null, which counts as absent. A member sent twice is decoded
+	// twice, and the last one counts.
+	member(c *call, name string) error
+}
+
+// The members of requests: a value and whether it was sent. Strings are views of the request's body: whoever keeps one
+// beyond the call clones it.
+type (
+	optString struct {
+		Set bool
+		V   string
+	}
+	optBool struct {
+		Set bool
+		V   bool
+	}
+	optInt struct {
+		Set bool
+		V   int64
+	}
+	optStrings struct {
+		Set bool
+		V   []string
+	}
+	// optItem is a map of attribute names to values (Item, Key, ExclusiveStartKey). With faults, V is missing.
+	optItem struct {
+		Set    bool
+		V      item.Item
+		Faults item.Faults
+	}
+)
+
+// view returns b as a string without copying.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// decode decodes the body into r. Members are decoded in the order sent; only if that fails is the body walked again in
+// the model's order, to find the error that DynamoDB reports.
+func (c *call) decode(r request) error {
+	c.scan.Reset(c.body)
+	err := c.object(inField, "", func(name string) error { return r.member(c, name) })
+	if err == nil {
+		err = c.scan.End()
+	}
+	if err == nil {
+		return nil
+	}
+	if err := c.wellFormed(); err != nil {
+		return err
+	}
+	return c.firstTypeError(r)
+}
+
+// wellFormed reports errSyntax unless the body is one JSON object.
+func (c *call) wellFormed() error {
+	c.scan.Reset(c.body)
+	if c.scan.Kind() != item.KindObject || c.scan.Skip() != nil || c.scan.End() != nil {
+		return errSyntax
+	}
+	return nil
+}
+
+// firstTypeError finds the type error of the first member, in the model's order, that has one.
+func (c *call) firstTypeError(r request) error {
+	at := map[string]int{}
+	c.scan.Reset(c.body)
+	err := c.object(inField, "", func(name string) error {
+		at[strings.Clone(name)] = c.scan.Pos()
+		return c.scan.Skip()
+	})
+	if err != nil {
+		return errSyntax
+	}
+	for _, name := range r.names() {
+		pos, ok := at[name]
+		if !ok {
+			continue
+		}
+		c.scan.Seek(pos)
+		if err := r.member(c, name); err != nil {
+			return serialization(err)
+		}
+	}
+	return errSyntax
+}
+
+// serialization words an error of decoding.
+func serialization(err error) error {
+	var t *item.TypeError
+	if errors.As(err, &t) {
+		return (&Error{Code: "SerializationException", Message: t.Message}).fill()
+	}
+	return errSyntax
+}
+
+// typeError is a *item.TypeError with the message.
+func typeError(message string) error { return &item.TypeError{Message: message} }
+
+// place says where a structure or map stands, on which its type errors depend.
+type place int
+
+const (
+	inField   place = iota // a structure as a named member
+	inElement              // a structure as an element of a list or a map's value
+	inMap                  // a map; shape is its value type as Java spells it
+)
+
+// The Java names in type errors.
+const (
+	shapes     = "com.amazonaws.dynamodb.v20120810."
+	javaString = "java.lang.String"
+)
+
+// object decodes a structure or map: it calls member for each name whose value is not null, with the scanner at the value,
+// which member consumes. shape is the Java name in the error for an array.
+func (c *call) object(p place, shape string, member func(name string) error) error {
+	switch c.scan.Kind() {
+	case item.KindObject:
+	case item.KindArray:
+		if p == inMap {
+			return typeError("Unrecognized collection type java.util.Map<java.lang.String, " + shape + ">")
+		}
+		return typeError("Unrecognized collection type class " + shapes + shape)
+	case item.KindEnd:
+		return item.ErrSyntax
+	default:
+		if p == inElement {
+			return typeError("Unexpected value type in payload")
+		}
+		return typeError("Unexpected field type")
+	}
+	if err := c.scan.Enter(); err != nil {
+		return err
+	}
+	for {
+		name, more, err := c.scan.NextKey()
+		if err != nil || !more {
+			return err
+		}
+		if c.scan.Kind() == item.KindNull {
+			if err := c.scan.Literal(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := member(view(name)); err != nil {
+			return err
+		}
+	}
+}
+
+// list decodes a list: it calls element for each element that is not null, with the scanner at it.
+func (c *call) list(element func(i int) error) error {
+	switch c.scan.Kind() {
+	case item.KindArray:
+	case item.KindObject:
+		return typeError("Start of structure or map found where not expected")
+	case item.KindEnd:
+		return item.ErrSyntax
+	default:
+		return typeError("Unexpected field type")
+	}
+	if err := c.scan.Enter(); err != nil {
+		return err
+	}
+	for i := 0; ; {
+		more, err := c.scan.NextElement()
+		if err != nil || !more {
+			return err
+		}
+		if c.scan.Kind() == item.KindNull {
+			if err := c.scan.Literal(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := element(i); err != nil {
+			return err
+		}
+		i++
+	}
+}
+
+// skip consumes a value that is not looked at.
+func (c *call) skip() error { return c.scan.Skip() }
+
+// str decodes a String member. The text is a view of the body or of the scanner's memory.
+func (c *call) str(dst *optString) error {
+	s, err := c.text()
+	if err != nil {
+		return err
+	}
+	dst.Set, dst.V = true, s
+	return nil
+}
+
+// text decodes a String.
+func (c *call) text() (string, error) {
+	switch c.scan.Kind() {
+	case item.KindString:
+		b, err := c.scan.String()
+		return view(b), err
+	case item.KindInteger:
+		return "", typeError("NUMBER_VALUE cannot be converted to String")
+	case item.KindDecimal:
+		return "", typeError("DECIMAL_VALUE cannot be converted to String")
+	case item.KindTrue:
+		return "", typeError("TRUE_VALUE cannot be converted to String")
+	case item.KindFalse:
+		return "", typeError("FALSE_VALUE cannot be converted to String")
+	case item.KindArray:
+		return "", typeError("Unrecognized collection type class java.lang.String")
+	case item.KindObject:
+		return "", typeError("Start of structure or map found where not expected")
+	}
+	return "", item.ErrSyntax
+}
+
+// boolean decodes a Boolean member.
+func (c *call) boolean(dst *optBool) error {
+	switch c.scan.Kind() {
+	case item.KindTrue, item.KindFalse:
+		dst.Set, dst.V = true, c.scan.Kind() == item.KindTrue
+		return c.scan.Literal()
+	case item.KindInteger:
+		return typeError("NUMBER_VALUE cannot be converted to Boolean")
+	case item.KindDecimal:
+		return typeError("DECIMAL_VALUE cannot be converted to Boolean")
+	case item.KindString:
+		b, err := c.scan.String()
+		if err != nil {
+			return err
+		}
+		switch strings.ToLower(string(b)) {
+		case "true", "1", "yes":
+			dst.Set, dst.V = true, true
+		case "false", "0", "no":
+			dst.Set, dst.V = true, false
+		default:
+			return typeError("Unexpected token received from parser")
+		}
+		return nil
+	case item.KindArray:
+		return typeError("Unrecognized collection type class java.lang.Boolean")
+	case item.KindObject:
+		return typeError("Start of structure or map found where not expected")
+	}
+	return item.ErrSyntax
+}
+
+// integer decodes an Integer or Long member; java is which of the two. A fraction is cut off.
+func (c *call) integer(dst *optInt, java string) error {
+	switch c.scan.Kind() {
+	case item.KindInteger, item.KindDecimal:
+		b, err := c.scan.Number()
+		if err != nil {
+			return err
+		}
+		dst.Set, dst.V = true, toInt(view(b))
+		return nil
+	case item.KindTrue:
+		return typeError("TRUE_VALUE cannot be converted to " + java)
+	case item.KindFalse:
+		return typeError("FALSE_VALUE cannot be converted to " + java)
+	case item.KindString:
+		return typeError("STRING_VALUE cannot be converted to " + java)
+	case item.KindArray:
+		return typeError("Unrecognized collection type class java.lang." + java)
+	case item.KindObject:
+		return typeError("Start of structure or map found where not expected")
+	}
+	return item.ErrSyntax
+}
+
+// toInt is the integer below a JSON number, held within int64.
+func toInt(s string) int64 {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	f, _ := strconv.ParseFloat(s, 64) // out of range gives ±Inf, which is held below
+	switch f = math.Floor(f); {
+	case f >= math.MaxInt64:
+		return math.MaxInt64
+	case f <= math.MinInt64:
+		return math.MinInt64
+	}
+	return int64(f)
+}
+
+// stringList decodes a list of Strings.
+func (c *call) stringList(dst *optStrings) error {
+	dst.Set, dst.V = true, dst.V[:0]
+	return c.list(func(int) error {
+		s, err := c.text()
+		dst.V = append(dst.V, s)
+		return err
+	})
+}
+
+// item decodes a map of attribute names to values.
+func (c *call) item(dst *optItem) error {
+	it, faults, err := c.dec.Item(&c.scan)
+	if err != nil {
+		return err
+	}
+	dst.Set, dst.V, dst.Faults = true, it, faults
+	return nil
+}

@@ -1,0 +1,109 @@
+package api
+
+import "strings"
+
+// operation is one of DynamoDB's operations. One without a handler answers UnknownOperationException.
+type operation struct {
+	name   string
+	handle func(*call) error
+}
+
+// The prefixes of X-Amz-Target.
+const (
+	targetPrefix       = "DynamoDB_20120810."
+	streamTargetPrefix = "DynamoDBStreams_20120810."
+)
+
+// operations are the operations of the main API, as of November 2026.
+var operations = []operation{
+	{name: "BatchExecuteStatement"},
+	{name: "BatchGetItem"},
+	{name: "BatchWriteItem"},
+	{name: "CancelBulkOperation"},
+	{name: "CreateBackup"},
+	{name: "CreateGlobalTable"},
+	{name: "CreateTable"},
+	{name: "DeleteBackup"},
+	{name: "DeleteItem"},
+	{name: "DeleteResourcePolicy"},
+	{name: "DeleteTable"},
+	{name: "DescribeBackup"},
+	{name: "DescribeBulkOperation"},
+	{name: "DescribeContinuousBackups"},
+	{name: "DescribeContributorInsights"},
+	{name: "DescribeEndpoints"},
+	{name: "DescribeExport"},
+	{name: "DescribeGlobalTable"},
+	{name: "DescribeGlobalTableSettings"},
+	{name: "DescribeImport"},
+	{name: "DescribeKinesisStreamingDestination"},
+	{name: "DescribeLimits"},
+	{name: "DescribeTable"},
+	{name: "DescribeTableReplicaAutoScaling"},
+	{name: "DescribeTimeToLive"},
+	{name: "DisableKinesisStreamingDestination"},
+	{name: "EnableKinesisStreamingDestination"},
+	{name: "ExecuteStatement"},
+	{name: "ExecuteTransaction"},
+	{name: "ExportTableToPointInTime"},
+	{name: "GetItem"},
+	{name: "GetResourcePolicy"},
+	{name: "ImportTable"},
+	{name: "ListBackups"},
+	{name: "ListBulkOperations"},
+	{name: "ListContributorInsights"},
+	{name: "ListExports"},
+	{name: "ListGlobalTables"},
+	{name: "ListImports"},
+	{name: "ListTables"},
+	{name: "ListTagsOfResource"},
+	{name: "PutItem"},
+	{name: "PutResourcePolicy"},
+	{name: "Query"},
+	{name: "RestoreTableFromBackup"},
+	{name: "RestoreTableToPointInTime"},
+	{name: "Scan"},
+	{name: "SearchVectors"},
+	{name: "StartBulkPutItems"},
+	{name: "TagResource"},
+	{name: "TransactGetItems"},
+	{name: "TransactWriteItems"},
+	{name: "UntagResource"},
+	{name: "UpdateContinuousBackups"},
+	{name: "UpdateContributorInsights"},
+	{name: "UpdateGlobalTable"},
+	{name: "UpdateGlobalTableSettings"},
+	{name: "UpdateItem"},
+	{name: "UpdateKinesisStreamingDestination"},
+	{name: "UpdateTable"},
+	{name: "UpdateTableReplicaAutoScaling"},
+	{name: "UpdateTimeToLive"},
+}
+
+// streamOperations are the operations of the streams API.
+var streamOperations = []operation{
+	{name: "DescribeStream"},
+	{name: "GetRecords"},
+	{name: "GetShardIterator"},
+	{name: "ListStreams"},
+}
+
+// byTarget finds an operation by its whole X-Amz-Target.
+var byTarget = func() map[string]*operation {
+	m := make(map[string]*operation)
+	for i := range operations {
+		m[targetPrefix+operations[i].name] = &operations[i]
+	}
+	for i := range streamOperations {
+		m[streamTargetPrefix+streamOperations[i].name] = &streamOperations[i]
+	}
+	return m
+}()
+
+// operationOf returns the operation of an X-Amz-Target, or nil.
+func operationOf(target string) *operation { return byTarget[target] }
+
+// OperationName is the operation's bare name in an X-Amz-Target, for metrics and logs.
+func OperationName(target string) string {
+	return target[strings.LastIndexByte(target, '.')+1:]
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// placeholders are ExpressionAttributeNames and ExpressionAttributeValues as sent.
+type placeholders struct {
+	params              *expr.Params
+	namesSet, valuesSet bool
+	nullFault           *item.Fault // NULL:false in a value
+	valueFault          *item.Fault // the first other fault, and its key
+	valueFaultKey       string
+}
+
+// names decodes ExpressionAttributeNames.
+func (p *placeholders) names(c *call) error {
+	p.namesSet, p.params.Names = true, p.params.Names[:0]
+	return c.object(inMap, javaString, func(key string) error {
+		s, err := c.text()
+		p.params.Names = append(p.params.Names, expr.Name{Key: key, Name: s})
+		return err
+	})
+}
+
+// values decodes ExpressionAttributeValues.
+func (p *placeholders) values(c *call) error {
+	p.valuesSet, p.params.Values = true, p.params.Values[:0]
+	return c.object(inMap, shapes+"AttributeValue", func(key string) error {
+		v, faults, err := c.dec.Value(&c.scan)
+		if faults.Null != nil && p.nullFault == nil {
+			p.nullFault = faults.Null
+		}
+		if faults.First != nil && p.valueFault == nil {
+			p.valueFault, p.valueFaultKey = faults.First, key
+		}
+		p.params.Values = append(p.params.Values, expr.Value{Key: key, Value: v})
+		return err
+	})
+}
+
+// usage is one parameter of the request by name and whether it was sent.
+type usage struct {
+	name string
+	set  bool
+}
+
+// sent returns the names of those that were sent.
+func sent(us []usage) []string {
+	var names []string
+	for _, u := range us {
+		if u.set {
+			names = append(names, u.name)
+		}
+	}
+	return names
+}
+
+// words are how an operation shows errors: PutItem and UpdateItem wrap some (validation.md §2.2).
+type words struct{ wraps bool }
+
+// static words an error of the families that PutItem and UpdateItem wrap.
+func (w words) static(message string) error {
+	if w.wraps {
+		return wrapped(message)
+	}
+	return validation(message)
+}
+
+// expression words an error of package expr.
+func (w words) expression(err error) error {
+	e, ok := err.(*expr.Error)
+	if !ok {
+		return err
+	}
+	if e.Empty {
+		return validation(e.Message)
+	}
+	return w.static(e.Message)
+}
+
+// fault words a fault of a value: sets and NULL:false are among what PutItem and UpdateItem wrap.
+func (w words) fault(f *item.Fault) error {
+	if f.Kind == item.FaultSet || f.Kind == item.FaultNull {
+		return w.static(f.Message)
+	}
+	return validation(f.Message)
+}
+
+// checkFamilies is step 1 of validation.md §2.4: the legacy and the expression parameters exclude each other.
+func (w words) checkFamilies(legacy, expressions []usage) error {
+	l, e := sent(legacy), sent(expressions)
+	if len(l) == 0 || len(e) == 0 {
+		return nil
+	}
+	return w.static("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {" +
+		strings.Join(l, ", ") + "} Expression parameters: {" + strings.Join(e, ", ") + "}")
+}
+
+// check is steps 2 to 8 of validation.md §2.4. expressions are all expression parameters, of which valued are those that
+// may use values.
+func (p *placeholders) check(w words, expressions, valued []usage) error {
+	if p.namesSet && len(sent(expressions)) == 0 {
+		return validation("ExpressionAttributeNames can only be specified when using expressions")
+	}
+	if p.valuesSet && len(sent(valued)) == 0 {
+		return w.static("ExpressionAttributeValues can only be specified when using expressions: " + nullList(valued))
+	}
+	if p.namesSet {
+		if len(p.params.Names) == 0 {
+			return validation("ExpressionAttributeNames must not be empty")
+		}
+		if err := p.params.CheckNames(); err != nil {
+			return validation(err.Error())
+		}
+	}
+	if !p.valuesSet {
+		return nil
+	}
+	if len(p.params.Values) == 0 {
+		return validation("ExpressionAttributeValues must not be empty")
+	}
+	if err := p.params.CheckValues(); err != nil {
+		return validation(err.Error())
+	}
+	if p.nullFault != nil {
+		return w.fault(p.nullFault)
+	}
+	if f := p.valueFault; f != nil {
+		message := f.Message
+		if f.Kind != item.FaultNesting {
+			message = "ExpressionAttributeValues contains invalid value: " + message + " for key " + p.valueFaultKey
+		}
+		return w.fault(&item.Fault{Kind: f.Kind, Message: message})
+	}
+	return nil
+}
+
+// nullList says that all of the parameters are null: "A is null", "A and B are null".
+func nullList(us []usage) string {
+	names := make([]string, len(us))
+	for i, u := range us {
+		names[i] = u.name
+	}
+	if len(names) == 1 {
+		return names[0] + " is null"
+	}
+	return strings.Join(names, " and ") + " are null"
+}
+
+// checkUnused is step 10: placeholders that no expression used.
+func (p *placeholders) checkUnused() error {
+	if err := p.params.CheckUnused(); err != nil {
+		return validation(err.Error())
+	}
+	return nil
+}

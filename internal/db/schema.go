@@ -1,0 +1,158 @@
+package db
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/partita-db/partita/internal/item"
+)
+
+// Namespace is what a table's name is unique in. Today there is one for all access keys and regions (Region is empty);
+// catalog rows carry it from the start, so that separation can come as an option.
+type Namespace struct {
+	Account string
+	Region  string
+}
+
+// DefaultNamespace holds the tables of everybody.
+var DefaultNamespace = Namespace{Account: "000000000000"}
+
+// State is how far a table or an index has come in a change of schema. The states exist so that at any moment two
+// neighbouring states may be in use by different writers without harm (docs/storage.md).
+type State string
+
+// The states. An index goes StateDeleteOnly → StateWriteOnly → StatePublic when it is made, and StateDeleteOnly → gone when
+// it is dropped; a table goes StatePublic → StateNoWrites → StateDropped.
+const (
+	StateDeleteOnly State = "DELETE_ONLY" // writers remove rows and add none
+	StateWriteOnly  State = "WRITE_ONLY"  // writers keep it up to date, backfill runs, nobody reads
+	StatePublic     State = "PUBLIC"
+	StateNoWrites   State = "NO_WRITES"
+	StateDropped    State = "DROPPED" // not in the catalog by name any more; its rows are being removed
+)
+
+// Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state of schema changes. It is
+// stored as JSON. A Descriptor inside a Table is never changed; Alter works on a copy.
+type Descriptor struct {
+	Format    int       // version of this JSON form, 1
+	ID        uint32    // never reused
+	Epoch     uint64    // grows with each change
+	UUID      string    // TableId
+	Namespace Namespace //
+	Name      string
+	Created   time.Time
+	State     State
+	// BusyUntil is when a change that takes --table-delay ends: until then the table is CREATING, UPDATING or DELETING as Busy says.
+	BusyUntil time.Time
+	Busy      string
+
+	Attributes []AttributeDefinition // sorted by name
+	Keys       []KeyElement
+	Indexes    []Index // in order of creation, local ones first
+	NextIndex  uint16  // the next index id
+
+	Billing            string // PROVISIONED or PAY_PER_REQUEST
+	PayPerRequestSince time.Time
+	Throughput         Throughput
+	OnDemand           *OnDemand
+	Warm               *Warm
+	StreamViewType     string // empty: no stream
+	StreamLabel        string
+	SSEType            string // KMS, or empty
+	SSEKey             string
+	TableClass         string // empty if never set
+	TableClassUpdated  time.Time
+	DeletionProtection bool
+	Tags               []Tag // sorted by key
+	ResourcePolicy     string
+}
+
+// AttributeDefinition is the type (S, N or B) of an attribute that is a key of the table or of an index.
+type AttributeDefinition struct {
+	Name string
+	Type item.Type
+}
+
+// KeyElement is one attribute of a key schema.
+type KeyElement struct {
+	Name  string
+	Range bool // RANGE, else HASH
+}
+
+// Throughput are provisioned units and their history, of a table or a GSI; zero when on demand.
+type Throughput struct {
+	Read, Write    int64
+	LastIncrease   time.Time
+	LastDecrease   time.Time
+	DecreasesToday int64 // on the UTC day of LastDecrease
+}
+
+// OnDemand are the maxima of on-demand units; 0 is not set, -1 cleared.
+type OnDemand struct{ MaxRead, MaxWrite int64 }
+
+// Warm are warm throughput units per second.
+type Warm struct{ Read, Write int64 }
+
+// Tag is a tag of a table.
+type Tag struct{ Key, Value string }
+
+// Index is a secondary index of a table.
+type Index struct {
+	ID         uint16 // section of its rows; unique within the table, never reused
+	Name       string
+	Local      bool
+	Keys       []KeyElement
+	Projection string   // ALL, KEYS_ONLY, INCLUDE
+	NonKey     []string // INCLUDE's attributes, sorted
+	State      State
+	Dropping   bool // on its way out: StateDeleteOnly, rows being removed
+	Created    time.Time
+	BusyUntil  time.Time
+	Throughput Throughput
+	OnDemand   *OnDemand
+	Warm       *Warm
+}
+
+// clone returns a deep copy of d.
+func (d *Descriptor) clone() *Descriptor {
+	b, err := json.Marshal(d)
+	if err != nil {
+		panic(fmt.Sprintf("db: descriptor of %s: %v", d.Name, err)) // plain data: cannot happen
+	}
+	c := new(Descriptor)
+	if err := json.Unmarshal(b, c); err != nil {
+		panic(fmt.Sprintf("db: descriptor of %s: %v", d.Name, err))
+	}
+	return c
+}
+
+// Index returns the named index, or nil.
+func (d *Descriptor) Index(name string) *Index {
+	for i := range d.Indexes {
+		if d.Indexes[i].Name == name {
+			return &d.Indexes[i]
+		}
+	}
+	return nil
+}
+
+// AttributeType returns the declared type of a key attribute, or item.Missing.
+func (d *Descriptor) AttributeType(name string) item.Type {
+	for _, a := range d.Attributes {
+		if a.Name == name {
+			return a.Type
+		}
+	}
+	return item.Missing
+}
+
+// HasLocalIndex tells whether the table has a local secondary index, and so item collections with a size limit.
+func (d *Descriptor) HasLocalIndex() bool {
+	for i := range d.Indexes {
+		if d.Indexes[i].Local {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,183 @@
+// Package kv is the ordered, transactional key-value store that everything in Partita rests on.
+//
+// It knows nothing of tables or items: keys and values are bytes, ordered by bytes.Compare. What it promises is
+// what the database above needs and no more: atomic updates of named keys that are serializable among each other,
+// consistent views, append-only logs whose readers never see a hole, and durability of all that anybody is shown.
+//
+// The database names every key that an update touches up front and never reads a range inside one, so an engine
+// needs no protection against phantoms, only serializability over the named lock keys.
+//
+// The suite in kvtest states the contract as tests; every engine passes it.
+package kv
+
+import (
+	"context"
+	"errors"
+)
+
+// FrontLen is the length of a key's fixed front. An engine may map lock keys to latches by their first FrontLen
+// bytes only, so that the keys of one partition share a latch; a shorter key is its own front.
+const FrontLen = 15
+
+// ReservedPrefix is the first byte from which on keys belong to the engine itself (counters, logs, its own
+// bookkeeping). A key that the database passes in begins with a smaller byte.
+const ReservedPrefix = 0xF0
+
+// Errors that engines return. They are wrapped, so compare with errors.Is.
+var (
+	// ErrConflict says that a latch or lock could not be had within the deadline. Nothing was written.
+	ErrConflict = errors.New("kv: conflict: the keys are locked by another update")
+	// ErrTooLarge says that a key, a value or a whole update passes the engine's Limits. Nothing was written.
+	ErrTooLarge = errors.New("kv: too large")
+	// ErrCommitUnknown says that the update may or may not have been committed. It is never retried blindly.
+	ErrCommitUnknown = errors.New("kv: the outcome of the commit is unknown")
+	// ErrSnapshotTooOld says that a view outlived what the engine keeps. The read may be started anew.
+	ErrSnapshotTooOld = errors.New("kv: the view is too old")
+	// ErrFailed says that the engine has stopped itself after a failed write or sync: every pending and later call
+	// fails with it, reads too. Only a restart, which serves what is durable, ends it.
+	ErrFailed = errors.New("kv: the engine has stopped after a failure")
+	// ErrNoSpace says that a write was refused because the volume's free space is below the floor. Reads go on.
+	ErrNoSpace = errors.New("kv: writes are refused: the volume is nearly full")
+	// ErrClosed says that the engine was closed.
+	ErrClosed = errors.New("kv: the engine is closed")
+)
+
+// Range is the keys k with Start <= k < End. An empty End means: up to ReservedPrefix.
+type Range struct{ Start, End []byte }
+
+// ReadOptions shape a View.
+type ReadOptions struct {
+	// Consistent asks for the newest committed state. An engine with one copy of the data always gives it.
+	Consistent bool
+	// Follower allows an engine with replicas to read from one that lags.
+	Follower bool
+	// Within, if not nil, promises that every key of the view's Scans has this front (FrontLen bytes): the view then
+	// waits only for the durability of that partition's last commit.
+	Within []byte
+}
+
+// WriteOptions shape an Update.
+type WriteOptions struct {
+	// Lock holds every key that fn reads or writes, in any order, repeated or not. fn may write only keys whose lock
+	// key is named here; which rows a lock key covers (index rows under their item's key) is the caller's convention.
+	// The slices must not be changed until the call returns; an engine does not keep them after that.
+	Lock [][]byte
+	// NoSync returns before the commit is durable. Later commits that are durable cover it, and readers wait for it
+	// as for any other.
+	NoSync bool
+}
+
+// Write is one of the updates of UpdateEach.
+type Write struct {
+	Lock [][]byte
+	Do   func(Txn) error
+}
+
+// Reader reads one consistent view. Slices it returns or passes are valid until the next call on the same Reader;
+// callers copy what they keep.
+type Reader interface {
+	// Get returns the value at key, or nil if there is none. (A stored empty value is a non-nil empty slice.)
+	Get(key []byte) ([]byte, error)
+	// GetMulti calls fn(i, value) for each keys[i] in order, with a nil value where there is none, until fn returns an
+	// error, which it returns.
+	GetMulti(keys [][]byte, fn func(i int, value []byte) error) error
+	// Scan calls fn for each row of r, ascending or (reverse) descending, until fn returns false or an error, which it
+	// returns. key and value are valid during the call of fn. Inside fn, Get of the same Reader may be called and
+	// sees the same view; it does not invalidate key and value.
+	Scan(r Range, reverse bool, fn func(key, value []byte) (more bool, err error)) error
+}
+
+// Txn is an update in progress. Its reads see the committed state and not the Txn's own writes. (The one write path
+// reads everything before it writes anything.)
+type Txn interface {
+	Reader
+	// Set writes key. The engine copies key and value.
+	Set(key, value []byte)
+	// Delete removes key; it is fine if there is none.
+	Delete(key []byte)
+	// AppendLog adds a record to a shard of a log. Its Position is given at commit.
+	AppendLog(log uint64, shard uint32, record []byte)
+	// Add adds deltas to the counter. All deltas of one Txn to one counter become one write.
+	Add(counter uint64, deltas ...Count)
+	// DropCounter removes the counter with all its sections.
+	DropCounter(counter uint64)
+	// Stamp is the commit's place in time: microseconds since 1970 of a hybrid clock, above every stamp given before
+	// (max(now, last+1)), taken while the locks are held. It is the same value throughout one run of fn.
+	Stamp() uint64
+}
+
+// Count is one section of a counter: how many rows, and how many bytes, it counts.
+type Count struct {
+	Section      uint32
+	Items, Bytes int64
+}
+
+// Position is a record's place in its log shard: 8 bytes ordered by time (48 bits of milliseconds since 1970, 16 of
+// a counter), then 8 of sequence, both big-endian, so that positions order as bytes. The zero Position is before all.
+type Position [16]byte
+
+// Record is one record of a log.
+type Record struct {
+	Position Position
+	Data     []byte
+}
+
+// Limits are the largest sizes, in bytes, that an engine takes.
+type Limits struct{ Key, Value, Update int }
+
+// Metrics are an engine's own figures, for the page of the person on call.
+type Metrics struct {
+	Commits, Syncs          uint64
+	BlockCacheHits          int64
+	BlockCacheMisses        int64
+	BlockCacheBytes         int64
+	MemtableBytes           uint64
+	DiskBytes               uint64
+	CompactionBytesEstimate uint64
+	ReadAmplification       int
+}
+
+// Engine is a store. All methods may be called from any goroutine. After a failure of its own an engine answers
+// every call with ErrFailed.
+type Engine interface {
+	// View calls fn with one consistent view and returns its error. It returns only after everything that fn was
+	// shown is durable.
+	View(ctx context.Context, o ReadOptions, fn func(Reader) error) error
+	// Update runs fn under the latches of o.Lock and commits what it wrote, atomically, and returns when that is
+	// durable. If fn returns an error nothing is written, and the error is returned once all that fn was shown is
+	// durable. fn may run again from the start, so it has no effects outside the Txn except assigning its results afresh.
+	Update(ctx context.Context, o WriteOptions, fn func(Txn) error) error
+	// UpdateEach runs each of the writes as an Update of its own, each atomic alone and in the order given where they
+	// share keys, with one wait for all; errs[i] is that of writes[i]. o.Lock is not used.
+	UpdateEach(ctx context.Context, o WriteOptions, writes []Write) (errs []error)
+	// Barrier locks and unlocks every latch once, one after the other: every Update that began before it has
+	// released its latches when it returns.
+	Barrier(ctx context.Context) error
+	// ReadLog returns the records of a shard after the position, oldest first, at most maxRecords and (after the first)
+	// at most maxBytes of data, and the shard's durable position: no record at or below it will ever appear later.
+	ReadLog(ctx context.Context, log uint64, shard uint32, after Position, maxRecords, maxBytes int) ([]Record, Position, error)
+	// TrimLog removes the shard's records at and below upTo. Positions are never given again.
+	TrimLog(ctx context.Context, log uint64, shard uint32, upTo Position) error
+	// Counter returns the sections of a counter, ordered by section, without those that are zero. It is served from
+	// memory and may lag behind or run ahead of a view.
+	Counter(counter uint64) []Count
+	// DropRange removes all rows of the range. It is durable when it returns and may be called again after a crash; it
+	// is not transactional. The caller has made sure that nobody writes there.
+	DropRange(ctx context.Context, r Range) error
+	// SizeOf estimates the bytes that the range takes on disk.
+	SizeOf(r Range) (bytes int64, err error)
+	Limits() Limits
+	Metrics() Metrics
+	// Close waits for the calls in progress, flushes, and releases the store. Later calls return ErrClosed.
+	Close() error
+}
+
+// Checkpointer is an engine that can write a consistent copy of itself into a directory, for backups.
+type Checkpointer interface {
+	Checkpoint(ctx context.Context, dir string) error
+}
+
+// Loader is an engine that can take rows sorted by key in bulk, past the log, into a range that holds none.
+type Loader interface {
+	Load(ctx context.Context, rows func(yield func(key, value []byte) bool)) error
+}
