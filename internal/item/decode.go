@@ -1,5 +1,10 @@
 package item
 
+import (
+	"encoding/base64"
+	"slices"
+)
+
 // FaultKind says which of DynamoDB's rules a value breaks. Some operations word the families differently.
 type FaultKind int
 
@@ -32,22 +37,486 @@ type Faults struct {
 }
 
 // Earliest returns the fault that comes first in the walk, or nil.
-func (f *Faults) Earliest() *Fault { panic("unbuilt") }
+func (f *Faults) Earliest() *Fault {
+	if f.First == nil || f.nullEarlier {
+		return f.Null
+	}
+	return f.First
+}
+
+// add takes the next fault of the walk.
+func (f *Faults) add(x *Fault) {
+	switch {
+	case x.Kind == FaultNull && f.Null == nil:
+		f.Null, f.nullEarlier = x, f.First == nil
+	case x.Kind != FaultNull && f.First == nil:
+		f.First = x
+	}
+}
+
+// DynamoDB's words for the faults that have nothing to fill in. The two about names are not known from AWS itself.
+const (
+	invalidPrefix      = "One or more parameter values were invalid: "
+	messageEmpty       = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+	messageMultiple    = "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
+	messageNull        = invalidPrefix + "Null attribute value types must have the value of true"
+	messageEmptySS     = invalidPrefix + "An string set  may not be empty"
+	messageEmptyNS     = invalidPrefix + "An number set  may not be empty"
+	messageEmptyBS     = invalidPrefix + "Binary sets should not be empty"
+	messageDuplicateNS = "Input collection contains duplicates"
+	messageNesting     = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
+	messageEmptyName   = invalidPrefix + "Empty attribute name"
+	messageLongName    = invalidPrefix + "Attribute name is too large, must be less than 65536 bytes"
+)
 
 // Decoder turns DynamoDB's JSON into canonical values. It owns a buffer in which the decoded bytes lie: they are valid until
 // Reset. The zero Decoder is ready; reuse saves allocations.
 type Decoder struct {
-	buf []byte
-	// (more scratch)
+	buf     []byte // decoded values, one after the other
+	scratch []byte // elements on their way into order
+	refs    []ref  // the elements of the maps and sets being decoded, outer before inner
+	faults  []*Fault
+	spilled *Fault // the first fault that faults had no room for
 }
 
+// ref says where in the decoder's buffer an element of a map or set lies.
+type ref struct {
+	start, end       int // all of it
+	key, keyEnd      int // what it is sorted by: the name, or the member
+	size             int // as DynamoDB counts it, the name included
+	faults, faultEnd int // its part of the decoder's faults
+}
+
+// maxFaults bounds the faults that are kept until a name that comes again has shown which ones count.
+const maxFaults = 1000
+
 // Reset makes the decoder's buffer free for reuse. Values decoded before are no longer valid.
-func (d *Decoder) Reset() { panic("unbuilt") }
+func (d *Decoder) Reset() {
+	d.buf, d.refs = d.buf[:0], d.refs[:0]
+	if cap(d.buf) > maxKept {
+		d.buf = nil
+	}
+	if cap(d.scratch) > maxKept {
+		d.scratch = nil
+	}
+	if cap(d.refs) > maxKept/64 {
+		d.refs = nil
+	}
+}
 
 // Item decodes the JSON object at s into an item: a map of attribute names to AttributeValues. The error is a
 // *TypeError or ErrSyntax of s. Faults do not stop it: with any fault the returned Item is the zero Item.
 // Repeated names: the last one counts. null members are dropped as if absent; unknown members are ignored.
-func (d *Decoder) Item(s *Scanner) (Item, Faults, error) { panic("unbuilt") }
+//
+// A TypeError does not vouch for the JSON behind it; DynamoDB wants all of it well-formed first.
+func (d *Decoder) Item(s *Scanner) (Item, Faults, error) {
+	start := d.begin()
+	_, size, err := d.entries(s, 0)
+	faults := d.finish(start, err)
+	if err != nil || faults.Earliest() != nil {
+		return Item{}, faults, err
+	}
+	return Item{attrs: d.buf[start:len(d.buf):len(d.buf)], size: size}, faults, nil
+}
 
 // Value decodes the AttributeValue at s.
-func (d *Decoder) Value(s *Scanner) (Value, Faults, error) { panic("unbuilt") }
+func (d *Decoder) Value(s *Scanner) (Value, Faults, error) {
+	start := d.begin()
+	_, err := d.value(s, 0)
+	faults := d.finish(start, err)
+	if err != nil || faults.Earliest() != nil {
+		return Value{}, faults, err
+	}
+	return Value{d.buf[start:len(d.buf):len(d.buf)]}, faults, nil
+}
+
+// begin readies d for the next item or value and returns where its bytes will start.
+func (d *Decoder) begin() int {
+	d.refs, d.faults, d.spilled = d.refs[:0], d.faults[:0], nil
+	return len(d.buf)
+}
+
+// finish returns the faults found, and takes back the bytes if they are not to be used.
+func (d *Decoder) finish(start int, err error) (faults Faults) {
+	if err != nil {
+		d.buf = d.buf[:start]
+		return Faults{}
+	}
+	if len(d.faults) == 0 {
+		return Faults{}
+	}
+	for _, f := range append(d.faults, d.spilled) {
+		if f != nil {
+			faults.add(f)
+		}
+	}
+	clear(d.faults)
+	if faults.Earliest() != nil {
+		d.buf = d.buf[:start]
+	}
+	return faults
+}
+
+// fault notes the next fault of the walk.
+func (d *Decoder) fault(kind FaultKind, message string) { d.note(&Fault{kind, message}) }
+
+// note is fault of one that is made already.
+func (d *Decoder) note(f *Fault) {
+	if len(d.faults) < maxFaults {
+		d.faults = append(d.faults, f)
+	} else if d.spilled == nil {
+		d.spilled = f
+	}
+}
+
+// entries decodes a map's payload: the object at s, inside level lists and maps. size is that of all names and values.
+func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
+	if s.peek() != '{' {
+		return 0, 0, mismatch(s, shapeMap)
+	}
+	if err := s.Enter(); err != nil {
+		return 0, 0, err
+	}
+	at, base, sorted := len(d.buf), len(d.refs), true
+	d.buf = append(d.buf, 0) // for the count
+	for {
+		name, more, err := s.NextKey()
+		if err != nil {
+			return 0, 0, err
+		}
+		if !more {
+			break
+		}
+		if s.peek() == 'n' {
+			if err := s.Literal(); err != nil {
+				return 0, 0, err
+			}
+			continue // as if absent
+		}
+		r := ref{start: len(d.buf), faults: len(d.faults)}
+		d.buf = appendLength(d.buf, len(name))
+		r.key = len(d.buf)
+		d.buf = append(d.buf, name...)
+		r.keyEnd = len(d.buf)
+		if len(name) == 0 || len(name) > maxNameBytes {
+			d.nameFault(len(name))
+		}
+		r.size, err = d.value(s, level)
+		if err != nil {
+			return 0, 0, err
+		}
+		r.size += len(name)
+		r.end, r.faultEnd = len(d.buf), len(d.faults)
+		if sorted && len(d.refs) > base {
+			last := &d.refs[len(d.refs)-1]
+			sorted = string(d.buf[last.key:last.keyEnd]) < string(name)
+		}
+		d.refs = append(d.refs, r)
+	}
+	if !sorted {
+		d.sort(base)
+		d.dropRepeated(base)
+		d.reorder(base, at+1)
+	}
+	for i := range d.refs[base:] {
+		size += d.refs[base+i].size
+	}
+	n = len(d.refs) - base
+	d.refs = d.refs[:base]
+	d.buf = setLength(d.buf, at, n)
+	return n, size, nil
+}
+
+// nameFault notes that a name of this length cannot be.
+func (d *Decoder) nameFault(length int) {
+	if length == 0 {
+		d.fault(FaultName, messageEmptyName)
+	} else {
+		d.fault(FaultName, messageLongName)
+	}
+}
+
+// value decodes the AttributeValue at s, inside level lists and maps.
+func (d *Decoder) value(s *Scanner, level int) (size int, err error) {
+	if s.peek() != '{' {
+		return 0, mismatch(s, shapeValue)
+	}
+	if err := s.Enter(); err != nil {
+		return 0, err
+	}
+	start, fault, given, several := len(d.buf), len(d.faults), Missing, false
+	for {
+		name, more, err := s.NextKey()
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			break
+		}
+		t := ParseType(view(name))
+		if t == Missing || s.peek() == 'n' {
+			if err := s.Skip(); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if given != Missing {
+			d.buf = d.buf[:start]
+			if t != given {
+				several = true
+			} else if !several {
+				d.faults = d.faults[:fault] // the same member again: the last one counts
+			}
+		}
+		given = t
+		if size, err = d.member(s, t, level); err != nil {
+			return 0, err
+		}
+	}
+	if given == Missing {
+		d.fault(FaultEmpty, messageEmpty)
+	} else if several {
+		d.fault(FaultMultiple, messageMultiple)
+	}
+	return size, nil
+}
+
+// member decodes an AttributeValue's member of type t. With a fault, what it appends is of no use.
+func (d *Decoder) member(s *Scanner, t Type, level int) (size int, err error) {
+	switch t {
+	case S:
+		text, err := textAt(s)
+		d.buf = appendValue(d.buf, S, text)
+		return len(text), err
+	case N:
+		d.buf = append(d.buf, byte(N), 0)
+		return d.number(s)
+	case B:
+		text, err := blobAt(s)
+		if err != nil {
+			return 0, err
+		}
+		size = blobLen(text)
+		d.buf = append(d.buf, byte(B))
+		d.buf = appendLength(d.buf, size)
+		return size, d.blob(text)
+	case BOOL:
+		truth, err := boolAt(s)
+		if truth {
+			t = tagTrue
+		}
+		d.buf = append(d.buf, byte(t))
+		return 1, err
+	case NULL:
+		truth, err := boolAt(s)
+		if err == nil && !truth {
+			d.fault(FaultNull, messageNull)
+		}
+		d.buf = append(d.buf, byte(NULL))
+		return 1, err
+	}
+	// The rest has a payload whose length shows at its end.
+	d.buf = append(d.buf, byte(t), 0)
+	start := len(d.buf)
+	switch t {
+	case L:
+		size, err = d.list(s, level)
+	case M:
+		size, err = d.nestedMap(s, level)
+	default:
+		size, err = d.set(s, t)
+	}
+	if err == nil {
+		d.buf = setLength(d.buf, start-1, len(d.buf)-start)
+	}
+	return size, err
+}
+
+// number decodes the number at s behind a byte kept free for its length.
+func (d *Decoder) number(s *Scanner) (size int, err error) {
+	text, err := textAt(s)
+	if err != nil {
+		return 0, err
+	}
+	start := len(d.buf)
+	var problem numberProblem
+	if d.buf, problem = appendNumber(d.buf, text); problem != 0 {
+		d.note(problem.fault(string(text)))
+		return 0, nil
+	}
+	d.buf[start-1] = byte(len(d.buf) - start)
+	return numberSize(d.buf[start:]), nil
+}
+
+// blob appends the bytes that text is the base64 of.
+func (d *Decoder) blob(text []byte) error {
+	start, n := len(d.buf), blobLen(text)
+	d.buf = slices.Grow(d.buf, len(text))
+	m, err := strictBase64.Decode(d.buf[start:start+len(text)], text)
+	if err != nil || m != n { // it would pass over line breaks
+		return &TypeError{blobProblem(text)}
+	}
+	d.buf = d.buf[:start+n]
+	return nil
+}
+
+// strictBase64 wants the bits after the last byte to be 0, as DynamoDB does.
+var strictBase64 = base64.StdEncoding.Strict()
+
+// list decodes a list's payload, inside level lists and maps.
+func (d *Decoder) list(s *Scanner, level int) (size int, err error) {
+	if s.peek() != '[' {
+		return 0, mismatch(s, shapeList)
+	}
+	if level >= maxLevels {
+		d.fault(FaultNesting, messageNesting)
+		return 0, s.Skip()
+	}
+	if err := s.Enter(); err != nil {
+		return 0, err
+	}
+	at, n := len(d.buf), 0
+	d.buf = append(d.buf, 0) // for the count
+	for size = containerSize; ; n++ {
+		more, err := s.NextElement()
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			break
+		}
+		if s.peek() == 'n' { // leaving it out would move what follows
+			d.fault(FaultEmpty, messageEmpty)
+			if err := s.Literal(); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		elementBytes, err := d.value(s, level+1)
+		if err != nil {
+			return 0, err
+		}
+		size += elementSize + elementBytes
+	}
+	d.buf = setLength(d.buf, at, n)
+	return size, nil
+}
+
+// nestedMap decodes a map's payload, inside level lists and maps.
+func (d *Decoder) nestedMap(s *Scanner, level int) (size int, err error) {
+	if level >= maxLevels && s.peek() == '{' {
+		d.fault(FaultNesting, messageNesting)
+		return 0, s.Skip()
+	}
+	n, size, err := d.entries(s, level+1)
+	return containerSize + elementSize*n + size, err
+}
+
+// set decodes a set's payload.
+func (d *Decoder) set(s *Scanner, t Type) (size int, err error) {
+	if s.peek() != '[' {
+		return 0, mismatch(s, shapeList)
+	}
+	if err := s.Enter(); err != nil {
+		return 0, err
+	}
+	at, base, sorted := len(d.buf), len(d.refs), true
+	d.buf = append(d.buf, 0) // for the count
+	faults := len(d.faults)
+	for {
+		more, err := s.NextElement()
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			break
+		}
+		r, err := d.setMember(s, t)
+		if err != nil {
+			return 0, err
+		}
+		size += r.size
+		if sorted && len(d.refs) > base {
+			last := &d.refs[len(d.refs)-1]
+			sorted = string(d.buf[last.key:last.keyEnd]) < string(d.buf[r.key:r.keyEnd])
+		}
+		d.refs = append(d.refs, r)
+	}
+	n := len(d.refs) - base
+	if n == 0 {
+		d.fault(FaultSet, emptySetMessage(t))
+	}
+	if !sorted && len(d.faults) == faults { // members at fault have no bytes to compare
+		d.sort(base)
+		if d.repeats(base) {
+			d.fault(FaultSet, d.duplicatesMessage(t, at+1))
+		}
+		d.reorder(base, at+1)
+	}
+	d.refs = d.refs[:base]
+	d.buf = setLength(d.buf, at, n)
+	return size, nil
+}
+
+// setMember decodes one member of a set of type t.
+func (d *Decoder) setMember(s *Scanner, t Type) (r ref, err error) {
+	r.start = len(d.buf)
+	r.key = r.start
+	switch {
+	case s.peek() == 'n':
+		d.fault(FaultEmpty, messageEmpty)
+		err = s.Literal()
+	case t == NS:
+		d.buf = append(d.buf, 0)
+		r.key = len(d.buf)
+		r.size, err = d.number(s)
+	case t == BS:
+		var text []byte
+		if text, err = blobAt(s); err != nil {
+			break
+		}
+		r.size = blobLen(text)
+		d.buf = appendLength(d.buf, r.size)
+		r.key = len(d.buf)
+		err = d.blob(text)
+	default:
+		var text []byte
+		text, err = textAt(s)
+		r.size = len(text)
+		d.buf = appendLength(d.buf, r.size)
+		r.key = len(d.buf)
+		d.buf = append(d.buf, text...)
+	}
+	r.end, r.keyEnd = len(d.buf), len(d.buf)
+	return r, err
+}
+
+// emptySetMessage is DynamoDB's word for an empty set.
+func emptySetMessage(t Type) string {
+	switch t {
+	case SS:
+		return messageEmptySS
+	case NS:
+		return messageEmptyNS
+	}
+	return messageEmptyBS
+}
+
+// duplicatesMessage is DynamoDB's word for a set with a repeated member. The members begin at the given offset, and are
+// printed as they were sent.
+func (d *Decoder) duplicatesMessage(t Type, at int) string {
+	if t == NS {
+		return messageDuplicateNS
+	}
+	b := append([]byte(invalidPrefix), "Input collection ["...)
+	for separator := ""; at < len(d.buf); separator = ", " {
+		start, next, _ := span(d.buf, at)
+		b = append(b, separator...)
+		b = appendScalarText(b, memberType(t), d.buf[start:next])
+		at = next
+	}
+	if t == BS {
+		return string(b) + "]of type BS contains duplicates."
+	}
+	return string(b) + "] contains duplicates."
+}
