@@ -1,0 +1,68 @@
+package pebblekv
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// fail stops the engine for good: every pending and later call answers with an error that is kv.ErrFailed, and
+// nothing more reaches the disk. Only the first cause counts.
+func (e *Engine) fail(cause error) {
+	e.failOnce.Do(func() {
+		e.failCause = fmt.Errorf("%w: %w", kv.ErrFailed, cause)
+		close(e.failed) // before the dark, so that nobody takes a success in the dark for one
+		e.fs.goDark()
+		e.log.Error("the storage engine has stopped itself", "cause", cause)
+		if e.onFailure != nil {
+			go e.onFailure(cause) // Pebble may hold its locks here, and the callee may want to close us
+		}
+	})
+}
+
+// failure is the error of a stopped engine, and nil while it runs.
+func (e *Engine) failure() error {
+	select {
+	case <-e.failed:
+		return e.failCause
+	default:
+		return nil
+	}
+}
+
+// engineCall is deferred around every call into Pebble: a panic inside leaves Pebble's locks in an unknown state, so
+// it stops the engine.
+func (e *Engine) engineCall(err *error) {
+	if r := recover(); r != nil {
+		*err = e.failPanic(r)
+	}
+}
+
+// failPanic stops the engine for a panic inside Pebble. Its locks may be held for ever, so Close will not call it.
+func (e *Engine) failPanic(r any) error {
+	e.poisoned.Store(true)
+	e.fail(fmt.Errorf("panic in the storage engine: %v\n%s", r, debug.Stack()))
+	return e.failure()
+}
+
+// pebbleLogger passes Pebble's messages on.
+type pebbleLogger struct{ e *Engine }
+
+// Infof is told of each flush and compaction; hardly anybody wants to know.
+func (l pebbleLogger) Infof(format string, args ...any) {
+	if l.e.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.e.log.Debug(fmt.Sprintf(format, args...))
+	}
+}
+
+// Errorf is told of background work that failed and will be tried again.
+func (l pebbleLogger) Errorf(format string, args ...any) { l.e.log.Warn(fmt.Sprintf(format, args...)) }
+
+// Fatalf is called where Pebble would end the process, after a MANIFEST that cannot be written for one. A library may
+// not, so it stops the engine and returns: nothing that Pebble does after it reaches the disk.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.e.fail(fmt.Errorf(format, args...))
+}

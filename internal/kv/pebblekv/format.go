@@ -1,0 +1,153 @@
+package pebblekv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// The file FORMAT in a data directory says what wrote it, one "name value" on each line:
+//
+//	partita 1          the version of all that is stored here: rows, keys, items, and Pebble's own files
+//	encryption none    reserved
+//
+// A release that changes what is stored in a way that older ones cannot read raises the version.
+const (
+	formatFile    = "FORMAT"
+	formatVersion = 1
+)
+
+// pebbleFormat is the version of Pebble's own files. It belongs to formatVersion: a later one may raise it, and a
+// release that cannot read it must find a version that it refuses.
+const pebbleFormat = pebble.FormatTableFormatV6
+
+// Errors that Open returns, wrapped.
+var (
+	// ErrLocked says that another process, or another Engine of this one, has the directory open.
+	ErrLocked = errors.New("the data directory is in use by another process")
+	// ErrNewerFormat says that a newer release wrote the directory.
+	ErrNewerFormat = errors.New("the data directory was written by a newer release")
+	// ErrForeign says that the directory holds files that are not ours.
+	ErrForeign = errors.New("the directory is not a Partita data directory")
+	// ErrUnwritable says that the directory cannot be made or written to.
+	ErrUnwritable = errors.New("the data directory cannot be written to")
+)
+
+// prepareDir makes the directory if there is none, so that it outlives a crash, and locks it.
+func prepareDir(fsys vfs.FS, dir string) (*pebble.Lock, error) {
+	if err := makeDir(fsys, dir); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnwritable, err)
+	}
+	lock, err := pebble.LockDirectory(dir, fsys)
+	var pathErr *fs.PathError
+	switch {
+	case err == nil:
+		return lock, nil
+	case errors.As(err, &pathErr):
+		return nil, fmt.Errorf("%w: %w", ErrUnwritable, err)
+	default:
+		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+}
+
+// makeDir makes the directory and its parents, and syncs the parents of all that it made.
+func makeDir(fsys vfs.FS, dir string) error {
+	var parents []string
+	for d := dir; ; d = fsys.PathDir(d) {
+		if _, err := fsys.Stat(d); err == nil || fsys.PathDir(d) == d {
+			break
+		}
+		parents = append(parents, fsys.PathDir(d))
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, p := range parents {
+		if err := syncDir(fsys, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncDir syncs a directory.
+func syncDir(fsys vfs.FS, dir string) error {
+	d, err := fsys.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// checkFormat reads FORMAT, or writes it into an empty directory.
+func checkFormat(fsys vfs.FS, dir string) error {
+	f, err := fsys.Open(fsys.PathJoin(dir, formatFile))
+	if err == nil {
+		defer func() { _ = f.Close() }() // it was only read
+		text, err := io.ReadAll(f)
+		if err != nil {
+			return err
+		}
+		return parseFormat(string(text))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	names, err := fsys.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		// A first start that was cut short may have left the half-written file; anything else is not ours.
+		if name != "LOCK" && name != formatFile+".tmp" && name != "lost+found" {
+			return fmt.Errorf("%w: it has no file %s but holds %s", ErrForeign, formatFile, name)
+		}
+	}
+	if err := writeFormat(fsys, dir); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
+	}
+	return nil
+}
+
+// parseFormat checks the text of a FORMAT file.
+func parseFormat(text string) error {
+	fields := map[string]string{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		fields[name] = value
+	}
+	version, err := strconv.Atoi(fields["partita"])
+	if err != nil || version < 1 {
+		return fmt.Errorf("%w: its file %s says %q", ErrForeign, formatFile, text)
+	}
+	if version > formatVersion {
+		return fmt.Errorf("%w: its format is %d, this release reads up to %d", ErrNewerFormat, version, formatVersion)
+	}
+	if e := fields["encryption"]; e != "none" {
+		return fmt.Errorf("%w: its encryption is %q, which this release does not know", ErrNewerFormat, e)
+	}
+	return nil
+}
+
+// writeFormat writes FORMAT, all or nothing.
+func writeFormat(fsys vfs.FS, dir string) error {
+	tmp := fsys.PathJoin(dir, formatFile+".tmp")
+	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "partita %d\nencryption none\n", formatVersion)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := fsys.Rename(tmp, fsys.PathJoin(dir, formatFile)); err != nil {
+		return err
+	}
+	return syncDir(fsys, dir)
+}

@@ -1,0 +1,63 @@
+package pebblekv
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// space refuses writes while the volume is nearly full. A volume that is full fails the log, and with it the engine;
+// below the floor reads go on, and writes resume by themselves when there is room again.
+type space struct {
+	fs    vfs.FS
+	dir   string
+	floor int64 // in bytes; 0 the default, negative none
+	every time.Duration
+	log   *slog.Logger
+
+	next atomic.Int64 // when to look again, in nanoseconds
+	low  atomic.Bool
+}
+
+// defaultFloor is the free space to keep on a volume: a twentieth, at most 1 GiB.
+func defaultFloor(total uint64) uint64 { return min(total/20, 1<<30) }
+
+// check returns kv.ErrNoSpace while the free space is below the floor. It looks once in a while.
+func (s *space) check() error {
+	if s.floor < 0 {
+		return nil
+	}
+	now := time.Now().UnixNano() // not the injected clock, which may stand still
+	if next := s.next.Load(); now >= next && s.next.CompareAndSwap(next, now+int64(s.every)) {
+		s.look()
+	}
+	if s.low.Load() {
+		return kv.ErrNoSpace
+	}
+	return nil
+}
+
+// look measures. A file system that cannot tell has room.
+func (s *space) look() {
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return
+	}
+	floor := uint64(s.floor)
+	if s.floor == 0 {
+		floor = defaultFloor(usage.TotalBytes)
+	}
+	low := usage.AvailBytes < floor
+	if s.low.Swap(low) == low {
+		return
+	}
+	if low {
+		s.log.Error("writes are refused: the volume is nearly full", "free", usage.AvailBytes, "floor", floor)
+	} else {
+		s.log.Info("writes are taken again", "free", usage.AvailBytes, "floor", floor)
+	}
+}

@@ -1,0 +1,293 @@
+package pebblekv
+
+import (
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// stopFS is the file system under Pebble. It is what makes the engine stop cleanly.
+//
+// Pebble answers a failed write of its log by panicking with its locks held, or by ending the process, so callers in
+// it would hang for ever. stopFS therefore keeps such failures to itself: it stops the engine first, and then goes
+// dark. In the dark nothing changes the disk any more: writes and syncs of what is there pretend to succeed, new files
+// live in memory, and Pebble runs on undisturbed until it is closed. Nobody is told a success that happened in the
+// dark, because every caller looks at the engine's failure after its sync.
+//
+// Failures of table files are passed on: Pebble throws such a file away and tries again.
+type stopFS struct {
+	vfs.FS
+	dir string
+	// stop is called at the first failure, and nil until the engine is open: Open reports its own failures.
+	stop  atomic.Pointer[func(error)]
+	dark  atomic.Bool
+	night vfs.FS // the files made in the dark
+	syncs atomic.Uint64
+	// trouble is when a table file last could not be written, in nanoseconds.
+	trouble atomic.Int64
+}
+
+// newStopFS wraps the file system that holds dir.
+func newStopFS(fs vfs.FS, dir string) *stopFS {
+	return &stopFS{FS: fs, dir: dir, night: vfs.NewMem()}
+}
+
+// goDark lets nothing more reach the disk.
+func (s *stopFS) goDark() {
+	_ = s.night.MkdirAll(s.dir, 0o755) // in memory
+	s.dark.Store(true)
+}
+
+// vital says whether the engine cannot go on after a failed write of the file. The files of a checkpoint are not.
+func (s *stopFS) vital(name string) bool {
+	return s.FS.PathDir(name) == s.dir && !isTable(name)
+}
+
+// isTable says whether the file is one that Pebble writes anew if it fails.
+func isTable(name string) bool {
+	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
+}
+
+// failed stops the engine for a failed operation on a vital file, and says whether that keeps the error from Pebble.
+func (s *stopFS) failed(err error) bool {
+	stop := s.stop.Load()
+	if stop == nil {
+		return false
+	}
+	(*stop)(err)
+	return true
+}
+
+// pause slows Pebble down when its table files fail: it would try again at once and for ever.
+func (s *stopFS) pause() {
+	if t := s.trouble.Load(); t != 0 && time.Since(time.Unix(0, t)) < time.Second {
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// Create implements vfs.FS.
+func (s *stopFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if s.dark.Load() {
+		return s.night.Create(name, c)
+	}
+	if isTable(name) {
+		s.pause()
+	}
+	f, err := s.FS.Create(name, c)
+	return s.opened(f, err, name, func() (vfs.File, error) { return s.night.Create(name, c) })
+}
+
+// opened wraps a file that was opened for writing; if that failed and the engine stopped, inDark opens it instead.
+func (s *stopFS) opened(f vfs.File, err error, name string, inDark func() (vfs.File, error)) (vfs.File, error) {
+	if err == nil {
+		return &stopFile{File: f, fs: s, vital: s.vital(name), wal: strings.HasSuffix(name, ".log")}, nil
+	}
+	if s.vital(name) && s.failed(err) {
+		return inDark()
+	}
+	return nil, err
+}
+
+// OpenReadWrite implements vfs.FS.
+func (s *stopFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	inDark := func() (vfs.File, error) { return s.night.OpenReadWrite(name, c, opts...) }
+	if s.dark.Load() {
+		return inDark()
+	}
+	f, err := s.FS.OpenReadWrite(name, c, opts...)
+	return s.opened(f, err, name, inDark)
+}
+
+// ReuseForWrite implements vfs.FS.
+func (s *stopFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	inDark := func() (vfs.File, error) { return s.night.Create(name, c) }
+	if s.dark.Load() {
+		return inDark()
+	}
+	f, err := s.FS.ReuseForWrite(old, name, c)
+	return s.opened(f, err, name, inDark)
+}
+
+// Open implements vfs.FS.
+func (s *stopFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	if s.dark.Load() {
+		if f, err := s.night.Open(name, opts...); err == nil {
+			return f, nil
+		}
+	}
+	return s.FS.Open(name, opts...)
+}
+
+// OpenDir implements vfs.FS.
+func (s *stopFS) OpenDir(name string) (vfs.File, error) {
+	f, err := s.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &stopFile{File: f, fs: s, vital: name == s.dir}, nil
+}
+
+// Stat implements vfs.FS.
+func (s *stopFS) Stat(name string) (vfs.FileInfo, error) {
+	if s.dark.Load() {
+		if i, err := s.night.Stat(name); err == nil {
+			return i, nil
+		}
+	}
+	return s.FS.Stat(name)
+}
+
+// Rename implements vfs.FS.
+func (s *stopFS) Rename(old, name string) error {
+	return s.change(name, func(fs vfs.FS) error { return fs.Rename(old, name) })
+}
+
+// Link implements vfs.FS.
+func (s *stopFS) Link(old, name string) error {
+	return s.change(name, func(fs vfs.FS) error { return fs.Link(old, name) })
+}
+
+// change changes the directory; in the dark only as far as it lies in the dark.
+func (s *stopFS) change(name string, do func(vfs.FS) error) error {
+	if s.dark.Load() {
+		_ = do(s.night)
+		return nil
+	}
+	err := do(s.FS)
+	if err != nil && s.vital(name) && s.failed(err) {
+		return nil
+	}
+	return err
+}
+
+// Remove implements vfs.FS. A file that stays behind does no harm, so a failure is passed on.
+func (s *stopFS) Remove(name string) error {
+	if s.dark.Load() {
+		_ = s.night.Remove(name)
+		return nil
+	}
+	return s.FS.Remove(name)
+}
+
+// RemoveAll implements vfs.FS.
+func (s *stopFS) RemoveAll(name string) error {
+	if s.dark.Load() {
+		return nil
+	}
+	return s.FS.RemoveAll(name)
+}
+
+// MkdirAll implements vfs.FS.
+func (s *stopFS) MkdirAll(dir string, perm os.FileMode) error {
+	if s.dark.Load() {
+		return s.night.MkdirAll(dir, perm)
+	}
+	return s.FS.MkdirAll(dir, perm)
+}
+
+// Unwrap implements vfs.FS.
+func (s *stopFS) Unwrap() vfs.FS { return s.FS }
+
+// stopFile is a file or directory that was opened for writing before the dark.
+type stopFile struct {
+	vfs.File
+	fs         *stopFS
+	vital, wal bool
+}
+
+// Write implements io.Writer.
+func (f *stopFile) Write(p []byte) (int, error) {
+	if f.hidden() {
+		return len(p), nil
+	}
+	n, err := f.File.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if f.hide(err) {
+		return len(p), nil
+	}
+	return n, err
+}
+
+// WriteAt implements io.WriterAt.
+func (f *stopFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.hidden() {
+		return len(p), nil
+	}
+	n, err := f.File.WriteAt(p, off)
+	if f.hide(err) {
+		return len(p), nil
+	}
+	return n, err
+}
+
+// Sync implements vfs.File.
+func (f *stopFile) Sync() error { return f.sync(f.File.Sync) }
+
+// SyncData implements vfs.File.
+func (f *stopFile) SyncData() error { return f.sync(f.File.SyncData) }
+
+// sync syncs and counts.
+func (f *stopFile) sync(do func() error) error {
+	if f.hidden() {
+		return nil
+	}
+	err := do()
+	if f.wal {
+		f.fs.syncs.Add(1)
+	}
+	if f.hide(err) {
+		return nil
+	}
+	return err
+}
+
+// SyncTo implements vfs.File.
+func (f *stopFile) SyncTo(length int64) (fullSync bool, err error) {
+	if f.hidden() {
+		return true, nil
+	}
+	fullSync, err = f.File.SyncTo(length)
+	if f.hide(err) {
+		return true, nil
+	}
+	return fullSync, err
+}
+
+// Preallocate implements vfs.File.
+func (f *stopFile) Preallocate(offset, length int64) error {
+	if f.hidden() {
+		return nil
+	}
+	return f.File.Preallocate(offset, length)
+}
+
+// Close implements io.Closer.
+func (f *stopFile) Close() error {
+	err := f.File.Close()
+	if f.hidden() || f.hide(err) {
+		return nil
+	}
+	return err
+}
+
+// hidden says whether the file's writes no longer reach the disk. A table half written in the dark may go on: nothing
+// refers to it yet, and the next Open removes it.
+func (f *stopFile) hidden() bool { return f.vital && f.fs.dark.Load() }
+
+// hide looks at an operation's error, stops the engine if it must, and says whether the error is kept from Pebble.
+func (f *stopFile) hide(err error) bool {
+	if err == nil {
+		return false
+	}
+	if f.vital {
+		return f.fs.failed(err)
+	}
+	f.fs.trouble.Store(time.Now().UnixNano())
+	return false
+}

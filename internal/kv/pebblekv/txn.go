@@ -1,0 +1,302 @@
+package pebblekv
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// txn is a kv.Txn: a view taken under latches, and what is to be written.
+type txn struct {
+	view
+	batch *pebble.Batch // rows and counters; nil until the first
+	// stripes are the latched ones, ascending.
+	stripes []uint32
+	stamp   uint64
+	err     error // the first write that was refused
+
+	records  []pendingRecord
+	data     []byte // of all records, one after the other
+	shards   []*shard
+	counters []pendingCounter
+}
+
+// pendingRecord is a log record that waits for its position.
+type pendingRecord struct {
+	id  shardID
+	end int // of its data in txn.data
+}
+
+// txns holds txns to use again.
+var txns = sync.Pool{New: func() any { return new(txn) }}
+
+// newTxn returns an empty txn.
+func (e *Engine) newTxn() *txn {
+	tx := txns.Get().(*txn)
+	tx.view = view{e: e, within: -1, latched: true}
+	return tx
+}
+
+// release gives back all that the txn holds. Its batch may not be in Pebble's hands any more.
+func (tx *txn) release() {
+	if tx.batch != nil && tx.e.failure() == nil {
+		_ = tx.batch.Close() // it never fails
+	}
+	const keep = 1 << 20
+	data := tx.data[:0]
+	if cap(data) > keep {
+		data = nil
+	}
+	clear(tx.shards)
+	*tx = txn{
+		stripes: tx.stripes[:0], records: tx.records[:0], data: data,
+		shards: tx.shards[:0], counters: tx.counters[:0],
+	}
+	txns.Put(tx)
+}
+
+// run latches, runs fn and commits what it wrote. It returns the commit if there is one, which is visible and, if it
+// is not lazy, must be synced; else the view's unsynced commits are to be awaited before err is told.
+func (tx *txn) run(ctx context.Context, lock [][]byte, lazy bool, fn func(kv.Txn) error) (c *commit, err error) {
+	e := tx.e
+	tx.stripes = e.stripesOf(tx.stripes[:0], lock)
+	if err := e.lockStripes(ctx, tx.stripes); err != nil {
+		return nil, err
+	}
+	defer e.unlockStripes(tx.stripes)
+	err = tx.read(fn)
+	if err == nil {
+		err = tx.check()
+	}
+	if err != nil || !tx.wrote() {
+		tx.sawLatched()
+		return nil, err
+	}
+	return tx.commit(lazy)
+}
+
+// read runs fn and closes the view, whatever happens.
+func (tx *txn) read(fn func(kv.Txn) error) (err error) {
+	defer tx.closeInto(&err)
+	return fn(tx)
+}
+
+// wrote says whether there is anything to commit. An empty batch is nothing: Pebble would not sync it, so it would not
+// cover what the txn has read.
+func (tx *txn) wrote() bool {
+	return len(tx.records) > 0 || tx.batch != nil && !tx.batch.Empty()
+}
+
+// check adds the counters to the batch and says why the txn may not be committed, if so.
+func (tx *txn) check() error {
+	if tx.err != nil {
+		return tx.err
+	}
+	if tx.batch != nil && len(tx.stripes) == 0 {
+		return errors.New("pebblekv: an update wrote rows without naming a lock key")
+	}
+	if err := tx.addCounters(); err != nil {
+		return err
+	}
+	if err := tx.e.failure(); err != nil || !tx.wrote() {
+		return err
+	}
+	return tx.e.space.check()
+}
+
+// sawLatched notes what a txn that commits nothing has seen: under its latches the last commits are all there are.
+func (tx *txn) sawLatched() {
+	tx.latched = false
+	for _, n := range tx.stripes {
+		tx.saw(n)
+	}
+}
+
+// commit makes the txn visible. The latches of all stripes are held; the shards' come after them and before any call
+// of Pebble's, all in one order for everybody.
+func (tx *txn) commit(lazy bool) (*commit, error) {
+	e := tx.e
+	tx.needBatch()
+	unlock, err := tx.lockShards()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	tx.addRecords()
+	c := &commit{order: &e.order, lazy: lazy && !e.volatile}
+	defer tx.boundStamp(c)()
+	for _, n := range tx.stripes {
+		e.stripes[n].last.Store(c)
+	}
+	if err := e.apply(c, tx.batch); err != nil {
+		return c, unknown(err)
+	}
+	tx.applied(c)
+	return c, nil
+}
+
+// applied tells counters and shards that the commit is visible.
+func (tx *txn) applied(c *commit) {
+	for i := range tx.counters {
+		tx.e.counters.apply(&tx.counters[i])
+	}
+	for _, s := range tx.shards {
+		s.applied(c)
+	}
+}
+
+// sync waits until the commit is durable, unless it is lazy.
+func (tx *txn) sync(c *commit) error {
+	e := tx.e
+	if err := e.failure(); err != nil {
+		return unknown(err)
+	}
+	if c.lazy {
+		return nil
+	}
+	if err := e.syncWait(c, tx.batch); err != nil {
+		return unknown(err)
+	}
+	return nil
+}
+
+// Set implements kv.Txn.
+func (tx *txn) Set(key, value []byte) {
+	if tx.accept(key, len(value)) {
+		tx.refuse(tx.batch.Set(key, value, nil))
+	}
+}
+
+// Delete implements kv.Txn.
+func (tx *txn) Delete(key []byte) {
+	if tx.accept(key, 0) {
+		tx.refuse(tx.batch.Delete(key, nil))
+	}
+}
+
+// accept checks a write of the database's and makes the batch that takes it.
+func (tx *txn) accept(key []byte, valueLen int) bool {
+	switch {
+	case tx.err != nil:
+		return false
+	case len(key) == 0 || key[0] >= kv.ReservedPrefix:
+		tx.refuse(fmt.Errorf("pebblekv: key %x is empty or reserved", key))
+		return false
+	case len(key) > limits.Key:
+		tx.refuse(fmt.Errorf("%w: a key of %d bytes, at most %d", kv.ErrTooLarge, len(key), limits.Key))
+		return false
+	case valueLen > limits.Value:
+		tx.refuse(fmt.Errorf("%w: a value of %d bytes, at most %d", kv.ErrTooLarge, valueLen, limits.Value))
+		return false
+	}
+	if !tx.fits(len(key) + valueLen) {
+		return false
+	}
+	tx.needBatch()
+	return true
+}
+
+// needBatch makes the batch if there is none.
+func (tx *txn) needBatch() {
+	if tx.batch == nil {
+		tx.batch = tx.e.db.NewBatch()
+	}
+}
+
+// fits says whether n bytes more stay within what one update may write.
+func (tx *txn) fits(n int) bool {
+	size := len(tx.data) + n
+	if tx.batch != nil {
+		size += tx.batch.Len()
+	}
+	if size > limits.Update {
+		tx.refuse(fmt.Errorf("%w: an update of more than %d bytes", kv.ErrTooLarge, limits.Update))
+		return false
+	}
+	return true
+}
+
+// refuse keeps the first error; the commit fails with it.
+func (tx *txn) refuse(err error) {
+	if tx.err == nil {
+		tx.err = err
+	}
+}
+
+// AppendLog implements kv.Txn.
+func (tx *txn) AppendLog(log uint64, shard uint32, record []byte) {
+	if tx.err != nil || !tx.fits(len(record)) {
+		return
+	}
+	if len(record) > limits.Value {
+		tx.refuse(fmt.Errorf("%w: a log record of %d bytes, at most %d", kv.ErrTooLarge, len(record), limits.Value))
+		return
+	}
+	tx.data = append(tx.data, record...)
+	tx.records = append(tx.records, pendingRecord{shardID{log, shard}, len(tx.data)})
+}
+
+// lockShards locks the distinct shards that the records go to, ascending.
+func (tx *txn) lockShards() (unlock func(), err error) {
+	for _, r := range tx.records {
+		if !slices.ContainsFunc(tx.shards, func(s *shard) bool { return s.id == r.id }) {
+			s, err := tx.e.shard(r.id)
+			if err != nil {
+				return nil, err
+			}
+			tx.shards = append(tx.shards, s)
+		}
+	}
+	slices.SortFunc(tx.shards, func(a, b *shard) int {
+		return cmp.Or(cmp.Compare(a.id.log, b.id.log), cmp.Compare(a.id.shard, b.id.shard))
+	})
+	for _, s := range tx.shards {
+		s.mu.Lock()
+	}
+	return func() {
+		for _, s := range tx.shards {
+			s.mu.Unlock()
+		}
+	}, nil
+}
+
+// addRecords gives the records their positions and adds them to the batch. The shards are locked.
+func (tx *txn) addRecords() {
+	if len(tx.records) == 0 {
+		return
+	}
+	now := tx.e.clock()
+	start := 0
+	for _, r := range tx.records {
+		i := slices.IndexFunc(tx.shards, func(s *shard) bool { return s.id == r.id })
+		op := tx.batch.SetDeferred(recordKeyLen, r.end-start)
+		appendRecordKey(op.Key[:0], r.id, tx.shards[i].next(now))
+		copy(op.Value, tx.data[start:r.end])
+		start = r.end
+		_ = op.Finish() // fails for indexed batches only
+	}
+}
+
+// Stamp implements kv.Txn.
+func (tx *txn) Stamp() uint64 {
+	if tx.stamp == 0 {
+		tx.stamp = tx.e.stamps.next(tx.e.clock())
+	}
+	return tx.stamp
+}
+
+// boundStamp sees to it that no stamp after a restart is at or below the txn's. It is called last before the batch is
+// applied as c, and the returned function after.
+func (tx *txn) boundStamp(c *commit) (applied func()) {
+	if tx.stamp == 0 {
+		return func() {}
+	}
+	return tx.e.stamps.bound(tx.stamp, tx.batch, c)
+}

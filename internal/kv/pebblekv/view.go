@@ -1,0 +1,272 @@
+package pebblekv
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// view is a kv.Reader over one state of the store: that of its first read, when the iterator is made. One iterator
+// serves all reads. A point read through it costs about what Pebble's Get does (each has a cheaper case), its Bloom
+// filters spare the read of a key that is not there, and the next read finds the same state.
+type view struct {
+	e    *Engine
+	iter *pebble.Iterator
+	// inner is a clone of iter, for the point reads that are made while iter walks a range.
+	inner *pebble.Iterator
+	// bounded says that iter has the bounds of a scan, walking that a scan is under way.
+	bounded, walking bool
+	// inCallback says that the caller's code runs, whose panics are not the engine's.
+	inCallback bool
+
+	// What must be durable before anybody hears of what was read: the commits in unsynced, and if everything is set,
+	// all commits that the view may show.
+	unsynced   [8]*commit
+	nUnsynced  int
+	everything bool
+	// latched says that the view is a Txn's, whose caller looks at the latched stripes itself.
+	latched bool
+	// within is the stripe that ReadOptions.Within names, or -1.
+	within int64
+}
+
+// views holds views to use again.
+var views = sync.Pool{New: func() any { return new(view) }}
+
+// View implements kv.Engine.
+func (e *Engine) View(ctx context.Context, o kv.ReadOptions, fn func(kv.Reader) error) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.exit()
+	v := views.Get().(*view)
+	*v = view{e: e, within: -1}
+	if o.Within != nil {
+		v.within = int64(e.stripeOf(o.Within))
+	}
+	err := v.run(fn)
+	if waitErr := v.awaitSeen(ctx); waitErr != nil {
+		err = waitErr
+	}
+	*v = view{}
+	views.Put(v)
+	return err
+}
+
+// run calls fn and closes the view, whatever happens.
+func (v *view) run(fn func(kv.Reader) error) (err error) {
+	defer v.closeInto(&err)
+	return fn(v)
+}
+
+// closeInto closes the iterators. An error of theirs counts if there is none before it.
+func (v *view) closeInto(err *error) {
+	if closeErr := v.close(); *err == nil {
+		*err = closeErr
+	}
+}
+
+// close closes the iterators.
+func (v *view) close() (err error) {
+	if v.e.poisoned.Load() {
+		return v.e.failure() // Pebble's locks may be held for ever
+	}
+	defer v.e.engineCall(&err)
+	if v.inner != nil {
+		err = v.inner.Close()
+		v.inner = nil
+	}
+	if v.iter != nil {
+		if iterErr := v.iter.Close(); err == nil {
+			err = iterErr
+		}
+		v.iter = nil
+	}
+	return err
+}
+
+// awaitSeen waits until all that the view showed is durable.
+func (v *view) awaitSeen(ctx context.Context) error {
+	for _, c := range v.unsynced[:v.nUnsynced] {
+		if err := v.e.awaitCommit(ctx, c); err != nil {
+			return err
+		}
+	}
+	if v.everything {
+		if err := v.e.awaitAll(ctx); err != nil {
+			return err
+		}
+	}
+	return v.e.failure()
+}
+
+// saw notes that rows of the stripe were shown. It is called after the read.
+func (v *view) saw(stripe uint32) {
+	if v.latched || v.everything {
+		return
+	}
+	c := v.e.stripes[stripe].last.Load()
+	if c == nil || c.durable() {
+		return
+	}
+	if v.nUnsynced == len(v.unsynced) {
+		v.everything = true
+		return
+	}
+	v.unsynced[v.nUnsynced] = c
+	v.nUnsynced++
+}
+
+// leave is deferred by every read: a panic in Pebble stops the engine, one in the caller's code is none of ours.
+func (v *view) leave(inCallback bool, err *error) {
+	if !v.inCallback {
+		if r := recover(); r != nil {
+			*err = v.e.failPanic(r)
+		}
+	}
+	v.inCallback = inCallback
+}
+
+// pointIter is the iterator for a point read.
+func (v *view) pointIter() (it *pebble.Iterator, err error) {
+	if v.walking {
+		if v.inner == nil {
+			v.inner, err = v.iter.Clone(pebble.CloneOptions{IterOptions: &pointOptions})
+		}
+		return v.inner, err
+	}
+	if v.iter == nil {
+		v.iter, err = v.e.db.NewIter(&pointOptions)
+		return v.iter, err
+	}
+	if v.bounded {
+		v.iter.SetBounds(nil, nil)
+		v.bounded = false
+	}
+	return v.iter, nil
+}
+
+// pointOptions make point reads look at the Bloom filters of the last level too: many are for keys that are not
+// there, since every new item is looked for first.
+var pointOptions = pebble.IterOptions{UseL6Filters: true}
+
+// Get implements kv.Reader.
+func (v *view) Get(key []byte) (value []byte, err error) {
+	was := v.inCallback
+	v.inCallback = false
+	defer v.leave(was, &err)
+	value, err = v.get(key)
+	if !v.latched {
+		v.saw(v.e.stripeOf(key))
+		if v.within >= 0 {
+			v.saw(uint32(v.within))
+		}
+	}
+	return value, err
+}
+
+// get reads a key of any kind.
+func (v *view) get(key []byte) ([]byte, error) {
+	it, err := v.pointIter()
+	if err != nil {
+		return nil, err
+	}
+	if !it.SeekPrefixGE(key) || !bytes.Equal(it.Key(), key) {
+		return nil, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	if value == nil && err == nil {
+		value = []byte{} // there is a row, and it is empty
+	}
+	return value, err
+}
+
+// GetMulti implements kv.Reader.
+func (v *view) GetMulti(keys [][]byte, fn func(i int, value []byte) error) error {
+	for i, k := range keys {
+		value, err := v.Get(k)
+		if err != nil {
+			return err
+		}
+		if err := fn(i, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Scan implements kv.Reader.
+func (v *view) Scan(r kv.Range, reverse bool, fn func(key, value []byte) (bool, error)) error {
+	end := r.End
+	if len(end) == 0 || bytes.Compare(end, userEnd) > 0 {
+		end = userEnd
+	}
+	err := v.scan(r.Start, end, reverse, fn)
+	if v.within >= 0 {
+		v.saw(uint32(v.within))
+	} else {
+		v.everything = true
+	}
+	return err
+}
+
+// scan walks rows of any kind.
+func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) (bool, error)) (err error) {
+	was, walked := v.inCallback, v.walking
+	v.inCallback = false
+	defer v.leave(was, &err)
+	defer func() { v.walking = walked }()
+
+	if bytes.Compare(start, end) >= 0 {
+		return nil
+	}
+	it, done, err := v.rangeIter(start, end)
+	if err != nil {
+		return err
+	}
+	if done != nil {
+		defer done(&err)
+	}
+	v.walking = true
+	first, next := it.First, it.Next
+	if reverse {
+		first, next = it.Last, it.Prev
+	}
+	for ok := first(); ok; ok = next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		v.inCallback = true
+		more, err := fn(it.Key(), value)
+		v.inCallback = false
+		if !more || err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// rangeIter is an iterator with the bounds. A scan inside of a scan has one of its own, which done closes.
+func (v *view) rangeIter(start, end []byte) (it *pebble.Iterator, done func(*error), err error) {
+	o := pebble.IterOptions{LowerBound: start, UpperBound: end}
+	if v.walking {
+		it, err = v.iter.Clone(pebble.CloneOptions{IterOptions: &o})
+		return it, func(err *error) {
+			if closeErr := it.Close(); *err == nil {
+				*err = closeErr
+			}
+		}, err
+	}
+	if v.iter == nil {
+		v.iter, err = v.e.db.NewIter(&o)
+	} else {
+		v.iter.SetBounds(start, end)
+	}
+	v.bounded = true
+	return v.iter, nil, err
+}
