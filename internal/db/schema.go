@@ -22,15 +22,19 @@ var DefaultNamespace = Namespace{Account: "000000000000"}
 // neighbouring states may be in use by different writers without harm (docs/storage.md).
 type State string
 
-// The states. An index goes StateDeleteOnly → StateWriteOnly → StatePublic when it is made, and StateDeleteOnly → gone when
+// The states. An index goes StateDeleteOnly → StateWriteOnly → StatePublic when it is made, and StateDeleteOnly → StateAbsent → gone when
 // it is dropped; a table goes StatePublic → StateNoWrites → StateDropped.
 const (
+	StateAbsent     State = "ABSENT"      // nobody writes: its rows are being removed
 	StateDeleteOnly State = "DELETE_ONLY" // writers remove rows and add none
 	StateWriteOnly  State = "WRITE_ONLY"  // writers keep it up to date, backfill runs, nobody reads
 	StatePublic     State = "PUBLIC"
 	StateNoWrites   State = "NO_WRITES"
 	StateDropped    State = "DROPPED" // not in the catalog by name any more; its rows are being removed
 )
+
+// descriptorFormat is the version of the descriptor's JSON form.
+const descriptorFormat = 1
 
 // Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state of schema changes. It is
 // stored as JSON. A Descriptor inside a Table is never changed; Alter works on a copy.

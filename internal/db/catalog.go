@@ -1,0 +1,333 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// catalog is all tables at one moment. It never changes; a schema change makes a new one.
+type catalog struct {
+	byID   map[uint32]*Table
+	byName map[string]*Table // by catalogKey; without those dropped
+	names  []string          // byName's keys, sorted
+}
+
+// newCatalog derives a catalog from its tables.
+func newCatalog(byID map[uint32]*Table) *catalog {
+	c := &catalog{byID: byID, byName: make(map[string]*Table, len(byID))}
+	for _, t := range byID {
+		if t.State != StateDropped {
+			c.byName[t.key()] = t
+		}
+	}
+	c.names = slices.Sorted(maps.Keys(c.byName))
+	return c
+}
+
+// publish puts t in place of the table with its id; writers see it from now on. remove takes it out.
+// The caller holds d.schema.
+func (d *DB) publish(t *Table, remove bool) {
+	byID := maps.Clone(d.catalog.Load().byID)
+	if remove {
+		delete(byID, t.ID)
+	} else {
+		byID[t.ID] = t
+	}
+	d.catalog.Store(newCatalog(byID))
+}
+
+// loadCatalog reads all descriptors.
+func (d *DB) loadCatalog() error {
+	byID := map[uint32]*Table{}
+	err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+		id, err := r.Get(nextIDKey())
+		if err != nil {
+			return err
+		}
+		d.nextID = 1
+		if id != nil {
+			d.nextID = binary.BigEndian.Uint32(id)
+		}
+		prefix := []byte{spaceCatalog, catalogDescriptor}
+		return r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, value []byte) (bool, error) {
+			desc := new(Descriptor)
+			if err := json.Unmarshal(value, desc); err != nil {
+				return false, fmt.Errorf("descriptor %x: %w", key, err)
+			}
+			if desc.Format > descriptorFormat {
+				return false, fmt.Errorf("table %s was written by a newer version (descriptor format %d)", desc.Name, desc.Format)
+			}
+			byID[desc.ID] = newTable(desc)
+			return true, nil
+		})
+	})
+	d.catalog.Store(newCatalog(byID))
+	return err
+}
+
+// Lookup returns the table by name in any state, DELETING included, for the control plane; nil if there is none.
+func (d *DB) Lookup(ns Namespace, name string) *Table {
+	t := d.catalog.Load().byName[catalogKey(ns, name)]
+	if t == nil || d.deleted(t) {
+		return nil
+	}
+	return t
+}
+
+// Table returns a table that is ready for items, for the data plane. Otherwise ErrTableNotFound: in particular while it
+// is CREATING.
+func (d *DB) Table(ns Namespace, name string) (*Table, error) {
+	t := d.catalog.Load().byName[catalogKey(ns, name)]
+	if t == nil || t.State != StatePublic || t.Busy == "CREATING" && d.now().Before(t.BusyUntil) {
+		return nil, ErrTableNotFound
+	}
+	return t, nil
+}
+
+// List returns at most limit names of tables after the given name, in order, and whether more follow.
+func (d *DB) List(ns Namespace, after string, limit int) (names []string, more bool) {
+	c, prefix := d.catalog.Load(), catalogKey(ns, "")
+	from := sort.SearchStrings(c.names, prefix+after)
+	for _, key := range c.names[from:] {
+		name, ok := strings.CutPrefix(key, prefix)
+		switch {
+		case !ok:
+			return names, false
+		case name == after || d.deleted(c.byName[key]):
+		case len(names) == limit:
+			return names, true
+		default:
+			names = append(names, name)
+		}
+	}
+	return names, false
+}
+
+// deleted tells whether t is a table whose time in DELETING is over. If so, it sees to its end.
+func (d *DB) deleted(t *Table) bool {
+	if t.State != StateNoWrites || d.now().Before(t.BusyUntil) {
+		return false
+	}
+	d.startJob(t, nil, d.drop)
+	return true
+}
+
+// Create makes a table of the descriptor, whose ID, Epoch, UUID, Created, State, and those of its indexes, it sets. If
+// the name is taken: ErrTableExists (look at Lookup for its status).
+func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
+	if old := d.catalog.Load().byName[desc.key()]; old != nil && d.deleted(old) {
+		d.awaitGone(ctx, old)
+	}
+	d.schema.Lock()
+	defer d.schema.Unlock()
+	if d.catalog.Load().byName[desc.key()] != nil {
+		return nil, ErrTableExists
+	}
+	now := d.now()
+	desc = desc.clone()
+	desc.Format, desc.ID, desc.Epoch, desc.UUID = descriptorFormat, d.nextID, 1, newUUID()
+	desc.Created, desc.State = now, StatePublic
+	desc.Busy, desc.BusyUntil = "CREATING", now.Add(d.delay)
+	desc.NextIndex = firstIndexID
+	for i := range desc.Indexes {
+		x := &desc.Indexes[i]
+		x.ID, x.State, x.Created = desc.NextIndex, StatePublic, now
+		desc.NextIndex++
+	}
+	slices.SortFunc(desc.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	t := newTable(desc)
+	err := d.store(ctx, t, func(tx kv.Txn) {
+		tx.Set(nextIDKey(), binary.BigEndian.AppendUint32(nil, desc.ID+1))
+		tx.Set(nameKey(desc.Namespace, desc.Name), binary.BigEndian.AppendUint32(nil, desc.ID))
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.nextID++
+	d.publish(t, false)
+	return t, nil
+}
+
+// store writes a table's descriptor and what more writes besides. The caller holds d.schema.
+func (d *DB) store(ctx context.Context, t *Table, more func(kv.Txn)) error {
+	b, err := json.Marshal(&t.Descriptor)
+	if err != nil {
+		return fmt.Errorf("descriptor of %s: %w", t.Name, err)
+	}
+	lock := [][]byte{descriptorKey(t.ID), nameKey(t.Namespace, t.Name), nextIDKey()}
+	return d.kv.Update(ctx, kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
+		tx.Set(descriptorKey(t.ID), b)
+		if more != nil {
+			more(tx)
+		}
+		return nil
+	})
+}
+
+// Alter changes a table. change gets a copy of its descriptor, edits the copy, or returns an
+// error, which Alter returns unchanged. It may be called more than once. An index that it appended (ID 0) is built in
+// the background, one that it marked Dropping is removed; at most one of either (the caller checks). busy makes the
+// table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if there is none.
+func (d *DB) Alter(ctx context.Context, ns Namespace, name string, busy bool, change func(*Descriptor) error) (old, new *Table, err error) {
+	old, new, err = d.alter(ctx, ns, name, busy, change)
+	if err == nil && d.delay == 0 {
+		d.awaitJobs(ctx, new)
+	}
+	return old, new, err
+}
+
+// alter is Alter without the wait for a quick job.
+func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, change func(*Descriptor) error) (old, new *Table, err error) {
+	d.schema.Lock()
+	defer d.schema.Unlock()
+	if old = d.Lookup(ns, name); old == nil {
+		return nil, nil, ErrTableNotFound
+	}
+	desc := old.clone()
+	if err := change(desc); err != nil {
+		return old, nil, err
+	}
+	now := d.now()
+	desc = desc.clone() // change may have put in strings that are not its own
+	for i := range desc.Indexes {
+		switch x := &desc.Indexes[i]; {
+		case x.ID == 0:
+			x.ID, x.State, x.Created = desc.NextIndex, StateDeleteOnly, now
+			desc.NextIndex++
+		case x.Dropping:
+			x.State = StateDeleteOnly
+		}
+	}
+	if busy && d.delay > 0 {
+		desc.Busy, desc.BusyUntil = "UPDATING", now.Add(d.delay)
+	}
+	if new, err = d.replace(ctx, desc); err != nil {
+		return old, nil, err
+	}
+	d.startJobs(new)
+	return old, new, nil
+}
+
+// replace stores and publishes a changed descriptor. The caller holds d.schema.
+func (d *DB) replace(ctx context.Context, desc *Descriptor) (*Table, error) {
+	desc.Epoch++
+	slices.SortFunc(desc.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	t := newTable(desc)
+	if err := d.store(ctx, t, nil); err != nil {
+		return nil, err
+	}
+	d.publish(t, false)
+	return t, nil
+}
+
+// step is replace for the background jobs: it edits the descriptor that the table has by now, and returns when no writer
+// holds an older one. A nil table says that the table is gone, or that change returned false.
+func (d *DB) step(id uint32, change func(*Descriptor) bool) (*Table, error) {
+	d.schema.Lock()
+	defer d.schema.Unlock()
+	old := d.catalog.Load().byID[id]
+	if old == nil || old.State != StatePublic {
+		return nil, nil
+	}
+	desc := old.clone()
+	if !change(desc) {
+		return nil, nil
+	}
+	t, err := d.replace(d.ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	return t, d.kv.Barrier(d.ctx)
+}
+
+// Delete drops a table; check may refuse. Rows are removed in the background. It returns the table as it was.
+func (d *DB) Delete(ctx context.Context, ns Namespace, name string, check func(*Table) error) (*Table, error) {
+	d.schema.Lock()
+	defer d.schema.Unlock()
+	old := d.Lookup(ns, name)
+	if old == nil {
+		return nil, ErrTableNotFound
+	}
+	if err := check(old); err != nil {
+		return nil, err
+	}
+	desc := old.clone()
+	desc.State, desc.Busy, desc.BusyUntil = StateNoWrites, "DELETING", d.now().Add(d.delay)
+	if d.delay == 0 {
+		return old, d.forget(ctx, desc)
+	}
+	t, err := d.replace(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	d.startJobs(t)
+	return old, nil
+}
+
+// forget takes the name of a table out of the catalog and starts the removal of its rows. The caller holds d.schema.
+func (d *DB) forget(ctx context.Context, desc *Descriptor) error {
+	desc.State = StateDropped
+	desc.Epoch++
+	t := newTable(desc)
+	err := d.store(ctx, t, func(tx kv.Txn) { tx.Delete(nameKey(t.Namespace, t.Name)) })
+	if err != nil {
+		return err
+	}
+	d.publish(t, false)
+	d.startJobs(t)
+	return nil
+}
+
+// current returns the table with t's id as it stands now. ErrTableNotFound if it takes no writes any more.
+func (d *DB) current(t *Table) (*Table, error) {
+	c := d.catalog.Load().byID[t.ID]
+	if c == nil || c.State != StatePublic {
+		return nil, ErrTableNotFound
+	}
+	return c, nil
+}
+
+// newUUID is a random UUID, version 4.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0F|0x40, b[8]&0x3F|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// awaitGone waits a little until the table's name is free.
+func (d *DB) awaitGone(ctx context.Context, t *Table) {
+	d.await(ctx, func() bool { return d.catalog.Load().byName[t.key()] != t })
+}
+
+// awaitJobs waits a little until the table's indexes are as they shall be: on a small table an index is then ready with
+// the next request.
+func (d *DB) awaitJobs(ctx context.Context, t *Table) {
+	d.await(ctx, func() bool {
+		c := d.catalog.Load().byID[t.ID]
+		return c == nil || !slices.ContainsFunc(c.Indexes, func(x Index) bool { return x.State != StatePublic })
+	})
+}
+
+// await polls done for at most a tenth of a second of real time.
+func (d *DB) await(ctx context.Context, done func() bool) {
+	for end := time.Now().Add(100 * time.Millisecond); !done() && time.Now().Before(end) && ctx.Err() == nil; {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stopped tells whether a job ended because the database is being closed.
+func stopped(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, kv.ErrClosed)
+}

@@ -1,0 +1,207 @@
+package db
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// maxPageBytes ends a page: the row that makes the sum of sizes reach it is the last one.
+const maxPageBytes = 1 << 20
+
+// reader is the scratch memory of one point read, reused.
+type reader struct {
+	d   *DB
+	do  func(kv.Reader) error // r.run, bound once
+	key []byte
+	fn  func(item.Item) error
+}
+
+// newReader returns a reader of d.
+func newReader(d *DB) *reader {
+	r := &reader{d: d}
+	r.do = r.run
+	return r
+}
+
+// run reads the item and hands it on.
+func (r *reader) run(kr kv.Reader) error {
+	it, err := getItem(kr, r.key)
+	if err != nil {
+		return err
+	}
+	return r.fn(it)
+}
+
+// Get calls fn with the item of the key, missing if there is none. The item is valid during fn.
+func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, fn func(item.Item) error) error {
+	r := d.readers.Get().(*reader)
+	defer func() {
+		r.fn = nil
+		d.readers.Put(r)
+	}()
+	r.key, r.fn = t.appendItemKey(r.key[:0], key), fn
+	return d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent}, r.do)
+}
+
+// GetMany calls fn for each key in order with its item, missing if there is none, until fn returns an error, which it returns.
+// All are read in one view.
+func (d *DB) GetMany(ctx context.Context, t *Table, keys []item.Item, consistent bool, fn func(i int, it item.Item) error) error {
+	rows := make([][]byte, len(keys))
+	for i := range keys {
+		rows[i] = t.appendItemKey(nil, keys[i])
+	}
+	return d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent}, func(r kv.Reader) error {
+		return r.GetMulti(rows, func(i int, raw []byte) error {
+			if raw == nil {
+				return fn(i, item.Item{})
+			}
+			it, err := item.Parse(raw)
+			if err != nil {
+				return fmt.Errorf("item %x: %w", rows[i], err)
+			}
+			return fn(i, it)
+		})
+	})
+}
+
+// Read is a page of a Query or a Scan.
+type Read struct {
+	Table      *Table
+	Index      *Index // nil: the table
+	Consistent bool
+	Reverse    bool
+	Limit      int // items evaluated at most; 0: no limit
+	// Query: Hash has the values of all hash attributes in key order, and Range the conditions on the first range
+	// attributes, in key order, checked against the schema (all but the last are EQ). A Scan has Hash nil, and Segment of
+	// Segments (0 means 1).
+	Hash              []item.Value
+	Range             []expr.KeyPart
+	Segment, Segments int
+	// After, if it exists, is a LastEvaluatedKey, checked: the page begins strictly behind it.
+	After  item.Item
+	Filter *expr.Condition // nil: none
+	// Fetch reads each matched row's item from the table: a local index asked for attributes it does not project.
+	Fetch bool
+}
+
+// Page is what a Read evaluated.
+type Page struct {
+	Count, Scanned int
+	// Bytes is the sum of the evaluated rows' sizes, from which the capacity units are computed.
+	Bytes int64
+	// FetchUnits are the 4 KB units of the items that Fetch read, each rounded up alone (strong; half if eventual).
+	FetchUnits int64
+	// Last is the LastEvaluatedKey (a copy), missing if the data ended.
+	Last item.Item
+}
+
+// section is the section that the read walks.
+func (r *Read) section() uint16 {
+	if r.Index == nil {
+		return sectionItems
+	}
+	return r.Index.ID
+}
+
+// rows is the range of keys that the read walks.
+func (r *Read) rows() kv.Range {
+	var rows kv.Range
+	if r.Hash != nil {
+		rows = r.Table.queryRange(r.Index, r.Hash, r.Range)
+	} else {
+		rows = segmentRange(r.Table.ID, r.section(), r.Segment, max(1, r.Segments))
+	}
+	if !r.After.Exists() {
+		return rows
+	}
+	switch key := r.Table.rowKey(r.Index, r.After); {
+	case r.Reverse && string(key) < string(rows.End):
+		rows.End = key
+	case !r.Reverse && string(key) >= string(rows.Start):
+		rows.Start = append(key, 0)
+	}
+	return rows
+}
+
+// options are those of the view. A Query of the table or of a local index stays within one partition, whose writes all lock
+// keys with the front of its items.
+func (r *Read) options() kv.ReadOptions {
+	o := kv.ReadOptions{Consistent: r.Consistent, Follower: !r.Consistent}
+	if r.Hash != nil && (r.Index == nil || r.Index.Local) {
+		front := r.Table.partition(r.Index, r.Hash)[:kv.FrontLen]
+		binary.BigEndian.PutUint16(front[sectionPrefixLen-2:], sectionItems)
+		o.Within = front
+	}
+	return o
+}
+
+// Read runs a page. It calls emit for each row that passes the filter; the item is valid during the call. A page ends at the
+// Limit, after the row that makes its bytes reach 1 MB, or after a call that returned more false, at the end of the data
+// otherwise.
+func (d *DB) Read(ctx context.Context, r *Read, emit func(item.Item) (more bool, err error)) (Page, error) {
+	var page Page
+	rows := r.rows()
+	if string(rows.Start) >= string(rows.End) {
+		return page, nil
+	}
+	err := d.kv.View(ctx, r.options(), func(kr kv.Reader) error {
+		page = Page{}
+		return kr.Scan(rows, r.Reverse, func(key, value []byte) (bool, error) {
+			it, err := item.Parse(value)
+			if err != nil {
+				return false, fmt.Errorf("row %x: %w", key, err)
+			}
+			return r.step(kr, &page, it, emit)
+		})
+	})
+	return page, err
+}
+
+// step evaluates one row.
+func (r *Read) step(kr kv.Reader, page *Page, row item.Item, emit func(item.Item) (bool, error)) (more bool, err error) {
+	page.Scanned++
+	page.Bytes += int64(row.Size())
+	more, it := true, row
+	if r.Fetch {
+		if it, err = r.fetch(kr, page, row); err != nil {
+			return false, err
+		}
+	}
+	if r.Filter == nil || r.Filter.Holds(it) {
+		page.Count++
+		if more, err = emit(it); err != nil {
+			return false, err
+		}
+	}
+	if !more || page.Scanned == r.Limit || page.Bytes >= maxPageBytes {
+		page.Last = r.lastKey(row)
+		return false, nil
+	}
+	return true, nil
+}
+
+// fetch reads the item of an index row from the table.
+func (r *Read) fetch(kr kv.Reader, page *Page, row item.Item) (item.Item, error) {
+	it, err := getItem(kr, r.Table.appendItemKey(nil, row))
+	if err != nil {
+		return it, err
+	}
+	if !it.Exists() {
+		return it, fmt.Errorf("index %s of table %s has a row without an item", r.Index.Name, r.Table.Name)
+	}
+	page.FetchUnits += max(1, (int64(it.Size())+4095)/4096)
+	return it, nil
+}
+
+// lastKey is the LastEvaluatedKey that names a row.
+func (r *Read) lastKey(row item.Item) item.Item {
+	if r.Index == nil {
+		return row.Pick(r.Table.lastKeys).Clone()
+	}
+	return row.Pick(r.Table.plan(r.Index).lastKeys).Clone()
+}

@@ -1,0 +1,355 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// Change computes a write's new item from the old one, which may be missing. It is pure and may be called more than
+// once. A missing new item means: delete. Its error is returned by Write unchanged.
+type Change interface {
+	Apply(old item.Item) (new item.Item, err error)
+}
+
+// Put is the Change that replaces the item.
+type Put struct{ Item item.Item }
+
+// Apply returns the item to put.
+func (p Put) Apply(item.Item) (item.Item, error) { return p.Item, nil }
+
+// Delete is the Change that removes the item.
+type Delete struct{}
+
+// Apply returns no item.
+func (Delete) Apply(item.Item) (item.Item, error) { return item.Item{}, nil }
+
+// Write is one write of one item.
+type Write struct {
+	Table *Table
+	// Key has the table's key attributes, checked; it may have others, which are ignored (a Put's item is its own key).
+	Key       item.Item
+	Condition *expr.Condition // nil: none
+	Change    Change
+	// KeepOld asks for Written.Old, and KeepFailed for ConditionFailed.Item; both cost a copy.
+	KeepOld, KeepFailed bool
+}
+
+// Written is what a write did.
+type Written struct {
+	Old, New item.Item // Old only with KeepOld
+	Units    WriteUnits
+}
+
+// WriteUnits are the write capacity units of a write: of the table, and of each index that it touched.
+type WriteUnits struct {
+	Table   float64
+	Indexes []IndexUnits
+}
+
+// IndexUnits are the units spent on one index.
+type IndexUnits struct {
+	Index *Index
+	Units float64
+}
+
+// errReplan says that the table's schema moved between planning and locking.
+var errReplan = errors.New("db: the schema changed")
+
+// writer is the scratch memory of one write in progress, reused.
+type writer struct {
+	d      *DB
+	do     func(kv.Txn) error // w.run, bound once
+	lock   [1][]byte
+	t      *Table
+	write  *Write
+	out    Written
+	key    []byte
+	row    []byte // encoded item or index entry
+	oldRow []byte // index row keys
+	newRow []byte
+	counts []kv.Count
+}
+
+// newWriter returns a writer of d.
+func newWriter(d *DB) *writer {
+	w := &writer{d: d}
+	w.do = w.run
+	return w
+}
+
+// release drops what w refers to and puts it back.
+func (w *writer) release() {
+	w.t, w.write, w.out, w.lock[0] = nil, nil, Written{}, nil
+	w.d.writers.Put(w)
+}
+
+// plan prepares w for a write against the table as it stands now.
+func (w *writer) plan(write *Write) (err error) {
+	if w.t, err = w.d.current(write.Table); err != nil {
+		return err
+	}
+	w.write = write
+	w.key = w.t.appendItemKey(w.key[:0], write.Key)
+	w.lock[0] = w.key
+	return nil
+}
+
+// Write runs one write: it locks the item's key, reads the old item, tests the condition, applies the change, and records what
+// follows from it (index rows, counters), durably when it returns. Errors: *ConditionFailed, *KeyError of an index,
+// ErrTableNotFound, ErrCollectionTooLarge, what Change.Apply returned, and those of package kv.
+func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
+	w := d.writers.Get().(*writer)
+	defer w.release()
+	for {
+		if err := w.plan(write); err != nil {
+			return Written{}, err
+		}
+		err := d.kv.Update(ctx, kv.WriteOptions{Lock: w.lock[:]}, w.do)
+		if !errors.Is(err, errReplan) {
+			return w.out, err
+		}
+	}
+}
+
+// WriteEach runs writes of distinct items, each atomic alone, with one wait for all.
+func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error) {
+	out, errs := make([]Written, len(writes)), make([]error, len(writes))
+	ws := make([]*writer, len(writes))
+	batch, of := make([]kv.Write, 0, len(writes)), make([]int, 0, len(writes))
+	for i := range writes {
+		w := d.writers.Get().(*writer)
+		defer w.release()
+		ws[i] = w
+		if errs[i] = w.plan(&writes[i]); errs[i] == nil {
+			batch, of = append(batch, kv.Write{Lock: w.lock[:], Do: w.do}), append(of, i)
+		}
+	}
+	for n, err := range d.kv.UpdateEach(ctx, kv.WriteOptions{}, batch) {
+		i := of[n]
+		if errors.Is(err, errReplan) {
+			out[i], errs[i] = d.Write(ctx, &writes[i])
+			continue
+		}
+		out[i], errs[i] = ws[i].out, err
+	}
+	return out, errs
+}
+
+// run is the one write path, under the item's latch. It may run again from the start.
+func (w *writer) run(tx kv.Txn) error {
+	w.out = Written{}
+	if now, err := w.d.current(w.t); err != nil || now != w.t {
+		return errReplan // planning anew finds out which
+	}
+	old, err := getItem(tx, w.key)
+	if err != nil {
+		return err
+	}
+	if c := w.write.Condition; c != nil && !c.Holds(old) {
+		failed := &ConditionFailed{}
+		if w.write.KeepFailed && old.Exists() {
+			failed.Item = old.Clone()
+		}
+		return failed
+	}
+	new, err := w.write.Change.Apply(old)
+	if err != nil {
+		return err
+	}
+	if w.write.KeepOld && old.Exists() {
+		w.out.Old = old.Clone()
+	}
+	w.out.New = new
+	w.out.Units.Table = writeUnits(max(old.Size(), new.Size()))
+	if item.SameAttributes(old, new) {
+		if old.Exists() {
+			w.out.New = new.Clone() // it may be a view of what was read
+		}
+		return nil
+	}
+	if err := w.checkCollection(old, new); err != nil {
+		return err
+	}
+	return w.record(tx, old, new)
+}
+
+// getItem reads an item; it is missing if there is none.
+func getItem(r kv.Reader, key []byte) (item.Item, error) {
+	raw, err := r.Get(key)
+	if err != nil || raw == nil {
+		return item.Item{}, err
+	}
+	it, err := item.Parse(raw)
+	if err != nil {
+		return it, fmt.Errorf("item %x: %w", key, err)
+	}
+	return it, nil
+}
+
+// record writes all that follows from a change of an item from old to new, either of which may be missing: the item's row,
+// its index rows, the counters. It is the one place that knows them all.
+func (w *writer) record(tx kv.Txn, old, new item.Item) error {
+	w.counts = w.counts[:0]
+	w.count(sectionItems, old, new)
+	if w.t.local || len(w.t.plans) > 0 {
+		// old is a view that the engine may reuse when index rows are looked up
+		for _, p := range w.t.plans {
+			if p.x.State != StatePublic {
+				old = old.Clone()
+				break
+			}
+		}
+		for _, p := range w.t.plans {
+			if err := w.recordIndex(tx, p, old, new); err != nil {
+				return err
+			}
+		}
+	}
+	if new.Exists() {
+		w.row = new.AppendStored(w.row[:0], tx.Stamp())
+		tx.Set(w.key, w.row)
+	} else {
+		tx.Delete(w.key)
+	}
+	tx.Add(uint64(w.t.ID), w.counts...)
+	return nil
+}
+
+// count notes the change of a section's rows and bytes when a row goes from old to new.
+func (w *writer) count(section uint16, old, new item.Item) {
+	c := kv.Count{Section: uint32(section), Bytes: int64(new.Size() - old.Size())}
+	if new.Exists() {
+		c.Items++
+	}
+	if old.Exists() {
+		c.Items--
+	}
+	if c.Items != 0 || c.Bytes != 0 {
+		w.counts = append(w.counts, c)
+	}
+}
+
+// recordIndex brings one index up to date and counts its units (capacity.md §5.4 of the reference: nothing when the entry stays
+// the same, the larger of both when it changes in place, both when its key changes).
+func (w *writer) recordIndex(tx kv.Txn, p *indexPlan, old, new item.Item) error {
+	if p.x.State == StateAbsent {
+		return nil
+	}
+	var hadOld, hasNew bool
+	w.oldRow, hadOld = p.appendKey(w.oldRow[:0], w.t, old)
+	w.newRow, hasNew = p.appendKey(w.newRow[:0], w.t, new)
+	if !hadOld && !hasNew {
+		return nil
+	}
+	var oldEntry, newEntry item.Item
+	if hadOld {
+		oldEntry = p.entry(old)
+	}
+	if hasNew {
+		newEntry = p.entry(new)
+	}
+	same := hadOld && hasNew && string(w.oldRow) == string(w.newRow)
+	if p.x.State != StatePublic {
+		return w.recordUnfinished(tx, p, oldEntry, newEntry)
+	}
+	if same && item.SameAttributes(oldEntry, newEntry) {
+		return nil
+	}
+	units := 0.0
+	if same {
+		units = writeUnits(max(oldEntry.Size(), newEntry.Size()))
+	} else {
+		if hadOld {
+			units += writeUnits(oldEntry.Size())
+			tx.Delete(w.oldRow)
+		}
+		if hasNew {
+			units += writeUnits(newEntry.Size())
+		}
+	}
+	if hasNew {
+		w.row = newEntry.AppendStored(w.row[:0], 0)
+		tx.Set(w.newRow, w.row)
+	}
+	w.count(p.x.ID, oldEntry, newEntry)
+	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.x, units})
+	return nil
+}
+
+// recordUnfinished is recordIndex for an index that is being built or dropped, of whose rows nobody knows which exist:
+// it looks before it counts. In DELETE_ONLY rows are removed and none is added.
+func (w *writer) recordUnfinished(tx kv.Txn, p *indexPlan, oldEntry, newEntry item.Item) error {
+	if p.x.State == StateDeleteOnly {
+		newEntry = item.Item{}
+	}
+	same := oldEntry.Exists() && newEntry.Exists() && string(w.oldRow) == string(w.newRow)
+	if oldEntry.Exists() && !same {
+		there, err := getItem(tx, w.oldRow)
+		if err != nil {
+			return err
+		}
+		if there.Exists() {
+			w.count(p.x.ID, there, item.Item{})
+			tx.Delete(w.oldRow)
+		}
+	}
+	if !newEntry.Exists() {
+		return nil
+	}
+	there, err := getItem(tx, w.newRow)
+	if err != nil {
+		return err
+	}
+	w.count(p.x.ID, there, newEntry)
+	w.row = newEntry.AppendStored(w.row[:0], 0)
+	tx.Set(w.newRow, w.row)
+	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.x, writeUnits(newEntry.Size())})
+	return nil
+}
+
+// writeUnits are the write capacity units of size bytes: one for each KB begun, at least one.
+func writeUnits(size int) float64 { return math.Max(1, math.Ceil(float64(size)/1024)) }
+
+// maxCollectionBytes is what the item collection of a table with local indexes may hold.
+const maxCollectionBytes = 10 << 30
+
+// checkCollection refuses a growing write into a full item collection. Only a table that is that large as a whole can have
+// one, so small tables never pay for the look.
+func (w *writer) checkCollection(old, new item.Item) error {
+	if !w.t.local || new.Size() <= old.Size() {
+		return nil
+	}
+	total := int64(0)
+	for _, c := range w.d.kv.Counter(uint64(w.t.ID)) {
+		total += c.Bytes
+	}
+	if total < maxCollectionBytes {
+		return nil
+	}
+	size, err := w.d.CollectionSize(w.t, w.write.Key)
+	if err == nil && size >= maxCollectionBytes {
+		return ErrCollectionTooLarge
+	}
+	return err
+}
+
+// CollectionSize estimates the bytes of the item collection with the item's partition key: its items and all their
+// local index rows.
+func (d *DB) CollectionSize(t *Table, key item.Item) (int64, error) {
+	hash := []item.Value{key.Get(t.hash.name)}
+	total, err := d.kv.SizeOf(t.queryRange(nil, hash, nil))
+	for i := range t.Indexes {
+		if x := &t.Indexes[i]; x.Local && err == nil {
+			var n int64
+			n, err = d.kv.SizeOf(t.queryRange(x, hash, nil))
+			total += n
+		}
+	}
+	return total, err
+}
