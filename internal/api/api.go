@@ -65,6 +65,15 @@ type call struct {
 	params expr.Params
 	ph     placeholders // ExpressionAttributeNames and -Values; its params are the call's
 	out    []byte       // the answer; handlers append to it
+	hot    hotRequests
+}
+
+// hotRequests are the requests of the operations that most calls are, kept to be used again. A handler empties its own first.
+type hotRequests struct {
+	get    getItemRequest
+	put    putItemRequest
+	update updateItemRequest
+	delete deleteItemRequest
 }
 
 // Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.

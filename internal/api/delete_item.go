@@ -1,0 +1,94 @@
+package api
+
+import (
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+)
+
+// deleteItemRequest is the request of DeleteItem.
+type deleteItemRequest struct {
+	singleWrite
+	key optItem
+}
+
+// names are DeleteItem's members.
+func (*deleteItemRequest) names() []string {
+	return []string{"TableName", "Key", "Expected", "ConditionalOperator", "ReturnValues", "ReturnConsumedCapacity",
+		"ReturnItemCollectionMetrics", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
+		"ReturnValuesOnConditionCheckFailure"}
+}
+
+// member decodes one of them.
+func (r *deleteItemRequest) member(c *call, name string) error {
+	if name == "Key" {
+		return c.item(&r.key)
+	}
+	return r.singleWrite.member(c, name)
+}
+
+// deleteItem answers DeleteItem.
+func (c *call) deleteItem() error {
+	r := &c.hot.delete
+	*r = deleteItemRequest{}
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	condition, err := r.check(c)
+	if err != nil {
+		return err
+	}
+	t, err := c.table(r.table.V)
+	if err != nil {
+		return err
+	}
+	if err := checkKey(t, r.key.V); err != nil {
+		return err
+	}
+	done, err := r.write(c, &db.Write{
+		Table: t, Key: r.key.V, Condition: condition, Change: db.Delete{}, KeepOld: r.returnValues.V == "ALL_OLD",
+	}, keyOnly)
+	if err != nil {
+		return err
+	}
+	return r.answer(c, t, r.key.V, done.Old, done.Units)
+}
+
+// check makes the checks that need no table, in the order of reference validation.md §2.8, and returns the parsed
+// ConditionExpression.
+func (r *deleteItemRequest) check(c *call) (*expr.Condition, error) {
+	if err := r.checkEnums(); err != nil {
+		return nil, err
+	}
+	w := words{}
+	if err := r.checkAllOldOrNone(w); err != nil {
+		return nil, err
+	}
+	if err := r.checkParams(c, w); err != nil {
+		return nil, err
+	}
+	if f := r.key.Faults.Earliest(); f != nil {
+		return nil, validation(f.Message)
+	}
+	if err := r.checkExpected(w); err != nil {
+		return nil, err
+	}
+	condition, err := r.conditionExpression(c, w)
+	if err != nil {
+		return nil, err
+	}
+	return condition, c.ph.checkUnused()
+}
+
+// checkEnums checks the constraints of all members together.
+func (r *deleteItemRequest) checkEnums() error {
+	var v violations
+	v.tableName(r.table, 1)
+	if !r.key.Set {
+		v.null("key")
+	}
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.enum(r.returnValues, "returnValues", enumReturnValues)
+	v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	r.checkConditionEnums(&v)
+	return v.err()
+}

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// getItemRequest is the request of GetItem.
+type getItemRequest struct {
+	table           optString
+	key             optItem
+	attributesToGet optStrings
+	consistent      optBool
+	consumed        optString
+	projection      optString
+
+	size int64 // of the item read
+}
+
+// names are GetItem's members.
+func (*getItemRequest) names() []string {
+	return []string{"TableName", "Key", "AttributesToGet", "ConsistentRead", "ReturnConsumedCapacity", "ProjectionExpression",
+		"ExpressionAttributeNames"}
+}
+
+// member decodes one of them.
+func (r *getItemRequest) member(c *call, name string) error {
+	switch name {
+	case "TableName":
+		return c.str(&r.table)
+	case "Key":
+		return c.item(&r.key)
+	case "AttributesToGet":
+		return c.stringList(&r.attributesToGet)
+	case "ConsistentRead":
+		return c.boolean(&r.consistent)
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	case "ProjectionExpression":
+		return c.str(&r.projection)
+	case "ExpressionAttributeNames":
+		return c.ph.names(c)
+	}
+	return c.skip()
+}
+
+// getItem answers GetItem.
+func (c *call) getItem() error {
+	r := &c.hot.get
+	*r = getItemRequest{}
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	projection, err := r.check(c)
+	if err != nil {
+		return err
+	}
+	t, err := c.table(r.table.V)
+	if err != nil {
+		return err
+	}
+	if err := checkKey(t, r.key.V); err != nil {
+		return err
+	}
+	c.open()
+	start := len(c.out)
+	err = c.db.Get(c.ctx, t, r.key.V, r.consistent.V, func(it item.Item) error {
+		c.out, r.size = c.out[:start], int64(it.Size())
+		if !it.Exists() {
+			return nil
+		}
+		if projection != nil {
+			it = projection.Apply(it)
+		}
+		c.key("Item")
+		c.out = it.AppendJSON(c.out)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if wantsConsumed(r.consumed) {
+		c.key("ConsumedCapacity")
+		c.consumed(r.consumed.V, t.Name, consumption{table: readUnits(r.size, r.consistent.V)})
+	}
+	c.close()
+	return nil
+}
+
+// check makes the checks that need no table (reference validation.md §2.8), and returns the projection, if there is one.
+func (r *getItemRequest) check(c *call) (*expr.Projection, error) {
+	var v violations
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.attributesToGet(r.attributesToGet, "attributesToGet")
+	v.tableName(r.table, 1)
+	if !r.key.Set {
+		v.null("key")
+	}
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	p := projectionOf{attributesToGet: r.attributesToGet, expression: r.projection, ph: &c.ph}
+	if err := p.checkParams(); err != nil {
+		return nil, err
+	}
+	if f := r.key.Faults.Earliest(); f != nil {
+		return nil, validation(f.Message)
+	}
+	return p.projection(c)
+}
+
+// attributesToGet checks AttributesToGet, which may be absent.
+func (v *violations) attributesToGet(o optStrings, path string) {
+	if n := len(o.V); o.Set && (n == 0 || n > 255) {
+		v.length(n, "["+strings.Join(o.V, ", ")+"]", path, 1, 255)
+	}
+}
+
+// projectionOf is what a request for items by key says about their attributes: GetItem, and a table of BatchGetItem.
+type projectionOf struct {
+	attributesToGet optStrings
+	expression      optString
+	ph              *placeholders
+}
+
+// checkParams checks the parameters against each other (reference validation.md §2.4 steps 1 to 5).
+func (p *projectionOf) checkParams() error {
+	expressions := []usage{{"ProjectionExpression", p.expression.Set}}
+	if err := (words{}).checkFamilies([]usage{{"AttributesToGet", p.attributesToGet.Set}}, expressions); err != nil {
+		return err
+	}
+	return p.ph.check(words{}, expressions, nil)
+}
+
+// projection returns the projection that the request names, nil for none.
+func (p *projectionOf) projection(c *call) (*expr.Projection, error) {
+	if p.attributesToGet.Set {
+		if err := checkDistinct(p.attributesToGet.V); err != nil {
+			return nil, err
+		}
+		return expr.NewProjection(p.attributesToGet.V), nil
+	}
+	if !p.expression.Set {
+		return nil, nil
+	}
+	projection, err := c.db.Expressions().Projection(p.expression.V, p.ph.params)
+	if err != nil {
+		return nil, words{}.expression(err)
+	}
+	return projection, p.ph.checkUnused()
+}
+
+// checkDistinct checks that AttributesToGet names no attribute twice.
+func checkDistinct(names []string) error {
+	for i, n := range names { // at most 255 of them
+		for _, m := range names[:i] {
+			if m == n {
+				return validation(invalid + "Duplicate value in attribute name: " + n)
+			}
+		}
+	}
+	return nil
+}

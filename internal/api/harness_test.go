@@ -1,0 +1,244 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+)
+
+// testService is the service on a database in memory, with a clock that the test turns.
+type testService struct {
+	*Service
+	db *db.DB
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+// newService returns a service of an empty database at 2026-01-02 03:04:05 UTC. It is closed when the test ends.
+func newService(t testing.TB) *testService {
+	t.Helper()
+	s := &testService{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	if s.db, err = db.Open(engine, db.Options{Now: s.clock, Logger: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.db.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.Service = New(s.db, Options{Logger: slog.New(testLog{t})})
+	return s
+}
+
+// clock is the time of the test.
+func (s *testService) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// advance turns the clock.
+func (s *testService) advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(d)
+}
+
+// call sends one request: the bare name of an operation, and the body.
+func (s *testService) call(t testing.TB, name, body string) (status int, answer string) {
+	t.Helper()
+	target := targetPrefix + name
+	if operationOf(target) == nil && operationOf(streamTargetPrefix+name) != nil {
+		target = streamTargetPrefix + name
+	}
+	status, b := s.Serve(context.Background(), &Request{Target: target, Body: []byte(body), ID: "TEST"}, nil)
+	return status, string(b)
+}
+
+// must is call for requests that have to succeed.
+func (s *testService) must(t testing.TB, name, body string) string {
+	t.Helper()
+	status, answer := s.call(t, name, body)
+	if status != 200 {
+		t.Fatalf("%s %s: %d %s", name, body, status, answer)
+	}
+	return answer
+}
+
+// testLog is a log handler that fails the test: what the service logs is an error of ours.
+type testLog struct{ t testing.TB }
+
+func (testLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l testLog) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l testLog) WithGroup(string) slog.Handler          { return l }
+func (l testLog) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	r.Attrs(func(a slog.Attr) bool { fmt.Fprintf(&b, " %s", a); return true })
+	l.t.Errorf("the service logged: %s%s", r.Message, b.String())
+	return nil
+}
+
+// TestExact runs the files of testdata: requests and their exact answers, each file on a database of its own. To write the
+// answers anew: go test ./internal/api -run Exact -rewrite, and read the diff.
+//
+//	call <Operation>          the input is the body, the output the status and the answer
+//	table <name> <key>…       makes a table. A key is attribute:type, hash first. Each line of the input is an index:
+//	                          gsi|lsi <name> <key>… ALL|KEYS_ONLY|INCLUDE <attribute>…
+//	clock <duration>          turns the clock
+//
+// In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
+// with the number for each #. In answers, long runs of one letter are printed so too, and UUIDs as <uuid>.
+func TestExact(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("testdata: %d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			s := newService(t)
+			datadriven.RunTest(t, file, s.run)
+		})
+	}
+}
+
+// run runs one command of a file.
+func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
+	switch d.Cmd {
+	case "call":
+		status, answer := s.call(t, d.CmdArgs[0].Key, expand(d.Input))
+		return fmt.Sprintf("%d\n%s\n", status, shorten(answer))
+	case "table":
+		desc, err := parseTable(d)
+		if err == nil {
+			_, err = s.db.Create(context.Background(), desc)
+		}
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		return ""
+	case "clock":
+		by, err := time.ParseDuration(d.CmdArgs[0].Key)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		s.advance(by)
+		return ""
+	}
+	d.Fatalf(t, "unknown command %s", d.Cmd)
+	return ""
+}
+
+// parseTable reads the table command.
+func parseTable(d *datadriven.TestData) (*db.Descriptor, error) {
+	desc := &db.Descriptor{Namespace: db.DefaultNamespace, Name: d.CmdArgs[0].Key, Billing: "PAY_PER_REQUEST"}
+	types := map[string]item.Type{}
+	var ks []string
+	for _, a := range d.CmdArgs[1:] {
+		ks = append(ks, a.Key)
+	}
+	desc.Keys, _ = parseKeys(ks, types)
+	for _, line := range strings.Split(d.Input, "\n") {
+		if line == "" {
+			continue
+		}
+		f := strings.Fields(line)
+		x := db.Index{Name: f[1], Local: f[0] == "lsi"}
+		var rest []string
+		x.Keys, rest = parseKeys(f[2:], types)
+		x.Projection, x.NonKey = rest[0], rest[1:]
+		desc.Indexes = append(desc.Indexes, x)
+	}
+	for name, t := range types {
+		if t == item.Missing {
+			return nil, fmt.Errorf("unknown type of %s", name)
+		}
+		desc.Attributes = append(desc.Attributes, db.AttributeDefinition{Name: name, Type: t})
+	}
+	// Descriptors hold the definitions sorted by name.
+	for i := range desc.Attributes {
+		for j := i; j > 0 && desc.Attributes[j].Name < desc.Attributes[j-1].Name; j-- {
+			desc.Attributes[j], desc.Attributes[j-1] = desc.Attributes[j-1], desc.Attributes[j]
+		}
+	}
+	return desc, nil
+}
+
+// parseKeys reads the leading words of the form attribute:type, and returns the words after them.
+func parseKeys(words []string, types map[string]item.Type) (keys []db.KeyElement, rest []string) {
+	for i, w := range words {
+		name, typ, ok := strings.Cut(w, ":")
+		if !ok {
+			return keys, words[i:]
+		}
+		types[name] = item.ParseType(typ)
+		keys = append(keys, db.KeyElement{Name: name, Range: i > 0})
+	}
+	return keys, nil
+}
+
+var (
+	repeatRE = regexp.MustCompile(`«(.)\*(\d+)»`)
+	seriesRE = regexp.MustCompile(`«(\d+)\.\.(\d+) ([^»]*)»`)
+	uuidRE   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+)
+
+// expand writes out the abbreviations of a body.
+func expand(s string) string {
+	s = repeatRE.ReplaceAllStringFunc(s, func(m string) string {
+		p := repeatRE.FindStringSubmatch(m)
+		n, _ := strconv.Atoi(p[2])
+		return strings.Repeat(p[1], n)
+	})
+	return seriesRE.ReplaceAllStringFunc(s, func(m string) string {
+		p := seriesRE.FindStringSubmatch(m)
+		from, _ := strconv.Atoi(p[1])
+		to, _ := strconv.Atoi(p[2])
+		var parts []string
+		for i := from; i <= to; i++ {
+			parts = append(parts, strings.ReplaceAll(p[3], "#", strconv.Itoa(i)))
+		}
+		return strings.Join(parts, ",")
+	})
+}
+
+// shorten is the inverse of expand for runs of more than 80 of one byte, and hides UUIDs.
+func shorten(s string) string {
+	s = uuidRE.ReplaceAllString(s, "<uuid>")
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		n := 1
+		for i+n < len(s) && s[i+n] == s[i] {
+			n++
+		}
+		if n > 80 {
+			fmt.Fprintf(&b, "«%c*%d»", s[i], n)
+		} else {
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// table returns the table that a checked TableName (or ARN) names, if it is ready for items.
+func (c *call) table(name string) (*db.Table, error) {
+	return c.db.Table(db.DefaultNamespace, bareTableName(name))
+}
+
+// errKeySchema: a key that has not exactly the attributes of the key schema, or other types.
+var errKeySchema = validation("The provided key element does not match the schema")
+
+// checkKey checks a Key against the table's key schema.
+func checkKey(t *db.Table, key item.Item) error {
+	err := t.CheckKey(key)
+	if err == nil {
+		return nil
+	}
+	return keyOnly.word(t, err)
+}
+
+// keyWords are the wordings of a *db.KeyError, which depend on where the key stands.
+type keyWords int
+
+// The places of keys.
+const (
+	keyOnly  keyWords = iota // a Key member, and an item of BatchWriteItem's PutRequest
+	keyInPut                 // the item of PutItem
+	keyOfNew                 // an item as an update made it; only its index keys can be wrong
+)
+
+// word words err if it is a *db.KeyError (reference validation.md §2.5), and returns other errors as they are.
+func (k keyWords) word(t *db.Table, err error) error {
+	var e *db.KeyError
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Problem {
+	case db.KeyHashTooLong:
+		return validation(invalid + "Size of hashkey has exceeded the maximum size limit of2048 bytes") // sic
+	case db.KeyRangeTooLong:
+		return validation(invalid + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+	}
+	if e.Index != "" {
+		return k.wordIndex(t, e)
+	}
+	switch {
+	case e.Problem == db.KeyEmpty:
+		return validation("One or more parameter values are not valid. " + emptyKey(e.Attribute, t) + " Key: " + e.Attribute)
+	case k == keyInPut && e.Problem == db.KeyMissing:
+		return validation(invalid + "Missing the key " + e.Attribute + " in the item")
+	case k == keyInPut && e.Problem == db.KeyType:
+		return validation(invalid + "Type mismatch for key " + e.Attribute + " expected: " + e.Want.String() + " actual: " + e.Got.String())
+	}
+	return errKeySchema
+}
+
+// wordIndex words an error about the key of an index.
+func (k keyWords) wordIndex(t *db.Table, e *db.KeyError) error {
+	switch {
+	case e.Problem == db.KeyType:
+		return validation(invalid + "Type mismatch for Index Key " + e.Attribute + " Expected: " + e.Want.String() +
+			" Actual: " + e.Got.String() + " IndexName: " + e.Index)
+	case k == keyOfNew:
+		return validation("One or more parameter values are not valid. The update expression attempted to update a secondary index " +
+			"key to a value that is not supported. " + emptyKey(e.Attribute, t))
+	}
+	return validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. " +
+		emptyKey(e.Attribute, t) + " IndexName: " + e.Index + ", IndexKey: " + e.Attribute)
+}
+
+// emptyKey is the sentence about an empty value of a key attribute.
+func emptyKey(attribute string, t *db.Table) string {
+	if t.AttributeType(attribute) == item.B {
+		return "The AttributeValue for a key attribute cannot contain an empty binary value."
+	}
+	return "The AttributeValue for a key attribute cannot contain an empty string value."
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// putItemRequest is the request of PutItem.
+type putItemRequest struct {
+	singleWrite
+	item optItem
+}
+
+// names are PutItem's members.
+func (*putItemRequest) names() []string {
+	return []string{"TableName", "Item", "Expected", "ReturnValues", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics",
+		"ConditionalOperator", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
+		"ReturnValuesOnConditionCheckFailure"}
+}
+
+// member decodes one of them.
+func (r *putItemRequest) member(c *call, name string) error {
+	if name == "Item" {
+		return c.item(&r.item)
+	}
+	return r.singleWrite.member(c, name)
+}
+
+// putItem answers PutItem.
+func (c *call) putItem() error {
+	r := &c.hot.put
+	*r = putItemRequest{}
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	condition, err := r.check(c)
+	if err != nil {
+		return err
+	}
+	t, err := c.table(r.table.V)
+	if err != nil {
+		return err
+	}
+	if err := t.CheckItem(r.item.V); err != nil {
+		return keyInPut.word(t, err)
+	}
+	done, err := r.write(c, &db.Write{
+		Table: t, Key: r.item.V, Condition: condition, Change: db.Put{Item: r.item.V}, KeepOld: r.returnValues.V == "ALL_OLD",
+	}, keyInPut)
+	if err != nil {
+		return err
+	}
+	return r.answer(c, t, r.item.V, done.Old, done.Units)
+}
+
+// check makes the checks that need no table, in the order of reference validation.md §2.6, and returns the parsed
+// ConditionExpression.
+func (r *putItemRequest) check(c *call) (*expr.Condition, error) {
+	if err := r.checkTable(); err != nil {
+		return nil, err
+	}
+	if err := r.checkEnums(); err != nil {
+		return nil, err
+	}
+	w := words{wraps: true}
+	for _, f := range [...]*item.Fault{r.item.Faults.Null, c.ph.nullFault, r.item.Faults.First} {
+		if f != nil {
+			return nil, w.fault(f)
+		}
+	}
+	if err := r.checkParams(c, w); err != nil {
+		return nil, err
+	}
+	condition, err := r.conditionExpression(c, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ph.checkUnused(); err != nil {
+		return nil, err
+	}
+	if err := r.checkAllOldOrNone(w); err != nil {
+		return nil, err
+	}
+	if err := r.checkExpected(w); err != nil {
+		return nil, err
+	}
+	if r.item.V.Size() > maxItemBytes {
+		return nil, validation("Item size has exceeded the maximum allowed size")
+	}
+	return condition, nil
+}
+
+// checkEnums checks the constraints of all members but the table's name.
+func (r *putItemRequest) checkEnums() error {
+	var v violations
+	if !r.item.Set {
+		v.null("item")
+	}
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.enum(r.returnValues, "returnValues", enumReturnValues)
+	v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	r.checkConditionEnums(&v)
+	return v.err()
+}

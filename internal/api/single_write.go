@@ -1,0 +1,155 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// maxItemBytes is the largest size of an item.
+const maxItemBytes = 400 * 1024
+
+// singleWrite is what the requests of PutItem, UpdateItem and DeleteItem have in common.
+type singleWrite struct {
+	table        optString
+	expected     legacyConditions
+	operator     optString // ConditionalOperator
+	returnValues optString
+	consumed     optString
+	metrics      optString
+	condition    optString
+	onFailure    optString
+}
+
+// member decodes a member that the three operations share.
+func (r *singleWrite) member(c *call, name string) error {
+	switch name {
+	case "TableName":
+		return c.str(&r.table)
+	case "Expected":
+		return r.expected.decodeExpected(c)
+	case "ConditionalOperator":
+		return c.str(&r.operator)
+	case "ReturnValues":
+		return c.str(&r.returnValues)
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	case "ReturnItemCollectionMetrics":
+		return c.str(&r.metrics)
+	case "ConditionExpression":
+		return c.str(&r.condition)
+	case "ExpressionAttributeNames":
+		return c.ph.names(c)
+	case "ExpressionAttributeValues":
+		return c.ph.values(c)
+	case "ReturnValuesOnConditionCheckFailure":
+		return c.str(&r.onFailure)
+	}
+	return c.skip()
+}
+
+// checkTable checks the TableName alone, as PutItem and UpdateItem do before all else.
+func (r *singleWrite) checkTable() error {
+	var v violations
+	v.tableName(r.table, 1)
+	return v.err()
+}
+
+// checkConditionEnums reports the enums of the condition: those of Expected, and how a failure is answered.
+func (r *singleWrite) checkConditionEnums(v *violations) {
+	r.expected.checkEnums(v, "expected", false)
+	v.enum(r.operator, "conditionalOperator", enumConditional)
+	v.enum(r.onFailure, "returnValuesOnConditionCheckFailure", enumOnFailure)
+}
+
+// checkParams checks the parameters of PutItem and DeleteItem against each other (reference validation.md §2.4 steps 1 to 8).
+func (r *singleWrite) checkParams(c *call, w words) error {
+	expressions := []usage{{"ConditionExpression", r.condition.Set}}
+	if err := w.checkFamilies([]usage{{"Expected", r.expected.set}}, expressions); err != nil {
+		return err
+	}
+	return c.ph.check(w, expressions, expressions)
+}
+
+// conditionExpression returns the parsed ConditionExpression, nil for none.
+func (r *singleWrite) conditionExpression(c *call, w words) (*expr.Condition, error) {
+	if !r.condition.Set {
+		return nil, nil
+	}
+	condition, err := c.db.Expressions().Condition(expr.KindCondition, r.condition.V, c.ph.params)
+	if err != nil {
+		return nil, w.expression(err)
+	}
+	return condition, nil
+}
+
+// checkExpected checks Expected and its ConditionalOperator.
+func (r *singleWrite) checkExpected(w words) error {
+	if err := r.expected.checkConditionalOperator(r.operator); err != nil {
+		return err
+	}
+	return r.expected.checkExpected(w)
+}
+
+// checkAllOldOrNone checks the ReturnValues of PutItem and DeleteItem.
+func (r *singleWrite) checkAllOldOrNone(w words) error {
+	if r.returnValues.Set && r.returnValues.V != "ALL_OLD" && r.returnValues.V != "NONE" {
+		return w.static("ReturnValues can only be ALL_OLD or NONE")
+	}
+	return nil
+}
+
+// write runs the write that the request became. condition is that of the ConditionExpression; if it is nil, Expected counts.
+func (r *singleWrite) write(c *call, w *db.Write, k keyWords) (db.Written, error) {
+	if w.Condition == nil {
+		w.Condition = r.expected.condition(r.operator)
+	}
+	w.KeepFailed = r.onFailure.V == "ALL_OLD"
+	done, err := c.db.Write(c.ctx, w)
+	if err != nil {
+		return done, writeError(w.Table, err, k)
+	}
+	return done, nil
+}
+
+// writeError words what went wrong with one write. Errors that it does not know it returns as they are.
+func writeError(t *db.Table, err error, k keyWords) error {
+	var (
+		failed  *db.ConditionFailed
+		runtime *expr.RuntimeError
+		fault   *item.Fault
+	)
+	switch {
+	case errors.As(err, &failed):
+		e := Error{Code: "ConditionalCheckFailedException", Message: "The conditional request failed", Item: failed.Item}
+		return e.fill()
+	case errors.As(err, &runtime):
+		return validation(runtime.Message)
+	case errors.As(err, &fault):
+		return validation(fault.Message)
+	}
+	return k.word(t, err)
+}
+
+// answer encodes the response: the Attributes, if there are any, and what was asked for besides. key holds the item's key.
+func (r *singleWrite) answer(c *call, t *db.Table, key, attributes item.Item, units db.WriteUnits) error {
+	c.open()
+	if attributes.Exists() {
+		c.key("Attributes")
+		c.out = attributes.AppendJSON(c.out)
+	}
+	if wantsConsumed(r.consumed) {
+		c.key("ConsumedCapacity")
+		c.consumed(r.consumed.V, t.Name, consumption{table: units.Table, indexes: units.Indexes})
+	}
+	if r.metrics.V == "SIZE" && t.HasLocalIndex() {
+		c.key("ItemCollectionMetrics")
+		if err := c.collectionMetrics(t, key); err != nil {
+			return err
+		}
+	}
+	c.close()
+	return nil
+}

@@ -1,0 +1,229 @@
+package api
+
+import (
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// updateItemRequest is the request of UpdateItem.
+type updateItemRequest struct {
+	singleWrite
+	key     optItem
+	updates legacyUpdates // AttributeUpdates
+	update  optString
+	change  updateChange
+}
+
+// names are UpdateItem's members.
+func (*updateItemRequest) names() []string {
+	return []string{"TableName", "Key", "AttributeUpdates", "Expected", "ConditionalOperator", "ReturnValues",
+		"ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "UpdateExpression", "ConditionExpression",
+		"ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValuesOnConditionCheckFailure"}
+}
+
+// member decodes one of them.
+func (r *updateItemRequest) member(c *call, name string) error {
+	switch name {
+	case "Key":
+		return c.item(&r.key)
+	case "AttributeUpdates":
+		return r.updates.decode(c)
+	case "UpdateExpression":
+		return c.str(&r.update)
+	}
+	return r.singleWrite.member(c, name)
+}
+
+// updateItem answers UpdateItem.
+func (c *call) updateItem() error {
+	r := &c.hot.update
+	*r = updateItemRequest{}
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	update, condition, err := r.check(c)
+	if err != nil {
+		return err
+	}
+	t, err := c.table(r.table.V)
+	if err != nil {
+		return err
+	}
+	if err := checkKey(t, r.key.V); err != nil {
+		return err
+	}
+	if update != nil {
+		if err := checkTargets(t, update); err != nil {
+			return err
+		}
+	}
+	r.change = updateChange{table: t, update: update, key: r.key.V}
+	returns := r.returnValues.V
+	done, err := r.write(c, &db.Write{
+		Table: t, Key: r.key.V, Condition: condition, Change: &r.change,
+		KeepOld: returns == "ALL_OLD" || returns == "UPDATED_OLD" || returns == "UPDATED_NEW",
+	}, keyOfNew)
+	if err != nil {
+		return err
+	}
+	return r.answer(c, t, r.key.V, updated(returns, update, done), done.Units)
+}
+
+// check makes the checks that need no table, in the order of reference validation.md §2.7, and returns the update (nil if
+// nothing is to be changed) and the parsed ConditionExpression.
+func (r *updateItemRequest) check(c *call) (*expr.Update, *expr.Condition, error) {
+	if err := r.checkTable(); err != nil {
+		return nil, nil, err
+	}
+	if err := r.checkEnums(); err != nil {
+		return nil, nil, err
+	}
+	w := words{wraps: true}
+	if err := r.checkParams(c, w); err != nil {
+		return nil, nil, err
+	}
+	if f := r.key.Faults.Earliest(); f != nil {
+		return nil, nil, w.fault(f)
+	}
+	if err := r.updates.check(w); err != nil {
+		return nil, nil, err
+	}
+	if err := r.checkExpected(w); err != nil {
+		return nil, nil, err
+	}
+	return r.expressions(c, w)
+}
+
+// checkEnums checks the constraints of all members but the table's name. Of the first three enums only one is reported.
+func (r *updateItemRequest) checkEnums() error {
+	var v violations
+	if !r.key.Set {
+		v.null("key")
+	}
+	n := len(v.list)
+	v.enum(r.returnValues, "returnValues", enumReturnValues)
+	if len(v.list) == n {
+		v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	}
+	if len(v.list) == n {
+		v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	}
+	r.updates.checkEnums(&v)
+	r.checkConditionEnums(&v)
+	return v.err()
+}
+
+// checkParams checks the parameters against each other (reference validation.md §2.4 steps 1 to 8).
+func (r *updateItemRequest) checkParams(c *call, w words) error {
+	legacy := []usage{{"AttributeUpdates", r.updates.set}, {"Expected", r.expected.set}}
+	expressions := []usage{{"UpdateExpression", r.update.Set}, {"ConditionExpression", r.condition.Set}}
+	if err := w.checkFamilies(legacy, expressions); err != nil {
+		return err
+	}
+	return c.ph.check(w, expressions, expressions)
+}
+
+// expressions parses the expressions, the update first, or builds the update from AttributeUpdates.
+func (r *updateItemRequest) expressions(c *call, w words) (update *expr.Update, condition *expr.Condition, err error) {
+	switch {
+	case r.update.Set:
+		if update, err = c.db.Expressions().Update(r.update.V, c.ph.params); err != nil {
+			return nil, nil, w.expression(err)
+		}
+	case len(r.updates.list) > 0:
+		update = r.updates.update()
+	}
+	if condition, err = r.conditionExpression(c, w); err != nil {
+		return nil, nil, err
+	}
+	return update, condition, c.ph.checkUnused()
+}
+
+// checkTargets checks that an update leaves the table's key attributes alone, and does not reach into keys of indexes,
+// which are scalars.
+func checkTargets(t *db.Table, u *expr.Update) error {
+	const scalars = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+	for _, target := range u.Targets() {
+		a := target.Attribute
+		switch {
+		case t.IsKey(a) && target.Nested:
+			return validation(scalars + "Key: " + a)
+		case t.IsKey(a):
+			return validation(invalid + "Cannot update attribute " + a + ". This attribute is part of the key")
+		case target.Nested && isIndexKey(t, a):
+			return validation(scalars + "IndexKey: " + a)
+		}
+	}
+	return nil
+}
+
+// isIndexKey tells whether the attribute is part of the key of an index.
+func isIndexKey(t *db.Table, attribute string) bool {
+	for i := range t.Indexes {
+		for _, k := range t.Indexes[i].Keys {
+			if k.Name == attribute && !t.Indexes[i].Dropping {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// updateChange is the db.Change of UpdateItem.
+type updateChange struct {
+	table  *db.Table
+	update *expr.Update // nil: nothing is changed, but a missing item is made
+	key    item.Item
+}
+
+// Apply computes the updated item and checks what only it can show: the types of index keys, and the size.
+func (u *updateChange) Apply(old item.Item) (item.Item, error) {
+	base := old
+	if !old.Exists() {
+		if u.update != nil && u.update.OnlyDeletes() {
+			return item.Item{}, nil
+		}
+		base = u.key
+	}
+	if u.update == nil {
+		return base, nil
+	}
+	new, err := u.update.Apply(old, base)
+	if err != nil {
+		return item.Item{}, err
+	}
+	if err := u.table.CheckIndexKeys(new); err != nil {
+		return item.Item{}, err
+	}
+	if updateSize(u.update.Costs(), new, u.key) > maxItemBytes {
+		return item.Item{}, validation("Item size to update has exceeded the maximum allowed size")
+	}
+	return new, nil
+}
+
+// updateSize is the size by which DynamoDB judges an updated item: its own, or the sum of what the update costs and the
+// attributes beyond the key, whichever is larger (measured; types-and-sizes.md §3.6 of the reference).
+func updateSize(costs expr.Costs, new, key item.Item) int {
+	s := new.Size()
+	return max(s, s-key.Size()+3+19*costs.Sets+2*costs.Removes+costs.ListSets+50*costs.Arithmetic)
+}
+
+// updated returns what ReturnValues asks for, a missing item if there is nothing to return.
+func updated(returns string, u *expr.Update, done db.Written) item.Item {
+	switch returns {
+	case "ALL_OLD":
+		return done.Old
+	case "ALL_NEW":
+		return done.New
+	case "UPDATED_OLD":
+		if u != nil && done.Old.Exists() {
+			return u.UpdatedOld(done.Old)
+		}
+	case "UPDATED_NEW":
+		if u != nil && done.New.Exists() {
+			return u.UpdatedNew(done.Old, done.New)
+		}
+	}
+	return item.Item{}
+}
