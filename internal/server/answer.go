@@ -1,0 +1,121 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"hash/crc32"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// The header values that are the same in every answer. They are shared: nobody may change them.
+var (
+	typeAmzJSON     = []string{amzJSON}
+	typeJSON        = []string{plainJSON}
+	serverName      = []string{"Server"} // what AWS calls itself
+	anyOrigin       = []string{"*"}
+	corsMaxAge      = []string{"172800"}
+	gzipEncoding    = []string{"gzip"}
+	deflateEncoding = []string{"deflate"}
+	closeConnection = []string{"close"}
+)
+
+// The bodies that are the same whatever was asked (reference wire-protocol.md §1.3).
+var (
+	unknownXML       = []byte("<UnknownOperationException/>\n")
+	unknownOperation = []byte(`{"__type":"com.amazon.coral.service#UnknownOperationException"}`)
+	malformed        = []byte(`{"__type":"com.amazon.coral.service#SerializationException"}`)
+	internalError    = []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError",` +
+		`"message":"Internal server error"}`)
+	unavailable = []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#ServiceUnavailable",` +
+		`"message":"The memory for large requests is in use. Please try again shortly."}`)
+)
+
+// packBytes is the length from which a body is compressed for a client that asks for it.
+const packBytes = 1 << 10
+
+// send sends the answer. The header map is written past its methods, with names in canonical form.
+func (x *exchange) send(status int, body []byte) {
+	header := x.w.Header()
+	if len(body) >= packBytes && len(x.r.Header["Accept-Encoding"]) > 0 {
+		body = x.pack(header, body)
+	}
+	var digits [10]byte
+	x.head.Write(strconv.AppendUint(digits[:0], uint64(crc32.ChecksumIEEE(body)), 10))
+	end := x.head.Len()
+	x.head.Write(strconv.AppendUint(digits[:0], uint64(len(body)), 10))
+	text := x.head.String()
+	values := []string{text[:idBytes], text[idBytes:end], text[end:]}
+	header["X-Amzn-Requestid"] = values[0:1:1]
+	header["X-Amz-Crc32"] = values[1:2:2]
+	header["Content-Length"] = values[2:3:3]
+	header["Server"] = serverName
+	if _, typed := header["Content-Type"]; !typed {
+		header["Content-Type"] = nil // or net/http would guess one
+	}
+	x.status, x.sent = status, len(body)
+	x.w.WriteHeader(status)
+	x.w.Write(body) // a client that has gone away is not our error
+}
+
+// sendUnavailable answers that the memory for large requests is spent. The SDKs try again by themselves.
+func (x *exchange) sendUnavailable() { x.send(http.StatusServiceUnavailable, unavailable) }
+
+// pack compresses the body as the client accepts it, if that makes it shorter, and says so in the header.
+func (x *exchange) pack(header http.Header, body []byte) []byte {
+	accept := strings.Join(x.r.Header["Accept-Encoding"], ",")
+	var encoding []string
+	var pool *sync.Pool
+	switch {
+	case accepts(accept, "gzip"):
+		encoding, pool = gzipEncoding, &gzipPool
+	case accepts(accept, "deflate"):
+		encoding, pool = deflateEncoding, &zlibPool
+	default:
+		return body
+	}
+	packed := appendWriter{x.packed[:0]}
+	z := pool.Get().(packer)
+	z.Reset(&packed)
+	z.Write(body) // appendWriter never fails
+	z.Close()
+	pool.Put(z)
+	x.packed = packed.b
+	if len(x.packed) >= len(body) {
+		return body
+	}
+	header["Content-Encoding"] = encoding
+	return x.packed
+}
+
+// accepts tells whether an Accept-Encoding names the encoding without forbidding it.
+func accepts(accept, encoding string) bool {
+	for part := range strings.SplitSeq(accept, ",") {
+		name, parameter, _ := strings.Cut(part, ";")
+		if !strings.EqualFold(strings.TrimSpace(name), encoding) {
+			continue
+		}
+		q, found := strings.CutPrefix(strings.ReplaceAll(parameter, " ", ""), "q=")
+		weight, err := strconv.ParseFloat(q, 64)
+		return !found || err != nil || weight > 0
+	}
+	return false
+}
+
+// errorBody writes a fault as DynamoDB writes an error of the authentication family.
+func errorBody(fault error) []byte {
+	f := fault.(*authFault)
+	var b bytes.Buffer
+	b.WriteString(`{"__type":"com.amazon.coral.service#` + f.code + `","message":`)
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // AWS does not
+	e.Encode(f.message)    // a string: cannot fail
+	return append(bytes.TrimSuffix(b.Bytes(), []byte("\n")), '}')
+}
+
+// isObject tells whether the body is one JSON object.
+func isObject(body []byte) bool {
+	return json.Valid(body) && bytes.TrimLeft(body, " \t\r\n")[0] == '{'
+}

@@ -1,0 +1,161 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+)
+
+// maxBodyBytes is the largest body that DynamoDB takes, compressed or not.
+const maxBodyBytes = 16 << 20
+
+// Why a body was not read.
+var (
+	errBodyTooLarge = errors.New("server: the body is larger than 16 MiB")
+	errBudgetSpent  = errors.New("server: the memory for large bodies is spent")
+	errUnpack       = errors.New("server: the body does not decompress")
+)
+
+// readBody reads the request's body into x.in, decompressed.
+func (x *exchange) readBody() error {
+	r := x.r
+	if r.ContentLength == 0 {
+		return nil
+	}
+	if r.ContentLength > maxBodyBytes {
+		return errBodyTooLarge
+	}
+	encoding := one(r.Header, "Content-Encoding")
+	if encoding == "" || strings.EqualFold(encoding, "identity") {
+		return x.fill(r.Body, int(r.ContentLength))
+	}
+	unpacked, err := unpack(encoding, r.Body)
+	if err != nil {
+		return err
+	}
+	return x.fill(unpacked, -1)
+}
+
+// fill reads src to its end into x.in. length is what it will be, -1 where nobody knows. The buffer grows as the bytes
+// arrive: what a request merely announces costs no memory.
+func (x *exchange) fill(src io.Reader, length int) error {
+	most := length
+	if length < 0 {
+		most = maxBodyBytes + 1 // one byte more tells that there is more
+	}
+	step := min(most, freeBytes)
+	for {
+		x.in = slices.Grow(x.in, step-len(x.in))
+		for len(x.in) < step {
+			n, err := src.Read(x.in[len(x.in):step])
+			x.in = x.in[:len(x.in)+n]
+			switch {
+			case err == nil:
+			case len(x.in) == length, length < 0 && err == io.EOF && len(x.in) <= maxBodyBytes:
+				return nil
+			case err == io.EOF && len(x.in) > maxBodyBytes:
+				return errBodyTooLarge
+			default:
+				return err
+			}
+		}
+		if step == most {
+			break
+		}
+		next := min(most, 2*step)
+		taken := 0
+		if step > freeBytes {
+			taken = step
+		}
+		if err := x.charge(int64(next - taken)); err != nil {
+			return err
+		}
+		step = next
+	}
+	if length < 0 {
+		return errBodyTooLarge
+	}
+	return nil
+}
+
+// unpack returns a reader of the decompressed body. An encoding that is not known is left alone: what is not JSON will be
+// refused as such.
+func unpack(encoding string, body io.Reader) (io.Reader, error) {
+	body = io.LimitReader(body, maxBodyBytes+1)
+	switch strings.ToLower(encoding) {
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, errUnpack
+		}
+		return unpacker{z}, nil
+	case "deflate":
+		// RFC 9110 means zlib's format, but some clients send the bare one.
+		b := bufio.NewReader(body)
+		if first, _ := b.Peek(2); len(first) == 2 && first[0]&15 == 8 && (int(first[0])<<8+int(first[1]))%31 == 0 {
+			z, err := zlib.NewReader(b)
+			if err != nil {
+				return nil, errUnpack
+			}
+			return unpacker{z}, nil
+		}
+		return unpacker{flate.NewReader(b)}, nil
+	}
+	return body, nil
+}
+
+// unpacker is a decompressor whose errors are all errUnpack.
+type unpacker struct{ io.Reader }
+
+// Read reads decompressed bytes.
+func (u unpacker) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = errUnpack
+	}
+	return n, err
+}
+
+// refuseBody answers a request whose body was not taken.
+func (x *exchange) refuseBody(err error) {
+	x.in = keep(x.in)
+	x.release()
+	switch {
+	case errors.Is(err, errBodyTooLarge):
+		x.discard()
+		x.send(http.StatusRequestEntityTooLarge, nil)
+	case errors.Is(err, errBudgetSpent):
+		x.discard()
+		x.w.Header()["Content-Type"] = typeAmzJSON
+		x.sendUnavailable()
+	case errors.Is(err, errUnpack):
+		x.discard()
+		x.w.Header()["Content-Type"] = typeAmzJSON
+		x.send(http.StatusBadRequest, malformed)
+	default:
+		// The connection broke, or its chunks are malformed: where the next request begins nobody can tell.
+		x.w.Header()["Connection"] = closeConnection
+		x.w.Header()["Content-Type"] = typeAmzJSON
+		x.send(http.StatusBadRequest, malformed)
+	}
+}
+
+// discard reads on where a body was not taken, within reason: a client that is still sending looks at the answer only
+// when it is done, and closing on it would take the answer away. Who waits for "100 Continue" has not begun to send.
+func (x *exchange) discard() {
+	waits := len(x.r.Header["Expect"]) > 0
+	if x.r.ContentLength > 2*maxBodyBytes || (waits && x.r.ContentLength > maxBodyBytes) {
+		x.w.Header()["Connection"] = closeConnection
+		return
+	}
+	if n, err := io.CopyN(io.Discard, x.r.Body, 2*maxBodyBytes); n == 2*maxBodyBytes || (err != nil && err != io.EOF) {
+		x.w.Header()["Connection"] = closeConnection
+	}
+}

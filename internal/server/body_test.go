@@ -1,0 +1,322 @@
+package server
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/partita-db/partita/internal/api"
+)
+
+// packing are the compressions by the name that a Content-Encoding gives them.
+var packing = map[string]func(io.Writer) io.WriteCloser{
+	"gzip":    func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+	"x-gzip":  func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+	"deflate": func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) },
+	"Deflate": func(w io.Writer) io.WriteCloser { z, _ := flate.NewWriter(w, 1); return z }, // bare, as some send it
+}
+
+// packed returns the text compressed.
+func packed(t *testing.T, encoding, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := packing[encoding](&b)
+	if _, err := io.WriteString(z, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// chunked writes the body in chunks of the sizes given, the last one repeated.
+func chunked(operation, more, body string, sizes ...int) string {
+	var b strings.Builder
+	b.WriteString("POST / HTTP/1.1\r\n" + signed(operation) + more + "Transfer-Encoding: chunked\r\n\r\n")
+	for i := 0; body != ""; i++ {
+		n := min(len(body), sizes[min(i, len(sizes)-1)])
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, body[:n])
+		body = body[n:]
+	}
+	b.WriteString("0\r\n\r\n")
+	return b.String()
+}
+
+// call sends a raw request on a connection of its own that must survive it, and returns the answer.
+func callRaw(t *testing.T, addr, raw string) (*http.Response, string) {
+	t.Helper()
+	c, r := dial(t, addr)
+	if _, err := io.WriteString(c, raw); err != nil {
+		t.Fatal(err)
+	}
+	resp, body := answerTo(t, r, "POST")
+	if sum := strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(body))), 10); resp.Header.Get("X-Amz-Crc32") != sum {
+		t.Errorf("x-amz-crc32 is %s, the body's is %s", resp.Header.Get("X-Amz-Crc32"), sum)
+	}
+	if _, err := io.WriteString(c, request("Echo", "", `{"still":"here"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, again := answerTo(t, r, "POST"); again != `{"still":"here"}` {
+		t.Errorf("the next request on the connection was answered %q", again)
+	}
+	return resp, body
+}
+
+// object returns a JSON object of exactly n bytes.
+func object(n int) string { return `{"a":"` + strings.Repeat("x", n-8) + `"}` }
+
+func TestBodies(t *testing.T) {
+	addr := start(t, Options{Serve: told})
+	sizes := []int{2, 1000, freeBytes - 1, freeBytes, freeBytes + 1, 3 * freeBytes, pooledBytes + 1}
+	for _, n := range sizes {
+		body := "{}"
+		if n > 8 {
+			body = object(n)
+		}
+		for name, raw := range map[string]string{
+			"with its length": request("Echo", "", body),
+			"in chunks":       chunked("Echo", "", body, 1, 7, 30000),
+			"in one chunk":    chunked("Echo", "", body, n),
+			"identity":        request("Echo", "Content-Encoding: identity\r\n", body),
+		} {
+			if _, got := callRaw(t, addr, raw); got != body {
+				t.Errorf("%d bytes %s: %d bytes came back", n, name, len(got))
+			}
+		}
+		for encoding := range packing {
+			if n == pooledBytes+1 && encoding != "gzip" {
+				continue // the decompressors differ in what they do at the end, not by size
+			}
+			more, small := "Content-Encoding: "+encoding+"\r\n", packed(t, encoding, body)
+			if _, got := callRaw(t, addr, request("Echo", more, small)); got != body {
+				t.Errorf("%d bytes as %s: %d bytes came back", n, encoding, len(got))
+			}
+			if _, got := callRaw(t, addr, chunked("Echo", more, small, 10, 4000)); got != body {
+				t.Errorf("%d bytes as %s in chunks: %d bytes came back", n, encoding, len(got))
+			}
+		}
+	}
+}
+
+func TestBodyLimit(t *testing.T) {
+	addr := start(t, Options{Serve: told})
+	whole, over := object(maxBodyBytes), object(maxBodyBytes+1)
+	for name, raw := range map[string]string{
+		"with its length": request("Echo", "", whole),
+		"in chunks":       chunked("Echo", "", whole, 1<<20),
+		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", whole)),
+	} {
+		if resp, got := callRaw(t, addr, raw); resp.StatusCode != 200 || got != whole {
+			t.Errorf("16 MiB %s: %d, %d bytes", name, resp.StatusCode, len(got))
+		}
+	}
+	for name, raw := range map[string]string{
+		"with its length": request("Echo", "", over),
+		"in chunks":       chunked("Echo", "", over, 1<<20),
+		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", over)),
+		"deflate":         request("Echo", "Content-Encoding: deflate\r\n", packed(t, "deflate", over)),
+		"a gzip bomb":     request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", strings.Repeat("0", 1<<26))),
+		"unsigned":        strings.Replace(request("Echo", "", over), "Authorization", "Other", 1), // size is looked at first
+	} {
+		resp, got := callRaw(t, addr, raw)
+		if resp.StatusCode != 413 || got != "" || resp.Header.Get("Content-Length") != "0" {
+			t.Errorf("16 MiB and a byte %s: %d, %d bytes, want an empty 413", name, resp.StatusCode, len(got))
+		}
+	}
+}
+
+// TestBodyFarTooLarge announces more than anybody would read to the end.
+func TestBodyFarTooLarge(t *testing.T) {
+	addr := start(t, Options{Serve: told})
+	for _, more := range []string{"", "Expect: 100-continue\r\n"} {
+		c, r := dial(t, addr)
+		fmt.Fprintf(c, "POST / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n", signed("Echo"), more, int64(1)<<40)
+		if resp, _ := answerTo(t, r, "POST"); resp.StatusCode != 413 || !resp.Close {
+			t.Errorf("a terabyte %q: %d, closing %v", more, resp.StatusCode, resp.Close)
+		}
+	}
+}
+
+// TestExpectContinue checks that a client that waits for it is told to go on.
+func TestExpectContinue(t *testing.T) {
+	c, r := dial(t, start(t, Options{Serve: told}))
+	fmt.Fprintf(c, "POST / HTTP/1.1\r\n%sExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", signed("Echo"))
+	line, _ := r.ReadString('\n')
+	if !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+		t.Fatalf("got %q, want 100 Continue", line)
+	}
+	r.ReadString('\n')
+	io.WriteString(c, "{}")
+	if _, body := answerTo(t, r, "POST"); body != "{}" {
+		t.Errorf("answered %q", body)
+	}
+}
+
+func TestBrokenBodies(t *testing.T) {
+	addr := start(t, Options{Serve: told})
+	for name, raw := range map[string]string{
+		"not gzip":         request("Echo", "Content-Encoding: gzip\r\n", "{}"),
+		"half a gzip":      request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", object(5000))[:30]),
+		"bad deflate":      request("Echo", "Content-Encoding: deflate\r\n", "\x78\x01nothing"),
+		"bad bare deflate": request("Echo", "Content-Encoding: deflate\r\n", "\xffnothing"),
+	} {
+		if resp, body := callRaw(t, addr, raw); resp.StatusCode != 400 || body != string(malformed) {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+	}
+	// Where the next request would begin is lost, so the connection is closed after the answer.
+	c, r := dial(t, addr)
+	io.WriteString(c, "POST / HTTP/1.1\r\n"+signed("Echo")+"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
+	if resp, body := answerTo(t, r, "POST"); resp.StatusCode != 400 || body != string(malformed) || !resp.Close {
+		t.Errorf("malformed chunks: %d %s, closing %v", resp.StatusCode, body, resp.Close)
+	}
+}
+
+// TestEncodings checks when and how answers are compressed.
+func TestEncodings(t *testing.T) {
+	addr := start(t, Options{Serve: told})
+	noise := func(n int) string { // does not compress below its size: all 256 bytes, in no order
+		b, x := make([]byte, n), uint32(1)
+		for i := range b {
+			x = x*1664525 + 1013904223
+			b[i] = byte(x >> 24)
+		}
+		return string(b)
+	}
+	for _, test := range []struct {
+		accept, body, want string
+	}{
+		{"gzip", object(packBytes), "gzip"},
+		{"gzip, deflate, br", object(100000), "gzip"},
+		{"br, deflate", object(100000), "deflate"},
+		{"deflate, gzip;q=0", object(100000), "deflate"},
+		{"GZIP; q=0.5", object(3 << 20), "gzip"},
+		{"gzip", object(packBytes - 1), ""},
+		{"identity", object(100000), ""},
+		{"gzip;q=0", object(100000), ""},
+		{"br", object(100000), ""},
+		{"gzip", noise(5000), ""},
+	} {
+		resp, body := callRaw(t, addr, request("Echo", "Accept-Encoding: "+test.accept+"\r\n", test.body))
+		if got := resp.Header.Get("Content-Encoding"); got != test.want {
+			t.Errorf("Accept-Encoding %q, %d bytes: Content-Encoding %q, want %q", test.accept, len(test.body), got, test.want)
+		}
+		var unpacked io.Reader = strings.NewReader(body)
+		var err error
+		switch test.want {
+		case "gzip":
+			unpacked, err = gzip.NewReader(unpacked)
+		case "deflate":
+			unpacked, err = zlib.NewReader(unpacked)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(unpacked); err != nil || string(text) != test.body {
+			t.Errorf("Accept-Encoding %q: %d bytes of %d came back: %v", test.accept, len(text), len(test.body), err)
+		}
+	}
+}
+
+// TestBudget fills the memory for large bodies and answers, and checks that all of it comes back.
+func TestBudget(t *testing.T) {
+	const large = 1 << 20
+	began, finish := make(chan struct{}), make(chan struct{})
+	h := NewHandler(Options{
+		BufferBytes: 3 * large,
+		Logger:      slog.New(slog.DiscardHandler),
+		Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+			switch api.OperationName(r.Target) {
+			case "Hold":
+				began <- struct{}{}
+				<-finish
+			case "Scan", "UpdateItem":
+				return 200, append(out, object(2*large)...)
+			}
+			return 200, append(out, "{}"...)
+		},
+	})
+	call := func(operation string, n int) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(object(n)))
+		r.Header.Set("Content-Type", amzJSON)
+		r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+		r.Header.Set("X-Amz-Date", "20261122T120000Z")
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	held := make(chan int)
+	for range 2 {
+		go func() { held <- call("Hold", large).Code }()
+		<-began
+	}
+	for _, test := range []struct {
+		operation string
+		size      int
+		want      int
+	}{
+		{"PutItem", 1000, 200},            // small ones go on
+		{"PutItem", freeBytes, 200},       //
+		{"PutItem", large, 200},           // fits
+		{"PutItem", large + 1000, 503},    //
+		{"Scan", 1000, 503},               // the answer does not fit
+		{"UpdateItem", 1000, 200},         // nor here, but it is done
+		{"PutItem", maxBodyBytes, 503},    //
+		{"Any", maxBodyBytes + 1, 413},    // the size is looked at first
+		{"PutItem", 2*freeBytes + 1, 200}, // and nothing was lost
+	} {
+		w := call(test.operation, test.size)
+		if w.Code != test.want {
+			t.Errorf("%s of %d bytes: %d, want %d", test.operation, test.size, w.Code, test.want)
+		}
+		if w.Code == 503 && w.Body.String() != string(unavailable) {
+			t.Errorf("503 with %s", w.Body)
+		}
+	}
+	close(finish)
+	for range 2 {
+		if code := <-held; code != 200 {
+			t.Errorf("the held request: %d", code)
+		}
+	}
+	if w := call("Scan", 1000); w.Code != 200 {
+		t.Errorf("Scan afterwards: %d", w.Code)
+	}
+	if left := h.budget.left.Load(); left != 3*large {
+		t.Errorf("%d bytes of the budget are left, want %d", left, 3*large)
+	}
+}
+
+// TestBodyThatFails checks that a body that breaks off leaves nothing taken.
+func TestBodyThatFails(t *testing.T) {
+	h := NewHandler(Options{Serve: told, Logger: slog.New(slog.DiscardHandler)})
+	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(object(300000)), broken{}))
+	r.ContentLength = 400000
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != 400 || w.Header().Get("Connection") != "close" {
+		t.Errorf("answered %d, Connection: %q", w.Code, w.Header().Get("Connection"))
+	}
+	if left := h.budget.left.Load(); left != defaultBufferBytes {
+		t.Errorf("%d bytes of the budget are left", left)
+	}
+}
+
+// broken is a reader that fails.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("the line is dead") }

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/partita-db/partita/internal/api"
+)
+
+const (
+	// freeBytes is the length up to which bodies and answers do not draw on the budget.
+	freeBytes = 64 << 10
+	// pooledBytes is the largest buffer that is kept for the next request.
+	pooledBytes = 1 << 20
+	// idBytes is the length of a request id.
+	idBytes = 52
+	// headBytes is the length of all header values that one answer has for itself: id, checksum, content length.
+	headBytes = idBytes + 10 + 10
+)
+
+// exchange is one request and its answer, with the memory that the next one uses again.
+type exchange struct {
+	h    *Handler
+	w    http.ResponseWriter
+	r    *http.Request
+	call api.Request
+
+	in     []byte // the body, decompressed
+	out    []byte // the answer's body
+	packed []byte // the same, compressed
+
+	head    strings.Builder // the text behind the header values: one allocation for all of them
+	id      string          // x-amzn-RequestId
+	charged int64           // bytes taken from the budget
+
+	logged bool // whether anybody reads the debug log; the rest is for it
+	began  time.Time
+	status int
+	sent   int
+}
+
+// end logs the exchange, returns what it took from the budget, and puts it back into the pool. Buffers that have grown
+// large stay outside: a few huge requests must not become the standing size of all.
+func (x *exchange) end() {
+	h := x.h
+	if x.logged {
+		h.log.LogAttrs(x.r.Context(), slog.LevelDebug, "request",
+			slog.String("operation", api.OperationName(x.call.Target)), slog.Int("status", x.status),
+			slog.Duration("took", time.Since(x.began)), slog.Int("bytes_in", len(x.in)), slog.Int("bytes_out", x.sent),
+			slog.String("method", x.r.Method), slog.String("client", x.r.RemoteAddr), slog.String("request_id", x.id))
+	}
+	x.release()
+	*x = exchange{in: keep(x.in), out: keep(x.out), packed: keep(x.packed)}
+	h.pool.Put(x)
+}
+
+// keep returns the buffer, emptied, if it may go back to the pool.
+func keep(b []byte) []byte {
+	if cap(b) > pooledBytes {
+		return nil
+	}
+	return b[:0]
+}
+
+// idAlphabet is what request ids are written in: 32 of [A-Z0-9], five bits each.
+const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+// newID gives the exchange its request id. It need not be hard to guess, only unlikely to come twice.
+func (x *exchange) newID() {
+	var id [idBytes]byte
+	for i := 0; i < idBytes; {
+		bits := rand.Uint64()
+		for n := 0; n < 12 && i < idBytes; n++ {
+			id[i] = idAlphabet[bits&31]
+			bits >>= 5
+			i++
+		}
+	}
+	x.head.Grow(headBytes)
+	x.head.Write(id[:])
+	x.id = x.head.String()
+}
+
+// budget is the memory for all bodies and answers above freeBytes that are under way at a time.
+type budget struct{ left atomic.Int64 }
+
+// take takes n bytes, if there are as many.
+func (b *budget) take(n int64) bool {
+	if b.left.Add(-n) >= 0 {
+		return true
+	}
+	b.left.Add(n)
+	return false
+}
+
+// charge takes n bytes from the budget for the time of this exchange, or returns errBudgetSpent.
+func (x *exchange) charge(n int64) error {
+	if !x.h.budget.take(n) {
+		return errBudgetSpent
+	}
+	x.charged += n
+	return nil
+}
+
+// release gives back what the exchange took from the budget.
+func (x *exchange) release() {
+	x.h.budget.left.Add(x.charged)
+	x.charged = 0
+}

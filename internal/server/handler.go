@@ -1,0 +1,215 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/partita-db/partita/internal/api"
+)
+
+// Options for NewHandler.
+type Options struct {
+	// Serve answers one call, appending the body to out. It is api.Service's Serve.
+	Serve func(ctx context.Context, r *api.Request, out []byte) (status int, body []byte)
+	// Known tells whether there is an operation of that X-Amz-Target: an unknown one is told to everybody, a known one
+	// only to those who signed. nil: all are known.
+	Known func(target string) bool
+	// Region is what the health answer names. Empty: us-east-1.
+	Region string
+	// BufferBytes is the memory for all bodies and answers above 64 KiB together; 0: 256 MiB.
+	BufferBytes int64
+	// Logger takes panics, and every request at debug level. nil: slog.Default.
+	Logger *slog.Logger
+}
+
+// defaultBufferBytes is Options.BufferBytes where nothing is said.
+const defaultBufferBytes = 256 << 20
+
+// Handler answers DynamoDB requests. It is safe for concurrent use.
+type Handler struct {
+	serve  func(context.Context, *api.Request, []byte) (int, []byte)
+	known  func(string) bool
+	health []byte
+	log    *slog.Logger
+	budget budget
+	pool   sync.Pool // of *exchange
+}
+
+// NewHandler returns a Handler.
+func NewHandler(o Options) *Handler {
+	if o.Known == nil {
+		o.Known = func(string) bool { return true }
+	}
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.BufferBytes == 0 {
+		o.BufferBytes = defaultBufferBytes
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	h := &Handler{
+		serve:  o.Serve,
+		known:  o.Known,
+		health: []byte("healthy: dynamodb." + o.Region + ".amazonaws.com "), // AWS ends it with a space
+		log:    o.Logger,
+		pool:   sync.Pool{New: func() any { return new(exchange) }},
+	}
+	h.budget.left.Store(o.BufferBytes)
+	return h
+}
+
+// ServeHTTP answers one request. The order of the checks is AWS's (reference wire-protocol.md §1.2): size, CORS, health,
+// method and content type, and then, in answer, what needs the body.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := h.begin(w, r)
+	defer x.end()
+	if err := x.readBody(); err != nil {
+		x.refuseBody(err)
+		return
+	}
+	if origin(r) {
+		w.Header()["Access-Control-Allow-Origin"] = anyOrigin
+		if r.Method == http.MethodOptions {
+			x.preflight()
+			return
+		}
+	}
+	switch {
+	case r.Method == http.MethodGet:
+		x.send(http.StatusOK, h.health)
+	case r.Method != http.MethodPost || (len(x.in) > 0 && !x.typed()):
+		x.send(http.StatusNotFound, unknownXML)
+	default:
+		x.answer()
+	}
+}
+
+// answer finds out who asks, and has the call served.
+func (x *exchange) answer() {
+	h, r := x.h, x.r
+	contentType := typeJSON
+	if isAmzJSON(r) {
+		contentType = typeAmzJSON
+	}
+	x.w.Header()["Content-Type"] = contentType
+	x.call.Target = one(r.Header, "X-Amz-Target")
+	who, err := authenticate(r)
+	if err != nil {
+		x.send(http.StatusBadRequest, x.unsigned(err))
+		return
+	}
+	x.call.Region, x.call.Principal, x.call.Body, x.call.ID = who.region, who.key, x.in, x.id
+	status, body := h.run(r.Context(), x)
+	if len(body) > freeBytes && x.charge(int64(len(body))) != nil && onlyReads(x.call.Target) {
+		x.sendUnavailable() // asking again does no harm, holding the answer for a slow client would
+		return
+	}
+	x.send(status, body)
+}
+
+// run calls Serve. A panic in it is this request's misfortune alone.
+func (h *Handler) run(ctx context.Context, x *exchange) (status int, body []byte) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		x.in, x.out = nil, nil // whoever panicked may have left them with somebody
+		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(p)
+		}
+		h.log.Error("a request panicked", "target", x.call.Target, "request_id", x.id,
+			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		status, body = http.StatusInternalServerError, internalError
+	}()
+	status, x.out = h.serve(ctx, &x.call, x.out[:0])
+	return status, x.out
+}
+
+// unsigned returns the body that answers a request whose signature has a fault. Malformed JSON and unknown operations are
+// told first, as by AWS.
+func (x *exchange) unsigned(fault error) []byte {
+	switch {
+	case len(x.in) > 0 && !isObject(x.in):
+		return malformed
+	case !x.h.known(x.call.Target):
+		return unknownOperation
+	}
+	return errorBody(fault)
+}
+
+// onlyReads tells whether the call of an X-Amz-Target changed nothing.
+func onlyReads(target string) bool {
+	name := api.OperationName(target)
+	return name == "Query" || name == "Scan" || strings.HasSuffix(name, "GetItem") || name == "TransactGetItems" ||
+		name == "GetRecords"
+}
+
+// preflight answers a browser that asks whether it may call.
+func (x *exchange) preflight() {
+	header := x.w.Header()
+	header["Access-Control-Max-Age"] = corsMaxAge
+	if v := x.r.Header["Access-Control-Request-Headers"]; len(v) > 0 {
+		header["Access-Control-Allow-Headers"] = v
+	}
+	if v := x.r.Header["Access-Control-Request-Method"]; len(v) > 0 {
+		header["Access-Control-Allow-Methods"] = v
+	}
+	x.send(http.StatusOK, nil)
+}
+
+// origin tells whether a browser sent the request on behalf of a page.
+func origin(r *http.Request) bool { return len(r.Header["Origin"]) > 0 }
+
+// The content types.
+const (
+	amzJSON   = "application/x-amz-json-1.0"
+	plainJSON = "application/json"
+)
+
+// mediaType is the request's content type without parameters.
+func mediaType(r *http.Request) string {
+	t := one(r.Header, "Content-Type")
+	if i := strings.IndexByte(t, ';'); i >= 0 {
+		t = t[:i]
+	}
+	return strings.TrimSpace(t)
+}
+
+// isAmzJSON tells whether the request used DynamoDB's own content type.
+func isAmzJSON(r *http.Request) bool { return mediaType(r) == amzJSON }
+
+// typed tells whether the request has one of the content types that carry calls.
+func (x *exchange) typed() bool {
+	t := mediaType(x.r)
+	return t == amzJSON || t == plainJSON
+}
+
+// one returns the first value of a header given in canonical form, or "". Unlike Header.Get it does not look at the name
+// to see whether it is canonical.
+func one(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// begin takes an exchange from the pool for a request.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	x := h.pool.Get().(*exchange)
+	x.h, x.w, x.r = h, w, r
+	x.newID()
+	if x.logged = h.log.Enabled(r.Context(), slog.LevelDebug); x.logged {
+		x.began = time.Now()
+	}
+	return x
+}
