@@ -79,16 +79,21 @@ type Decoder struct {
 	spilled *Fault // the first fault that faults had no room for
 }
 
-// ref says where in the decoder's buffer an element of a map or set lies.
+// ref says where in the decoder's buffer an element of a map or set lies. It is small because it is moved about in
+// sorting; begin sees to it that the offsets fit.
 type ref struct {
-	start, end       int // all of it
-	key, keyEnd      int // what it is sorted by: the name, or the member
-	size             int // as DynamoDB counts it, the name included
-	faults, faultEnd int // its part of the decoder's faults
+	front            uint64 // the key's first 8 bytes, big-endian: most comparisons end here
+	start, end       int32  // all of it
+	key, keyEnd      int32  // what it is sorted by: the name, or the member
+	size             int32  // as DynamoDB counts it, the name included
+	faults, faultEnd uint16 // its part of the decoder's faults
 }
 
 // maxFaults bounds the faults that are kept until a name that comes again has shown which ones count.
 const maxFaults = 1000
+
+// maxInput bounds the text that can be decoded, and the buffer that is decoded into. Requests are far smaller.
+const maxInput = 1 << 30
 
 // Reset makes the decoder's buffer free for reuse. Values decoded before are no longer valid.
 func (d *Decoder) Reset() {
@@ -99,7 +104,7 @@ func (d *Decoder) Reset() {
 	if cap(d.scratch) > maxKept {
 		d.scratch = nil
 	}
-	if cap(d.refs) > maxKept/64 {
+	if cap(d.refs) > maxKept/32 {
 		d.refs = nil
 	}
 }
@@ -110,7 +115,7 @@ func (d *Decoder) Reset() {
 //
 // A TypeError does not vouch for the JSON behind it; DynamoDB wants all of it well-formed first.
 func (d *Decoder) Item(s *Scanner) (Item, Faults, error) {
-	start := d.begin()
+	start := d.begin(s)
 	_, size, err := d.entries(s, 0)
 	faults := d.finish(start, err)
 	if err != nil || faults.Earliest() != nil {
@@ -121,7 +126,7 @@ func (d *Decoder) Item(s *Scanner) (Item, Faults, error) {
 
 // Value decodes the AttributeValue at s.
 func (d *Decoder) Value(s *Scanner) (Value, Faults, error) {
-	start := d.begin()
+	start := d.begin(s)
 	_, err := d.value(s, 0)
 	faults := d.finish(start, err)
 	if err != nil || faults.Earliest() != nil {
@@ -131,7 +136,13 @@ func (d *Decoder) Value(s *Scanner) (Value, Faults, error) {
 }
 
 // begin readies d for the next item or value and returns where its bytes will start.
-func (d *Decoder) begin() int {
+func (d *Decoder) begin(s *Scanner) int {
+	if len(s.data) >= maxInput {
+		panic("item: text of a gigabyte")
+	}
+	if len(d.buf)+len(s.data) >= maxInput {
+		d.buf = nil // values decoded before keep the old one alive
+	}
 	d.refs, d.faults, d.spilled = d.refs[:0], d.faults[:0], nil
 	return len(d.buf)
 }
@@ -193,23 +204,22 @@ func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
 			}
 			continue // as if absent
 		}
-		r := ref{start: len(d.buf), faults: len(d.faults)}
+		r := ref{front: front(name), start: int32(len(d.buf)), faults: uint16(len(d.faults))}
 		d.buf = appendLength(d.buf, len(name))
-		r.key = len(d.buf)
+		r.key = int32(len(d.buf))
 		d.buf = append(d.buf, name...)
-		r.keyEnd = len(d.buf)
+		r.keyEnd = int32(len(d.buf))
 		if len(name) == 0 || len(name) > maxNameBytes {
 			d.nameFault(len(name))
 		}
-		r.size, err = d.value(s, level)
+		valueSize, err := d.value(s, level)
 		if err != nil {
 			return 0, 0, err
 		}
-		r.size += len(name)
-		r.end, r.faultEnd = len(d.buf), len(d.faults)
+		r.size = int32(len(name) + valueSize)
+		r.end, r.faultEnd = int32(len(d.buf)), uint16(len(d.faults))
 		if sorted && len(d.refs) > base {
-			last := &d.refs[len(d.refs)-1]
-			sorted = string(d.buf[last.key:last.keyEnd]) < string(name)
+			sorted = d.compare(&d.refs[len(d.refs)-1], &r) < 0
 		}
 		d.refs = append(d.refs, r)
 	}
@@ -219,7 +229,7 @@ func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
 		d.reorder(base, at+1)
 	}
 	for i := range d.refs[base:] {
-		size += d.refs[base+i].size
+		size += int(d.refs[base+i].size)
 	}
 	n = len(d.refs) - base
 	d.refs = d.refs[:base]
@@ -435,10 +445,9 @@ func (d *Decoder) set(s *Scanner, t Type) (size int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		size += r.size
+		size += int(r.size)
 		if sorted && len(d.refs) > base {
-			last := &d.refs[len(d.refs)-1]
-			sorted = string(d.buf[last.key:last.keyEnd]) < string(d.buf[r.key:r.keyEnd])
+			sorted = d.compare(&d.refs[len(d.refs)-1], &r) < 0
 		}
 		d.refs = append(d.refs, r)
 	}
@@ -458,37 +467,37 @@ func (d *Decoder) set(s *Scanner, t Type) (size int, err error) {
 	return size, nil
 }
 
-// setMember decodes one member of a set of type t.
+// setMember decodes one member of a set of type t. With a fault it has no bytes.
 func (d *Decoder) setMember(s *Scanner, t Type) (r ref, err error) {
-	r.start = len(d.buf)
-	r.key = r.start
+	start, size := len(d.buf), 0
+	var text []byte
 	switch {
 	case s.peek() == 'n':
 		d.fault(FaultEmpty, messageEmpty)
 		err = s.Literal()
 	case t == NS:
 		d.buf = append(d.buf, 0)
-		r.key = len(d.buf)
-		r.size, err = d.number(s)
+		size, err = d.number(s)
 	case t == BS:
-		var text []byte
-		if text, err = blobAt(s); err != nil {
-			break
+		if text, err = blobAt(s); err == nil {
+			size = blobLen(text)
+			d.buf = appendLength(d.buf, size)
+			err = d.blob(text)
 		}
-		r.size = blobLen(text)
-		d.buf = appendLength(d.buf, r.size)
-		r.key = len(d.buf)
-		err = d.blob(text)
 	default:
-		var text []byte
 		text, err = textAt(s)
-		r.size = len(text)
-		d.buf = appendLength(d.buf, r.size)
-		r.key = len(d.buf)
+		size = len(text)
+		d.buf = appendLength(d.buf, size)
 		d.buf = append(d.buf, text...)
 	}
-	r.end, r.keyEnd = len(d.buf), len(d.buf)
-	return r, err
+	key, _, ok := span(d.buf, start)
+	if !ok {
+		key = start
+	}
+	return ref{
+		front: front(d.buf[key:]), start: int32(start), end: int32(len(d.buf)),
+		key: int32(key), keyEnd: int32(len(d.buf)), size: int32(size),
+	}, err
 }
 
 // emptySetMessage is DynamoDB's word for an empty set.

@@ -3,17 +3,42 @@ package item
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
 // Clients send maps and sets in any order. The decoder writes elements as they come and notes where each one lies; if
 // they were not in order it sorts these notes, and copies the elements into the order through its scratch buffer.
 
+// front returns the first 8 bytes of a key as a number that orders as they do. A shorter key is filled up with zeros,
+// so that equal fronts decide nothing.
+func front(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var x uint64
+	for i, c := range key {
+		x |= uint64(c) << (56 - 8*i)
+	}
+	return x
+}
+
+// compare orders two refs by their keys.
+func (d *Decoder) compare(a, b *ref) int { return compareRefs(d.buf, a, b) }
+
+// compareRefs orders two refs into buf by their keys.
+func compareRefs(buf []byte, a, b *ref) int {
+	if a.front != b.front {
+		return cmp.Compare(a.front, b.front)
+	}
+	return bytes.Compare(buf[a.key:a.keyEnd], buf[b.key:b.keyEnd])
+}
+
 // sort sorts the refs from base on by their keys, equal ones as they were sent.
 func (d *Decoder) sort(base int) {
 	buf := d.buf
 	slices.SortFunc(d.refs[base:], func(a, b ref) int {
-		if order := bytes.Compare(buf[a.key:a.keyEnd], buf[b.key:b.keyEnd]); order != 0 {
+		if order := compareRefs(buf, &a, &b); order != 0 {
 			return order
 		}
 		return cmp.Compare(a.start, b.start)
@@ -21,9 +46,7 @@ func (d *Decoder) sort(base int) {
 }
 
 // sameKey tells whether two refs have equal keys.
-func (d *Decoder) sameKey(a, b *ref) bool {
-	return string(d.buf[a.key:a.keyEnd]) == string(d.buf[b.key:b.keyEnd])
-}
+func (d *Decoder) sameKey(a, b *ref) bool { return d.compare(a, b) == 0 }
 
 // repeats tells whether a key comes twice in the sorted refs from base on.
 func (d *Decoder) repeats(base int) bool {

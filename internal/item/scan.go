@@ -198,16 +198,14 @@ func (s *Scanner) String() ([]byte, error) {
 // plain returns the length of the text at the beginning of b that has no quotation mark, backslash or control
 // character. high is false if that text is ASCII.
 func plain(b []byte) (n int, high bool) {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	var seen uint64
-	for ; n+8 <= len(b); n += 8 {
-		x := binary.LittleEndian.Uint64(b[n:])
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		// A byte's top bit is set where it is 0, or, for control characters, below 0x20. Borrows can set later ones
-		// wrongly, never the first.
-		found := ((quote - ones) &^ quote) | ((slash - ones) &^ slash) | ((x - ones*' ') &^ x)
-		seen |= x // with what follows the end: utf8.Valid has the last word
-		if found &= tops; found != 0 {
+	for ; len(b)-n >= 16; n += 16 {
+		x, y := binary.LittleEndian.Uint64(b[n:]), binary.LittleEndian.Uint64(b[n+8:])
+		seen |= x | y // with what follows the end: utf8.Valid has the last word
+		if found := special(x); found|special(y) != 0 {
+			if found == 0 {
+				n, found = n+8, special(y)
+			}
 			return n + bits.TrailingZeros64(found)>>3, seen&tops != 0
 		}
 	}
@@ -220,6 +218,19 @@ func plain(b []byte) (n int, high bool) {
 		high = high || c >= utf8.RuneSelf
 	}
 	return n, high
+}
+
+// The lowest and the highest bit of each byte of a word.
+const (
+	ones = 0x0101010101010101
+	tops = 0x8080808080808080
+)
+
+// special sets the top bit of each byte of x that is a quotation mark, backslash or control character. It may set it in
+// bytes after the first such one too, because subtraction borrows, but never before it.
+func special(x uint64) uint64 {
+	quote, slash := x^(ones*'"'), x^(ones*'\\')
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*' ')&^x) & tops
 }
 
 // appendValid appends text with U+FFFD for each byte that is not part of valid UTF-8.
