@@ -1,0 +1,217 @@
+package expr
+
+import (
+	"strings"
+
+	"github.com/partita-db/partita/internal/item"
+)
+
+// manyPlaceholders is the number of placeholders from which on they are looked up by a map.
+const manyPlaceholders = 16
+
+// Params are a request's ExpressionAttributeNames and ExpressionAttributeValues, in the order sent, keys with their # or :.
+// Binding notes which were used, over all expressions of the request. Of entries with one key the last counts. The zero
+// Params is ready; entries may be added, but not changed, once an expression is bound, and Reset makes way for others. A nil *Params is one without names and values.
+type Params struct {
+	Names  []Name
+	Values []Value
+
+	usedNames, usedValues       []bool // as long as Names and Values, or shorter
+	nameIndex, valueIndex       map[string]int
+	indexedNames, indexedValues int // how many entries the indexes hold
+}
+
+// Name is one entry of ExpressionAttributeNames: #placeholder and attribute name.
+type Name struct{ Key, Name string }
+
+// Value is one entry of ExpressionAttributeValues: :placeholder and value.
+type Value struct {
+	Key   string
+	Value item.Value
+}
+
+// Reset empties p for reuse.
+func (p *Params) Reset() {
+	clear(p.Names) // the strings and values are views of a buffer that must not be held
+	clear(p.Values)
+	clear(p.nameIndex)
+	clear(p.valueIndex)
+	p.Names, p.Values = p.Names[:0], p.Values[:0]
+	p.usedNames, p.usedValues = p.usedNames[:0], p.usedValues[:0]
+	p.indexedNames, p.indexedValues = 0, 0
+}
+
+// CheckNames reports a malformed key of Names (reference validation.md §2.4 step 5).
+func (p *Params) CheckNames() error {
+	for i := range p.Names {
+		if !isPlaceholder(p.Names[i].Key, '#') {
+			return &Error{Message: `ExpressionAttributeNames contains invalid key: Syntax error; key: "` + p.Names[i].Key + `"`}
+		}
+	}
+	return nil
+}
+
+// CheckValues reports a malformed key of Values (step 7).
+func (p *Params) CheckValues() error {
+	for i := range p.Values {
+		if !isPlaceholder(p.Values[i].Key, ':') {
+			return &Error{Message: `ExpressionAttributeValues contains invalid key: Syntax error; key: "` + p.Values[i].Key + `"`}
+		}
+	}
+	return nil
+}
+
+// isPlaceholder tells whether key is the sign and letters, digits and underscores.
+func isPlaceholder(key string, sign byte) bool {
+	return len(key) > 1 && key[0] == sign && wordEnd(key, 1) == len(key)
+}
+
+// CheckUnused reports names, then values, that no expression bound so far has used: "Value provided in
+// ExpressionAttributeNames unused in expressions: keys: {#a, #b}".
+func (p *Params) CheckUnused() error {
+	var unused []string
+	for i := range p.Names {
+		if !isUsed(p.usedNames, i) && p.findName(p.Names[i].Key) == i {
+			unused = append(unused, p.Names[i].Key)
+		}
+	}
+	if unused != nil {
+		return unusedError("ExpressionAttributeNames", unused)
+	}
+	for i := range p.Values {
+		if !isUsed(p.usedValues, i) && p.findValue(p.Values[i].Key) == i {
+			unused = append(unused, p.Values[i].Key)
+		}
+	}
+	if unused != nil {
+		return unusedError("ExpressionAttributeValues", unused)
+	}
+	return nil
+}
+
+func unusedError(parameter string, keys []string) error {
+	return &Error{Message: "Value provided in " + parameter + " unused in expressions: keys: {" + strings.Join(keys, ", ") + "}"}
+}
+
+func isUsed(used []bool, i int) bool { return i < len(used) && used[i] }
+
+// use marks entry i.
+func use(used []bool, i, n int) []bool {
+	if len(used) < n {
+		used = append(used, make([]bool, n-len(used))...)
+	}
+	used[i] = true
+	return used
+}
+
+// findName returns the position of the name with the key, or -1.
+func (p *Params) findName(key string) int {
+	if len(p.Names) <= manyPlaceholders {
+		for i := len(p.Names) - 1; i >= 0; i-- {
+			if p.Names[i].Key == key {
+				return i
+			}
+		}
+		return -1
+	}
+	if p.nameIndex == nil {
+		p.nameIndex = make(map[string]int, len(p.Names))
+	}
+	for ; p.indexedNames < len(p.Names); p.indexedNames++ {
+		p.nameIndex[p.Names[p.indexedNames].Key] = p.indexedNames
+	}
+	if i, ok := p.nameIndex[key]; ok {
+		return i
+	}
+	return -1
+}
+
+// findValue returns the position of the value with the key, or -1.
+func (p *Params) findValue(key string) int {
+	if len(p.Values) <= manyPlaceholders {
+		for i := len(p.Values) - 1; i >= 0; i-- {
+			if p.Values[i].Key == key {
+				return i
+			}
+		}
+		return -1
+	}
+	if p.valueIndex == nil {
+		p.valueIndex = make(map[string]int, len(p.Values))
+	}
+	for ; p.indexedValues < len(p.Values); p.indexedValues++ {
+		p.valueIndex[p.Values[p.indexedValues].Key] = p.indexedValues
+	}
+	if i, ok := p.valueIndex[key]; ok {
+		return i
+	}
+	return -1
+}
+
+// binding is what the placeholders of a tree stand for in one request.
+type binding struct {
+	names  []string
+	values []item.Value
+
+	nameArray  [4]string // where names and values lie if they are few
+	valueArray [4]item.Value
+}
+
+// name returns the attribute name or map key that a step stands for.
+func (b *binding) name(s step) string {
+	if s.slot < 0 {
+		return s.name
+	}
+	return b.names[s.slot]
+}
+
+// bind looks the placeholders up. It returns the message for the first one in the text that is not defined, or "": of an
+// update any name comes before any value.
+func (b *binding) bind(t *tree, p *Params) string {
+	missingName, missingValue := b.bindNames(t, p), b.bindValues(t, p)
+	switch {
+	case missingName == nil && missingValue == nil:
+		return ""
+	case missingValue == nil, missingName != nil && (t.kind == KindUpdate || missingName.pos < missingValue.pos):
+		return "An expression attribute name used in the document path is not defined; attribute name: " + missingName.key
+	}
+	return "An expression attribute value used in expression is not defined; attribute value: " + missingValue.key
+}
+
+func (b *binding) bindNames(t *tree, p *Params) (missing *placeholder) {
+	if len(t.names) == 0 {
+		return nil
+	}
+	b.names = b.nameArray[:0]
+	for i := range t.names {
+		at := -1
+		if p != nil {
+			at = p.findName(t.names[i].key)
+		}
+		if at < 0 {
+			return &t.names[i]
+		}
+		p.usedNames = use(p.usedNames, at, len(p.Names))
+		b.names = append(b.names, p.Names[at].Name)
+	}
+	return nil
+}
+
+func (b *binding) bindValues(t *tree, p *Params) (missing *placeholder) {
+	if len(t.values) == 0 {
+		return nil
+	}
+	b.values = b.valueArray[:0]
+	for i := range t.values {
+		at := -1
+		if p != nil {
+			at = p.findValue(t.values[i].key)
+		}
+		if at < 0 {
+			return &t.values[i]
+		}
+		p.usedValues = use(p.usedValues, at, len(p.Values))
+		b.values = append(b.values, p.Values[at].Value)
+	}
+	return nil
+}

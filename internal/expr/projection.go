@@ -1,0 +1,65 @@
+package expr
+
+import (
+	"slices"
+
+	"github.com/partita-db/partita/internal/item"
+)
+
+// Projection is a bound projection.
+type Projection struct {
+	names []string  // of the top-level attributes, sorted, distinct
+	paths *pathTree // nil if the names are all there is
+
+	nameArray [8]string // where names lies if they are few
+}
+
+// Projection parses and binds a projection expression. Errors are *Error.
+func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
+	t, err := c.get(KindProjection, text)
+	if err != nil {
+		return nil, err
+	}
+	var b binding
+	if message := b.bind(t, p); message != "" {
+		return nil, refuse(KindProjection, message)
+	}
+	bound := &Projection{}
+	bound.names = bound.nameArray[:0]
+	for _, p := range t.paths {
+		bound.names = append(bound.names, b.name(p[0]))
+	}
+	slices.Sort(bound.names)
+	distinct := len(slices.Compact(bound.names))
+	if t.plain && distinct == len(t.paths) {
+		return bound, nil
+	}
+	bound.names = bound.names[:distinct]
+	var message string
+	bound.paths, message = b.buildPaths(len(t.paths), func(i int) path { return t.paths[i] })
+	if message != "" {
+		return nil, refuse(KindProjection, message)
+	}
+	return bound, nil
+}
+
+// NewProjection makes a projection of whole top-level attributes (AttributesToGet).
+func NewProjection(names []string) *Projection {
+	names = slices.Sorted(slices.Values(names))
+	return &Projection{names: slices.Compact(names)}
+}
+
+// Apply returns the projected item: the named paths that it has, in their structure (expressions.md §4.6). For an item
+// of which nothing is left it returns an item without attributes, for a missing one a missing one.
+func (p *Projection) Apply(it item.Item) item.Item {
+	switch {
+	case !it.Exists():
+		return it
+	case p.paths == nil:
+		return it.Pick(p.names)
+	}
+	return item.New(p.paths.pick(it))
+}
+
+// Attributes returns the names of the top-level attributes of the paths, sorted, distinct.
+func (p *Projection) Attributes() []string { return p.names }

@@ -1,0 +1,454 @@
+package expr
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/partita-db/partita/internal/item"
+)
+
+// Update is a bound update expression, or legacy AttributeUpdates.
+type Update struct {
+	actions []action
+	paths   *pathTree // the actions' targets; nil until needed if all are bare attributes
+	legacy  bool      // words a wrong type in AttributeUpdates' way
+	binding binding
+
+	changes [4]item.Entry // scratch of Apply
+}
+
+// RuntimeError is an update that cannot be applied to the item it met. Message is DynamoDB's text.
+type RuntimeError struct{ Message string }
+
+func (e *RuntimeError) Error() string { return e.Message }
+
+// What an update can meet in an item.
+var (
+	errNoAttribute = &RuntimeError{"The provided expression refers to an attribute that does not exist in the item"}
+	errPath        = &RuntimeError{"The document path provided in the update expression is invalid for update"}
+	errType        = &RuntimeError{"An operand in the update expression has an incorrect data type"}
+	errLegacyType  = &RuntimeError{"Type mismatch for attribute to update"}
+)
+
+// maxNesting is the number of lists and maps that can lie in each other in an item.
+const maxNesting = 32
+
+// Update parses and binds an update expression. Errors are *Error.
+func (c *Cache) Update(text string, p *Params) (*Update, error) {
+	t, err := c.get(KindUpdate, text)
+	if err != nil {
+		return nil, err
+	}
+	u := &Update{actions: t.actions}
+	if message := u.bind(t, p); message != "" {
+		return nil, refuse(KindUpdate, message)
+	}
+	return u, nil
+}
+
+// bind binds an update and makes the checks that need its names and values. It returns a message or "".
+func (u *Update) bind(t *tree, p *Params) string {
+	if message := u.binding.bind(t, p); message != "" {
+		return message
+	}
+	if !t.plain || !u.areDistinct() {
+		if message := u.buildPaths(); message != "" {
+			return message
+		}
+	}
+	if t.late != "" {
+		return t.late
+	}
+	for i := range u.actions {
+		if message := u.checkAction(&u.actions[i]); message != "" {
+			return message
+		}
+	}
+	return ""
+}
+
+// areDistinct tells whether few bare attributes are distinct. Many are left to buildPaths.
+func (u *Update) areDistinct() bool {
+	if len(u.actions) > manyPlaceholders {
+		return false
+	}
+	for i := range u.actions {
+		for j := range i {
+			if u.binding.name(u.actions[i].path[0]) == u.binding.name(u.actions[j].path[0]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (u *Update) buildPaths() (message string) {
+	u.paths, message = u.binding.buildPaths(len(u.actions), func(i int) path { return u.actions[i].path })
+	return message
+}
+
+// checkAction returns the message for a value of a type that an action cannot take, or "".
+func (u *Update) checkAction(a *action) string {
+	switch a.section {
+	case sectionSet:
+		return u.binding.checkOperandTypes(a.value)
+	case sectionAdd:
+		if t := u.binding.staticType(a.value); t != item.N && !isSet(t) {
+			return sectionType(a.section, t)
+		}
+	case sectionDelete:
+		if t := u.binding.staticType(a.value); !isSet(t) {
+			return sectionType(a.section, t)
+		}
+	}
+	return ""
+}
+
+func sectionType(s section, t item.Type) string {
+	return "Incorrect operand type for operator or function; operator: " + s.String() + ", operand type: " + t.LongName()
+}
+
+func isSet(t item.Type) bool { return t == item.SS || t == item.NS || t == item.BS }
+
+// checkOperandTypes checks an operand and those in it, inner ones first.
+func (b *binding) checkOperandTypes(n *node) string {
+	for _, arg := range n.args {
+		if message := b.checkOperandTypes(arg); message != "" {
+			return message
+		}
+	}
+	return b.checkTypes(n)
+}
+
+// Target is an attribute that an update changes. Nested tells that the path goes below the top-level attribute.
+type Target struct {
+	Attribute string
+	Nested    bool
+}
+
+// Targets returns the targets of all actions, in order of appearance.
+func (u *Update) Targets() []Target {
+	targets := make([]Target, len(u.actions))
+	for i := range u.actions {
+		p := u.actions[i].path
+		targets[i] = Target{u.binding.name(p[0]), len(p) > 1}
+	}
+	return targets
+}
+
+// Costs are the counts of actions by which DynamoDB's size gate for updates goes (types-and-sizes.md §3.6): SET and ADD
+// actions, REMOVE and DELETE actions, actions that assign to a list index, and SET actions with + or -.
+type Costs struct{ Sets, Removes, ListSets, Arithmetic int }
+
+// Costs returns u's counts.
+func (u *Update) Costs() Costs {
+	var c Costs
+	for i := range u.actions {
+		a := &u.actions[i]
+		if a.section == sectionRemove || a.section == sectionDelete {
+			c.Removes++
+			continue
+		}
+		c.Sets++
+		if a.path[len(a.path)-1].index >= 0 {
+			c.ListSets++
+		}
+		if a.section == sectionSet && (a.value.op == opPlus || a.value.op == opMinus) {
+			c.Arithmetic++
+		}
+	}
+	return c
+}
+
+// OnlyDeletes tells whether u is a legacy update of DELETE actions alone, which does not create a missing item.
+func (u *Update) OnlyDeletes() bool {
+	return u.legacy && len(u.actions) > 0 && !slices.ContainsFunc(u.actions, func(a action) bool {
+		return a.section != sectionRemove && a.section != sectionDelete
+	})
+}
+
+// Apply computes the updated item. old is the item before (possibly missing), which the right-hand sides read; base is what
+// the actions change: old, or for a missing item the item that has only its key. Errors are *RuntimeError or
+// *item.Fault (numbers, nesting). The result has bytes of its own.
+func (u *Update) Apply(old, base item.Item) (item.Item, error) {
+	if u.paths != nil {
+		return u.applyPaths(old, base)
+	}
+	changes := u.changes[:0]
+	for i := range u.actions {
+		v, err := u.result(&u.actions[i], old)
+		if err != nil {
+			return item.Item{}, err
+		}
+		changes = append(changes, item.Entry{Name: u.binding.name(u.actions[i].path[0]), Value: v})
+	}
+	return base.With(changes), nil
+}
+
+// applyPaths is Apply for nested targets: it rebuilds each top-level attribute with all actions below it at once.
+func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
+	results, err := u.results(old)
+	if err != nil {
+		return item.Item{}, err
+	}
+	changes := make([]item.Entry, 0, len(u.paths.kids))
+	for _, kid := range u.paths.kids {
+		v, err := kid.change(base.Get(kid.name), results)
+		if err != nil {
+			return item.Item{}, err
+		}
+		changes = append(changes, item.Entry{Name: kid.name, Value: v})
+	}
+	return base.With(changes), nil
+}
+
+// results returns what each action leaves at its path: a missing value if it removes it.
+func (u *Update) results(old item.Item) ([]item.Value, error) {
+	results := make([]item.Value, len(u.actions))
+	for i := range u.actions {
+		a := &u.actions[i]
+		v, err := u.result(a, old)
+		if err != nil {
+			return nil, err
+		}
+		if len(a.path) > 1 && len(a.path)-1+v.Depth() > maxNesting {
+			return nil, &item.Fault{Kind: item.FaultNesting, Message: nestingMessage}
+		}
+		results[i] = v
+	}
+	return results, nil
+}
+
+const nestingMessage = "Nesting Levels have exceeded supported limits: " +
+	"Attributes in the item have nested levels beyond supported limit"
+
+// result returns what an action leaves at its path.
+func (u *Update) result(a *action, old item.Item) (item.Value, error) {
+	switch a.section {
+	case sectionSet:
+		return u.evaluate(a.value, old)
+	case sectionRemove:
+		return item.Value{}, nil
+	}
+	was, v := u.binding.get(a.path, old), u.binding.values[a.value.slot]
+	wasType, t := was.Type(), v.Type()
+	switch {
+	case !was.Exists() && a.section == sectionDelete:
+		return item.Value{}, nil
+	case !was.Exists():
+		return v, nil
+	case wasType != t && u.legacy:
+		return item.Value{}, errLegacyType
+	case wasType != t:
+		return item.Value{}, errType
+	case a.section == sectionDelete:
+		return item.Difference(was, v), nil
+	case a.section == sectionAppend:
+		return appendLists(was, v), nil
+	case t == item.N:
+		return item.Add(was, v)
+	}
+	return item.Union(was, v), nil
+}
+
+// evaluate returns the value of a right-hand side. It reads the item as it was before the update.
+func (u *Update) evaluate(n *node, old item.Item) (item.Value, error) {
+	switch n.op {
+	case opValue:
+		return u.binding.values[n.slot], nil
+	case opPath:
+		v := u.binding.get(n.path, old)
+		if !v.Exists() {
+			return v, errNoAttribute
+		}
+		return v, nil
+	case opIfNotExists:
+		if v := u.binding.get(n.args[0].path, old); v.Exists() {
+			return v, nil
+		}
+		return u.evaluate(n.args[1], old)
+	}
+	left, err := u.evaluate(n.args[0], old)
+	if err != nil {
+		return item.Value{}, err
+	}
+	right, err := u.evaluate(n.args[1], old)
+	if err != nil {
+		return item.Value{}, err
+	}
+	want := item.N
+	if n.op == opListAppend {
+		want = item.L
+	}
+	if left.Type() != want || right.Type() != want {
+		return item.Value{}, errType
+	}
+	switch n.op {
+	case opPlus:
+		return item.Add(left, right)
+	case opMinus:
+		return item.Subtract(left, right)
+	}
+	return appendLists(left, right), nil
+}
+
+func appendLists(a, b item.Value) item.Value {
+	elements := make([]item.Value, 0, a.Len()+b.Len())
+	for e := range a.Elements() {
+		elements = append(elements, e)
+	}
+	for e := range b.Elements() {
+		elements = append(elements, e)
+	}
+	return item.List(elements)
+}
+
+// change returns the value v with the results put in at and below this node.
+func (t *pathTree) change(v item.Value, results []item.Value) (item.Value, error) {
+	switch {
+	case t.path >= 0:
+		return results[t.path], nil
+	case t.isList() && v.Type() == item.L:
+		return t.changeList(v, results)
+	case !t.isList() && v.Type() == item.M:
+		return t.changeMap(v, results)
+	}
+	return item.Value{}, errPath
+}
+
+// changeList goes by the elements' original positions. What is set behind the end is appended in the order of indexes,
+// without a gap.
+func (t *pathTree) changeList(v item.Value, results []item.Value) (item.Value, error) {
+	elements := make([]item.Value, 0, v.Len()+len(t.kids))
+	kids, i := t.kids, 0
+	for e := range v.Elements() {
+		if len(kids) > 0 && kids[0].index == i {
+			var err error
+			if e, err = kids[0].change(e, results); err != nil {
+				return item.Value{}, err
+			}
+			kids = kids[1:]
+		}
+		if e.Exists() {
+			elements = append(elements, e)
+		}
+		i++
+	}
+	for _, kid := range kids {
+		e, err := kid.change(item.Value{}, results)
+		if err != nil {
+			return item.Value{}, err
+		}
+		if e.Exists() {
+			elements = append(elements, e)
+		}
+	}
+	return item.List(elements), nil
+}
+
+func (t *pathTree) changeMap(v item.Value, results []item.Value) (item.Value, error) {
+	entries := make([]item.Entry, 0, v.Len()+len(t.kids))
+	kids := t.kids
+	put := func(name string, e item.Value, kid *pathTree) error {
+		e, err := kid.change(e, results)
+		if err == nil && e.Exists() {
+			entries = append(entries, item.Entry{Name: name, Value: e})
+		}
+		return err
+	}
+	for name, e := range v.Entries() {
+		for len(kids) > 0 && kids[0].name < name {
+			if err := put(kids[0].name, item.Value{}, kids[0]); err != nil {
+				return item.Value{}, err
+			}
+			kids = kids[1:]
+		}
+		if len(kids) == 0 || kids[0].name != name {
+			entries = append(entries, item.Entry{Name: name, Value: e})
+			continue
+		}
+		if err := put(name, e, kids[0]); err != nil {
+			return item.Value{}, err
+		}
+		kids = kids[1:]
+	}
+	for _, kid := range kids {
+		if err := put(kid.name, item.Value{}, kid); err != nil {
+			return item.Value{}, err
+		}
+	}
+	return item.Map(entries), nil
+}
+
+// UpdatedOld returns the parts of the old item that the update names, for ReturnValues UPDATED_OLD: a missing Item if
+// there are none.
+func (u *Update) UpdatedOld(old item.Item) item.Item {
+	u.needPaths()
+	return itemOrMissing(u.paths.pick(old))
+}
+
+// UpdatedNew returns the parts of the new item that the update names, without what REMOVE names, for ReturnValues
+// UPDATED_NEW: a missing Item if there are none. old is the item before, and the update has been applied to it.
+//
+// List elements may have other positions in the new item. So the parts are not looked for in it: they are what the
+// actions left at their paths.
+func (u *Update) UpdatedNew(old, _ item.Item) item.Item {
+	u.needPaths()
+	results, err := u.results(old)
+	if err != nil {
+		return item.Item{} // it could not have been applied either
+	}
+	var entries []item.Entry
+	for _, kid := range u.paths.kids {
+		if v := kid.assemble(results); v.Exists() {
+			entries = append(entries, item.Entry{Name: kid.name, Value: v})
+		}
+	}
+	return itemOrMissing(entries)
+}
+
+// assemble returns the results at and below this node in their structure, or a missing value if all are missing.
+func (t *pathTree) assemble(results []item.Value) item.Value {
+	if t.path >= 0 {
+		return results[t.path]
+	}
+	var entries []item.Entry
+	var elements []item.Value
+	for _, kid := range t.kids {
+		v := kid.assemble(results)
+		switch {
+		case !v.Exists():
+		case t.isList():
+			elements = append(elements, v)
+		default:
+			entries = append(entries, item.Entry{Name: kid.name, Value: v})
+		}
+	}
+	switch {
+	case elements != nil:
+		return item.List(elements)
+	case entries != nil:
+		return item.Map(entries)
+	}
+	return item.Value{}
+}
+
+// needPaths builds the paths of an update of bare attributes, which are distinct.
+func (u *Update) needPaths() {
+	if u.paths != nil {
+		return
+	}
+	u.paths = &pathTree{index: -1, path: -1, kids: make([]*pathTree, len(u.actions))}
+	for i := range u.actions {
+		u.paths.kids[i] = &pathTree{name: u.binding.name(u.actions[i].path[0]), index: -1, path: i, first: i}
+	}
+	slices.SortFunc(u.paths.kids, func(a, b *pathTree) int { return strings.Compare(a.name, b.name) })
+}
+
+// itemOrMissing returns an item of the entries, or a missing one if there are none.
+func itemOrMissing(entries []item.Entry) item.Item {
+	if len(entries) == 0 {
+		return item.Item{}
+	}
+	return item.New(entries)
+}
