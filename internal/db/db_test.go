@@ -1,0 +1,278 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+)
+
+// store is an in-memory file system with a database on it that can be closed and opened again.
+type store struct {
+	t      *testing.T
+	fs     vfs.FS
+	engine *pebblekv.Engine
+	d      *DB
+	now    time.Time
+	delay  time.Duration
+}
+
+// newStore opens a database on a new file system.
+func newStore(t *testing.T, delay time.Duration) *store {
+	s := &store{t: t, fs: vfs.NewMem(), now: time.Unix(1_700_000_000, 0), delay: delay}
+	s.open()
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *store) open() {
+	s.t.Helper()
+	var err error
+	if s.engine, err = pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.d, err = Open(s.engine, Options{Now: func() time.Time { return s.now }, TableDelay: s.delay, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *store) close() {
+	s.t.Helper()
+	if err := errors.Join(s.d.Close(), s.engine.Close()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *store) reopen() {
+	s.t.Helper()
+	s.close()
+	s.open()
+}
+
+// fill puts n items.
+func fill(t testing.TB, d *DB, table *Table, n int) {
+	t.Helper()
+	var all sync.WaitGroup
+	for w := range 8 {
+		all.Go(func() {
+			for i := w; i < n; i += 8 {
+				it := item.New([]item.Entry{
+					attr("pk", item.String(fmt.Sprint("p", i/10))), attr("sk", item.Int(int64(i))), attr("a", item.String(fmt.Sprint("a", i%7))),
+					attr("n", item.Int(int64(i%3))), attr("x", item.String(strings.Repeat("x", 20))),
+				})
+				if _, err := d.Write(context.Background(), &Write{Table: table, Key: it, Change: Put{it}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestBackfillSurvivesRestarts adds an index to a full table and restarts again and again while it is being built.
+func TestBackfillSurvivesRestarts(t *testing.T) {
+	s := newStore(t, 0)
+	desc := modelDescriptor()
+	desc.Indexes = nil
+	table, err := s.d.Create(t.Context(), desc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 3000
+	fill(t, s.d, table, n)
+	_, _, err = s.d.alter(t.Context(), DefaultNamespace, "model", false, func(d *Descriptor) error {
+		d.Indexes = append(d.Indexes, gsi("late", "ALL", "a", "|", "n"))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unfinished := 0
+	for range 200 {
+		if status, _ := s.table().IndexStatus(s.table().Index("late"), s.now); status == "ACTIVE" {
+			break
+		}
+		unfinished++
+		s.reopen()
+		time.Sleep(2 * time.Millisecond)
+	}
+	if unfinished == 0 {
+		t.Error("the index was built before the first restart: the test tested nothing")
+	}
+	check(t, s.d)
+	if got, _ := s.d.Counts(s.table(), s.table().Index("late")); got != n {
+		t.Errorf("the index has %d rows, want %d", got, n)
+	}
+	t.Logf("%d restarts", unfinished)
+}
+
+// table is the model's table as it stands.
+func (s *store) table() *Table {
+	s.t.Helper()
+	table := s.d.Lookup(DefaultNamespace, "model")
+	if table == nil {
+		s.t.Fatal("the table is gone")
+	}
+	return table
+}
+
+// TestDroppedTableLeavesNothing deletes a full table, makes one of the same name at once, and restarts.
+func TestDroppedTableLeavesNothing(t *testing.T) {
+	s := newStore(t, 0)
+	table, err := s.d.Create(t.Context(), modelDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s.d, table, 500)
+	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if s.d.Lookup(DefaultNamespace, "model") != nil {
+		t.Error("the table is still there after Delete")
+	}
+	again, err := s.d.Create(t.Context(), modelDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.ID == table.ID || again.UUID == table.UUID {
+		t.Error("ids were given twice")
+	}
+	it := item.New([]item.Entry{attr("pk", item.String("p")), attr("sk", item.Int(1))})
+	if _, err := s.d.Write(t.Context(), &Write{Table: table, Key: it, Change: Put{it}}); !errors.Is(err, ErrTableNotFound) {
+		t.Errorf("a write to the dropped table: %v, want ErrTableNotFound", err)
+	}
+	s.reopen()
+	check(t, s.d)
+	rows := 0
+	err = s.engine.View(t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
+		return r.Scan(tableRange(table.ID), false, func(_, _ []byte) (bool, error) { rows++; return true, nil })
+	})
+	if err != nil || rows != 0 {
+		t.Errorf("%d rows are left of the dropped table (%v)", rows, err)
+	}
+	if c := s.engine.Counter(uint64(table.ID)); len(c) != 0 {
+		t.Errorf("the dropped table still has counters: %v", c)
+	}
+}
+
+// TestTableDelay turns the clock through the life of a table with a delay.
+func TestTableDelay(t *testing.T) {
+	s := newStore(t, time.Hour)
+	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
+		t.Fatal(err)
+	}
+	status := func(want string) {
+		t.Helper()
+		got := "gone"
+		if table := s.d.Lookup(DefaultNamespace, "model"); table != nil {
+			got = table.Status(s.now)
+		}
+		if got != want {
+			t.Errorf("status %s, want %s", got, want)
+		}
+	}
+	ready := func(want bool) {
+		t.Helper()
+		if _, err := s.d.Table(DefaultNamespace, "model"); (err == nil) != want {
+			t.Errorf("Table: %v, want ready %v", err, want)
+		}
+	}
+	status("CREATING")
+	ready(false)
+	s.now = s.now.Add(time.Hour)
+	status("ACTIVE")
+	ready(true)
+	if _, _, err := s.d.Alter(t.Context(), DefaultNamespace, "model", true, func(d *Descriptor) error { d.Billing = "PROVISIONED"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	status("UPDATING")
+	ready(true)
+	s.now = s.now.Add(time.Hour)
+	status("ACTIVE")
+	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	status("DELETING")
+	ready(false)
+	if _, err := s.d.Create(t.Context(), modelDescriptor()); !errors.Is(err, ErrTableExists) {
+		t.Errorf("Create while DELETING: %v, want ErrTableExists", err)
+	}
+	s.reopen()
+	status("DELETING")
+	s.now = s.now.Add(time.Hour)
+	status("gone")
+	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
+		t.Errorf("Create after DELETING: %v", err)
+	}
+}
+
+// TestCheckFindsDamage plants each kind of damage and wants Check to name it.
+func TestCheckFindsDamage(t *testing.T) {
+	for what, damage := range map[string]func(t *testing.T, table *Table, tx kv.Txn, key, row []byte){
+		"has no row for item": func(_ *testing.T, _ *Table, tx kv.Txn, _, row []byte) { tx.Delete(row) },
+		"has no item":         func(_ *testing.T, _ *Table, tx kv.Txn, key, _ []byte) { tx.Delete(key) },
+		"belongs to no table": func(_ *testing.T, _ *Table, tx kv.Txn, _, _ []byte) {
+			tx.Set(append(sectionRange(99, 0).Start, make([]byte, 8)...), storedItem())
+		},
+		"belongs to no index": func(_ *testing.T, table *Table, tx kv.Txn, _, _ []byte) {
+			tx.Set(append(sectionRange(table.ID, 77).Start, make([]byte, 8)...), storedItem())
+		},
+		"section 0 counts": func(_ *testing.T, table *Table, tx kv.Txn, _, _ []byte) { tx.Add(uint64(table.ID), kv.Count{Items: 1}) },
+		"differs from it":  func(_ *testing.T, _ *Table, tx kv.Txn, _, row []byte) { tx.Set(row, storedItem()) },
+		"row ":             func(_ *testing.T, _ *Table, tx kv.Txn, key, _ []byte) { tx.Set(key, []byte("damaged")) },
+		"stands for no descriptor": func(_ *testing.T, _ *Table, tx kv.Txn, _, _ []byte) {
+			tx.Set(nameKey(DefaultNamespace, "ghost"), []byte{0, 0, 0, 99})
+		},
+		"the stored descriptor is not": func(_ *testing.T, table *Table, tx kv.Txn, _, _ []byte) {
+			tx.Set(descriptorKey(table.ID), []byte("{}"))
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d := open(t)
+			table, err := d.Create(t.Context(), modelDescriptor())
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(t, d, table, 20)
+			check(t, d)
+			it := item.New([]item.Entry{
+				attr("pk", item.String("p0")), attr("sk", item.Int(3)), attr("a", item.String("a3")), attr("n", item.Int(0)),
+			})
+			key := table.appendItemKey(nil, it)
+			row, ok := table.plan(table.Index("ga")).appendKey(nil, table, it)
+			if !ok {
+				t.Fatal("the item has no index row")
+			}
+			err = d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{key}}, func(tx kv.Txn) error {
+				damage(t, table, tx, key, row)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			problems, err := d.Check(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(fmt.Sprint(problems), what) {
+				t.Errorf("Check found %v, want a problem with %q", problems, what)
+			}
+		})
+	}
+}
+
+// storedItem is a row with another content than any of fill's.
+func storedItem() []byte {
+	return item.New([]item.Entry{attr("pk", item.String("other")), attr("sk", item.Int(1))}).AppendStored(nil, 0)
+}

@@ -1,0 +1,472 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"sync"
+	"testing"
+
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+)
+
+var (
+	modelOps  = flag.Int("model.ops", 20000, "random operations of each model test")
+	modelSeed = flag.Uint64("model.seed", 0, "seed of the model tests; 0: a random one")
+)
+
+// seed returns the seed of a random test, and prints it.
+func seed(t *testing.T) uint64 {
+	s := *modelSeed
+	if s == 0 {
+		s = rand.Uint64()
+	}
+	t.Logf("-model.seed=%d", s)
+	return s
+}
+
+// open returns a database on a new in-memory engine.
+func open(t testing.TB) *DB {
+	t.Helper()
+	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(engine, Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(d.Close(), engine.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// modelDescriptor is the table of the model tests: a composite key, two GSIs and two LSIs.
+func modelDescriptor() *Descriptor {
+	return &Descriptor{
+		Name: "model", Namespace: DefaultNamespace, Billing: "PAY_PER_REQUEST",
+		Attributes: []AttributeDefinition{{"a", item.S}, {"b", item.B}, {"n", item.N}, {"pk", item.S}, {"sk", item.N}},
+		Keys:       []KeyElement{{"pk", false}, {"sk", true}},
+		Indexes: []Index{
+			{Name: "lb", Local: true, Keys: []KeyElement{{"pk", false}, {"b", true}}, Projection: "INCLUDE", NonKey: []string{"x"}},
+			{Name: "ln", Local: true, Keys: []KeyElement{{"pk", false}, {"n", true}}, Projection: "ALL"},
+			gsi("ga", "ALL", "a", "|", "n"),
+			gsi("gb", "KEYS_ONLY", "b"),
+		},
+	}
+}
+
+// model is the naive database: items by their key's text, and everything else computed from them when asked for.
+type model struct {
+	t     *testing.T
+	d     *DB
+	table *Table
+	rnd   *rand.Rand
+	mine  string // prefix of the partition keys of this model
+	items map[string]item.Item
+}
+
+// key is a random key of few.
+func (m *model) key() item.Item {
+	return item.New([]item.Entry{
+		attr("pk", item.String(fmt.Sprintf("%s%d", m.mine, m.rnd.IntN(6)))),
+		attr("sk", item.Int(int64(m.rnd.IntN(12)-4))),
+	})
+}
+
+// keyText is a map key for an item's key.
+func keyText(it item.Item) string {
+	return string(it.Get("sk").AppendText(it.Get("pk").AppendText(nil)))
+}
+
+// attributes are random attributes, index keys among them.
+func (m *model) attributes() (es []item.Entry) {
+	maybe := func(name string, v item.Value) {
+		if m.rnd.IntN(3) > 0 {
+			es = append(es, attr(name, v))
+		}
+	}
+	maybe("a", item.String(m.mine+string(rune('a'+m.rnd.IntN(3)))))
+	maybe("b", m.binary())
+	maybe("n", item.Int(int64(m.rnd.IntN(10)-5)))
+	maybe("x", item.String(fmt.Sprint(m.rnd.IntN(1000))))
+	maybe("y", item.List([]item.Value{item.Bool(true), item.Null(), item.Int(int64(m.rnd.IntN(5)))}))
+	return es
+}
+
+// binary is a random value for b, of this model's own.
+func (m *model) binary() item.Value {
+	return item.Binary(append([]byte(m.mine), bytes.Repeat([]byte{byte(m.rnd.IntN(3))}, 1+m.rnd.IntN(10))...))
+}
+
+// updateChange is an update expression as a Change.
+type updateChange struct {
+	u   *expr.Update
+	key item.Item
+}
+
+func (c updateChange) Apply(old item.Item) (item.Item, error) {
+	base := old
+	if !base.Exists() {
+		base = c.key
+	}
+	return c.u.Apply(old, base)
+}
+
+// put writes a random item, sometimes only where there is none.
+func (m *model) put() {
+	key := m.key()
+	it := key.With(m.attributes())
+	old := m.items[keyText(key)]
+	w := &Write{Table: m.table, Key: it, Change: Put{it}, KeepOld: true, KeepFailed: true}
+	if m.rnd.IntN(4) == 0 {
+		var err error
+		if w.Condition, err = m.d.Expressions().Condition(expr.KindCondition, "attribute_not_exists(pk)", &expr.Params{}); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	m.write(w, old, it, w.Condition != nil && old.Exists())
+}
+
+// delete removes a random item.
+func (m *model) delete() {
+	key := m.key()
+	m.write(&Write{Table: m.table, Key: key, Change: Delete{}, KeepOld: true}, m.items[keyText(key)], item.Item{}, false)
+}
+
+// update sets, removes or adds to one attribute.
+func (m *model) update() {
+	key := m.key()
+	old := m.items[keyText(key)]
+	base := old
+	if !base.Exists() {
+		base = key
+	}
+	text, p, change := "", &expr.Params{}, item.Entry{}
+	switch m.rnd.IntN(4) {
+	case 0:
+		change = attr("a", item.String(m.mine+string(rune('a'+m.rnd.IntN(3)))))
+		text, p.Values = "SET a = :v", []expr.Value{{Key: ":v", Value: change.Value}}
+	case 1:
+		change = attr("b", item.Value{})
+		text = "REMOVE b"
+	case 2:
+		change = attr("n", item.Int(1))
+		if n := old.Get("n"); n.Exists() {
+			sum, err := item.Add(n, item.Int(1))
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			change.Value = sum
+		}
+		text, p.Values = "ADD n :v", []expr.Value{{Key: ":v", Value: item.Int(1)}}
+	case 3:
+		change = attr("x", item.String("same"))
+		text, p.Values = "SET x = :v", []expr.Value{{Key: ":v", Value: change.Value}}
+	}
+	u, err := m.d.Expressions().Update(text, p)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.write(&Write{Table: m.table, Key: key, Change: updateChange{u, key}, KeepOld: true}, old, base.With([]item.Entry{change}), false)
+}
+
+// write runs w, which shall turn old into new, or fail its condition.
+func (m *model) write(w *Write, old, new item.Item, fails bool) {
+	m.t.Helper()
+	out, err := m.d.Write(context.Background(), w)
+	var failed *ConditionFailed
+	switch {
+	case fails:
+		if !errors.As(err, &failed) || !item.SameAttributes(failed.Item, old) {
+			m.t.Fatalf("write of %s: %v, want a failed condition with the old item", keyText(w.Key), err)
+		}
+		return
+	case err != nil:
+		m.t.Fatalf("write of %s: %v", keyText(w.Key), err)
+	case !item.SameAttributes(out.Old, old) || !item.SameAttributes(out.New, new):
+		m.t.Fatalf("write of %s: old %s, new %s, want %s and %s", keyText(w.Key),
+			out.Old.AppendJSON(nil), out.New.AppendJSON(nil), old.AppendJSON(nil), new.AppendJSON(nil))
+	}
+	if new.Exists() {
+		m.items[keyText(w.Key)] = new.Clone()
+	} else {
+		delete(m.items, keyText(w.Key))
+	}
+}
+
+// get reads a random item.
+func (m *model) get() {
+	key := m.key()
+	want := m.items[keyText(key)]
+	err := m.d.Get(context.Background(), m.table, key, true, func(it item.Item) error {
+		if !item.SameAttributes(it, want) {
+			m.t.Fatalf("Get %s = %s, want %s", keyText(key), it.AppendJSON(nil), want.AppendJSON(nil))
+		}
+		return nil
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// read runs a Query with random conditions, or a Scan of one segment, page by page, on the table or an index.
+func (m *model) read() {
+	r := &Read{Table: m.table, Reverse: m.rnd.IntN(2) == 0, Limit: m.rnd.IntN(8)}
+	if n := m.rnd.IntN(len(m.table.Indexes) + 1); n > 0 {
+		r.Index = &m.table.Indexes[n-1]
+	}
+	if m.mine == "" && m.rnd.IntN(4) == 0 { // alone in the table
+		r.Segments, r.Reverse = 1+m.rnd.IntN(4), false
+		r.Segment = m.rnd.IntN(r.Segments)
+	} else {
+		m.conditions(r)
+	}
+	if r.Index != nil && r.Index.Local && m.rnd.IntN(2) == 0 {
+		r.Fetch = true
+	}
+	got := m.pages(r)
+	want := m.expected(r)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		m.t.Fatalf("Read %+v:\n got %d %q\nwant %d %q", r, len(got), got, len(want), want)
+	}
+}
+
+// conditions makes r a Query.
+func (m *model) conditions(r *Read) {
+	var rng []attribute
+	switch {
+	case r.Index == nil:
+		r.Hash, rng = []item.Value{m.key().Get("pk")}, []attribute{m.table.sort}
+	case r.Index.Local:
+		r.Hash, rng = []item.Value{m.key().Get("pk")}, m.table.plan(r.Index).rng
+	default:
+		rng = m.table.plan(r.Index).rng
+		for _, a := range m.table.plan(r.Index).hash {
+			r.Hash = append(r.Hash, m.value(a))
+		}
+	}
+	if len(rng) == 0 || m.rnd.IntN(3) == 0 {
+		return
+	}
+	ops := []expr.Operator{expr.EQ, expr.LT, expr.LE, expr.GT, expr.GE, expr.BETWEEN, expr.BEGINS_WITH}
+	if rng[0].typ == item.N {
+		ops = ops[:6]
+	}
+	v, w := m.value(rng[0]), m.value(rng[0])
+	if compareValues(v, w) > 0 {
+		v, w = w, v
+	}
+	r.Range = []expr.KeyPart{{Attribute: rng[0].name, Operator: ops[m.rnd.IntN(len(ops))], Values: []item.Value{v, w}}}
+}
+
+// value is a random value of a key attribute.
+func (m *model) value(a attribute) item.Value {
+	switch a.typ {
+	case item.N:
+		return item.Int(int64(m.rnd.IntN(12) - 5))
+	case item.B:
+		return m.binary()
+	}
+	return item.String(m.mine + string(rune('a'+m.rnd.IntN(3))))
+}
+
+// pages reads all pages of r and returns the rows' JSON. It checks the order within a partition on the way.
+func (m *model) pages(r *Read) (rows []string) {
+	page := *r
+	for {
+		var lastSort item.Value
+		out, err := m.d.Read(context.Background(), &page, func(it item.Item) (bool, error) {
+			if len(r.Range) > 0 {
+				v := it.Get(r.Range[0].Attribute)
+				if c := 0; lastSort.Exists() {
+					if c = compareValues(lastSort, v); r.Reverse {
+						c = -c
+					}
+					if c > 0 {
+						m.t.Fatalf("Read %+v: rows out of order", r)
+					}
+				}
+				lastSort = v.Clone()
+			}
+			rows = append(rows, string(it.AppendJSON(nil)))
+			return true, nil
+		})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if r.Limit > 0 && out.Scanned > r.Limit {
+			m.t.Fatalf("Read %+v: %d rows on a page", r, out.Scanned)
+		}
+		if !out.Last.Exists() {
+			return rows
+		}
+		page.After = out.Last
+	}
+}
+
+// expected computes from the items what a read returns.
+func (m *model) expected(r *Read) (rows []string) {
+	for _, it := range m.items {
+		keys := m.table.KeySchema(r.Index)
+		if slices.ContainsFunc(keys, func(k KeyElement) bool { return !it.Get(k.Name).Exists() }) {
+			continue
+		}
+		in, hashes := true, 0
+		for _, k := range keys {
+			if r.Hash != nil && !k.Range {
+				in = in && item.Equal(it.Get(k.Name), r.Hash[hashes])
+				hashes++
+			}
+		}
+		for _, c := range r.Range {
+			in = in && holds(it.Get(c.Attribute), c)
+		}
+		if r.Segments > 0 {
+			in = in && m.table.SegmentOf(r.Index, it, r.Segments) == r.Segment
+		}
+		if !in {
+			continue
+		}
+		row := it
+		if r.Index != nil && !r.Fetch && r.Index.Projection != "ALL" {
+			names := append(m.table.ReadKeys(r.Index), r.Index.NonKey...)
+			sort.Strings(names)
+			row = it.Pick(slices.Compact(names))
+		}
+		rows = append(rows, string(row.AppendJSON(nil)))
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+// holds evaluates a key condition naively.
+func holds(v item.Value, c expr.KeyPart) bool {
+	at := compareValues(v, c.Values[0])
+	switch c.Operator {
+	case expr.EQ:
+		return at == 0
+	case expr.LT:
+		return at < 0
+	case expr.LE:
+		return at <= 0
+	case expr.GT:
+		return at > 0
+	case expr.GE:
+		return at >= 0
+	case expr.BETWEEN:
+		return at >= 0 && compareValues(v, c.Values[1]) <= 0
+	}
+	return bytes.HasPrefix(v.Bytes(), c.Values[0].Bytes())
+}
+
+// run runs n random operations.
+func (m *model) run(n int) {
+	for range n {
+		switch p := m.rnd.IntN(100); {
+		case p < 30:
+			m.put()
+		case p < 55:
+			m.update()
+		case p < 65:
+			m.delete()
+		case p < 80:
+			m.get()
+		default:
+			m.read()
+		}
+	}
+}
+
+// check runs Check and wants it to find nothing.
+func check(t *testing.T, d *DB) {
+	t.Helper()
+	if err := d.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := d.Check(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems[:min(len(problems), 20)] {
+		t.Error(p)
+	}
+}
+
+// TestModel compares random operations with a naive model.
+func TestModel(t *testing.T) {
+	d := open(t)
+	table, err := d.Create(t.Context(), modelDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := seed(t)
+	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(s, 1)), items: map[string]item.Item{}}
+	for range 10 {
+		m.run(*modelOps / 10)
+		check(t, d)
+		if n, _ := d.Counts(table, nil); int(n) != len(m.items) {
+			t.Fatalf("Counts: %d items, want %d", n, len(m.items))
+		}
+	}
+}
+
+// TestModelConcurrent runs models side by side, each with partitions of its own, while indexes come and go.
+func TestModelConcurrent(t *testing.T) {
+	d := open(t)
+	table, err := d.Create(t.Context(), modelDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := seed(t)
+	var models, churn sync.WaitGroup
+	done := make(chan struct{})
+	churn.Go(func() { churnIndexes(t, d, done) })
+	for i := range 8 {
+		m := &model{t: t, d: d, table: table, mine: fmt.Sprintf("m%d-", i), rnd: rand.New(rand.NewPCG(s, uint64(i+10))), items: map[string]item.Item{}}
+		models.Go(func() { m.run(*modelOps / 8) })
+	}
+	models.Wait()
+	close(done)
+	churn.Wait()
+	check(t, d)
+}
+
+// churnIndexes adds and drops an index over and over.
+func churnIndexes(t *testing.T, d *DB, done chan struct{}) {
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		alter := d.Alter
+		if n%2 == 1 {
+			alter = d.alter // which does not wait for the job: the next turn drops the index while it is being built
+		}
+		_, _, err := alter(context.Background(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
+			if x := desc.Index("churn"); x != nil {
+				x.Dropping = true // in whatever state it is, even half built
+				return nil
+			}
+			desc.Indexes = append(desc.Indexes, gsi("churn", "ALL", "n", "|", "a"))
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
