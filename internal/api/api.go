@@ -74,6 +74,8 @@ type hotRequests struct {
 	put    putItemRequest
 	update updateItemRequest
 	delete deleteItemRequest
+	query  queryRequest
+	scan   scanRequest
 }
 
 // Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.

@@ -105,7 +105,8 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 // answers anew: go test ./internal/api -run Exact -rewrite, and read the diff.
 //
 //	call <Operation>          the input is the body, the output the status and the answer
-//	table <name> <key>…       makes a table. A key is attribute:type, hash first. Each line of the input is an index:
+//	table <name> <key>…       makes a table. A key is attribute:type, hash first, and attribute:type:HASH for a further hash
+//	                          attribute of an index. Each line of the input is an index:
 //	                          gsi|lsi <name> <key>… ALL|KEYS_ONLY|INCLUDE <attribute>…
 //	clock <duration>          turns the clock
 //
@@ -193,8 +194,9 @@ func parseKeys(words []string, types map[string]item.Type) (keys []db.KeyElement
 		if !ok {
 			return keys, words[i:]
 		}
+		typ, hash := strings.CutSuffix(typ, ":HASH")
 		types[name] = item.ParseType(typ)
-		keys = append(keys, db.KeyElement{Name: name, Range: i > 0})
+		keys = append(keys, db.KeyElement{Name: name, Range: i > 0 && !hash})
 	}
 	return keys, nil
 }

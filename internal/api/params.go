@@ -59,6 +59,16 @@ func sent(us []usage) []string {
 	return names
 }
 
+// anySent tells whether any of them was sent.
+func anySent(us []usage) bool {
+	for _, u := range us {
+		if u.set {
+			return true
+		}
+	}
+	return false
+}
+
 // words are how an operation shows errors: PutItem and UpdateItem wrap some (validation.md §2.2).
 type words struct{ wraps bool }
 
@@ -92,23 +102,36 @@ func (w words) fault(f *item.Fault) error {
 
 // checkFamilies is step 1 of validation.md §2.4: the legacy and the expression parameters exclude each other.
 func (w words) checkFamilies(legacy, expressions []usage) error {
-	l, e := sent(legacy), sent(expressions)
-	if len(l) == 0 || len(e) == 0 {
+	if !anySent(legacy) || !anySent(expressions) {
 		return nil
 	}
 	return w.static("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {" +
-		strings.Join(l, ", ") + "} Expression parameters: {" + strings.Join(e, ", ") + "}")
+		strings.Join(sent(legacy), ", ") + "} Expression parameters: {" + strings.Join(sent(expressions), ", ") + "}")
 }
 
 // check is steps 2 to 8 of validation.md §2.4. expressions are all expression parameters, of which valued are those that
 // may use values.
 func (p *placeholders) check(w words, expressions, valued []usage) error {
-	if p.namesSet && len(sent(expressions)) == 0 {
+	if err := p.checkUse(w, expressions, valued); err != nil {
+		return err
+	}
+	return p.checkContents(w)
+}
+
+// checkUse is steps 2 and 3: placeholders are sent only with an expression that may use them. Query and Scan look at other
+// parameters between this and checkContents.
+func (p *placeholders) checkUse(w words, expressions, valued []usage) error {
+	if p.namesSet && !anySent(expressions) {
 		return validation("ExpressionAttributeNames can only be specified when using expressions")
 	}
-	if p.valuesSet && len(sent(valued)) == 0 {
+	if p.valuesSet && !anySent(valued) {
 		return w.static("ExpressionAttributeValues can only be specified when using expressions: " + nullList(valued))
 	}
+	return nil
+}
+
+// checkContents is steps 4 to 8: the names and values themselves.
+func (p *placeholders) checkContents(w words) error {
 	if p.namesSet {
 		if len(p.params.Names) == 0 {
 			return validation("ExpressionAttributeNames must not be empty")

@@ -1,0 +1,271 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// maxPageBytes is where a page ends by the size of its encoded body: a number that takes two bytes of a row can print as
+// more than a hundred, so the 1 MB of evaluated rows alone does not bound it.
+const maxPageBytes = 16 << 20
+
+// readRequest is what Query and Scan have in common: their shared members, and what the checks make of them.
+type readRequest struct {
+	tableName, indexName, sel, consumed optString
+	limit                               optInt
+	consistent                          optBool
+	start                               optItem // ExclusiveStartKey
+	attributesToGet                     optStrings
+	projectionText, filterText          optString
+	legacyFilter                        legacyConditions // QueryFilter or ScanFilter
+	conditional                         optString        // ConditionalOperator
+
+	read       db.Read
+	projection *expr.Projection // nil: whole rows
+}
+
+// member decodes a member that both operations have.
+func (r *readRequest) member(c *call, name string) error {
+	switch name {
+	case "TableName":
+		return c.str(&r.tableName)
+	case "IndexName":
+		return c.str(&r.indexName)
+	case "Select":
+		return c.str(&r.sel)
+	case "AttributesToGet":
+		return c.stringList(&r.attributesToGet)
+	case "Limit":
+		return c.integer(&r.limit, "Integer")
+	case "ConsistentRead":
+		return c.boolean(&r.consistent)
+	case "ConditionalOperator":
+		return c.str(&r.conditional)
+	case "ExclusiveStartKey":
+		return c.item(&r.start)
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	case "ProjectionExpression":
+		return c.str(&r.projectionText)
+	case "FilterExpression":
+		return c.str(&r.filterText)
+	case "ExpressionAttributeNames":
+		return c.ph.names(c)
+	case "ExpressionAttributeValues":
+		return c.ph.values(c)
+	}
+	return c.skip()
+}
+
+// count tells whether the answer has no Items.
+func (r *readRequest) count() bool { return r.sel.V == "COUNT" }
+
+// checkAttributesToGetLength is the constraint of the model on AttributesToGet.
+func (r *readRequest) checkAttributesToGetLength(v *violations) {
+	if r.attributesToGet.Set && len(r.attributesToGet.V) == 0 {
+		v.length(0, "[]", "attributesToGet", 1, 0)
+	}
+}
+
+// checkLegacyFilter checks QueryFilter or ScanFilter, and the operator that combines it.
+func (r *readRequest) checkLegacyFilter() error {
+	if err := r.legacyFilter.checkFilter(); err != nil {
+		return err
+	}
+	return r.legacyFilter.checkConditionalOperator(r.conditional)
+}
+
+// bindFilter makes the filter of FilterExpression or its legacy form.
+func (r *readRequest) bindFilter(c *call) error {
+	if !r.filterText.Set {
+		r.read.Filter = r.legacyFilter.condition(r.conditional)
+		return nil
+	}
+	filter, err := c.db.Expressions().Condition(expr.KindFilter, r.filterText.V, &c.params)
+	r.read.Filter = filter
+	return words{}.expression(err)
+}
+
+// bindProjection makes the projection of ProjectionExpression or its legacy form.
+func (r *readRequest) bindProjection(c *call) error {
+	if !r.projectionText.Set {
+		if r.attributesToGet.Set {
+			r.projection = expr.NewProjection(r.attributesToGet.V)
+		}
+		return nil
+	}
+	projection, err := c.db.Expressions().Projection(r.projectionText.V, &c.params)
+	r.projection = projection
+	return words{}.expression(err)
+}
+
+// checkSelect checks that Select goes with the other parameters that say what is returned. shown words the one error that
+// the two operations show differently.
+func (r *readRequest) checkSelect(shown words) error {
+	asked := ""
+	switch {
+	case r.projectionText.Set:
+		asked = "ProjectionExpression"
+	case r.attributesToGet.Set:
+		asked = "AttributesToGet"
+	}
+	switch r.sel.V {
+	case "":
+	case "SPECIFIC_ATTRIBUTES":
+		if asked == "" {
+			return shown.static("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		}
+	case "COUNT":
+		if asked != "" {
+			return validation("Cannot specify the " + asked + " when choosing to get only the Count")
+		}
+	default:
+		if asked != "" {
+			return validation("Cannot specify the " + asked + " when choosing to get " + r.sel.V)
+		}
+		if r.sel.V == "ALL_PROJECTED_ATTRIBUTES" && !r.indexName.Set {
+			return validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+		}
+	}
+	return nil
+}
+
+// resolve finds the table and the index, and checks that the index can be read in the way asked for.
+func (r *readRequest) resolve(c *call) error {
+	t, err := c.table(r.tableName.V)
+	if err != nil {
+		return err
+	}
+	r.read.Table = t
+	r.read.Consistent = r.consistent.V
+	r.read.Limit = int(r.limit.V)
+	if !r.indexName.Set {
+		return nil
+	}
+	x := t.Index(r.indexName.V)
+	if x == nil || x.Dropping {
+		return validation("The table does not have the specified index: " + r.indexName.V)
+	}
+	if !x.Local && r.consistent.V {
+		return validation("Consistent reads are not supported on global secondary indexes")
+	}
+	if status, _ := t.IndexStatus(x, c.db.Now()); status == "CREATING" {
+		return validation("Cannot read from backfilling global secondary index: " + x.Name)
+	}
+	r.read.Index = x
+	return nil
+}
+
+// checkProjected checks that the index has what is asked of it, or for a local index has the rest fetched from the table.
+func (r *readRequest) checkProjected() error {
+	t, x := r.read.Table, r.read.Index
+	if x == nil || x.Projection == "ALL" {
+		return nil
+	}
+	if r.sel.V == "ALL_ATTRIBUTES" {
+		if !x.Local {
+			return validation(invalid + "Select type ALL_ATTRIBUTES is not supported for global secondary index " + x.Name +
+				" because its projection type is not ALL")
+		}
+		r.read.Fetch = true
+	}
+	if r.projection == nil {
+		return nil
+	}
+	missing := unprojected(t, x, r.projection.Attributes())
+	if len(missing) == 0 {
+		return nil
+	}
+	if !x.Local {
+		return validation(invalid + "Global secondary index " + x.Name + " does not project [" + strings.Join(missing, ", ") + "]")
+	}
+	r.read.Fetch = true
+	return nil
+}
+
+// unprojected returns those of the names that the index does not hold.
+func unprojected(t *db.Table, x *db.Index, names []string) []string {
+	var missing []string
+	for _, name := range names {
+		if !t.Projects(x, name) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// answer runs the read and writes its answer.
+func (r *readRequest) answer(c *call) error {
+	c.open()
+	emit := countOnly
+	if !r.count() {
+		c.key("Items")
+		c.out = append(c.out, '[')
+		emit = r.emit(c)
+	}
+	page, err := c.db.Read(c.ctx, &r.read, emit)
+	if err != nil {
+		return err
+	}
+	if !r.count() {
+		c.out = append(c.out, ']')
+	}
+	c.key("Count")
+	c.out = strconv.AppendInt(c.out, int64(page.Count), 10)
+	c.key("ScannedCount")
+	c.out = strconv.AppendInt(c.out, int64(page.Scanned), 10)
+	if page.Last.Exists() && !r.atMostOne() {
+		c.key("LastEvaluatedKey")
+		c.out = page.Last.AppendJSON(c.out)
+	}
+	if wantsConsumed(r.consumed) {
+		c.key("ConsumedCapacity")
+		c.consumed(r.consumed.V, r.read.Table.Name, r.consumption(page))
+	}
+	c.close()
+	return nil
+}
+
+// countOnly takes the items of a Select COUNT.
+func countOnly(item.Item) (more bool, err error) { return true, nil }
+
+// emit returns the function that appends an item to Items.
+func (r *readRequest) emit(c *call) func(item.Item) (bool, error) {
+	begin := len(c.out)
+	return func(it item.Item) (bool, error) {
+		if r.projection != nil {
+			it = r.projection.Apply(it)
+		}
+		if len(c.out) > begin {
+			c.out = append(c.out, ',')
+		}
+		c.out = it.AppendJSON(c.out)
+		return len(c.out)-begin < maxPageBytes, nil
+	}
+}
+
+// atMostOne tells whether this is a Query of a table without a sort key. Such a read has no LastEvaluatedKey, whatever its
+// Limit: DynamoDB refuses to go on after its one item (checkStartBounds), so a client that pages by rote would be led
+// into that error.
+func (r *readRequest) atMostOne() bool {
+	return r.read.Hash != nil && r.read.Index == nil && len(r.read.Table.Keys) == 1
+}
+
+// consumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it
+// (capacity.md §5.5).
+func (r *readRequest) consumption(page db.Page) consumption {
+	units := readUnits(page.Bytes, r.read.Consistent)
+	x := r.read.Index
+	if x == nil {
+		return consumption{table: units}
+	}
+	fetched := float64(page.FetchUnits)
+	if !r.read.Consistent {
+		fetched /= 2
+	}
+	return consumption{table: fetched, indexes: []db.IndexUnits{{Index: x, Units: units}}}
+}

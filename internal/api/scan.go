@@ -1,0 +1,147 @@
+package api
+
+import "strconv"
+
+// scanRequest is Scan's request.
+type scanRequest struct {
+	readRequest
+	segment, totalSegments optInt
+}
+
+// names are Scan's members.
+func (s *scanRequest) names() []string {
+	return []string{"TableName", "IndexName", "AttributesToGet", "Limit", "Select", "ScanFilter", "ConditionalOperator",
+		"ExclusiveStartKey", "ReturnConsumedCapacity", "TotalSegments", "Segment", "ProjectionExpression", "FilterExpression",
+		"ExpressionAttributeNames", "ExpressionAttributeValues", "ConsistentRead"}
+}
+
+// member decodes one of them.
+func (s *scanRequest) member(c *call, name string) error {
+	switch name {
+	case "ScanFilter":
+		return s.legacyFilter.decode(c)
+	case "Segment":
+		return c.integer(&s.segment, "Integer")
+	case "TotalSegments":
+		return c.integer(&s.totalSegments, "Integer")
+	}
+	return s.readRequest.member(c, name)
+}
+
+// scan answers Scan (order of checks: reference validation.md §2.10).
+func (c *call) runScan() error {
+	s := &c.hot.scan
+	*s = scanRequest{}
+	if err := c.decode(s); err != nil {
+		return err
+	}
+	if err := s.checkConstraints(); err != nil {
+		return err
+	}
+	if err := s.checkParameters(c); err != nil {
+		return err
+	}
+	if err := s.bind(c); err != nil {
+		return err
+	}
+	if err := s.checkSelect(words{}); err != nil {
+		return err
+	}
+	if err := s.resolve(c); err != nil {
+		return err
+	}
+	if err := s.checkStartKey(true); err != nil {
+		return err
+	}
+	if err := s.checkStartSegment(); err != nil {
+		return err
+	}
+	if err := s.checkProjected(); err != nil {
+		return err
+	}
+	return s.answer(c)
+}
+
+// checkConstraints checks the constraints of the model, in the order in which DynamoDB reports them.
+func (s *scanRequest) checkConstraints() error {
+	var v violations
+	v.enum(s.consumed, "returnConsumedCapacity", enumConsumed)
+	v.integer(s.totalSegments, "totalSegments", 1, 1000000)
+	s.checkAttributesToGetLength(&v)
+	v.tableName(s.tableName, 1)
+	v.name(s.indexName, "indexName")
+	v.integer(s.segment, "segment", 0, 999999)
+	v.integer(s.limit, "limit", 1, 0)
+	v.enum(s.sel, "select", enumSelect)
+	v.enum(s.conditional, "conditionalOperator", enumConditional)
+	s.legacyFilter.checkEnums(&v, "scanFilter", true)
+	return v.err()
+}
+
+// checkParameters checks which parameters go together, and the legacy ones.
+func (s *scanRequest) checkParameters(c *call) error {
+	expressions := [...]usage{
+		{"ProjectionExpression", s.projectionText.Set},
+		{"FilterExpression", s.filterText.Set},
+	}
+	legacy := [...]usage{
+		{"AttributesToGet", s.attributesToGet.Set},
+		{"ScanFilter", s.legacyFilter.set},
+		{"ConditionalOperator", s.conditional.Set},
+	}
+	if err := (words{}).checkFamilies(legacy[:], expressions[:]); err != nil {
+		return err
+	}
+	if err := c.ph.checkUse(words{}, expressions[:], expressions[1:]); err != nil {
+		return err
+	}
+	if err := checkDistinct(s.attributesToGet.V); err != nil {
+		return err
+	}
+	if err := s.checkLegacyFilter(); err != nil {
+		return err
+	}
+	if err := s.checkStartValues(); err != nil {
+		return err
+	}
+	return s.checkSegments()
+}
+
+// checkSegments checks Segment and TotalSegments against each other.
+func (s *scanRequest) checkSegments() error {
+	switch {
+	case s.segment.Set && !s.totalSegments.Set:
+		return validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
+	case !s.segment.Set && s.totalSegments.Set:
+		return validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+	case s.segment.Set && s.segment.V >= s.totalSegments.V:
+		return validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: " +
+			strconv.FormatInt(s.segment.V, 10) + " is not less than TotalSegments: " + strconv.FormatInt(s.totalSegments.V, 10))
+	}
+	s.read.Segment, s.read.Segments = int(s.segment.V), int(s.totalSegments.V)
+	return nil
+}
+
+// bind parses and binds the expressions.
+func (s *scanRequest) bind(c *call) error {
+	if err := c.ph.checkContents(words{}); err != nil {
+		return err
+	}
+	if err := s.bindFilter(c); err != nil {
+		return err
+	}
+	if err := s.bindProjection(c); err != nil {
+		return err
+	}
+	return c.ph.checkUnused()
+}
+
+// checkStartSegment checks that the start key lies in the segment.
+func (s *scanRequest) checkStartSegment() error {
+	r := &s.read
+	if !s.start.Set || r.Segments <= 1 || r.Table.SegmentOf(r.Index, r.After, r.Segments) == r.Segment {
+		return nil
+	}
+	return validation(startInvalid + ": Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: " +
+		strconv.Itoa(r.Segments) + " Segment: " + strconv.Itoa(r.Segment))
+}
