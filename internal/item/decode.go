@@ -251,6 +251,10 @@ func (d *Decoder) value(s *Scanner, level int) (size int, err error) {
 	if s.peek() != '{' {
 		return 0, mismatch(s, shapeValue)
 	}
+	if text, ok := s.loneString(); ok {
+		d.buf = appendValue(d.buf, S, text)
+		return len(text), nil
+	}
 	if err := s.Enter(); err != nil {
 		return 0, err
 	}

@@ -54,7 +54,7 @@ func checkItem(t *testing.T, it Item, want map[string]Value) {
 // TestWith edits an item at random, beside a map.
 func TestWith(t *testing.T) {
 	r := newRand(t)
-	for range 200 {
+	for range 30 {
 		var it Item
 		want := map[string]Value{}
 		attributes := 1 + r.IntN(300) // beyond 127 the count takes two bytes
@@ -206,7 +206,7 @@ func TestCompare(t *testing.T) {
 // TestSets does set arithmetic at random, beside maps.
 func TestSets(t *testing.T) {
 	r := newRand(t)
-	for range 2000 {
+	for range 1000 {
 		kind := []Type{SS, NS, BS}[r.IntN(3)]
 		a, inA := randomSet(t, r, kind)
 		b, inB := randomSet(t, r, kind)

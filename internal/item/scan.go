@@ -195,6 +195,24 @@ func (s *Scanner) String() ([]byte, error) {
 	return text, nil
 }
 
+// loneString consumes {"S":"text"} if that is what comes next, without a blank, and returns the text. Else it consumes
+// nothing. Most values are this.
+func (s *Scanner) loneString() (text []byte, ok bool) {
+	const open = `{"S":"`
+	at, mark := s.pos, len(s.esc)
+	if len(s.data)-at < len(open) || string(s.data[at:at+len(open)]) != open {
+		return nil, false
+	}
+	s.pos += len(open) - 1
+	text, err := s.String()
+	if err != nil || !s.at('}') {
+		s.pos, s.esc = at, s.esc[:mark]
+		return nil, false
+	}
+	s.pos++
+	return text, true
+}
+
 // plain returns the length of the text at the beginning of b that has no quotation mark, backslash or control
 // character. high is false if that text is ASCII.
 func plain(b []byte) (n int, high bool) {
