@@ -18,8 +18,8 @@ import (
 type Options struct {
 	// Serve answers one call, appending the body to out. It is api.Service's Serve.
 	Serve func(ctx context.Context, r *api.Request, out []byte) (status int, body []byte)
-	// Known tells whether there is an operation of that X-Amz-Target: an unknown one is told to everybody, a known one
-	// only to those who signed. nil: all are known.
+	// Known tells whether there is an operation of that X-Amz-Target: that there is none is told to everybody, what is
+	// wrong with a signature only to those who asked for one. nil: whatever has one of the prefixes is known.
 	Known func(target string) bool
 	// Region is what the health answer names. Empty: us-east-1.
 	Region string
@@ -45,7 +45,7 @@ type Handler struct {
 // NewHandler returns a Handler.
 func NewHandler(o Options) *Handler {
 	if o.Known == nil {
-		o.Known = func(string) bool { return true }
+		o.Known = prefixed
 	}
 	if o.Region == "" {
 		o.Region = "us-east-1"
@@ -145,6 +145,11 @@ func (x *exchange) unsigned(fault error) []byte {
 		return unknownOperation
 	}
 	return errorBody(fault)
+}
+
+// prefixed tells whether the target belongs to one of the two APIs.
+func prefixed(target string) bool {
+	return strings.HasPrefix(target, "DynamoDB_20120810.") || strings.HasPrefix(target, "DynamoDBStreams_20120810.")
 }
 
 // onlyReads tells whether the call of an X-Amz-Target changed nothing.

@@ -1,0 +1,170 @@
+// Package cli is the program partita: its commands, flags and environment variables, what it prints, and how it ends.
+//
+// Main is the whole program as a function. A main package may hand it engines of its own, which add their flags to serve;
+// so a module that brings another engine has a program of three lines and this one does not import it.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// Engine is a place to keep the data, beside the embedded one. It is a pointer to a struct whose fields are kong flags of
+// serve.
+type Engine interface {
+	// Chosen tells whether the flags ask for this engine.
+	Chosen() bool
+	// Open opens it. where says in a few words where the data is.
+	Open(ctx context.Context, o EngineOptions) (engine kv.Engine, where string, err error)
+}
+
+// commands is the command line.
+type commands struct {
+	Serve   serve   `cmd:"" help:"Start the database."`
+	Version version `cmd:"" help:"Print the version."`
+}
+
+// streams are what a command reads its surroundings from and writes to.
+type streams struct {
+	ctx            context.Context // ends when the program is told to
+	stdout, stderr io.Writer
+}
+
+// description stands on top of the help.
+const description = "Partita is a DynamoDB-compatible database: point any AWS SDK, the AWS CLI or Terraform at it."
+
+// Main runs the program with the arguments (without the program's name) and the environment (as os.Environ has it), and
+// returns its exit status: 0, 1 for a failure, 2 for a command line that cannot be read. SIGINT and SIGTERM end it.
+func Main(args, env []string, stdout, stderr io.Writer, engines ...Engine) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, args, env, stdout, stderr, engines...)
+}
+
+// exited is the panic with which kong's --help ends.
+type exited int
+
+// run is Main until the context ends.
+func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engines ...Engine) (status int) {
+	defer func() {
+		if p := recover(); p != nil {
+			code, ok := p.(exited)
+			if !ok {
+				panic(p)
+			}
+			status = int(code)
+		}
+	}()
+	var c commands
+	c.Serve.engines = engines
+	for _, e := range engines {
+		c.Serve.Plugins = append(c.Serve.Plugins, e)
+	}
+	parser, err := kong.New(&c,
+		kong.Name("partita"),
+		kong.Description(description),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.Resolvers(environment(env)),
+		kong.ValueFormatter(withVariable),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(fmt.Sprintf("cli: %v", err)) // the structs above are wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "partita: %s (\"partita --help\" lists the flags)\n", oneLine(err))
+		return 2
+	}
+	if err := command.Run(&streams{ctx: ctx, stdout: stdout, stderr: stderr}); err != nil {
+		fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
+		return 1
+	}
+	return 0
+}
+
+// oneLine is the error as one line: joined errors stand on lines of their own.
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}
+
+// variable is the environment variable of a flag: PARTITA_TABLE_DELAY for --table-delay.
+func variable(flag string) string {
+	return "PARTITA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// environment resolves flags that are not on the command line from the variables given. Kong's own way reads those of the
+// process, which a test shares with all others.
+func environment(env []string) kong.Resolver {
+	set := make(map[string]string, len(env))
+	for _, e := range env {
+		if name, value, ok := strings.Cut(e, "="); ok {
+			set[name] = value
+		}
+	}
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if value := set[variable(flag.Name)]; value != "" {
+			return value, nil
+		}
+		return nil, nil
+	})
+}
+
+// withVariable adds its environment variable to the help of a flag.
+func withVariable(value *kong.Value) string {
+	if value.Flag == nil || value.Name == "help" {
+		return value.Help
+	}
+	return value.Help + " ($" + variable(value.Name) + ")"
+}
+
+// version prints what this program is.
+type version struct{}
+
+// Run implements the command.
+func (version) Run(s *streams) error {
+	fmt.Fprintf(s.stdout, "partita %s (%s, %s/%s)\n", Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}
+
+// release is the version of the program; the linker may set it (-X …/internal/cli.release=v1.2.3).
+var release = ""
+
+// Version is the version of the program: that of the release, or what it was built from.
+func Version() string {
+	if release != "" {
+		return release
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "development"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "development, " + s.Value[:12]
+		}
+	}
+	return "development"
+}
+
+// errStopped is why a server ended whose engine has stopped itself.
+var errStopped = errors.New("the storage engine has stopped itself; a restart serves what is on disk")

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+)
+
+// listen listens on the address. The name localhost means both loopbacks, as some clients try ::1 first and others know
+// only 127.0.0.1; a machine without one of them makes do with the other. Port 0 takes a free port, the same on both.
+func listen(addr string) ([]net.Listener, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an address: it has the form host:port", addr)
+	}
+	if host != "localhost" {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, listenError(addr, err)
+		}
+		return []net.Listener{l}, nil
+	}
+	for tries := 10; ; tries-- {
+		listeners, err := listenLoopback(port)
+		if err == nil {
+			return listeners, nil
+		}
+		if port != "0" || tries == 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, listenError(addr, err)
+		}
+	}
+}
+
+// listenLoopback listens on a port of both loopbacks.
+func listenLoopback(port string) ([]net.Listener, error) {
+	l4, err4 := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
+	if errors.Is(err4, syscall.EADDRINUSE) {
+		return nil, err4
+	}
+	if err4 == nil {
+		port = strconv.Itoa(l4.Addr().(*net.TCPAddr).Port)
+	}
+	l6, err6 := net.Listen("tcp6", net.JoinHostPort("::1", port))
+	switch {
+	case err4 == nil && err6 == nil:
+		return []net.Listener{l4, l6}, nil
+	case err6 == nil:
+		return []net.Listener{l6}, nil
+	case err4 == nil && errors.Is(err6, syscall.EADDRINUSE):
+		l4.Close() // somebody else answers on half of localhost
+		return nil, err6
+	case err4 == nil:
+		return []net.Listener{l4}, nil
+	}
+	return nil, err4
+}
+
+// listenError words an error of listen for the user.
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("cannot listen on %s: the port is in use; choose another with --port or --addr", addr)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// endpoint is the URL under which clients of this machine reach the listeners.
+func endpoint(addr string, listeners []net.Listener) string {
+	host, _, _ := net.SplitHostPort(addr) // listen has read it
+	at := listeners[0].Addr().(*net.TCPAddr)
+	if host == "" || at.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(at.Port))
+}
+
+// loopback tells whether only this machine reaches the listeners.
+func loopback(listeners []net.Listener) bool {
+	for _, l := range listeners {
+		if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
+// closeAll closes the listeners; most often a server has done so already.
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}

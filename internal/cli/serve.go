@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/server"
+)
+
+// serve starts the database and runs it until the program is told to end.
+type serve struct {
+	Addr        string        `placeholder:"HOST:PORT" help:"Where to listen; localhost is 127.0.0.1 and ::1. Default: localhost:8000."`
+	Port        *uint16       `placeholder:"PORT" help:"Listen on this port of localhost; 0 takes a free one."`
+	Data        string        `placeholder:"DIR" help:"Where the data is kept. Default: ./partita-data."`
+	InMemory    bool          `help:"Keep everything in memory: nothing on disk, nothing left after the end."`
+	MemoryLimit size          `default:"512MB" help:"Memory to get along with, as 512MB or 1GiB; caches are sized from it. Default: ${default}."`
+	Region      string        `default:"us-east-1" help:"The region in ARNs where a request was not signed for one. Default: ${default}."`
+	TableDelay  time.Duration `default:"0s" help:"How long tables stay in CREATING, UPDATING and DELETING, as 2s. Default: ${default}, usable at once."`
+	LogLevel    string        `enum:"debug,info,warn,error" default:"info" help:"The least level to log: ${enum}. Default: ${default}."`
+	LogFormat   string        `enum:"text,json" default:"text" help:"The form of the log on standard error: ${enum}. Default: ${default}."`
+
+	kong.Plugins // the flags of further engines
+
+	engines []Engine
+}
+
+// EngineOptions is what serve tells an engine beside its own flags.
+type EngineOptions struct {
+	// MemoryLimit is what the whole process may take, in bytes.
+	MemoryLimit int64
+	Logger      *slog.Logger
+	// OnFailure is to be called, once, if the engine has stopped itself: the program says why and ends.
+	OnFailure func(error)
+}
+
+// What serve does where the flags say nothing, and how patient it is at the end.
+const (
+	defaultAddr = "localhost:8000"
+	defaultData = "partita-data"
+	// drainTime is for the requests in flight when the program is told to end; closeTime for closing a failed engine.
+	drainTime = 30 * time.Second
+	closeTime = 5 * time.Second
+	// leastMemory is what full write buffers and the smallest caches take together.
+	leastMemory = 128_000_000
+)
+
+// Run implements the command.
+func (c *serve) Run(s *streams) error {
+	addr, err := c.check()
+	if err != nil {
+		return err
+	}
+	log := c.logger(s.stderr)
+	listeners, err := listen(addr)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	limitMemory(int64(c.MemoryLimit))
+	failed := make(chan error, 1)
+	store, err := c.open(s.ctx, log, func(cause error) {
+		select {
+		case failed <- cause:
+		default: // one reason to end is enough
+		}
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(s.stdout, c.banner(addr, listeners, store.where))
+	if !loopback(listeners) {
+		log.Warn("whoever reaches this address can read and write everything: any credentials are accepted", "addr", addr)
+	}
+	srv := server.New(store.Handler(), log)
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(listeners...) }()
+	select {
+	case <-s.ctx.Done():
+		return finish(srv, store, log)
+	case cause := <-failed:
+		return abandon(srv, store, cause)
+	case err := <-done:
+		return errors.Join(fmt.Errorf("accepting connections: %w", err), store.Close())
+	}
+}
+
+// check looks at flags that contradict one another, and returns the address to listen on.
+func (c *serve) check() (addr string, err error) {
+	switch {
+	case c.Addr != "" && c.Port != nil:
+		return "", errors.New("--addr and --port both say where to listen; give one of them")
+	case c.InMemory && c.Data != "":
+		return "", errors.New("--in-memory and --data both say where the data is; give one of them")
+	case c.MemoryLimit < leastMemory:
+		return "", fmt.Errorf("--memory-limit %v is too little; the least is %v", c.MemoryLimit, size(leastMemory))
+	case c.TableDelay < 0:
+		return "", fmt.Errorf("--table-delay %v is negative", c.TableDelay)
+	case c.Port != nil:
+		return net.JoinHostPort("localhost", strconv.Itoa(int(*c.Port))), nil
+	case c.Addr != "":
+		return c.Addr, nil
+	}
+	return defaultAddr, nil
+}
+
+// logger returns the log that the flags describe.
+func (c *serve) logger(w io.Writer) *slog.Logger {
+	var o slog.HandlerOptions
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		panic(fmt.Sprintf("cli: log level %q: %v", c.LogLevel, err)) // the flag's enum has let it through
+	}
+	o.Level = level
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, &o))
+	}
+	return slog.New(slog.NewTextHandler(w, &o))
+}
+
+// limitMemory tells Go's collector what the process may take, unless the environment has done so in Go's own words. The
+// heap is mostly cache, which costs little to collect around: with room left, it may grow to several times of what is live.
+func limitMemory(limit int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
+
+// gcPercent is the growth of the heap between collections while the memory limit is far.
+const gcPercent = 200
+
+// store is the open database, with the engine under it if that is not the embedded one.
+type store struct {
+	*partita.DB
+	engine partita.Engine // nil: the embedded one, which the DB closes
+	where  string
+}
+
+// Close closes the database and the engine.
+func (s *store) Close() error {
+	err := s.DB.Close()
+	if s.engine != nil {
+		err = errors.Join(err, s.engine.Close())
+	}
+	return err
+}
+
+// open opens the database where the flags say that it is.
+func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
+	o := partita.Options{
+		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay, Logger: log, OnFailure: onFailure,
+	}
+	s := new(store)
+	var err error
+	chosen := c.chosen()
+	switch {
+	case chosen != nil:
+		e := EngineOptions{MemoryLimit: o.MemoryLimit, Logger: log, OnFailure: onFailure}
+		if s.engine, s.where, err = chosen.Open(ctx, e); err != nil {
+			return nil, err
+		}
+		o.Engine = s.engine
+	case c.InMemory:
+		o.InMemory, s.where = true, "in memory only: it is gone when this program ends"
+	default:
+		if o.Dir = c.Data; o.Dir == "" {
+			o.Dir = defaultData
+		}
+		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+			return nil, err
+		}
+		s.where = o.Dir
+	}
+	if s.DB, err = partita.Open(o); err != nil {
+		if s.engine != nil {
+			err = errors.Join(err, s.engine.Close())
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// chosen returns the further engine that the flags ask for, or nil.
+func (c *serve) chosen() Engine {
+	for _, e := range c.engines {
+		if e.Chosen() {
+			return e
+		}
+	}
+	return nil
+}
+
+// banner is what a user sees first: where it listens, where the data is, and a line to paste. The keys in that line are
+// made up, so that nobody's real ones are used by accident, and none need be configured.
+func (c *serve) banner(addr string, listeners []net.Listener, where string) string {
+	url := endpoint(addr, listeners)
+	return fmt.Sprintf("Partita %s\n  listening  %s\n  data       %s\n  try        "+
+		"AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws dynamodb list-tables --endpoint-url %s --region %s\n",
+		Version(), url, where, url, c.Region)
+}
+
+// finish ends a healthy server: what is in flight is answered, then everything is written out.
+func finish(srv *server.Server, store *store, log *slog.Logger) error {
+	log.Info("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		log.Warn("some requests were cut off", "error", err)
+	}
+	if err := store.Close(); err != nil {
+		return fmt.Errorf("closing the database: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// abandon ends a server whose engine has stopped itself. Nobody can be served any more, so nothing is waited for long:
+// whatever the engine's failure holds up must not keep the process, whose end is what a supervisor waits for.
+func abandon(srv *server.Server, store *store, cause error) error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime/2)
+		defer cancel()
+		_ = srv.Shutdown(ctx) // the cause is what there is to say
+		_ = store.Close()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeTime):
+	}
+	return fmt.Errorf("%w: %w", errStopped, cause)
+}

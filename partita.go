@@ -1,0 +1,137 @@
+// Package partita is a DynamoDB to run yourself: a database that speaks DynamoDB's wire protocol, so that the AWS SDKs, the
+// AWS CLI and the tools built on them work with it unchanged.
+//
+// This package holds all of it in one process. Open a database in a directory (or in memory), serve its Handler with
+// net/http, and point any DynamoDB client at it:
+//
+//	db, err := partita.Open(partita.Options{Dir: "data"})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	defer db.Close()
+//	log.Fatal(http.ListenAndServe("localhost:8000", db.Handler()))
+//
+// What a client was answered is on disk. The program cmd/partita adds the command line, and docs/architecture.md tells how
+// it is built.
+package partita
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/server"
+)
+
+// Engine is the ordered, transactional key-value store that a database rests on.
+type Engine = kv.Engine
+
+// Options for Open. One of Dir, InMemory and Engine says where the data is.
+type Options struct {
+	// Dir is the data directory of the embedded engine. It is made if there is none. One process can hold it at a time.
+	Dir string
+	// InMemory keeps everything in memory: nothing survives Close.
+	InMemory bool
+	// Engine is another engine to keep the data in. It stays the caller's to close, after Close.
+	Engine Engine
+
+	// MemoryLimit is what the process may use, in bytes: caches and buffers are sized from it. It binds nothing else (see
+	// runtime/debug.SetMemoryLimit for that). 0 means caches of 256 MiB.
+	MemoryLimit int64
+	// Region stands in ARNs where a request was not signed for one. Empty: us-east-1.
+	Region string
+	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they are usable at once.
+	TableDelay time.Duration
+	// Clock tells the time to everything that depends on it. nil: time.Now.
+	Clock func() time.Time
+	// Logger takes what whoever runs the database should know. nil: slog.Default.
+	Logger *slog.Logger
+	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
+	// is answered with an error from then on; only a restart, which serves what is on disk, ends that.
+	OnFailure func(error)
+}
+
+// errNoPlace says that Options do not tell where the data is, or tell it twice.
+var errNoPlace = errors.New("partita: one of Options.Dir, Options.InMemory and Options.Engine must be given")
+
+// DB is an open database.
+type DB struct {
+	db      *db.DB
+	owned   kv.Engine // to close after db; nil if the engine is the caller's
+	handler http.Handler
+}
+
+// Open opens a database, and creates it if there is none.
+func Open(o Options) (*DB, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	engine, owned, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	inner, err := db.Open(engine, db.Options{Now: o.Clock, TableDelay: o.TableDelay, Logger: o.Logger})
+	if err != nil {
+		if owned != nil {
+			err = errors.Join(err, owned.Close())
+		}
+		return nil, err
+	}
+	service := api.New(inner, api.Options{Region: o.Region, Logger: o.Logger})
+	return &DB{db: inner, owned: owned, handler: server.NewHandler(server.Options{
+		Serve:       service.Serve,
+		Region:      o.Region,
+		BufferBytes: bufferBytes(o.MemoryLimit),
+		Logger:      o.Logger,
+	})}, nil
+}
+
+// open returns the engine that the options ask for, a second time if it is ours to close.
+func open(o Options) (engine, owned kv.Engine, err error) {
+	places := 0
+	for _, given := range []bool{o.Dir != "", o.InMemory, o.Engine != nil} {
+		if given {
+			places++
+		}
+	}
+	switch {
+	case places != 1:
+		return nil, nil, errNoPlace
+	case o.Engine != nil:
+		return o.Engine, nil, nil
+	}
+	e, err := pebblekv.Open(pebblekv.Options{
+		Dir: o.Dir, InMemory: o.InMemory, Clock: o.Clock, MemoryLimit: o.MemoryLimit, Logger: o.Logger, OnFailure: o.OnFailure,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return e, e, nil
+}
+
+// bufferBytes is the part of the memory that large bodies and answers may take together: an eighth, but never less than
+// one body and one answer of the largest size.
+func bufferBytes(memoryLimit int64) int64 {
+	if memoryLimit == 0 {
+		return 0 // the server's own
+	}
+	return max(memoryLimit/8, 40<<20)
+}
+
+// Handler answers DynamoDB requests. It works until Close.
+func (d *DB) Handler() http.Handler { return d.handler }
+
+// Close stops the background jobs, writes out what is in memory and closes the data directory. Requests must have ended
+// (http.Server.Shutdown waits for them); later ones are answered with an error.
+func (d *DB) Close() error {
+	err := d.db.Close()
+	if d.owned != nil {
+		err = errors.Join(err, d.owned.Close())
+	}
+	return err
+}
