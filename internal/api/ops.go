@@ -17,8 +17,8 @@ const (
 // operations are the operations of the main API, as of November 2026.
 var operations = []operation{
 	{name: "BatchExecuteStatement"},
-	{name: "BatchGetItem"},
-	{name: "BatchWriteItem"},
+	{name: "BatchGetItem", handle: (*call).batchGetItem},
+	{name: "BatchWriteItem", handle: (*call).batchWriteItem},
 	{name: "CancelBulkOperation"},
 	{name: "CreateBackup"},
 	{name: "CreateGlobalTable"},

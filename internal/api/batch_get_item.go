@@ -1,0 +1,442 @@
+package api
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// The bounds of BatchGetItem.
+const (
+	maxBatchKeys = 100
+	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes: numbers may be printed much
+	// longer than they count.
+	maxBatchBytes = 16 << 20
+)
+
+// batchGetRequest is the request of BatchGetItem.
+type batchGetRequest struct {
+	set      bool
+	tables   []*batchGetTable // in the order sent; at most one more than there may be keys
+	consumed optString
+}
+
+// batchGetTable is what a request wants of one table: a KeysAndAttributes.
+type batchGetTable struct {
+	name            string // as the request has it, maybe an ARN
+	keysSet         bool
+	keys            []optItem // at most one more than there may be
+	attributesToGet optStrings
+	consistent      optBool
+	projection      optString
+	params          expr.Params
+	ph              placeholders
+
+	table     *db.Table
+	projector *expr.Projection // nil: whole items
+	done      int              // keys answered; those after it are left over
+	units     float64
+}
+
+// names are BatchGetItem's members.
+func (*batchGetRequest) names() []string { return []string{"RequestItems", "ReturnConsumedCapacity"} }
+
+// member decodes one of them.
+func (r *batchGetRequest) member(c *call, name string) error {
+	switch name {
+	case "RequestItems":
+		r.set, r.tables = true, nil
+		err := c.object(inMap, shapes+"KeysAndAttributes", func(table string) error {
+			t := &batchGetTable{name: table}
+			t.ph.params = &t.params
+			if len(r.tables) <= maxBatchKeys {
+				r.tables = append(r.tables, t)
+			}
+			return c.object(inElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
+		})
+		r.tables = lastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
+		return err
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	}
+	return c.skip()
+}
+
+// member decodes a member of a KeysAndAttributes.
+func (t *batchGetTable) member(c *call, name string) error {
+	switch name {
+	case "Keys":
+		t.keysSet, t.keys = true, t.keys[:0]
+		return c.list(func(int) error {
+			var key optItem
+			if err := c.nested(); err != nil {
+				return err
+			}
+			err := c.item(&key)
+			if len(t.keys) <= maxBatchKeys {
+				t.keys = append(t.keys, key)
+			}
+			return err
+		})
+	case "AttributesToGet":
+		return c.stringList(&t.attributesToGet)
+	case "ConsistentRead":
+		return c.boolean(&t.consistent)
+	case "ProjectionExpression":
+		return c.str(&t.projection)
+	case "ExpressionAttributeNames":
+		return t.ph.names(c)
+	}
+	return c.skip()
+}
+
+// nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
+func (c *call) nested() error {
+	switch c.scan.Kind() {
+	case item.KindObject, item.KindArray, item.KindEnd:
+		return nil
+	}
+	return typeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
+		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')")
+}
+
+// batchGetItem answers BatchGetItem.
+func (c *call) batchGetItem() error {
+	r := new(batchGetRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(c); err != nil {
+		return err
+	}
+	if err := r.open(c); err != nil {
+		return err
+	}
+	c.open()
+	if err := r.read(c); err != nil {
+		return err
+	}
+	r.unprocessed(c)
+	if wantsConsumed(r.consumed) {
+		var us usages
+		for _, t := range r.tables {
+			us.of(t.table).table += t.units
+		}
+		c.consumedList(r.consumed.V, us)
+	}
+	c.close()
+	return nil
+}
+
+// check makes the checks that need no table, in the order of reference validation.md §2.11.
+func (r *batchGetRequest) check(c *call) error {
+	if err := r.checkCounts(); err != nil {
+		return err
+	}
+	if err := r.checkFamilies(); err != nil {
+		return err
+	}
+	for _, t := range r.tables {
+		if err := t.check(c); err != nil {
+			return err
+		}
+	}
+	for i, t := range r.tables {
+		if t.repeats(r.tables[:i]) {
+			return errDuplicateKeys
+		}
+	}
+	return nil
+}
+
+// errDuplicateKeys: one item twice in a batch.
+var errDuplicateKeys = validation("Provided list of item keys contains duplicates")
+
+// checkCounts checks the constraints of members and the numbers of keys.
+func (r *batchGetRequest) checkCounts() error {
+	var v violations
+	if !r.set {
+		v.null("requestItems")
+	}
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	keys := 0
+	for _, t := range r.tables {
+		v.batchTable(t.name)
+		t.checkCounts(&v)
+		keys += len(t.keys)
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	switch {
+	case len(r.tables) == 0:
+		return validation("The requestItems parameter is required for BatchGetItem")
+	case keys > maxBatchKeys:
+		return validation("Too many items requested for the BatchGetItem call")
+	}
+	return nil
+}
+
+// batchTable checks a table's name, or ARN, that is a key of RequestItems.
+func (v *violations) batchTable(name string) {
+	if strings.HasPrefix(name, "arn:") {
+		v.tableName(optString{true, name}, 1)
+		return
+	}
+	if !isName(name) || len(name) > 255 {
+		v.note("Value at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: " +
+			"[Member must have length less than or equal to 255, Member must have length greater than or equal to 3, " + namePattern + "]")
+	}
+}
+
+// checkCounts checks the constraints of a KeysAndAttributes. Those of Keys are printed without their value, and the
+// upper one with the member's own spelling (captured).
+func (t *batchGetTable) checkCounts(v *violations) {
+	path := "requestItems." + t.name + ".member."
+	switch n := len(t.keys); {
+	case !t.keysSet:
+		v.null(path + "keys")
+	case n == 0:
+		v.note("Value at '" + path + "keys' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	case n > maxBatchKeys:
+		v.note("Value at 'RequestItems." + t.name + ".member.Keys' failed to satisfy constraint: Member must have length less than or equal to " +
+			strconv.Itoa(maxBatchKeys))
+	}
+	v.attributesToGet(t.attributesToGet, path+"attributesToGet")
+}
+
+// checkFamilies checks that not both kinds of projections are used, be it for different tables.
+func (r *batchGetRequest) checkFamilies() error {
+	legacy, expression := usage{name: "AttributesToGet"}, usage{name: "ProjectionExpression"}
+	for _, t := range r.tables {
+		legacy.set = legacy.set || t.attributesToGet.Set
+		expression.set = expression.set || t.projection.Set
+	}
+	return words{}.checkFamilies([]usage{legacy}, []usage{expression})
+}
+
+// check checks what is wanted of one table.
+func (t *batchGetTable) check(c *call) (err error) {
+	p := projectionOf{attributesToGet: t.attributesToGet, expression: t.projection, ph: &t.ph}
+	if err := p.checkParams(); err != nil {
+		return err
+	}
+	if t.projector, err = p.projection(c); err != nil {
+		return err
+	}
+	for i := range t.keys {
+		if f := t.keys[i].Faults.Earliest(); f != nil {
+			return validation(f.Message)
+		}
+	}
+	return nil
+}
+
+// repeats tells whether a key stands twice in t, or in t and one of the others, if that is the same table by another name. By
+// this time keys are canonical: the numbers 1 and 1.0 are one key.
+func (t *batchGetTable) repeats(others []*batchGetTable) bool {
+	for i := range t.keys { // at most 100 in all
+		if t.keys[i].in(t.keys[:i]) {
+			return true
+		}
+		for _, o := range others {
+			if bareTableName(o.name) == bareTableName(t.name) && t.keys[i].in(o.keys) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// in tells whether one of the keys is the same.
+func (key *optItem) in(keys []optItem) bool {
+	for i := range keys {
+		if item.SameAttributes(keys[i].V, key.V) {
+			return true
+		}
+	}
+	return false
+}
+
+// open finds all tables, then checks the keys against them.
+func (r *batchGetRequest) open(c *call) (err error) {
+	for _, t := range r.tables {
+		if t.table, err = c.table(t.name); err != nil {
+			return err
+		}
+	}
+	for _, t := range r.tables {
+		for i := range t.keys {
+			if err := checkKey(t.table, t.keys[i].V); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// errFull ends the reading of a batch whose response is full.
+var errFull = errors.New("api: the response is full")
+
+// read reads the items and appends Responses.
+func (r *batchGetRequest) read(c *call) error {
+	c.key("Responses")
+	c.open()
+	room := batchRoom{c: c, begin: len(c.out)}
+	for _, t := range r.tables {
+		c.keyQuoted(t.name)
+		c.out = append(c.out, '[')
+		if err := t.read(c, &room); err != nil && err != errFull {
+			return err
+		}
+		c.out = append(c.out, ']')
+	}
+	c.close()
+	return nil
+}
+
+// batchRoom is what a response has taken so far.
+type batchRoom struct {
+	c     *call
+	begin int // where in c.out it begins
+	bytes int // of the items, in DynamoDB's sizes
+	any   bool
+	full  bool
+}
+
+// read reads the items of one table and appends them. Missing items are left out.
+func (t *batchGetTable) read(c *call, room *batchRoom) error {
+	if room.full {
+		return errFull
+	}
+	keys := make([]item.Item, len(t.keys))
+	for i := range t.keys {
+		keys[i] = t.keys[i].V
+	}
+	start := len(c.out)
+	return c.db.GetMany(c.ctx, t.table, keys, t.consistent.V, func(i int, it item.Item) error {
+		if it.Exists() && !t.append(c, room, it, len(c.out) > start) {
+			room.full = true
+			return errFull
+		}
+		t.units += readUnits(int64(it.Size()), t.consistent.V)
+		t.done = i + 1
+		return nil
+	})
+}
+
+// append appends an item, unless the response has no room for it; the first item always has. comma tells that it follows another.
+func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item, comma bool) bool {
+	if room.any && room.bytes+it.Size() > maxBatchBytes {
+		return false
+	}
+	room.bytes += it.Size()
+	before := len(c.out)
+	if comma {
+		c.out = append(c.out, ',')
+	}
+	if t.projector != nil {
+		it = t.projector.Apply(it)
+	}
+	c.out = it.AppendJSON(c.out)
+	if room.any && len(c.out)-room.begin > maxBatchBytes {
+		c.out = c.out[:before]
+		return false
+	}
+	room.any = true
+	return true
+}
+
+// unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of their tables.
+func (r *batchGetRequest) unprocessed(c *call) {
+	c.key("UnprocessedKeys")
+	c.open()
+	for _, t := range r.tables {
+		if t.done == len(t.keys) {
+			continue
+		}
+		c.keyQuoted(t.name)
+		c.open()
+		c.key("Keys")
+		c.out = append(c.out, '[')
+		for i := t.done; i < len(t.keys); i++ {
+			if i > t.done {
+				c.out = append(c.out, ',')
+			}
+			c.out = t.keys[i].V.AppendJSON(c.out)
+		}
+		c.out = append(c.out, ']')
+		t.echo(c)
+		c.close()
+	}
+	c.close()
+}
+
+// echo appends the members of the KeysAndAttributes but its Keys.
+func (t *batchGetTable) echo(c *call) {
+	if t.attributesToGet.Set {
+		c.key("AttributesToGet")
+		for i, name := range t.attributesToGet.V {
+			c.out = append(c.out, "[,"[min(i, 1)])
+			c.out = item.AppendQuoted(c.out, name)
+		}
+		c.out = append(c.out, ']')
+	}
+	if t.consistent.Set {
+		c.key("ConsistentRead")
+		c.out = strconv.AppendBool(c.out, t.consistent.V)
+	}
+	if t.projection.Set {
+		c.key("ProjectionExpression")
+		c.out = item.AppendQuoted(c.out, t.projection.V)
+	}
+	if t.ph.namesSet {
+		c.key("ExpressionAttributeNames")
+		c.open()
+		for _, n := range t.params.Names {
+			c.keyQuoted(n.Key)
+			c.out = item.AppendQuoted(c.out, n.Name)
+		}
+		c.close()
+	}
+}
+
+// usages are what a batch used of each table.
+type usages []*usageOf
+
+// usageOf is what a batch used of one table.
+type usageOf struct {
+	name string
+	consumption
+}
+
+// of returns the usage of a table, to be added to.
+func (us *usages) of(t *db.Table) *usageOf {
+	for _, u := range *us {
+		if u.name == t.Name {
+			return u
+		}
+	}
+	u := &usageOf{name: t.Name}
+	*us = append(*us, u)
+	return u
+}
+
+// consumedList appends the member ConsumedCapacity of a request on several tables, by their names.
+func (c *call) consumedList(mode string, us usages) {
+	slices.SortFunc(us, func(a, b *usageOf) int { return strings.Compare(a.name, b.name) })
+	c.key("ConsumedCapacity")
+	c.out = append(c.out, '[')
+	for i, u := range us {
+		if i > 0 {
+			c.out = append(c.out, ',')
+		}
+		c.consumed(mode, u.name, u.consumption)
+	}
+	c.out = append(c.out, ']')
+}

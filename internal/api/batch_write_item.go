@@ -1,0 +1,477 @@
+package api
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// maxBatchWrites is how many items a BatchWriteItem writes at most.
+const maxBatchWrites = 25
+
+// batchWriteRequest is the request of BatchWriteItem.
+type batchWriteRequest struct {
+	set      bool
+	tables   []batchWriteTable // in the order sent; at most one more than there may be
+	consumed optString
+	metrics  optString
+}
+
+// batchWriteTable is what a request does to one table.
+type batchWriteTable struct {
+	name   string       // as the request has it, maybe an ARN
+	writes []batchWrite // at most one more than there may be
+	table  *db.Table
+	first  int // index of its first write among those of the request
+}
+
+// batchWrite is a WriteRequest. It must be either a put or a delete.
+type batchWrite struct {
+	putSet, deleteSet bool
+	put               optItem // PutRequest.Item
+	key               optItem // DeleteRequest.Key
+}
+
+// names are BatchWriteItem's members.
+func (*batchWriteRequest) names() []string {
+	return []string{"RequestItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics"}
+}
+
+// member decodes one of them.
+func (r *batchWriteRequest) member(c *call, name string) error {
+	switch name {
+	case "RequestItems":
+		r.set, r.tables = true, nil
+		err := c.object(inMap, "java.util.List<"+shapes+"WriteRequest>", func(table string) error {
+			t := batchWriteTable{name: table}
+			err := t.decode(c)
+			if len(r.tables) <= maxBatchWrites {
+				r.tables = append(r.tables, t)
+			}
+			return err
+		})
+		r.tables = lastOfEach(r.tables, func(t *batchWriteTable) string { return t.name })
+		return err
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	case "ReturnItemCollectionMetrics":
+		return c.str(&r.metrics)
+	}
+	return c.skip()
+}
+
+// decode decodes the list of WriteRequests.
+func (t *batchWriteTable) decode(c *call) error {
+	if err := c.nested(); err != nil {
+		return err
+	}
+	return c.list(func(int) error {
+		var w batchWrite
+		err := c.object(inElement, "WriteRequest", func(name string) error { return w.member(c, name) })
+		if len(t.writes) <= maxBatchWrites {
+			t.writes = append(t.writes, w)
+		}
+		return err
+	})
+}
+
+// member decodes a member of a WriteRequest.
+func (w *batchWrite) member(c *call, name string) error {
+	switch name {
+	case "PutRequest":
+		w.putSet = true
+		return c.object(inField, "PutRequest", func(name string) error {
+			if name == "Item" {
+				return c.item(&w.put)
+			}
+			return c.skip()
+		})
+	case "DeleteRequest":
+		w.deleteSet = true
+		return c.object(inField, "DeleteRequest", func(name string) error {
+			if name == "Key" {
+				return c.item(&w.key)
+			}
+			return c.skip()
+		})
+	}
+	return c.skip()
+}
+
+// batchWriteItem answers BatchWriteItem.
+func (c *call) batchWriteItem() error {
+	r := new(batchWriteRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	if err := r.open(c); err != nil {
+		return err
+	}
+	writes := r.writes()
+	done, errs := c.db.WriteEach(c.ctx, writes)
+	if err := batchError(writes, errs); err != nil {
+		return err
+	}
+	return r.answer(c, writes, done, errs)
+}
+
+// check makes the checks that need no table, in the order of reference validation.md §2.11.
+func (r *batchWriteRequest) check() error {
+	if err := r.checkCounts(); err != nil {
+		return err
+	}
+	for i := range r.tables {
+		for j := range r.tables[i].writes {
+			if err := r.tables[i].writes[j].checkMembers(); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range r.tables {
+		for j := range r.tables[i].writes {
+			if err := r.tables[i].writes[j].checkValues(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkCounts checks the constraints of members and the numbers of requests.
+func (r *batchWriteRequest) checkCounts() error {
+	var v violations
+	if !r.set {
+		v.null("requestItems")
+	}
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	n := 0
+	for i := range r.tables {
+		v.batchTable(r.tables[i].name)
+		n += len(r.tables[i].writes)
+	}
+	r.checkLengths(&v)
+	for i := range r.tables {
+		r.tables[i].checkRequired(&v)
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	switch {
+	case len(r.tables) == 0:
+		return validation("The requestItems parameter is required for BatchWriteItem")
+	case n > maxBatchWrites:
+		return validation("Too many items requested for the BatchWriteItem call")
+	}
+	return nil
+}
+
+// checkLengths reports once that some table has no request, or too many.
+func (r *batchWriteRequest) checkLengths(v *violations) {
+	for i := range r.tables {
+		if n := len(r.tables[i].writes); n == 0 || n > maxBatchWrites {
+			v.add(r.dump(), "requestItems", "Map value must satisfy constraint: [Member must have length less than or equal to "+
+				strconv.Itoa(maxBatchWrites)+", Member must have length greater than or equal to 1]")
+			return
+		}
+	}
+}
+
+// checkRequired reports requests without an item or key.
+func (t *batchWriteTable) checkRequired(v *violations) {
+	for i := range t.writes {
+		w, path := &t.writes[i], "requestItems."+t.name+".member."+strconv.Itoa(i+1)+".member."
+		if w.putSet && !w.put.Set {
+			v.null(path + "putRequest.item")
+		}
+		if w.deleteSet && !w.key.Set {
+			v.null(path + "deleteRequest.key")
+		}
+	}
+}
+
+// maxDumpBytes ends the dump of a request in a message.
+const maxDumpBytes = 2048
+
+// dump prints RequestItems as messages have it: as Java prints its own objects. It is cut off when it gets long.
+func (r *batchWriteRequest) dump() string {
+	b := []byte{'{'}
+	for i := range r.tables {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(b, r.tables[i].name...), "=["...)
+		for j := range r.tables[i].writes {
+			if j > 0 {
+				b = append(b, ", "...)
+			}
+			if len(b) > maxDumpBytes {
+				return string(append(b, "...]}"...))
+			}
+			b = r.tables[i].writes[j].appendDump(b)
+		}
+		b = append(b, ']')
+	}
+	return string(append(b, '}'))
+}
+
+// appendDump appends one request to a dump.
+func (w *batchWrite) appendDump(b []byte) []byte {
+	b = append(b, "WriteRequest("...)
+	if w.putSet {
+		b = append(append(b, "putRequest=PutRequest(item="...), dumpItem(w.put.V)...)
+		b = append(b, ')')
+	}
+	if w.putSet && w.deleteSet {
+		b = append(b, ", "...)
+	}
+	if w.deleteSet {
+		b = append(append(b, "deleteRequest=DeleteRequest(key="...), dumpItem(w.key.V)...)
+		b = append(b, ')')
+	}
+	return append(b, ')')
+}
+
+// dumpItem prints an item in a dump, cut off when it gets long.
+func dumpItem(it item.Item) string {
+	b := []byte{'{'}
+	if it.Exists() {
+		for name, v := range it.Attributes() {
+			if len(b) > 1 {
+				b = append(b, ", "...)
+			}
+			b = v.AppendText(append(append(b, name...), '='))
+			if len(b) > maxDumpBytes {
+				return string(b[:maxDumpBytes]) + "...}"
+			}
+		}
+	}
+	return string(append(b, '}'))
+}
+
+// checkMembers checks that the request is a put or a delete. The message is DynamoDB's, odd as it is here.
+func (w *batchWrite) checkMembers() error {
+	if w.putSet == w.deleteSet {
+		return validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+	}
+	return nil
+}
+
+// checkValues checks the values of the item or key, and the item's size.
+func (w *batchWrite) checkValues() error {
+	it := w.item()
+	if f := it.Faults.Earliest(); f != nil {
+		return validation(f.Message)
+	}
+	if w.putSet && it.V.Size() > maxItemBytes {
+		return validation("Item size has exceeded the maximum allowed size")
+	}
+	return nil
+}
+
+// item is the item to put, or the key to delete.
+func (w *batchWrite) item() *optItem {
+	if w.putSet {
+		return &w.put
+	}
+	return &w.key
+}
+
+// open finds all tables, then checks the items and keys against them, and that none is written twice.
+func (r *batchWriteRequest) open(c *call) (err error) {
+	n := 0
+	for i := range r.tables {
+		t := &r.tables[i]
+		if t.table, err = c.table(t.name); err != nil {
+			return err
+		}
+		t.first = n
+		n += len(t.writes)
+	}
+	for i := range r.tables {
+		if err := r.tables[i].checkKeys(); err != nil {
+			return err
+		}
+	}
+	writes := r.writes()
+	for i := range writes { // at most 25
+		for j := range writes[:i] {
+			if writes[i].Table == writes[j].Table && sameKey(writes[i].Table, writes[i].Key, writes[j].Key) {
+				return errDuplicateKeys
+			}
+		}
+	}
+	return nil
+}
+
+// checkKeys checks the items and keys against the schema of table and indexes.
+func (t *batchWriteTable) checkKeys() error {
+	for i := range t.writes {
+		w := &t.writes[i]
+		if w.deleteSet {
+			if err := checkKey(t.table, w.key.V); err != nil {
+				return err
+			}
+		} else if err := t.table.CheckItem(w.put.V); err != nil {
+			return keyOnly.word(t.table, err)
+		}
+	}
+	return nil
+}
+
+// sameKey tells whether two items of a table have one key.
+func sameKey(t *db.Table, a, b item.Item) bool {
+	for _, k := range t.Keys {
+		if !item.Equal(a.Get(k.Name), b.Get(k.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// writes returns the writes of all requests, in the order sent.
+func (r *batchWriteRequest) writes() []db.Write {
+	var ws []db.Write
+	for i := range r.tables {
+		t := &r.tables[i]
+		for j := range t.writes {
+			w := db.Write{Table: t.table, Key: t.writes[j].item().V, Change: db.Delete{}}
+			if t.writes[j].putSet {
+				w.Change = db.Put{Item: w.Key}
+			}
+			ws = append(ws, w)
+		}
+	}
+	return ws
+}
+
+// batchError returns the error that fails the whole call. A write that met a lock is left over for the client to repeat, unless
+// all did.
+func batchError(writes []db.Write, errs []error) error {
+	conflicts := 0
+	for i, err := range errs {
+		switch {
+		case errors.Is(err, kv.ErrConflict):
+			conflicts++
+		case err != nil:
+			return keyOnly.word(writes[i].Table, err)
+		}
+	}
+	if conflicts == len(errs) {
+		return errs[0]
+	}
+	return nil
+}
+
+// answer encodes the response.
+func (r *batchWriteRequest) answer(c *call, writes []db.Write, done []db.Written, errs []error) error {
+	c.open()
+	c.key("UnprocessedItems")
+	c.open()
+	for i := range r.tables {
+		r.tables[i].unprocessed(c, errs)
+	}
+	c.close()
+	if r.metrics.V == "SIZE" {
+		if err := r.collections(c, errs); err != nil {
+			return err
+		}
+	}
+	if wantsConsumed(r.consumed) {
+		var us usages
+		for i := range writes {
+			if errs[i] == nil {
+				us.of(writes[i].Table).add(done[i].Units)
+			}
+		}
+		c.consumedList(r.consumed.V, us)
+	}
+	c.close()
+	return nil
+}
+
+// unprocessed appends the table's requests that are left over.
+func (t *batchWriteTable) unprocessed(c *call, errs []error) {
+	begun := false
+	for i := range t.writes {
+		if errs[t.first+i] == nil {
+			continue
+		}
+		if begun {
+			c.out = append(c.out, ',')
+		} else {
+			c.keyQuoted(t.name)
+			c.out = append(c.out, '[')
+			begun = true
+		}
+		if t.writes[i].putSet {
+			c.out = append(c.out, `{"PutRequest":{"Item":`...)
+		} else {
+			c.out = append(c.out, `{"DeleteRequest":{"Key":`...)
+		}
+		c.out = append(t.writes[i].item().V.AppendJSON(c.out), `}}`...)
+	}
+	if begun {
+		c.out = append(c.out, ']')
+	}
+}
+
+// collections appends ItemCollectionMetrics, if any table written to has item collections.
+func (r *batchWriteRequest) collections(c *call, errs []error) error {
+	begun := false
+	for i := range r.tables {
+		t := &r.tables[i]
+		keys := t.collections(errs)
+		if len(keys) == 0 {
+			continue
+		}
+		if !begun {
+			c.key("ItemCollectionMetrics")
+			c.open()
+			begun = true
+		}
+		c.keyQuoted(t.name)
+		c.out = append(c.out, '[')
+		for j, key := range keys {
+			if j > 0 {
+				c.out = append(c.out, ',')
+			}
+			if err := c.collectionMetrics(t.table, key); err != nil {
+				return err
+			}
+		}
+		c.out = append(c.out, ']')
+	}
+	if begun {
+		c.close()
+	}
+	return nil
+}
+
+// collections returns an item or key for each item collection of the table that was written to.
+func (t *batchWriteTable) collections(errs []error) (keys []item.Item) {
+	if !t.table.HasLocalIndex() {
+		return nil
+	}
+	hash := t.table.Keys[0].Name
+next:
+	for i := range t.writes {
+		if errs[t.first+i] != nil {
+			continue
+		}
+		it := t.writes[i].item().V
+		for _, key := range keys {
+			if item.Equal(key.Get(hash), it.Get(hash)) {
+				continue next
+			}
+		}
+		keys = append(keys, it)
+	}
+	return keys
+}
