@@ -28,9 +28,10 @@ type Fault struct {
 
 func (f *Fault) Error() string { return f.Message }
 
-// Faults are what DynamoDB would find in one value or item, in the order in which it looks: depth first, each
-// AttributeValue as reference validation.md §2.3 orders it. Null is the first NULL:false; First is the first fault of any
-// other kind. PutItem reports Null before First; elsewhere the earlier one counts, which Earliest returns.
+// Faults are what DynamoDB would find in one value or item, in the order in which it looks: depth first, names and members
+// as they were sent, and in one AttributeValue: no member, then each member's own faults, then several members; in a set:
+// emptiness, the numbers, repetition. Null is the first NULL:false; First is the first fault of any other kind. PutItem
+// reports Null before First; elsewhere the earlier one counts, which Earliest returns.
 type Faults struct {
 	Null, First *Fault
 	nullEarlier bool
@@ -70,7 +71,7 @@ const (
 )
 
 // Decoder turns DynamoDB's JSON into canonical values. It owns a buffer in which the decoded bytes lie: they are valid until
-// Reset. The zero Decoder is ready; reuse saves allocations.
+// Reset. The zero Decoder is ready; reuse saves allocations. Whoever calls it bounds the input: at a gigabyte it panics.
 type Decoder struct {
 	buf     []byte // decoded values, one after the other
 	scratch []byte // elements on their way into order

@@ -3,7 +3,7 @@ package item
 import "strconv"
 
 // TypeError is well-formed JSON of another type than the member has. DynamoDB answers it with a SerializationException
-// with this Message (reference wire-protocol.md §1.8).
+// with this Message.
 type TypeError struct{ Message string }
 
 func (e *TypeError) Error() string { return e.Message }

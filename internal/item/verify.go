@@ -45,7 +45,10 @@ func ParseValue(b []byte) (Value, error) {
 	if len(b) == 0 {
 		return Value{}, errors.New("item: no value")
 	}
-	return v, v.Verify()
+	if err := v.Verify(); err != nil {
+		return Value{}, err
+	}
+	return v, nil
 }
 
 // errDamaged says that lengths or counts do not match the bytes.
