@@ -44,13 +44,14 @@ func (c *call) deleteItem() error {
 	if err := checkKey(t, r.key.V); err != nil {
 		return err
 	}
-	done, err := r.write(c, &db.Write{
+	r.write = db.Write{
 		Table: t, Key: r.key.V, Condition: condition, Change: db.Delete{}, KeepOld: r.returnValues.V == "ALL_OLD",
-	}, keyOnly)
+	}
+	done, err := r.run(c, keyOnly)
 	if err != nil {
 		return err
 	}
-	return r.answer(c, t, r.key.V, done.Old, done.Units)
+	return r.answer(c, done.Old, done.Units)
 }
 
 // check makes the checks that need no table, in the order of reference validation.md §2.8, and returns the parsed

@@ -9,7 +9,8 @@ import (
 // putItemRequest is the request of PutItem.
 type putItemRequest struct {
 	singleWrite
-	item optItem
+	item   optItem
+	change db.Put
 }
 
 // names are PutItem's members.
@@ -45,13 +46,15 @@ func (c *call) putItem() error {
 	if err := t.CheckItem(r.item.V); err != nil {
 		return keyInPut.word(t, err)
 	}
-	done, err := r.write(c, &db.Write{
-		Table: t, Key: r.item.V, Condition: condition, Change: db.Put{Item: r.item.V}, KeepOld: r.returnValues.V == "ALL_OLD",
-	}, keyInPut)
+	r.change = db.Put{Item: r.item.V}
+	r.write = db.Write{
+		Table: t, Key: r.item.V, Condition: condition, Change: &r.change, KeepOld: r.returnValues.V == "ALL_OLD",
+	}
+	done, err := r.run(c, keyInPut)
 	if err != nil {
 		return err
 	}
-	return r.answer(c, t, r.item.V, done.Old, done.Units)
+	return r.answer(c, done.Old, done.Units)
 }
 
 // check makes the checks that need no table, in the order of reference validation.md §2.6, and returns the parsed

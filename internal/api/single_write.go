@@ -21,6 +21,8 @@ type singleWrite struct {
 	metrics      optString
 	condition    optString
 	onFailure    optString
+
+	write db.Write // what the request becomes
 }
 
 // member decodes a member that the three operations share.
@@ -101,15 +103,15 @@ func (r *singleWrite) checkAllOldOrNone(w words) error {
 	return nil
 }
 
-// write runs the write that the request became. condition is that of the ConditionExpression; if it is nil, Expected counts.
-func (r *singleWrite) write(c *call, w *db.Write, k keyWords) (db.Written, error) {
-	if w.Condition == nil {
-		w.Condition = r.expected.condition(r.operator)
+// run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected counts.
+func (r *singleWrite) run(c *call, k keyWords) (db.Written, error) {
+	if r.write.Condition == nil {
+		r.write.Condition = r.expected.condition(r.operator)
 	}
-	w.KeepFailed = r.onFailure.V == "ALL_OLD"
-	done, err := c.db.Write(c.ctx, w)
+	r.write.KeepFailed = r.onFailure.V == "ALL_OLD"
+	done, err := c.db.Write(c.ctx, &r.write)
 	if err != nil {
-		return done, writeError(w.Table, err, k)
+		return done, writeError(r.write.Table, err, k)
 	}
 	return done, nil
 }
@@ -133,8 +135,9 @@ func writeError(t *db.Table, err error, k keyWords) error {
 	return k.word(t, err)
 }
 
-// answer encodes the response: the Attributes, if there are any, and what was asked for besides. key holds the item's key.
-func (r *singleWrite) answer(c *call, t *db.Table, key, attributes item.Item, units db.WriteUnits) error {
+// answer encodes the response: the Attributes, if there are any, and what was asked for besides.
+func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits) error {
+	t := r.write.Table
 	c.open()
 	if attributes.Exists() {
 		c.key("Attributes")
@@ -146,7 +149,7 @@ func (r *singleWrite) answer(c *call, t *db.Table, key, attributes item.Item, un
 	}
 	if r.metrics.V == "SIZE" && t.HasLocalIndex() {
 		c.key("ItemCollectionMetrics")
-		if err := c.collectionMetrics(t, key); err != nil {
+		if err := c.collectionMetrics(t, r.write.Key); err != nil {
 			return err
 		}
 	}

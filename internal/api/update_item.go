@@ -60,14 +60,15 @@ func (c *call) updateItem() error {
 	}
 	r.change = updateChange{table: t, update: update, key: r.key.V}
 	returns := r.returnValues.V
-	done, err := r.write(c, &db.Write{
+	r.write = db.Write{
 		Table: t, Key: r.key.V, Condition: condition, Change: &r.change,
 		KeepOld: returns == "ALL_OLD" || returns == "UPDATED_OLD" || returns == "UPDATED_NEW",
-	}, keyOfNew)
+	}
+	done, err := r.run(c, keyOfNew)
 	if err != nil {
 		return err
 	}
-	return r.answer(c, t, r.key.V, updated(returns, update, done), done.Units)
+	return r.answer(c, updated(returns, update, done), done.Units)
 }
 
 // check makes the checks that need no table, in the order of reference validation.md §2.7, and returns the update (nil if

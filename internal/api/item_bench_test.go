@@ -1,0 +1,47 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// BenchmarkItem measures the item operations from request bytes to answer bytes, on items of about 1 KB in memory.
+func BenchmarkItem(b *testing.B) {
+	const value = `{"a":{"S":"user#1"},"b":{"N":"12345"},"name":{"S":"somebody"},"tags":{"SS":["x","y","z"]},"m":{"M":{"n":{"N":"1.5"},"t":{"BOOL":true}}},"text":{"S":"`
+	it := value + strings.Repeat("lorem ipsum ", 80) + `"}}`
+	const key = `"TableName":"T","Key":{"a":{"S":"user#1"},"b":{"N":"12345"}}`
+	tests := []struct{ name, op, body string }{
+		{"Get", "GetItem", `{` + key + `}`},
+		{"GetProjected", "GetItem", `{` + key + `,"ProjectionExpression":"#n, m.n","ExpressionAttributeNames":{"#n":"name"}}`},
+		{"Put", "PutItem", `{"TableName":"T","Item":` + it + `}`},
+		{"PutConditional", "PutItem", `{"TableName":"T","Item":` + it + `,"ConditionExpression":"b = :b","ExpressionAttributeValues":{":b":{"N":"12345"}}}`},
+		{"Update", "UpdateItem", `{` + key + `,"UpdateExpression":"SET m.n = m.n + :one, #n = :n","ExpressionAttributeNames":{"#n":"name"},"ExpressionAttributeValues":{":one":{"N":"1"},":n":{"S":"me"}}}`},
+		{"Delete", "DeleteItem", `{"TableName":"T","Key":{"a":{"S":"none"},"b":{"N":"1"}}}`},
+	}
+	for _, test := range tests {
+		b.Run(test.name, func(b *testing.B) {
+			s := newService(b)
+			d := &db.Descriptor{Namespace: db.DefaultNamespace, Name: "T", Billing: "PAY_PER_REQUEST"}
+			d.Attributes = []db.AttributeDefinition{{Name: "a", Type: item.S}, {Name: "b", Type: item.N}}
+			d.Keys = []db.KeyElement{{Name: "a"}, {Name: "b", Range: true}}
+			if _, err := s.db.Create(context.Background(), d); err != nil {
+				b.Fatal(err)
+			}
+			s.must(b, "PutItem", `{"TableName":"T","Item":`+it+`}`)
+			r := &Request{Target: targetPrefix + test.op, Body: []byte(test.body)}
+			var out []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				status, body := s.Serve(context.Background(), r, out[:0])
+				if status != 200 {
+					b.Fatalf("%s", body)
+				}
+				out = body
+			}
+		})
+	}
+}
