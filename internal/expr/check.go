@@ -25,6 +25,12 @@ const (
 	classNone
 )
 
+const (
+	parensMessage = "The expression has redundant parentheses;"
+	// DynamoDB stops counting at the first operator too many.
+	operatorsMessage = "The expression contains too many operators; operator count: 301"
+)
+
 // finder keeps the error of the first class.
 type finder struct {
 	class   class
@@ -43,11 +49,10 @@ func (f *finder) note(c class, parts ...string) {
 func (p *parser) check() string {
 	t, f := p.tree, &finder{class: classNone}
 	if p.redundant {
-		f.note(classParens, "The expression has redundant parentheses;")
+		f.note(classParens, parensMessage)
 	}
 	if p.operators > maxOperators {
-		// DynamoDB stops counting at the first one too many.
-		f.note(classOperators, "The expression contains too many operators; operator count: ", strconv.Itoa(maxOperators+1))
+		f.note(classOperators, operatorsMessage)
 	}
 	if p.index != "" {
 		f.note(classIndex, "List index is not within the allowable range; index: [", p.index, "]")

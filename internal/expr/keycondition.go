@@ -17,13 +17,13 @@ type KeyPart struct {
 	Values    []item.Value
 }
 
-// keyBuilder turns a condition into a KeyCondition. It holds the parts and values of the usual one, so that they are one
-// allocation.
+// keyBuilder turns a condition into a KeyCondition. It holds all that the usual one needs, so that it is one allocation.
 type keyBuilder struct {
 	KeyCondition
-	parts  [2]KeyPart
-	values [3]item.Value
-	used   int // of values
+	binding binding
+	parts   [2]KeyPart
+	values  [3]item.Value
+	used    int // of values
 }
 
 // KeyCondition parses, binds and converts a key condition expression (reference expressions.md §4.5). Errors are *Error.
@@ -32,36 +32,35 @@ func (c *Cache) KeyCondition(text string, p *Params) (*KeyCondition, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b binding
-	if message := b.bindCondition(t, p); message != "" {
-		return nil, refuse(KindKeyCondition, message)
-	}
 	k := &keyBuilder{}
 	k.Parts = k.parts[:0]
-	if message := k.add(&b, t.root); message != "" {
+	if message := k.binding.bindCondition(t, p); message != "" {
+		return nil, refuse(KindKeyCondition, message)
+	}
+	if message := k.add(t.root); message != "" {
 		return nil, &Error{Message: message}
 	}
 	return &k.KeyCondition, nil
 }
 
 // add converts a condition and returns a message or "".
-func (k *keyBuilder) add(b *binding, n *node) string {
+func (k *keyBuilder) add(n *node) string {
 	switch n.op {
 	case opAnd:
 		for _, arg := range n.args {
-			if message := k.add(b, arg); message != "" {
+			if message := k.add(arg); message != "" {
 				return message
 			}
 		}
 		return ""
 	case opEQ, opLT, opLE, opGT, opGE, opBetween, opBeginsWith:
-		return k.addPart(b, n)
+		return k.addPart(n)
 	}
 	return "Invalid operator used in KeyConditionExpression: " + n.op.String()
 }
 
 // addPart converts one comparison.
-func (k *keyBuilder) addPart(b *binding, n *node) string {
+func (k *keyBuilder) addPart(n *node) string {
 	paths, key := 0, -1
 	for i, arg := range n.args {
 		switch {
@@ -87,7 +86,7 @@ func (k *keyBuilder) addPart(b *binding, n *node) string {
 	if len(attribute) > 1 {
 		return invalid(KindKeyCondition, "KeyConditionExpressions cannot have conditions on nested attributes")
 	}
-	name := b.name(attribute[0])
+	name := k.binding.name(attribute[0])
 	for i := range k.Parts {
 		if k.Parts[i].Attribute == name {
 			return "KeyConditionExpressions must only contain one condition per key"
@@ -96,7 +95,7 @@ func (k *keyBuilder) addPart(b *binding, n *node) string {
 	part := KeyPart{Attribute: name, Operator: keyOperator(n.op, key > 0)}
 	for i, arg := range n.args {
 		if i != key {
-			part.Values = k.appendValue(part.Values, b.values[arg.slot])
+			part.Values = k.appendValue(part.Values, k.binding.values[arg.slot])
 		}
 	}
 	part.Values = slices.Clip(part.Values) // what lies behind belongs to the next part

@@ -15,14 +15,17 @@ const (
 	maxPathSteps       = 32
 )
 
+// maxDepth bounds the recursion. What is nested deeper has more operators than there may be, or redundant parentheses:
+// without them each level but one in two is an operator.
+const maxDepth = 2*maxOperators + 100
+
 // parser reads one expression. Syntax errors are panics of type syntaxError, which parse recovers.
-//
-// The recursion needs no bound of its own: each level consumes a byte at least, and the text has at most 4096.
 type parser struct {
 	text      string
 	tree      *tree
 	prev, tok token // the token before the one at hand, and that one
 	operators int
+	depth     int    // parentheses, calls and NOTs around the token
 	redundant bool   // two pairs of parentheses around one thing
 	index     string // the first list index that is too large
 	repeated  section
@@ -31,7 +34,7 @@ type parser struct {
 	slots     map[string]int // the placeholders' numbers, once there are many
 }
 
-// syntaxError is a token that cannot stand where it does.
+// syntaxError is a token that cannot stand where it does, or nesting without end.
 type syntaxError struct{ message string }
 
 // parse reads the text and checks what needs no names and values. The tree's strings are views of text.
@@ -132,6 +135,18 @@ func (p *parser) fail() {
 	panic(syntaxError{`Syntax error; token: "` + bad + `", near: "` + p.text[from:to] + `"`})
 }
 
+// enter goes one level down. Beyond maxDepth it reports what must be wrong whatever follows.
+func (p *parser) enter() {
+	p.depth++
+	switch {
+	case p.depth <= maxDepth:
+	case p.operators > maxOperators:
+		panic(syntaxError{operatorsMessage})
+	default:
+		panic(syntaxError{parensMessage})
+	}
+}
+
 // form says what a piece of text can be: the grammar has one shape for parentheses around a condition and around an
 // operand, and for functions that are the one or the other.
 type form uint8
@@ -175,8 +190,10 @@ func (p *parser) not() (*node, form) {
 		return p.comparison()
 	}
 	p.operators++
+	p.enter()
 	n, form := p.not()
 	p.require(form, formCondition)
+	p.depth--
 	return p.node(opNot, n), formCondition
 }
 
@@ -215,13 +232,15 @@ func (p *parser) primary() (*node, form) {
 		}
 		return n, formOperand
 	}
+	p.enter()
 	n, form := p.or()
 	return p.closeParens(n), form
 }
 
-// closeParens consumes the closing parenthesis after n.
+// closeParens consumes the closing parenthesis after n, and goes the level up.
 func (p *parser) closeParens(n *node) *node {
 	p.expect(tokenClose)
+	p.depth--
 	p.redundant = p.redundant || n.parens
 	n.parens = true
 	return n
@@ -232,6 +251,7 @@ func (p *parser) operand() *node {
 	switch p.tok.kind {
 	case tokenOpen:
 		p.advance()
+		p.enter()
 		return p.closeParens(p.operand())
 	case tokenValue:
 		return p.value()
@@ -261,7 +281,9 @@ func (p *parser) call() *node {
 	n.op = function(n.function)
 	p.operators++
 	p.expect(tokenOpen)
+	p.enter()
 	n.args = p.operands(nil)
+	p.depth--
 	return n
 }
 
@@ -382,6 +404,7 @@ func (p *parser) action(s section) {
 // of another.
 func (p *parser) setValue() (n *node, sum bool) {
 	if p.accept(tokenOpen) {
+		p.enter()
 		n, sum = p.setValue()
 		p.closeParens(n)
 	} else {

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -94,12 +95,38 @@ func (t *pathTree) kid(b *binding, s step, i int) *pathTree {
 // isList tells whether the paths go on with list indexes.
 func (t *pathTree) isList() bool { return t.kids[0].index >= 0 }
 
+// manyKids is the number of names from which on it is better to walk all of an item once than to look each one up.
+const manyKids = 16
+
 // pick returns the entries of the attributes that the paths name and that the item has, cut down to what they name.
 func (t *pathTree) pick(it item.Item) []item.Entry {
+	if len(t.kids) >= manyKids {
+		return t.pickEntries(it.Attributes())
+	}
 	entries := make([]item.Entry, 0, len(t.kids))
 	for _, kid := range t.kids {
 		if v := kid.pickValue(it.Get(kid.name)); v.Exists() {
 			entries = append(entries, item.Entry{Name: kid.name, Value: v})
+		}
+	}
+	return entries
+}
+
+// pickEntries is pick for entries in the order of their names.
+func (t *pathTree) pickEntries(all iter.Seq2[string, item.Value]) []item.Entry {
+	var entries []item.Entry
+	kids := t.kids
+	for name, v := range all {
+		for len(kids) > 0 && kids[0].name < name {
+			kids = kids[1:]
+		}
+		if len(kids) == 0 {
+			break
+		}
+		if kids[0].name == name {
+			if v = kids[0].pickValue(v); v.Exists() {
+				entries = append(entries, item.Entry{Name: name, Value: v})
+			}
 		}
 	}
 	return entries
@@ -113,7 +140,9 @@ func (t *pathTree) pickValue(v item.Value) item.Value {
 	case t.isList() && v.Type() == item.L:
 		return t.pickElements(v)
 	case !t.isList() && v.Type() == item.M:
-		return t.pickKeys(v)
+		if entries := t.pickEntries(v.Entries()); entries != nil {
+			return item.Map(entries)
+		}
 	}
 	return item.Value{}
 }
@@ -137,26 +166,4 @@ func (t *pathTree) pickElements(v item.Value) item.Value {
 		return item.Value{}
 	}
 	return item.List(elements)
-}
-
-func (t *pathTree) pickKeys(v item.Value) item.Value {
-	var entries []item.Entry
-	kids := t.kids
-	for name, e := range v.Entries() {
-		for len(kids) > 0 && kids[0].name < name {
-			kids = kids[1:]
-		}
-		if len(kids) == 0 {
-			break
-		}
-		if kids[0].name == name {
-			if e = kids[0].pickValue(e); e.Exists() {
-				entries = append(entries, item.Entry{Name: name, Value: e})
-			}
-		}
-	}
-	if entries == nil {
-		return item.Value{}
-	}
-	return item.Map(entries)
 }

@@ -11,7 +11,8 @@ type Projection struct {
 	names []string  // of the top-level attributes, sorted, distinct
 	paths *pathTree // nil if the names are all there is
 
-	nameArray [8]string // where names lies if they are few
+	binding   binding
+	nameArray [8]string // where names lie if they are few
 }
 
 // Projection parses and binds a projection expression. Errors are *Error.
@@ -20,14 +21,13 @@ func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b binding
-	if message := b.bind(t, p); message != "" {
+	bound := &Projection{}
+	if message := bound.binding.bind(t, p); message != "" {
 		return nil, refuse(KindProjection, message)
 	}
-	bound := &Projection{}
 	bound.names = bound.nameArray[:0]
 	for _, p := range t.paths {
-		bound.names = append(bound.names, b.name(p[0]))
+		bound.names = append(bound.names, bound.binding.name(p[0]))
 	}
 	slices.Sort(bound.names)
 	distinct := len(slices.Compact(bound.names))
@@ -36,7 +36,7 @@ func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
 	}
 	bound.names = bound.names[:distinct]
 	var message string
-	bound.paths, message = b.buildPaths(len(t.paths), func(i int) path { return t.paths[i] })
+	bound.paths, message = bound.binding.buildPaths(len(t.paths), func(i int) path { return t.paths[i] })
 	if message != "" {
 		return nil, refuse(KindProjection, message)
 	}

@@ -10,8 +10,9 @@ import (
 // Update is a bound update expression, or legacy AttributeUpdates.
 type Update struct {
 	actions []action
-	paths   *pathTree // the actions' targets; nil until needed if all are bare attributes
-	legacy  bool      // words a wrong type in AttributeUpdates' way
+	paths   *pathTree             // the actions' targets; nil until needed if all are bare attributes
+	legacy  bool                  // words a wrong type in AttributeUpdates' way
+	was     map[string]item.Value // the old attributes, if there are many actions of AttributeUpdates
 	binding binding
 
 	changes [4]item.Entry // scratch of Apply
@@ -174,6 +175,7 @@ func (u *Update) Apply(old, base item.Item) (item.Item, error) {
 	if u.paths != nil {
 		return u.applyPaths(old, base)
 	}
+	u.lookAhead(old)
 	changes := u.changes[:0]
 	for i := range u.actions {
 		v, err := u.result(&u.actions[i], old)
@@ -202,8 +204,21 @@ func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 	return base.With(changes), nil
 }
 
+// lookAhead collects the old attributes if there are so many actions, as only AttributeUpdates can have, that looking for
+// each in an item of many attributes would take long.
+func (u *Update) lookAhead(old item.Item) {
+	if len(u.actions) <= maxOperators || !u.legacy {
+		return
+	}
+	u.was = make(map[string]item.Value, old.Len())
+	for name, v := range old.Attributes() {
+		u.was[name] = v
+	}
+}
+
 // results returns what each action leaves at its path: a missing value if it removes it.
 func (u *Update) results(old item.Item) ([]item.Value, error) {
+	u.lookAhead(old)
 	results := make([]item.Value, len(u.actions))
 	for i := range u.actions {
 		a := &u.actions[i]
@@ -230,7 +245,11 @@ func (u *Update) result(a *action, old item.Item) (item.Value, error) {
 	case sectionRemove:
 		return item.Value{}, nil
 	}
-	was, v := u.binding.get(a.path, old), u.binding.values[a.value.slot]
+	v := u.binding.values[a.value.slot]
+	was, ok := u.was[u.binding.name(a.path[0])]
+	if !ok && u.was == nil {
+		was = u.binding.get(a.path, old)
+	}
 	wasType, t := was.Type(), v.Type()
 	switch {
 	case !was.Exists() && a.section == sectionDelete:
