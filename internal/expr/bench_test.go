@@ -21,6 +21,7 @@ func benchItem() item.Item {
 	return item.New(entries)
 }
 
+// What the benchmarks make, so that it is made.
 var (
 	benchHolds bool
 	benchGot   item.Item

@@ -12,6 +12,7 @@ import (
 // a class the one that comes first in the text. Syntax errors and the size come before them all.
 type class uint8
 
+// The classes, first ones first.
 const (
 	classParens class = iota
 	classOperators
@@ -25,6 +26,7 @@ const (
 	classNone
 )
 
+// The messages that the parser reports too.
 const (
 	parensMessage = "The expression has redundant parentheses;"
 	// DynamoDB stops counting at the first operator too many.
@@ -214,6 +216,7 @@ func (b *binding) checkDistinct(n *node) string {
 	return ""
 }
 
+// samePath tells whether two paths are equal once placeholders are replaced.
 func (b *binding) samePath(p, q path) bool {
 	return slices.EqualFunc(p, q, func(s, t step) bool {
 		return s.index == t.index && (s.index >= 0 || b.name(s) == b.name(t))
@@ -274,6 +277,7 @@ func (b *binding) checkTypes(n *node) string {
 	return ""
 }
 
+// isOrdered tells whether values of the type have an order.
 func isOrdered(t item.Type) bool { return t == item.S || t == item.N || t == item.B }
 
 // isSized tells whether size() has a value for the type.
@@ -295,6 +299,7 @@ func (b *binding) checkOperands(n *node, accepts func(item.Type) bool) string {
 	return ""
 }
 
+// operandType is the message for an operand of a type that n does not take.
 func operandType(n *node, t string) string {
 	return "Incorrect operand type for operator or function; operator or function: " + n.op.String() + ", operand type: " + t
 }
@@ -307,6 +312,7 @@ func requirePath(n *node) string {
 	return "Operator or function requires a document path; operator or function: " + n.op.String()
 }
 
+// checkAttributeType checks the operands of attribute_type: a path, and a :value that names a type.
 func (b *binding) checkAttributeType(n *node) string {
 	if message := requirePath(n); message != "" {
 		return message

@@ -52,6 +52,7 @@ func (c *Condition) Attributes() []string {
 	return c.binding.attributes(c.root, nil)
 }
 
+// attributes appends the names that are new in n to names.
 func (b *binding) attributes(n *node, names []string) []string {
 	if n.op == opPath {
 		if name := b.name(n.path[0]); !slices.Contains(names, name) {
@@ -137,6 +138,7 @@ func (b *binding) holds(n *node, it item.Item) bool {
 	}
 }
 
+// holdsIn evaluates IN.
 func (b *binding) holdsIn(n *node, it item.Item) bool {
 	first := b.operand(n.args[0], it)
 	if !first.Exists() {
@@ -177,6 +179,7 @@ func (b *binding) get(p path, it item.Item) item.Value {
 // equal compares two values; a missing one equals nothing, not even another.
 func equal(a, b item.Value) bool { return a.Exists() && item.Equal(a, b) }
 
+// beginsWith tells whether a string or binary begins with the prefix.
 func beginsWith(v, prefix item.Value) bool {
 	t := v.Type()
 	return (t == item.S || t == item.B) && prefix.Type() == t && bytes.HasPrefix(v.Bytes(), prefix.Bytes())

@@ -36,4 +36,5 @@ type Error struct {
 	Empty bool
 }
 
+// Error returns the message.
 func (e *Error) Error() string { return e.Message }

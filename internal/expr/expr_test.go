@@ -78,6 +78,7 @@ func TestErrorTypes(t *testing.T) {
 	}
 }
 
+// number returns an N.
 func number(t *testing.T, text string) item.Value {
 	t.Helper()
 	n, err := item.Number(text)

@@ -111,6 +111,7 @@ func FuzzRun(f *testing.F) {
 	})
 }
 
+// verify reports an item that is not sound.
 func verify(t *testing.T, text string, it item.Item) {
 	t.Helper()
 	if !it.Exists() {

@@ -8,6 +8,7 @@ import (
 // tokenKind is the kind of a token.
 type tokenKind uint8
 
+// The kinds. The parser counts on comparisons being in the order of their operators.
 const (
 	tokenEnd     tokenKind = iota // the end of the text
 	tokenIllegal                  // one character that begins no token
@@ -150,6 +151,8 @@ func wordEnd(text string, pos int) int {
 	}
 	return pos
 }
+
+// The classes of characters.
 
 func isBlank(c byte) bool  { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }

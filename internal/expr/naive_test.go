@@ -17,6 +17,7 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
+// seedFlag makes a random test run again as it ran.
 var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 takes the time")
 
 // naive builds random expressions together with what they mean, in terms of plain Go values: string, *big.Rat, []byte,
@@ -40,6 +41,7 @@ type missing struct{}
 // attributes are the top-level names; some of them are usually there.
 var attributes = []string{"a", "b", "c", "l", "m", "x.y"}
 
+// newNaive seeds the random numbers and prints the seed.
 func newNaive(t *testing.T) *naive {
 	seed := *seedFlag
 	if seed == 0 {
@@ -49,6 +51,7 @@ func newNaive(t *testing.T) *naive {
 	return &naive{Rand: rand.New(rand.NewPCG(seed, 0)), t: t}
 }
 
+// value returns a random value with so many levels of lists and maps at most.
 func (n *naive) value(depth int) any {
 	switch k := n.IntN(12); {
 	case k < 3:
@@ -77,6 +80,7 @@ func (n *naive) value(depth int) any {
 	return m
 }
 
+// set returns a random set.
 func (n *naive) set() set {
 	kind := []string{"SS", "NS"}[n.IntN(2)]
 	all := map[string][]string{"SS": {"a", "ab", "b"}, "NS": {"-1", "0", "0.5", "1", "2"}}[kind]
@@ -87,6 +91,7 @@ func (n *naive) set() set {
 	return set{kind, members}
 }
 
+// item returns a random item.
 func (n *naive) item() map[string]any {
 	m := map[string]any{"l": []any{n.value(1), n.value(2)}, "m": map[string]any{"a": n.value(1)}}
 	for _, name := range attributes {
@@ -130,6 +135,7 @@ func (n *naive) encode(v any) item.Value {
 	return item.Map(n.entries(v.(map[string]any)))
 }
 
+// entries encodes the members of a map.
 func (n *naive) entries(m map[string]any) []item.Entry {
 	var entries []item.Entry
 	for name, v := range m {
@@ -200,6 +206,7 @@ type operand struct {
 	eval func(map[string]any) any
 }
 
+// operand returns a random operand of a condition.
 func (n *naive) operand() operand {
 	switch n.IntN(5) {
 	case 0:
@@ -213,6 +220,7 @@ func (n *naive) operand() operand {
 	return operand{text, path, func(it map[string]any) any { return get(it, path) }}
 }
 
+// naiveSize is size().
 func naiveSize(v any) any {
 	n := 0
 	switch v := v.(type) {
@@ -237,6 +245,7 @@ func naiveSize(v any) any {
 	return big.NewRat(int64(n), 1)
 }
 
+// naiveEqual is "=".
 func naiveEqual(a, b any) bool {
 	if a == (missing{}) || b == (missing{}) {
 		return false
@@ -274,6 +283,7 @@ func naiveOrder(a, b any) int {
 	return 2
 }
 
+// naiveContains is contains().
 func naiveContains(v, part any) bool {
 	switch x := v.(type) {
 	case string:
@@ -298,6 +308,7 @@ func naiveContains(v, part any) bool {
 	return false
 }
 
+// naiveType is the type's tag, or "" for what is missing.
 func naiveType(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -320,6 +331,7 @@ func naiveType(v any) string {
 	return ""
 }
 
+// condition is a text and what it is for an item.
 type condition struct {
 	text string
 	eval func(map[string]any) bool
@@ -550,6 +562,7 @@ func naiveApply(it map[string]any, changes []naiveChange) (any, bool) {
 	return naiveDrop(root), true
 }
 
+// naiveClone copies lists and maps.
 func naiveClone(v any) any {
 	switch v := v.(type) {
 	case []any:

@@ -89,10 +89,12 @@ func (p *Params) CheckUnused() error {
 	return nil
 }
 
+// unusedError is the error for entries that no expression uses.
 func unusedError(parameter string, keys []string) error {
 	return &Error{Message: "Value provided in " + parameter + " unused in expressions: keys: {" + strings.Join(keys, ", ") + "}"}
 }
 
+// isUsed tells whether entry i is marked.
 func isUsed(used []bool, i int) bool { return i < len(used) && used[i] }
 
 // use marks entry i.
@@ -178,6 +180,7 @@ func (b *binding) bind(t *tree, p *Params) string {
 	return "An expression attribute value used in expression is not defined; attribute value: " + missingValue.key
 }
 
+// bindNames looks the names up, and returns the first one that is not there.
 func (b *binding) bindNames(t *tree, p *Params) (missing *placeholder) {
 	if len(t.names) == 0 {
 		return nil
@@ -197,6 +200,7 @@ func (b *binding) bindNames(t *tree, p *Params) (missing *placeholder) {
 	return nil
 }
 
+// bindValues looks the values up, and returns the first one that is not there.
 func (b *binding) bindValues(t *tree, p *Params) (missing *placeholder) {
 	if len(t.values) == 0 {
 		return nil

@@ -166,6 +166,7 @@ func (p *parser) require(have, want form) {
 // or reads conditions joined by OR, or, where that may be in parentheses, an operand.
 func (p *parser) or() (*node, form) { return p.chain(tokenOr, opOr, p.and) }
 
+// and reads conditions joined by AND.
 func (p *parser) and() (*node, form) { return p.chain(tokenAnd, opAnd, p.not) }
 
 // chain reads what read reads, or several of them joined by the operator.
@@ -185,6 +186,7 @@ func (p *parser) chain(kind tokenKind, o op, read func() (*node, form)) (*node, 
 	return all, formCondition
 }
 
+// not reads a condition with any number of NOTs before it: they bind closer than AND, and less than comparisons.
 func (p *parser) not() (*node, form) {
 	if !p.accept(tokenNot) {
 		return p.comparison()
@@ -275,6 +277,7 @@ func (p *parser) operands(list []*node) []*node {
 	return list
 }
 
+// call reads a function and its operands, of which there is one at least.
 func (p *parser) call() *node {
 	n := p.node(opUnknown)
 	n.function = p.expect(tokenWord)
@@ -287,6 +290,7 @@ func (p *parser) call() *node {
 	return n
 }
 
+// value reads a :value.
 func (p *parser) value() *node {
 	n := p.node(opValue)
 	pos := p.tok.start
@@ -294,6 +298,7 @@ func (p *parser) value() *node {
 	return n
 }
 
+// path reads a document path.
 func (p *parser) path() path {
 	steps := path{p.name()}
 	for {
@@ -384,6 +389,7 @@ func (p *parser) update() {
 	}
 }
 
+// action reads one action of a section.
 func (p *parser) action(s section) {
 	a := action{section: s, path: p.path()}
 	switch s {

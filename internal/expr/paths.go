@@ -10,18 +10,21 @@ import (
 )
 
 // pathTree is a set of document paths, merged where they begin alike. Names come before indexes below one node, both in
-// order; after checkPaths there is only one kind of them.
+// order; once buildPaths is content there is only one kind of them.
 type pathTree struct {
 	name  string
 	index int // of a list element, or -1 for a name
 	path  int // the number of the path that ends here, or -1
 	first int // the number of the first path that goes through or ends here
 	kids  []*pathTree
+
+	few [2]*pathTree // where kids lie if they are few
 }
 
 // pathError is what DynamoDB finds wrong with two paths.
 type pathError uint8
 
+// The findings.
 const (
 	pathsFine pathError = iota
 	pathsOverlap
@@ -31,10 +34,15 @@ const (
 // buildPaths merges n paths. It returns a message if two of them overlap or, else, conflict: for the first path that
 // does so with one before it.
 func (b *binding) buildPaths(n int, path func(int) path) (*pathTree, string) {
-	root := &pathTree{index: -1, path: -1}
-	conflict := ""
+	steps := 1
 	for i := range n {
-		problem, other := root.add(b, path(i), i)
+		steps += len(path(i))
+	}
+	nodes := make([]pathTree, 1, steps) // all of them: never more than steps, so they do not move
+	nodes[0] = pathTree{index: -1, path: -1}
+	root, conflict := &nodes[0], ""
+	for i := range n {
+		problem, other := root.add(b, path(i), i, &nodes)
 		switch {
 		case problem == pathsOverlap:
 			return nil, b.twoPaths("overlap", path(other), path(i))
@@ -51,9 +59,9 @@ func (b *binding) twoPaths(problem string, one, two path) string {
 		b.pathText(one) + ", path two: " + b.pathText(two)
 }
 
-// add merges path number i. It reports the first path that it overlaps (one is a part of the other) or conflicts with
+// add merges path number i, with nodes for new nodes. It reports the first path that it overlaps (one is a part of the other) or conflicts with
 // (one takes for a map what the other takes for a list).
-func (t *pathTree) add(b *binding, p path, i int) (problem pathError, other int) {
+func (t *pathTree) add(b *binding, p path, i int, nodes *[]pathTree) (problem pathError, other int) {
 	for _, s := range p {
 		if t.path >= 0 {
 			return pathsOverlap, t.path
@@ -65,7 +73,7 @@ func (t *pathTree) add(b *binding, p path, i int) (problem pathError, other int)
 				}
 			}
 		}
-		t = t.kid(b, s, i)
+		t = t.kid(b, s, i, nodes)
 	}
 	if t.path >= 0 || len(t.kids) > 0 {
 		return pathsOverlap, t.first
@@ -75,7 +83,7 @@ func (t *pathTree) add(b *binding, p path, i int) (problem pathError, other int)
 }
 
 // kid returns the node one step below t, which it adds if there is none.
-func (t *pathTree) kid(b *binding, s step, i int) *pathTree {
+func (t *pathTree) kid(b *binding, s step, i int, nodes *[]pathTree) *pathTree {
 	name := ""
 	if s.index < 0 {
 		name = b.name(s)
@@ -87,7 +95,11 @@ func (t *pathTree) kid(b *binding, s step, i int) *pathTree {
 		return cmp.Compare(kid.index, index)
 	})
 	if !ok {
-		t.kids = slices.Insert(t.kids, at, &pathTree{name: name, index: s.index, path: -1, first: i})
+		*nodes = append(*nodes, pathTree{name: name, index: s.index, path: -1, first: i})
+		if t.kids == nil {
+			t.kids = t.few[:0]
+		}
+		t.kids = slices.Insert(t.kids, at, &(*nodes)[len(*nodes)-1])
 	}
 	return t.kids[at]
 }
@@ -147,6 +159,7 @@ func (t *pathTree) pickValue(v item.Value) item.Value {
 	return item.Value{}
 }
 
+// pickElements is pickValue for a list; the elements come out in the order of their indexes, without gaps.
 func (t *pathTree) pickElements(v item.Value) item.Value {
 	var elements []item.Value
 	kids, i := t.kids, 0

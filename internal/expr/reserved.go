@@ -50,6 +50,7 @@ const reservedWords = "ABORT ABSOLUTE ACTION ADD AFTER AGENT AGGREGATE ALL ALLOC
 // maxReservedBytes is the length of the longest reserved word.
 const maxReservedBytes = 14
 
+// reservedSet is reservedWords to look words up in. Most processes parse few texts, so it waits for the first.
 var reservedSet = sync.OnceValue(func() map[string]struct{} {
 	set := make(map[string]struct{}, 573)
 	for word := range strings.FieldsSeq(reservedWords) {

@@ -41,6 +41,7 @@ type testFile struct {
 	items  []item.Item
 }
 
+// run runs one command.
 func (f *testFile) run(t *testing.T, d *datadriven.TestData) string {
 	f.t = t
 	run, ok := map[string]func(*datadriven.TestData, string) string{
@@ -120,6 +121,7 @@ func (f *testFile) parse(d *datadriven.TestData, text string) string {
 	return lispTree(tree)
 }
 
+// lispTree prints a tree with the operators first.
 func lispTree(t *tree) string {
 	var parts []string
 	switch t.kind {
@@ -141,6 +143,7 @@ func lispTree(t *tree) string {
 	return strings.Join(parts, " ")
 }
 
+// lispNode prints a node so.
 func lispNode(t *tree, n *node) string {
 	switch n.op {
 	case opPath:
@@ -158,6 +161,7 @@ func lispNode(t *tree, n *node) string {
 	return "(" + name + ")"
 }
 
+// lispPath prints a path as written.
 func lispPath(p path) string {
 	var b strings.Builder
 	p.print(&b)
@@ -176,6 +180,7 @@ func (f *testFile) condition(_ *datadriven.TestData, text string) string {
 	return f.holds(c)
 }
 
+// holds prints what a bound condition is on each item.
 func (f *testFile) holds(c *Condition) string {
 	var results []string
 	for _, it := range f.items {
@@ -184,6 +189,7 @@ func (f *testFile) holds(c *Condition) string {
 	return strings.Join(results, " ")
 }
 
+// attributes prints the top-level names of a filter or projection.
 func (f *testFile) attributes(_ *datadriven.TestData, text string) string {
 	if c, err := f.cache.Condition(KindFilter, text, &f.params); err == nil {
 		return fmt.Sprintf("%q", c.Attributes())
@@ -195,6 +201,7 @@ func (f *testFile) attributes(_ *datadriven.TestData, text string) string {
 	return fmt.Sprintf("%q", p.Attributes())
 }
 
+// keyCondition prints the parts of a key condition.
 func (f *testFile) keyCondition(_ *datadriven.TestData, text string) string {
 	k, err := f.cache.KeyCondition(text, &f.params)
 	if err != nil {
@@ -211,6 +218,7 @@ func (f *testFile) keyCondition(_ *datadriven.TestData, text string) string {
 	return strings.Join(parts, "; ")
 }
 
+// projection prints each item cut down.
 func (f *testFile) projection(_ *datadriven.TestData, text string) string {
 	p, err := f.cache.Projection(text, &f.params)
 	if err != nil {
@@ -219,10 +227,12 @@ func (f *testFile) projection(_ *datadriven.TestData, text string) string {
 	return f.project(p)
 }
 
+// attributesToGet takes names, and does as projection.
 func (f *testFile) attributesToGet(_ *datadriven.TestData, text string) string {
 	return f.project(NewProjection(strings.Fields(text)))
 }
 
+// project prints each item cut down by a bound projection.
 func (f *testFile) project(p *Projection) string {
 	var results []string
 	for _, it := range f.items {
@@ -241,6 +251,7 @@ func (f *testFile) update(_ *datadriven.TestData, text string) string {
 	return f.apply(u)
 }
 
+// apply prints what a bound update does to each item.
 func (f *testFile) apply(u *Update) string {
 	var results []string
 	for _, it := range f.items {
@@ -297,6 +308,7 @@ func (f *testFile) returns(_ *datadriven.TestData, text string) string {
 	return strings.Join(results, "; ")
 }
 
+// targets prints the targets and costs of an update.
 func (f *testFile) targets(_ *datadriven.TestData, text string) string {
 	u, err := f.cache.Update(text, &f.params)
 	if err != nil {
@@ -398,6 +410,7 @@ func members(t *testing.T, text string) []member {
 	return list
 }
 
+// decodeJSON decodes any JSON, numbers as texts.
 func decodeJSON(t *testing.T, text string) any {
 	t.Helper()
 	decoder := json.NewDecoder(strings.NewReader(text))
@@ -409,6 +422,7 @@ func decodeJSON(t *testing.T, text string) any {
 	return v
 }
 
+// testItem reads an item.
 func testItem(t *testing.T, text string) item.Item {
 	t.Helper()
 	if text == "missing" {
@@ -417,6 +431,7 @@ func testItem(t *testing.T, text string) item.Item {
 	return item.New(testEntries(t, decodeJSON(t, text).(map[string]any)))
 }
 
+// testEntries turns decoded JSON into entries.
 func testEntries(t *testing.T, m map[string]any) []item.Entry {
 	t.Helper()
 	var entries []item.Entry
@@ -461,6 +476,7 @@ func testValue(t *testing.T, v any) item.Value {
 	return item.Map(testEntries(t, m))
 }
 
+// testBytes decodes base64.
 func testBytes(t *testing.T, v any) []byte {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(v.(string))

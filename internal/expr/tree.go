@@ -57,6 +57,7 @@ type action struct {
 // section is a clause of an update.
 type section uint8
 
+// The sections.
 const (
 	sectionSet section = iota
 	sectionRemove
@@ -73,6 +74,7 @@ func (s section) String() string {
 // op is what a node does.
 type op uint8
 
+// The operations: operands, conditions, sums, functions.
 const (
 	opPath op = iota
 	opValue
@@ -111,6 +113,7 @@ var opNames = [...]string{
 	opNotContains: "not_contains",
 }
 
+// String returns the operator or function as messages print it.
 func (o op) String() string { return opNames[o] }
 
 // isCall tells whether o is a function.
@@ -169,6 +172,7 @@ func (t *tree) printAction(b *strings.Builder, i int) {
 	}
 }
 
+// print appends the path as written.
 func (p path) print(b *strings.Builder) {
 	for i, s := range p {
 		switch {
@@ -182,6 +186,7 @@ func (p path) print(b *strings.Builder) {
 	}
 }
 
+// print appends the node as written.
 func (n *node) print(t *tree, b *strings.Builder) {
 	if n.parens {
 		b.WriteByte('(')
@@ -215,6 +220,7 @@ func (n *node) print(t *tree, b *strings.Builder) {
 	}
 }
 
+// printNodes appends nodes with the separator between them.
 func printNodes(t *tree, b *strings.Builder, nodes []*node, separator string) {
 	for i, n := range nodes {
 		if i > 0 {

@@ -21,6 +21,7 @@ type Update struct {
 // RuntimeError is an update that cannot be applied to the item it met. Message is DynamoDB's text.
 type RuntimeError struct{ Message string }
 
+// Error returns the message.
 func (e *RuntimeError) Error() string { return e.Message }
 
 // What an update can meet in an item.
@@ -83,6 +84,7 @@ func (u *Update) areDistinct() bool {
 	return true
 }
 
+// buildPaths merges the targets, and returns the message if that fails.
 func (u *Update) buildPaths() (message string) {
 	u.paths, message = u.binding.buildPaths(len(u.actions), func(i int) path { return u.actions[i].path })
 	return message
@@ -105,10 +107,12 @@ func (u *Update) checkAction(a *action) string {
 	return ""
 }
 
+// sectionType is the message for a value of a type that ADD or DELETE does not take.
 func sectionType(s section, t item.Type) string {
 	return "Incorrect operand type for operator or function; operator: " + s.String() + ", operand type: " + t.LongName()
 }
 
+// isSet tells whether the type is a set's.
 func isSet(t item.Type) bool { return t == item.SS || t == item.NS || t == item.BS }
 
 // checkOperandTypes checks an operand and those in it, inner ones first.
@@ -193,7 +197,7 @@ func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 	if err != nil {
 		return item.Item{}, err
 	}
-	changes := make([]item.Entry, 0, len(u.paths.kids))
+	changes := u.changes[:0]
 	for _, kid := range u.paths.kids {
 		v, err := kid.change(base.Get(kid.name), results)
 		if err != nil {
@@ -234,6 +238,7 @@ func (u *Update) results(old item.Item) ([]item.Value, error) {
 	return results, nil
 }
 
+// nestingMessage is DynamoDB's text for lists and maps nested too deep.
 const nestingMessage = "Nesting Levels have exceeded supported limits: " +
 	"Attributes in the item have nested levels beyond supported limit"
 
@@ -311,6 +316,7 @@ func (u *Update) evaluate(n *node, old item.Item) (item.Value, error) {
 	return appendLists(left, right), nil
 }
 
+// appendLists returns the elements of a, then those of b.
 func appendLists(a, b item.Value) item.Value {
 	elements := make([]item.Value, 0, a.Len()+b.Len())
 	for e := range a.Elements() {
@@ -365,19 +371,14 @@ func (t *pathTree) changeList(v item.Value, results []item.Value) (item.Value, e
 	return item.List(elements), nil
 }
 
+// changeMap walks entries and kids together: both are in the order of their names.
 func (t *pathTree) changeMap(v item.Value, results []item.Value) (item.Value, error) {
 	entries := make([]item.Entry, 0, v.Len()+len(t.kids))
 	kids := t.kids
-	put := func(name string, e item.Value, kid *pathTree) error {
-		e, err := kid.change(e, results)
-		if err == nil && e.Exists() {
-			entries = append(entries, item.Entry{Name: name, Value: e})
-		}
-		return err
-	}
+	var err error
 	for name, e := range v.Entries() {
 		for len(kids) > 0 && kids[0].name < name {
-			if err := put(kids[0].name, item.Value{}, kids[0]); err != nil {
+			if entries, err = kids[0].appendChange(entries, item.Value{}, results); err != nil {
 				return item.Value{}, err
 			}
 			kids = kids[1:]
@@ -386,17 +387,26 @@ func (t *pathTree) changeMap(v item.Value, results []item.Value) (item.Value, er
 			entries = append(entries, item.Entry{Name: name, Value: e})
 			continue
 		}
-		if err := put(name, e, kids[0]); err != nil {
+		if entries, err = kids[0].appendChange(entries, e, results); err != nil {
 			return item.Value{}, err
 		}
 		kids = kids[1:]
 	}
 	for _, kid := range kids {
-		if err := put(kid.name, item.Value{}, kid); err != nil {
+		if entries, err = kid.appendChange(entries, item.Value{}, results); err != nil {
 			return item.Value{}, err
 		}
 	}
 	return item.Map(entries), nil
+}
+
+// appendChange appends this node's entry of a map after the change from v, unless that removes it.
+func (t *pathTree) appendChange(entries []item.Entry, v item.Value, results []item.Value) ([]item.Entry, error) {
+	v, err := t.change(v, results)
+	if err == nil && v.Exists() {
+		entries = append(entries, item.Entry{Name: t.name, Value: v})
+	}
+	return entries, err
 }
 
 // UpdatedOld returns the parts of the old item that the update names, for ReturnValues UPDATED_OLD: a missing Item if
