@@ -26,6 +26,7 @@ type readRequest struct {
 
 	read       db.Read
 	projection *expr.Projection // nil: whole rows
+	plain      bool             // the projection is of whole attributes
 }
 
 // member decodes a member that both operations have.
@@ -94,12 +95,13 @@ func (r *readRequest) bindFilter(c *call) error {
 func (r *readRequest) bindProjection(c *call) error {
 	if !r.projectionText.Set {
 		if r.attributesToGet.Set {
-			r.projection = expr.NewProjection(r.attributesToGet.V)
+			r.projection, r.plain = expr.NewProjection(r.attributesToGet.V), true
 		}
 		return nil
 	}
 	projection, err := c.db.Expressions().Projection(r.projectionText.V, &c.params)
 	r.projection = projection
+	r.plain = !strings.ContainsAny(r.projectionText.V, ".[") // placeholders stand for one name, whatever is in it
 	return words{}.expression(err)
 }
 
@@ -237,15 +239,38 @@ func countOnly(item.Item) (more bool, err error) { return true, nil }
 func (r *readRequest) emit(c *call) func(item.Item) (bool, error) {
 	begin := len(c.out)
 	return func(it item.Item) (bool, error) {
-		if r.projection != nil {
-			it = r.projection.Apply(it)
-		}
 		if len(c.out) > begin {
 			c.out = append(c.out, ',')
 		}
-		c.out = it.AppendJSON(c.out)
+		switch {
+		case r.projection == nil:
+			c.out = it.AppendJSON(c.out)
+		case r.plain:
+			c.attributes(it, r.projection.Attributes())
+		default:
+			c.out = r.projection.Apply(it).AppendJSON(c.out)
+		}
 		return len(c.out)-begin < maxPageBytes, nil
 	}
+}
+
+// attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without making an item of them. The
+// names are sorted, as the attributes are.
+func (c *call) attributes(it item.Item, names []string) {
+	c.open()
+	for name, v := range it.Attributes() {
+		for len(names) > 0 && names[0] < name {
+			names = names[1:]
+		}
+		if len(names) == 0 {
+			break
+		}
+		if names[0] == name {
+			c.keyQuoted(name)
+			c.out = v.AppendJSON(c.out)
+		}
+	}
+	c.close()
 }
 
 // atMostOne tells whether this is a Query of a table without a sort key. Such a read has no LastEvaluatedKey, whatever its
