@@ -393,3 +393,75 @@ func TestHostile(t *testing.T) {
 		}
 	}
 }
+
+// TestManyLegacyUpdates has more actions than look each attribute up.
+func TestManyLegacyUpdates(t *testing.T) {
+	var updates []LegacyUpdate
+	var entries []item.Entry
+	for i := range maxOperators + 100 {
+		name := fmt.Sprintf("a%d", i)
+		updates = append(updates, LegacyUpdate{Attribute: name, Action: ADD, Value: item.Int(1)})
+		if i%3 == 0 {
+			entries = append(entries, item.Entry{Name: name, Value: item.Int(int64(i))})
+		}
+	}
+	u := NewLegacyUpdate(updates)
+	for range 2 { // an update may be applied again
+		for _, old := range []item.Item{item.New(entries), {}} {
+			updated, err := u.Apply(old, old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range updates {
+				want := int64(1)
+				if old.Exists() && i%3 == 0 {
+					want += int64(i)
+				}
+				if got := updated.Get(updates[i].Attribute); !item.Equal(got, item.Int(want)) {
+					t.Fatalf("%s is %s, want %d", updates[i].Attribute, got.AppendText(nil), want)
+				}
+			}
+			if got := u.UpdatedNew(old, updated); !item.SameAttributes(got, updated) {
+				t.Errorf("UPDATED_NEW has %d attributes, want %d", got.Len(), updated.Len())
+			}
+		}
+	}
+}
+
+// TestAllocations holds what requests with cached expressions cost.
+func TestAllocations(t *testing.T) {
+	it, cache := benchItem(), NewCache(1<<20)
+	p := &Params{
+		Names:  []Name{{"#f", "attribute4"}},
+		Values: []Value{{":o", it.Get("attribute4")}, {":p", item.String("p")}, {":s", item.String("s")}},
+	}
+	condition, err := cache.Condition(KindFilter, "attribute1 = :o OR NOT (attribute2 < :p AND begins_with(sk, :s)) OR #f IN (:p, :s)", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	projection, err := cache.Projection("pk, sk, #f", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update, err := cache.Update("SET #f = :o", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		what string
+		want float64
+		run  func()
+	}{
+		{"binding a condition", 1, func() { cache.Condition(KindFilter, "#f = :o", p) }},
+		{"evaluating one", 0, func() { benchHolds = condition.Holds(it) }},
+		{"binding a key condition", 1, func() { cache.KeyCondition("pk = :p AND sk BETWEEN :o AND :s", p) }},
+		{"binding a projection", 1, func() { cache.Projection("pk, sk, #f", p) }},
+		{"applying one", 1, func() { benchGot = projection.Apply(it) }},
+		{"binding an update", 1, func() { cache.Update("SET #f = :o", p) }},
+		{"applying one", 1, func() { benchGot, _ = update.Apply(it, it) }},
+	} {
+		if got := testing.AllocsPerRun(100, test.run); got > test.want {
+			t.Errorf("%s takes %v allocations, want %v", test.what, got, test.want)
+		}
+	}
+}
