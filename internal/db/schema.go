@@ -50,6 +50,8 @@ type Descriptor struct {
 	// BusyUntil is when a change that takes --table-delay ends: until then the table is CREATING, UPDATING or DELETING as Busy says.
 	BusyUntil time.Time
 	Busy      string
+	// BusyWith is what UPDATING is about, in words of the API's own, for its errors about changes that collide.
+	BusyWith string
 
 	Attributes []AttributeDefinition // sorted by name
 	Keys       []KeyElement
