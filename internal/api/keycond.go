@@ -164,7 +164,7 @@ func checkKeyTypes(t *db.Table, keys []db.KeyElement, placed *placedParts) error
 		}
 		want := t.AttributeType(k.Name)
 		for _, v := range placed[i].Values {
-			if v.Type() != want || placed[i].Operator == expr.BEGINS_WITH && want == item.N {
+			if v.Type() != want {
 				return validation(invalid + "Condition parameter type does not match schema type")
 			}
 		}

@@ -441,6 +441,31 @@ func TestBackfilling(t *testing.T) {
 	}
 }
 
+// FuzzRead holds that no request makes Query or Scan fail in a way that is ours, and that every answer is JSON.
+func FuzzRead(f *testing.F) {
+	s := newService(f)
+	s.create(f, "T", "a:S b:N", "lsi Loc a:S c:B INCLUDE id", "gsi Glo g:S h:N ALL", "gsi Mul g:S k:S:HASH c:B h:N INCLUDE id")
+	for i := range 4 {
+		s.put(f, fmt.Sprintf(`"id":{"S":"%d"},"a":{"S":"h"},"b":{"N":"%d"},"c":{"B":"AA=="},"g":{"S":"h"},"h":{"N":"%d"},"k":{"S":"h"}`, i, i, i))
+	}
+	for _, r := range walkReads {
+		f.Add(r.op == "Query", "{"+r.members+"}")
+		f.Add(r.op == "Query", "{"+r.members+`,"Limit":1,"ExclusiveStartKey":{"a":{"S":"h"},"b":{"N":"1"}}}`)
+	}
+	f.Add(true, `{"TableName":"T","IndexName":"Mul","KeyConditions":{"g":{"ComparisonOperator":"EQ","AttributeValueList":[{"S":"h"}]},"k":{"ComparisonOperator":"EQ","AttributeValueList":[{"S":"h"}]},"c":{"ComparisonOperator":"BEGINS_WITH","AttributeValueList":[{"B":"AA=="}]}},"QueryFilter":{"id":{"ComparisonOperator":"NE","AttributeValueList":[{"S":"1"}]}},"ExclusiveStartKey":{"g":{"S":"h"},"k":{"S":"h"},"c":{"B":"AA=="},"h":{"N":"1"},"a":{"S":"h"},"b":{"N":"1"}},"AttributesToGet":["id"],"ScanIndexForward":false,"ReturnConsumedCapacity":"INDEXES"}`)
+	f.Add(false, `{"TableName":"T","IndexName":"Glo","Segment":1,"TotalSegments":2,"FilterExpression":"size(#i) > :n","ExpressionAttributeNames":{"#i":"id"},"ExpressionAttributeValues":{":n":{"N":"0"}},"ProjectionExpression":"id","Select":"SPECIFIC_ATTRIBUTES"}`)
+	f.Fuzz(func(t *testing.T, query bool, body string) {
+		op := "Scan"
+		if query {
+			op = "Query"
+		}
+		status, answer := s.call(t, op, body)
+		if status != 200 && status != 400 || !json.Valid([]byte(answer)) {
+			t.Errorf("%s %s: %d %s", op, body, status, answer)
+		}
+	})
+}
+
 // TestReadAllocations holds that the memory a page takes does not depend on the number of its items.
 func TestReadAllocations(t *testing.T) {
 	s := newService(t)
