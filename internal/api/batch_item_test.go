@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 )
 
@@ -29,12 +28,7 @@ type batchAnswer struct {
 func batchTable(t *testing.T, n int, v string) *testService {
 	t.Helper()
 	s := newService(t)
-	d := &db.Descriptor{Namespace: db.DefaultNamespace, Name: "T", Billing: "PAY_PER_REQUEST"}
-	d.Attributes = []db.AttributeDefinition{{Name: "a", Type: item.S}}
-	d.Keys = []db.KeyElement{{Name: "a"}}
-	if _, err := s.db.Create(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
+	s.createTable(t, "T", false)
 	for i := 1; i <= n; i++ {
 		s.must(t, "PutItem", fmt.Sprintf(`{"TableName":"T","Item":{"a":{"S":"%d"},"v":%s}}`, i, v))
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-
-	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 )
 
 // BenchmarkItem measures the item operations from request bytes to answer bytes, on items of about 1 KB in memory.
@@ -25,12 +22,7 @@ func BenchmarkItem(b *testing.B) {
 	for _, test := range tests {
 		b.Run(test.name, func(b *testing.B) {
 			s := newService(b)
-			d := &db.Descriptor{Namespace: db.DefaultNamespace, Name: "T", Billing: "PAY_PER_REQUEST"}
-			d.Attributes = []db.AttributeDefinition{{Name: "a", Type: item.S}, {Name: "b", Type: item.N}}
-			d.Keys = []db.KeyElement{{Name: "a"}, {Name: "b", Range: true}}
-			if _, err := s.db.Create(context.Background(), d); err != nil {
-				b.Fatal(err)
-			}
+			s.createTable(b, "T", true)
 			s.must(b, "PutItem", `{"TableName":"T","Item":`+it+`}`)
 			r := &Request{Target: targetPrefix + test.op, Body: []byte(test.body)}
 			var out []byte
