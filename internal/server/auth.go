@@ -21,8 +21,9 @@ var (
 // signer is who signed a request and for which region. Either may be empty where the credential does not say.
 type signer struct{ key, region string }
 
-// authenticate checks that the request has all parts of a signature, and returns who says to have made it. Any
-// credentials will do: the signature itself is not verified.
+// authenticate checks that a signature, if there is one, has all its parts, and returns who says to have made it. Any
+// credentials will do: the signature itself is not verified. As long as that is so, a request that is not signed at all is
+// nobody's, and is answered (AWS would miss its token), so that a plain HTTP client can be used.
 func authenticate(r *http.Request) (signer, error) {
 	header := one(r.Header, "Authorization")
 	if r.URL.RawQuery != "" {
@@ -32,6 +33,9 @@ func authenticate(r *http.Request) (signer, error) {
 			}
 			return inQuery(query)
 		}
+	}
+	if len(r.Header["Authorization"]) == 0 {
+		return signer{}, nil
 	}
 	if !strings.HasPrefix(header, "AWS4-") {
 		return signer{}, errUnsigned
