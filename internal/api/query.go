@@ -209,7 +209,8 @@ func (q *queryRequest) checkFilterKeys() error {
 
 // checkFilterProjected reports a filter on attributes that the index does not hold. Nothing is fetched from the table for the
 // sake of a filter, and so Query refuses it, for local indexes too, whatever it returns; only a Scan takes such attributes
-// as missing. (Seen in answers of the service that clients quote; not in AWS's documentation.)
+// as missing. (Answers of the service: issue 377 of sensedeep/dynamodb-onetable for a global index, issue 1195 of
+// dynamodb-toolbox for a local one. AWS's documentation does not say it.)
 func (q *queryRequest) checkFilterProjected() error {
 	if q.read.Filter == nil || q.read.Index == nil {
 		return nil
