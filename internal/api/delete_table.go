@@ -1,0 +1,63 @@
+package api
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+)
+
+// deleteTable answers DeleteTable.
+func (c *call) deleteTable() error {
+	r := new(tableRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	name := bareTableName(r.table.V)
+	t, err := c.db.Delete(c.ctx, db.DefaultNamespace, name, func(t *db.Table) error { return checkDelete(t, c.db.Now()) })
+	if errors.Is(err, db.ErrTableNotFound) {
+		return errNoTable(name)
+	}
+	if err != nil {
+		return err
+	}
+	d := newDescription(t, c.db.Now())
+	d.status, d.brief = statusDeleting, true
+	d.index = deletedIndex
+	c.describe("TableDescription", d)
+	return nil
+}
+
+// deletedIndex is a global index as DeleteTable shows it.
+func deletedIndex(x *db.Index) describedIndex {
+	return describedIndex{status: statusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
+}
+
+// checkDelete tells why the table cannot be deleted now (tables.md §7.3, §7.4).
+func checkDelete(t *db.Table, now time.Time) error {
+	switch t.Status(now) {
+	case statusCreating:
+		return inUse("Table is being created: " + t.Name)
+	case statusDeleting:
+		return inUse("Table is being deleted: " + t.Name)
+	}
+	for i := range t.Indexes {
+		if status, _ := t.IndexStatus(&t.Indexes[i], now); status != statusActive {
+			return inUse("Cannot delete table while indexes are being created, updated, or deleted.")
+		}
+	}
+	if t.Status(now) == statusUpdating {
+		if strings.HasPrefix(t.BusyWith, "STREAM") {
+			return inUse("Cannot delete table while stream is being enabled/disabled.")
+		}
+		return inUse("Table: " + t.Name + " is in the process of being updated.")
+	}
+	if t.DeletionProtection {
+		return validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+	}
+	return nil
+}

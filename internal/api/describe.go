@@ -1,0 +1,333 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// description is a TableDescription to be written. CreateTable, DescribeTable, UpdateTable and DeleteTable show the same
+// thing in four forms (tables.md §7.2): each makes a newDescription and changes what it shows differently.
+type description struct {
+	t        *db.Table
+	now      time.Time
+	status   string
+	brief    bool           // DeleteTable: neither schema nor settings
+	noSince  bool           // BillingModeSummary without its time
+	sse      string         // SSEDescription's Status
+	warm     *describedWarm // nil: not shown
+	onDemand *db.OnDemand
+	index    func(x *db.Index) describedIndex
+	sizes    map[string]size // of indexes by name, where the present ones are not meant
+}
+
+// size is the number of rows and their bytes.
+type size struct{ items, bytes int64 }
+
+// describedWarm is a WarmThroughput with its Status.
+type describedWarm struct {
+	db.Warm
+	status string
+}
+
+// describedIndex is what is shown of a global index besides its definition.
+type describedIndex struct {
+	status      string
+	backfilling string // true, false, or empty: not shown
+	throughput  *db.Throughput
+	onDemand    *db.OnDemand
+	warm        *describedWarm // nil: not shown
+}
+
+// newDescription is a table as DescribeTable shows it.
+func newDescription(t *db.Table, now time.Time) *description {
+	status := t.Status(now)
+	return &description{
+		t: t, now: now, status: status, sse: "ENABLED",
+		warm:     &describedWarm{warmOf(t.Billing, t.Throughput, t.Warm), statusActive},
+		onDemand: cleared(t.OnDemand),
+		index: func(x *db.Index) describedIndex {
+			v := describedIndex{
+				throughput: &x.Throughput,
+				onDemand:   cleared(x.OnDemand),
+				warm:       &describedWarm{warmOf(t.Billing, x.Throughput, x.Warm), statusActive},
+			}
+			backfilling := false
+			v.status, backfilling = t.IndexStatus(x, now)
+			switch {
+			case status == statusDeleting:
+				v.status = statusDeleting
+			case v.status == statusCreating && x.State != db.StatePublic: // one that came with the table never shows it
+				v.backfilling = strconv.FormatBool(backfilling)
+			}
+			return v
+		},
+	}
+}
+
+// describe answers with a table's description under the member's name.
+func (c *call) describe(member string, d *description) {
+	c.open()
+	c.key(member)
+	c.tableDescription(d)
+	c.close()
+}
+
+// tableDescription appends a TableDescription.
+func (c *call) tableDescription(d *description) {
+	t := d.t
+	c.open()
+	if !d.brief {
+		c.definitions(usedAttributes(&t.Descriptor))
+	}
+	c.stringMember("TableName", t.Name)
+	if !d.brief {
+		c.keySchemaMember(t.Keys)
+	}
+	c.stringMember("TableStatus", d.status)
+	if !d.brief {
+		c.timeMember("CreationDateTime", t.Created)
+	}
+	c.throughputMember(&t.Throughput, d.now)
+	items, bytes := c.db.Counts(t, nil)
+	c.intMember("TableSizeBytes", bytes)
+	c.intMember("ItemCount", items)
+	c.stringMember("TableArn", c.tableARN(t.Name))
+	c.stringMember("TableId", t.UUID)
+	c.billingMember(d)
+	c.localIndexes(d)
+	c.globalIndexes(d)
+	if !d.brief {
+		c.settings(d)
+	}
+	c.key("DeletionProtectionEnabled")
+	c.out = strconv.AppendBool(c.out, t.DeletionProtection)
+	if !d.brief {
+		c.onDemandMember(d.onDemand)
+		c.warmMember(d.warm)
+	}
+	c.close()
+}
+
+// tableARN is the ARN of a table in the region of the call.
+func (c *call) tableARN(name string) string {
+	return "arn:aws:dynamodb:" + c.region + ":" + Account + ":table/" + name
+}
+
+// definitions appends AttributeDefinitions.
+func (c *call) definitions(as []db.AttributeDefinition) {
+	c.key("AttributeDefinitions")
+	c.out = append(c.out, '[')
+	for i, a := range as {
+		c.comma(i)
+		c.open()
+		c.stringMember("AttributeName", a.Name)
+		c.stringMember("AttributeType", a.Type.String())
+		c.close()
+	}
+	c.out = append(c.out, ']')
+}
+
+// keySchemaMember appends KeySchema.
+func (c *call) keySchemaMember(ks []db.KeyElement) {
+	c.key("KeySchema")
+	c.out = append(c.out, '[')
+	for i, k := range ks {
+		c.comma(i)
+		c.open()
+		c.stringMember("AttributeName", k.Name)
+		if k.Range {
+			c.stringMember("KeyType", "RANGE")
+		} else {
+			c.stringMember("KeyType", "HASH")
+		}
+		c.close()
+	}
+	c.out = append(c.out, ']')
+}
+
+// throughputMember appends ProvisionedThroughput.
+func (c *call) throughputMember(t *db.Throughput, now time.Time) {
+	c.key("ProvisionedThroughput")
+	c.open()
+	c.timeMember("LastIncreaseDateTime", t.LastIncrease)
+	c.timeMember("LastDecreaseDateTime", t.LastDecrease)
+	c.intMember("NumberOfDecreasesToday", decreasesToday(t, now))
+	c.intMember("ReadCapacityUnits", t.Read)
+	c.intMember("WriteCapacityUnits", t.Write)
+	c.close()
+}
+
+// billingMember appends BillingModeSummary: of a table that is or ever was on demand.
+func (c *call) billingMember(d *description) {
+	if d.t.Billing != payPerRequest && d.t.PayPerRequestSince.IsZero() {
+		return
+	}
+	c.key("BillingModeSummary")
+	c.open()
+	c.stringMember("BillingMode", d.t.Billing)
+	if !d.noSince {
+		c.timeMember("LastUpdateToPayPerRequestDateTime", d.t.PayPerRequestSince)
+	}
+	c.close()
+}
+
+// localIndexes appends LocalSecondaryIndexes, if there are any.
+func (c *call) localIndexes(d *description) {
+	c.indexes("LocalSecondaryIndexes", d, true, func(x *db.Index) {})
+}
+
+// globalIndexes appends GlobalSecondaryIndexes, if there are any.
+func (c *call) globalIndexes(d *description) {
+	c.indexes("GlobalSecondaryIndexes", d, false, func(x *db.Index) {
+		v := d.index(x)
+		c.stringMember("IndexStatus", v.status)
+		if v.backfilling != "" {
+			c.key("Backfilling")
+			c.out = append(c.out, v.backfilling...)
+		}
+		c.throughputMember(v.throughput, d.now)
+		c.onDemandMember(v.onDemand)
+		c.warmMember(v.warm)
+	})
+}
+
+// indexes appends the list of the local or the global indexes, each with what more appends.
+func (c *call) indexes(member string, d *description, local bool, more func(x *db.Index)) {
+	n := 0
+	for i := range d.t.Indexes {
+		x := &d.t.Indexes[i]
+		if x.Local != local {
+			continue
+		}
+		if n == 0 {
+			c.key(member)
+			c.out = append(c.out, '[')
+		}
+		c.comma(n)
+		n++
+		c.open()
+		c.stringMember("IndexName", x.Name)
+		c.keySchemaMember(x.Keys)
+		c.projectionMember(x)
+		more(x)
+		n, ok := d.sizes[x.Name]
+		if !ok {
+			n.items, n.bytes = c.db.Counts(d.t, x)
+		}
+		c.intMember("IndexSizeBytes", n.bytes)
+		c.intMember("ItemCount", n.items)
+		c.stringMember("IndexArn", c.tableARN(d.t.Name)+"/index/"+x.Name)
+		c.close()
+	}
+	if n > 0 {
+		c.out = append(c.out, ']')
+	}
+}
+
+// projectionMember appends Projection.
+func (c *call) projectionMember(x *db.Index) {
+	c.key("Projection")
+	c.open()
+	c.stringMember("ProjectionType", x.Projection)
+	if len(x.NonKey) > 0 {
+		c.key("NonKeyAttributes")
+		c.out = append(c.out, '[')
+		for i, name := range x.NonKey {
+			c.comma(i)
+			c.out = item.AppendQuoted(c.out, name)
+		}
+		c.out = append(c.out, ']')
+	}
+	c.close()
+}
+
+// settings appends the stream, the encryption and the class.
+func (c *call) settings(d *description) {
+	t := d.t
+	if t.StreamViewType != "" {
+		c.key("StreamSpecification")
+		c.out = append(c.out, `{"StreamEnabled":true`...)
+		c.stringMember("StreamViewType", t.StreamViewType)
+		c.close()
+	}
+	if t.StreamLabel != "" { // of the latest stream, which may have been switched off
+		c.stringMember("LatestStreamLabel", t.StreamLabel)
+		c.stringMember("LatestStreamArn", c.tableARN(t.Name)+"/stream/"+t.StreamLabel)
+	}
+	if t.SSEType != "" {
+		c.key("SSEDescription")
+		c.open()
+		c.stringMember("Status", d.sse)
+		c.stringMember("SSEType", t.SSEType)
+		c.stringMember("KMSMasterKeyArn", keyARN(t.SSEKey, c.region))
+		c.close()
+	}
+	if t.TableClass != "" {
+		c.key("TableClassSummary")
+		c.open()
+		c.stringMember("TableClass", t.TableClass)
+		c.timeMember("LastUpdateDateTime", t.TableClassUpdated)
+		c.close()
+	}
+}
+
+// onDemandMember appends OnDemandThroughput with those of its members that are set.
+func (c *call) onDemandMember(o *db.OnDemand) {
+	if o == nil {
+		return
+	}
+	c.key("OnDemandThroughput")
+	c.open()
+	if o.MaxRead != 0 {
+		c.intMember("MaxReadRequestUnits", o.MaxRead)
+	}
+	if o.MaxWrite != 0 {
+		c.intMember("MaxWriteRequestUnits", o.MaxWrite)
+	}
+	c.close()
+}
+
+// warmMember appends WarmThroughput.
+func (c *call) warmMember(w *describedWarm) {
+	if w == nil {
+		return
+	}
+	c.key("WarmThroughput")
+	c.open()
+	c.intMember("ReadUnitsPerSecond", w.Read)
+	c.intMember("WriteUnitsPerSecond", w.Write)
+	c.stringMember("Status", w.status)
+	c.close()
+}
+
+// ---- members of answers
+
+// comma appends the comma before element i of a list.
+func (c *call) comma(i int) {
+	if i > 0 {
+		c.out = append(c.out, ',')
+	}
+}
+
+// stringMember, intMember and timeMember append a member of an answer. Times are seconds with milliseconds; a zero time is
+// left out.
+func (c *call) stringMember(name, s string) {
+	c.key(name)
+	c.out = item.AppendQuoted(c.out, s)
+}
+
+func (c *call) intMember(name string, n int64) {
+	c.key(name)
+	c.out = strconv.AppendInt(c.out, n, 10)
+}
+
+func (c *call) timeMember(name string, t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	c.key(name)
+	c.out = appendFloat(c.out, float64(t.UnixMilli())/1000)
+}

@@ -1,0 +1,40 @@
+package api
+
+// tableRequest is a request with nothing but a TableName: DescribeTable's and DeleteTable's.
+type tableRequest struct{ table optString }
+
+func (*tableRequest) names() []string { return []string{"TableName"} }
+
+func (r *tableRequest) member(c *call, name string) error {
+	if name == "TableName" {
+		return c.str(&r.table)
+	}
+	return c.skip()
+}
+
+// check checks the name of the table.
+func (r *tableRequest) check() error {
+	if err := tableRequired(r.table); err != nil {
+		return err
+	}
+	var v violations
+	v.controlTable(r.table)
+	return v.err()
+}
+
+// describeTable answers DescribeTable.
+func (c *call) describeTable() error {
+	r := new(tableRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	t, err := c.lookup(r.table.V)
+	if err != nil {
+		return err
+	}
+	c.describe("Table", newDescription(t, c.db.Now()))
+	return nil
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// listTablesRequest is a ListTables request.
+type listTablesRequest struct {
+	start optString
+	limit optInt
+}
+
+func (*listTablesRequest) names() []string { return []string{"ExclusiveStartTableName", "Limit"} }
+
+func (r *listTablesRequest) member(c *call, name string) error {
+	switch name {
+	case "ExclusiveStartTableName":
+		return c.str(&r.start)
+	case "Limit":
+		return c.integer(&r.limit, "Integer")
+	}
+	return c.skip()
+}
+
+// maxListed is the greatest page of ListTables, and the default one.
+const maxListed = 100
+
+// check checks the constraints. Of a bad start name, unlike TableName, AWS names the pattern first.
+func (r *listTablesRequest) check() error {
+	var v violations
+	if r.start.Set {
+		const path = "exclusiveStartTableName"
+		if !isName(r.start.V) {
+			v.add(r.start.V, path, namePattern)
+		}
+		v.length(len(r.start.V), r.start.V, path, 3, 255)
+	}
+	v.integer(r.limit, "limit", 1, maxListed)
+	return v.err()
+}
+
+// listTables answers ListTables.
+func (c *call) listTables() error {
+	r := new(listTablesRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	limit := maxListed
+	if r.limit.Set {
+		limit = int(r.limit.V)
+	}
+	names, more := c.db.List(db.DefaultNamespace, r.start.V, limit)
+	c.open()
+	c.key("TableNames")
+	c.out = append(c.out, '[')
+	for i, name := range names {
+		c.comma(i)
+		c.out = item.AppendQuoted(c.out, name)
+	}
+	c.out = append(c.out, ']')
+	if more {
+		c.stringMember("LastEvaluatedTableName", names[len(names)-1])
+	}
+	c.close()
+	return nil
+}

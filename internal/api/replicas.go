@@ -1,0 +1,194 @@
+package api
+
+import "github.com/partita-db/partita/internal/db"
+
+// Partita is one region: what would make a table global, and vector indexes, which it does not have, are decoded and
+// refused, with AWS's own words where it has some for the case.
+
+// replicaUpdate is a ReplicationGroupUpdate or a GlobalTableWitnessGroupUpdate: the region of each action that it has.
+type replicaUpdate struct{ create, update, delete, disassociate replicaAction }
+
+// replicaAction is one action and its region.
+type replicaAction struct {
+	Set    bool
+	region optString
+}
+
+// actions are an update's actions by their member names.
+func (u *replicaUpdate) actions() []struct {
+	name   string
+	action *replicaAction
+} {
+	return []struct {
+		name   string
+		action *replicaAction
+	}{{"create", &u.create}, {"update", &u.update}, {"delete", &u.delete}, {"disassociate", &u.disassociate}}
+}
+
+// replicaUpdates decodes ReplicaUpdates or GlobalTableWitnessUpdates.
+func (c *call) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape string) error {
+	return structs(c, dst, shape, func(u *replicaUpdate, name string) error {
+		switch name {
+		case "Create":
+			return c.replicaAction(&u.create, "Create"+actionShape)
+		case "Update":
+			return c.replicaAction(&u.update, "Update"+actionShape)
+		case "Delete":
+			return c.replicaAction(&u.delete, "Delete"+actionShape)
+		case "Disassociate":
+			return c.replicaAction(&u.disassociate, "Disassociate"+actionShape)
+		}
+		return c.skip()
+	})
+}
+
+// replicaAction decodes one action. Only the region matters.
+func (c *call) replicaAction(dst *replicaAction, shape string) error {
+	*dst = replicaAction{Set: true}
+	return c.object(inField, shape, func(name string) error {
+		if name == "RegionName" {
+			return c.str(&dst.region)
+		}
+		return c.skip()
+	})
+}
+
+// replicas checks the constraints on ReplicaUpdates.
+func (v *violations) replicas(us optList[replicaUpdate]) {
+	if us.Set {
+		v.length(len(us.V), "[]", "replicaUpdates", 1, 0)
+	}
+	for i := range us.V {
+		for _, a := range us.V[i].actions() {
+			if a.action.Set && !a.action.region.Set {
+				v.null(element("replicaUpdates", i) + "." + a.name + ".regionName")
+			}
+		}
+	}
+}
+
+// checkReplicaShape is the rules between the actions of ReplicaUpdates.
+func checkReplicaShape(us []replicaUpdate) error {
+	changes := 0
+	for i := range us {
+		n := 0
+		for _, a := range us[i].actions() {
+			if a.action.Set {
+				n++
+			}
+		}
+		switch {
+		case n == 0:
+			return validation("There are no actions specified in the Replica Update Action of the request.")
+		case n > 1:
+			return validation("Update table operation with more than one type of replica actions not allowed")
+		case !us[i].update.Set:
+			changes++
+		}
+	}
+	if changes > 1 {
+		return validation("Update table operation with more than one create or delete replica actions not allowed")
+	}
+	return nil
+}
+
+// refuseReplicas refuses checked ReplicaUpdates of a table that exists: there is no other region to replicate to, and so
+// no replica to change.
+func refuseReplicas(us []replicaUpdate, region string) error {
+	for i := range us {
+		for _, a := range us[i].actions() {
+			switch {
+			case !a.action.Set:
+			case a.action.region.V == region && a.name != "disassociate":
+				return validation("Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required.")
+			case a.name == "create":
+				return errRegion(a.action.region.V, region)
+			}
+			if a.action.Set {
+				return validation("Update global table operation failed because one or more replicas were not part of the global table. " +
+					"Please retry the request without these replicas: [" + a.action.region.V + "].")
+			}
+		}
+	}
+	return nil
+}
+
+// errRegion: a region that cannot hold a replica. The only one there is is the call's.
+func errRegion(region, own string) error {
+	return validation("Region " + region + " is not supported. The latest version of global tables are only supported in the following regions: [" + own + "]")
+}
+
+// named tells whether any update has an action with a region: AWS counts others as absent.
+func named(us []replicaUpdate) bool {
+	for i := range us {
+		for _, a := range us[i].actions() {
+			if a.action.Set && a.action.region.V != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refuseWitnesses refuses GlobalTableWitnessUpdates of a table that exists.
+func refuseWitnesses(us []replicaUpdate, consistency optString, region string) error {
+	if !named(us) {
+		return nil
+	}
+	if consistency.V != "STRONG" {
+		return validation("MultiRegionConsistency must be set as STRONG when GlobalTableWitnessUpdates parameter is present.")
+	}
+	for i := range us {
+		if us[i].create.Set {
+			return errRegion(us[i].create.region.V, region)
+		}
+		if us[i].delete.Set {
+			return validation("Update global table operation failed because one or more witnesses were not part of the global table. " +
+				"Please retry the request without these witnesses: [" + us[i].delete.region.V + "].")
+		}
+	}
+	return nil
+}
+
+// checkReplicationMode checks GlobalTableSettingsReplicationMode: DISABLED is what every table of one region has, and is
+// accepted. The wording for ENABLED follows AWS's for ENABLED_WITH_OVERRIDES.
+func checkReplicationMode(o optString) error {
+	const problem = "' at 'GlobalTableSettingsReplicationMode' failed to satisfy constraint: Only "
+	switch o.V {
+	case "ENABLED_WITH_OVERRIDES":
+		return validation("Value '" + o.V + problem + "ENABLED and DISABLED settings replication are supported for a Regional Table.")
+	case "ENABLED":
+		return validation("Value '" + o.V + problem + "DISABLED settings replication is supported in this Region.")
+	}
+	return nil
+}
+
+// vectorIndexes decodes VectorIndexes or VectorIndexUpdates, of which only the number matters.
+func (c *call) vectorIndexes(dst *optList[struct{}], shape string) error {
+	return structs(c, dst, shape, func(*struct{}, string) error { return c.skip() })
+}
+
+// refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one is ours.
+func refuseVectors(xs optList[struct{}], mode string) error {
+	switch {
+	case len(xs.V) == 0:
+		return nil
+	case mode == provisioned:
+		return validation(invalid + "Vector indexes are only supported for PAY_PER_REQUEST tables")
+	}
+	return validation(invalid + "Vector indexes are not supported in this Region")
+}
+
+// refuseGlobal refuses all that is about other regions in an UpdateTable of a table that exists.
+func (r *updateTableRequest) refuseGlobal(d *db.Descriptor, region string) error {
+	if err := refuseReplicas(r.replicas.V, region); err != nil {
+		return err
+	}
+	if err := refuseWitnesses(r.witnesses.V, r.consistency, region); err != nil {
+		return err
+	}
+	if r.disassociation.Set {
+		return validation(invalid + "DisassociationProtection can only be modified for a global table replica: " + d.Name)
+	}
+	return refuseVectors(r.vectors, r.mode(d))
+}

@@ -1,0 +1,193 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+)
+
+// More enums; the order of the view types is AWS's.
+var (
+	enumViewType    = enum{"OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE"}
+	enumSSEType     = enum{"AES256", "KMS"}
+	enumConsistency = enum{"EVENTUAL", "STRONG"}
+	enumReplication = enum{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}
+)
+
+// streamSpec is a StreamSpecification as sent.
+type streamSpec struct {
+	Set     bool
+	enabled optBool
+	view    optString
+}
+
+// streamSpec decodes a StreamSpecification.
+func (c *call) streamSpec(dst *streamSpec) error {
+	*dst = streamSpec{Set: true}
+	return c.object(inField, "StreamSpecification", func(name string) error {
+		switch name {
+		case "StreamEnabled":
+			return c.boolean(&dst.enabled)
+		case "StreamViewType":
+			return c.str(&dst.view)
+		}
+		return c.skip()
+	})
+}
+
+// stream checks the constraints on a StreamSpecification.
+func (v *violations) stream(s streamSpec) {
+	if !s.Set {
+		return
+	}
+	if !s.enabled.Set {
+		v.null("streamSpecification.streamEnabled")
+	}
+	v.enum(s.view, "streamSpecification.streamViewType", enumViewType)
+}
+
+// checkCreate and checkUpdate are the rules between a stream's members.
+func (s streamSpec) checkCreate() error {
+	switch {
+	case s.enabled.V && !s.view.Set:
+		return validation(invalid + "Table is being created with a stream enabled, UpdateViewType is required")
+	case !s.enabled.V && s.view.Set:
+		return validation(invalid + "Table is being created with a stream disabled, UpdateViewType should not be specified")
+	}
+	return nil
+}
+
+func (s streamSpec) checkUpdate() error {
+	switch {
+	case !s.Set:
+	case s.enabled.V && !s.view.Set:
+		return validation(invalid + "If stream is being enabled then UpdateViewType is required")
+	case !s.enabled.V && s.view.Set:
+		return validation(invalid + "If stream is being disabled, then UpdateViewType must not be specified")
+	}
+	return nil
+}
+
+// labelLayout is the form of a stream's label: the time of its beginning.
+const labelLayout = "2006-01-02T15:04:05.000"
+
+// nextStreamLabel names a stream that begins now, later than the table's latest one (empty: none), since labels are unique.
+func nextStreamLabel(latest string, now time.Time) string {
+	label := now.UTC().Format(labelLayout)
+	if t, err := time.Parse(labelLayout, latest); err == nil && label <= latest {
+		label = t.Add(time.Millisecond).Format(labelLayout)
+	}
+	return label
+}
+
+// sseSpec is an SSESpecification as sent.
+type sseSpec struct {
+	Set       bool
+	enabled   optBool
+	kind, key optString
+}
+
+// sseSpec decodes an SSESpecification.
+func (c *call) sseSpec(dst *sseSpec) error {
+	*dst = sseSpec{Set: true}
+	return c.object(inField, "SSESpecification", func(name string) error {
+		switch name {
+		case "Enabled":
+			return c.boolean(&dst.enabled)
+		case "SSEType":
+			return c.str(&dst.kind)
+		case "KMSMasterKeyId":
+			return c.str(&dst.key)
+		}
+		return c.skip()
+	})
+}
+
+// sse checks the constraints on an SSESpecification.
+func (v *violations) sse(s sseSpec) {
+	v.enum(s.kind, "sSESpecification.sSEType", enumSSEType)
+	if s.key.Set {
+		v.length(len(s.key.V), s.key.V, "sSESpecification.kMSMasterKeyId", 1, 0)
+	}
+}
+
+// check is the rules between an encryption's members.
+func (s sseSpec) check() error {
+	off := s.enabled.Set && !s.enabled.V
+	switch {
+	case off && s.kind.Set:
+		return validation(invalid + "SSEType can not be specified if Enabled is false")
+	case off && s.key.Set:
+		return validation(invalid + "KMSMasterKeyId can not be specified if Enabled is false")
+	case s.kind.V == "AES256":
+		return validation(invalid + "SSEType AES256 is not supported")
+	case s.key.Set && !s.kind.Set:
+		return validation(invalid + "SSEType KMS is required if KMSMasterKeyId is specified")
+	}
+	return nil
+}
+
+// on tells whether a checked specification asks for a KMS key: {SSEType: KMS} alone does, {} does not.
+func (s sseSpec) on() bool { return s.enabled.V || s.kind.Set }
+
+// defaultKey is the key where none is named.
+const defaultKey = "alias/aws/dynamodb"
+
+// store puts a checked specification into a descriptor.
+func (s sseSpec) store(d *db.Descriptor) {
+	d.SSEType, d.SSEKey = "", ""
+	if !s.on() {
+		return
+	}
+	d.SSEType, d.SSEKey = "KMS", defaultKey
+	if s.key.Set {
+		d.SSEKey = s.key.V
+	}
+}
+
+// keyARN is the ARN of a KMS key named by id, alias or ARN. Partita has no KMS that would know which key an alias stands
+// for, so the ARN names the alias.
+func keyARN(key, region string) string {
+	switch {
+	case strings.HasPrefix(key, "arn:"):
+		return key
+	case strings.HasPrefix(key, "alias/"), strings.HasPrefix(key, "key/"):
+		return "arn:aws:kms:" + region + ":" + Account + ":" + key
+	}
+	return "arn:aws:kms:" + region + ":" + Account + ":key/" + key
+}
+
+// checkTableClass checks a TableClass that may be absent.
+func checkTableClass(o optString) error {
+	if !o.Set || o.V == "STANDARD" || o.V == "STANDARD_INFREQUENT_ACCESS" {
+		return nil
+	}
+	return validation("Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].")
+}
+
+// maxPolicyBytes is the size limit of a resource policy, blanks included.
+const maxPolicyBytes = 20_480
+
+// checkPolicy checks that a ResourcePolicy that may be absent is one at all. What it grants is not looked at: it is stored.
+func checkPolicy(o optString) error {
+	const problem = invalid + "Invalid policy document: "
+	if !o.Set {
+		return nil
+	}
+	if len(o.V) > maxPolicyBytes {
+		return validation(invalid + "Maximum policy size of 20480 bytes exceeded")
+	}
+	if strings.TrimSpace(o.V) == "null" {
+		return validation(problem + "This text appears not to be a policy")
+	}
+	var policy map[string]json.RawMessage
+	if json.Unmarshal([]byte(o.V), &policy) != nil {
+		return validation(problem + "This policy contains invalid Json")
+	}
+	if len(policy) == 0 {
+		return validation(problem + "Syntax error at position (1,3)")
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package api
+
+import (
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+)
+
+// The statuses of tables and indexes.
+const (
+	statusCreating = "CREATING"
+	statusUpdating = "UPDATING"
+	statusDeleting = "DELETING"
+	statusActive   = "ACTIVE"
+)
+
+// What a table that is UPDATING is busy with, as Descriptor.BusyWith says. A table's class follows the word.
+const (
+	busyIOPS      = "IOPS"
+	busyBilling   = "BILLING"
+	busyStreamOn  = "STREAM ENABLE"
+	busyStreamOff = "STREAM DISABLE"
+	busyClass     = "CLASS "
+	busyIndex     = "INDEX"
+)
+
+// statusOf is the TableStatus of a descriptor.
+func statusOf(d *db.Descriptor, now time.Time) string {
+	return (&db.Table{Descriptor: *d}).Status(now)
+}
+
+// indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being backfilled.
+func indexStatusOf(d *db.Descriptor, x *db.Index, now time.Time) (status string, backfilling bool) {
+	return (&db.Table{Descriptor: *d}).IndexStatus(x, now)
+}
+
+// inUse returns a ResourceInUseException with the usual beginning.
+func inUse(detail string) *Error {
+	return resourceInUse("Attempt to change a resource which is still in use: " + detail)
+}
+
+// resourceInUse returns a ResourceInUseException.
+func resourceInUse(message string) *Error {
+	return (&Error{Code: "ResourceInUseException", Message: message}).fill()
+}
+
+// errNoTable is the control plane's ResourceNotFoundException.
+func errNoTable(name string) *Error {
+	return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: Table: " + name + " not found"}).fill()
+}
+
+// lookup returns the table that a checked TableName (or ARN) names, in any state.
+func (c *call) lookup(tableName string) (*db.Table, error) {
+	name := bareTableName(tableName)
+	if t := c.db.Lookup(db.DefaultNamespace, name); t != nil {
+		return t, nil
+	}
+	return nil, errNoTable(name)
+}

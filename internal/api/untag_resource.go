@@ -1,0 +1,68 @@
+package api
+
+import (
+	"slices"
+
+	"github.com/partita-db/partita/internal/db"
+)
+
+// untagResourceRequest is an UntagResource request.
+type untagResourceRequest struct {
+	arn  optString
+	keys optStrings
+}
+
+func (*untagResourceRequest) names() []string { return []string{"ResourceArn", "TagKeys"} }
+
+func (r *untagResourceRequest) member(c *call, name string) error {
+	switch name {
+	case "ResourceArn":
+		return c.str(&r.arn)
+	case "TagKeys":
+		return c.stringList(&r.keys)
+	}
+	return c.skip()
+}
+
+// check checks all but what the table has.
+func (r *untagResourceRequest) check() error {
+	var v violations
+	v.resourceARN(r.arn)
+	if !r.keys.Set {
+		v.null("tagKeys")
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	if _, err := taggable(r.arn.V); err != nil {
+		return err
+	}
+	if len(r.keys.V) == 0 {
+		return validation("Atleast one Tag Key needs to be provided as Input.")
+	}
+	for _, key := range r.keys.V {
+		if err := checkTagKey(optString{Set: true, V: key}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// untagResource answers UntagResource. A key that the table has not is fine.
+func (c *call) untagResource() error {
+	r := new(untagResourceRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	err := c.alterTags(r.arn.V, func(old []db.Tag) ([]db.Tag, error) {
+		return slices.DeleteFunc(slices.Clone(old), func(t db.Tag) bool { return slices.Contains(r.keys.V, t.Key) }), nil
+	})
+	if err != nil {
+		return err
+	}
+	c.out = append(c.out, "{}"...)
+	return nil
+}
