@@ -1,0 +1,119 @@
+"""Core calls with the AWS CLI, as people type them."""
+
+import json
+import os
+import subprocess
+import sys
+
+from steps import equal, run, step
+
+AWS = os.path.join(os.path.dirname(sys.executable), 'aws')
+TABLE = ['--table-name', 'cli']
+
+
+def aws(*arguments):
+    """Runs the AWS CLI and returns what it printed, decoded."""
+    done = subprocess.run([sys.executable, AWS, 'dynamodb', *arguments, '--output', 'json'], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise AssertionError(f'status {done.returncode}: {done.stderr.strip()}')
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def refused(message, *arguments):
+    """Expects the AWS CLI to fail with the message."""
+    try:
+        aws(*arguments)
+    except AssertionError as e:
+        assert message in str(e), e
+        return
+    raise AssertionError(f'no {message}')
+
+
+@step
+def create():
+    """create-table and wait table-exists"""
+    answer = aws('create-table', *TABLE, '--attribute-definitions', 'AttributeName=Artist,AttributeType=S',
+                 'AttributeName=SongTitle,AttributeType=S', '--key-schema', 'AttributeName=Artist,KeyType=HASH',
+                 'AttributeName=SongTitle,KeyType=RANGE', '--billing-mode', 'PAY_PER_REQUEST')
+    equal(answer['TableDescription']['TableName'], 'cli')
+    aws('wait', 'table-exists', *TABLE)
+
+
+@step
+def list_tables():
+    """list-tables, the line that the server prints"""
+    assert 'cli' in aws('list-tables')['TableNames']
+
+
+@step
+def put():
+    """put-item and get-item"""
+    aws('put-item', *TABLE, '--item', '{"Artist": {"S": "No One You Know"}, "SongTitle": {"S": "Call Me Today"}, "Awards": {"N": "1"}}')
+    got = aws('get-item', *TABLE, '--consistent-read', '--key', '{"Artist": {"S": "No One You Know"}, "SongTitle": {"S": "Call Me Today"}}')
+    equal(got['Item']['Awards'], {'N': '1'})
+
+
+@step
+def update():
+    """update-item with --return-values"""
+    got = aws('update-item', *TABLE, '--key', '{"Artist": {"S": "No One You Know"}, "SongTitle": {"S": "Call Me Today"}}',
+              '--update-expression', 'SET Awards = Awards + :one', '--expression-attribute-values', '{":one": {"N": "1"}}',
+              '--return-values', 'UPDATED_NEW')
+    equal(got['Attributes'], {'Awards': {'N': '2'}})
+
+
+@step
+def batch():
+    """batch-write-item and scan in pages"""
+    puts = [{'PutRequest': {'Item': {'Artist': {'S': 'Acme Band'}, 'SongTitle': {'S': f'Song {i}'}}}} for i in range(10)]
+    equal(aws('batch-write-item', '--request-items', json.dumps({'cli': puts}))['UnprocessedItems'], {})
+    equal(aws('scan', *TABLE, '--page-size', '3')['Count'], 11)
+
+
+@step
+def query():
+    """query with a filter on the client's side"""
+    got = aws('query', *TABLE, '--key-condition-expression', 'Artist = :a and begins_with(SongTitle, :s)',
+              '--expression-attribute-values', '{":a": {"S": "Acme Band"}, ":s": {"S": "Song"}}', '--no-scan-index-forward',
+              '--query', 'Items[0].SongTitle.S')
+    equal(got, 'Song 9')
+
+
+@step
+def condition():
+    """delete-item with a condition that fails"""
+    refused('(ConditionalCheckFailedException)', 'delete-item', *TABLE, '--condition-expression', 'Awards > :n',
+            '--key', '{"Artist": {"S": "No One You Know"}, "SongTitle": {"S": "Call Me Today"}}',
+            '--expression-attribute-values', '{":n": {"N": "5"}}')
+
+
+@step
+def index():
+    """update-table adds an index"""
+    aws('update-table', *TABLE, '--attribute-definitions', 'AttributeName=SongTitle,AttributeType=S',
+        '--global-secondary-index-updates', json.dumps([{'Create': {
+            'IndexName': 'titles', 'KeySchema': [{'AttributeName': 'SongTitle', 'KeyType': 'HASH'}],
+            'Projection': {'ProjectionType': 'KEYS_ONLY'}}}]))
+    for _ in range(50):
+        table = aws('describe-table', *TABLE)['Table']
+        if table['GlobalSecondaryIndexes'][0]['IndexStatus'] == 'ACTIVE':
+            break
+    equal(aws('query', *TABLE, '--index-name', 'titles', '--key-condition-expression', 'SongTitle = :t',
+              '--expression-attribute-values', '{":t": {"S": "Song 4"}}')['Count'], 1)
+
+
+@step
+def unsigned():
+    """--no-sign-request is refused"""
+    refused('(MissingAuthenticationTokenException)', 'list-tables', '--no-sign-request')
+
+
+@step
+def delete():
+    """delete-table and wait table-not-exists"""
+    aws('delete-table', *TABLE)
+    aws('wait', 'table-not-exists', *TABLE)
+    refused('(ResourceNotFoundException)', 'describe-table', *TABLE)
+
+
+run('awscli')

@@ -1,0 +1,121 @@
+package partita
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// module is this module's path.
+const module = "github.com/partita-db/partita"
+
+// mayImport says, for each of our packages, which others of ours its files may import. Imports point one way: values and
+// storage know nothing, the database builds on them, operations on it, HTTP on those. Whoever embeds Partita inherits what
+// this says and no more. A package that is not listed here must not exist.
+var mayImport = map[string][]string{
+	"internal/item":        {},
+	"internal/kv":          {},
+	"internal/expr":        {"internal/item"},
+	"internal/partiql":     {"internal/item", "internal/expr"},
+	"internal/db":          {"internal/item", "internal/expr", "internal/kv"},
+	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv"}, // kv: its errors
+	"internal/server":      {"internal/api"},
+	"internal/kv/kvtest":   {"internal/kv"},
+	"internal/kv/pebblekv": {"internal/kv"},
+	".":                    {"internal/api", "internal/db", "internal/kv", "internal/kv/pebblekv", "internal/server"},
+	"partitatest":          {".", "internal/kv"},
+	"internal/cli":         {".", "internal/kv", "internal/kv/pebblekv", "internal/server"},
+	"cmd/partita":          {"internal/cli"},
+}
+
+// onlyIn says which packages may import what is not ours and heavy.
+var onlyIn = map[string][]string{
+	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
+	"github.com/cockroachdb/apd":    {"internal/item"},
+	"github.com/alecthomas/kong":    {"internal/cli"},
+	"net/http":                      {"internal/server", "internal/cli", ".", "partitatest"},
+	"encoding/json":                 {"internal/server", "internal/db"}, // requests and items have a scanner of their own
+	"github.com/aws":                {"partitatest"},                    // a test's client
+	"github.com/tikv":               {},                                 // a module of its own, tikv/
+	"google.golang.org/grpc":        {},                                 //
+}
+
+// TestImports holds the packages to the directions of mayImport and onlyIn. Tests may import more: they stand beside what
+// they test, and look at it from above.
+func TestImports(t *testing.T) {
+	files := 0
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && skipped(name):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		files++
+		checkImports(t, name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files == 0 {
+		t.Error("no Go file was looked at")
+	}
+}
+
+// skipped tells whether a directory holds no packages of this module: hidden ones, test data, the other languages' tests,
+// modules of their own.
+func skipped(dir string) bool {
+	switch base := path.Base(dir); {
+	case strings.HasPrefix(base, "."), base == "testdata", base == "conformance", dir == "internal/deps":
+		return true
+	}
+	_, err := os.Stat(path.Join(dir, "go.mod"))
+	return err == nil
+}
+
+// checkImports reports the imports of one file that nothing allows.
+func checkImports(t *testing.T, name string) {
+	f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	pkg := path.Dir(name)
+	allowed, listed := mayImport[pkg]
+	if !listed {
+		t.Errorf("%s: package %s is not listed in mayImport", name, pkg)
+		return
+	}
+	for _, spec := range f.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if ours, ok := ownPackage(imported); ok && !slices.Contains(allowed, ours) {
+			t.Errorf("%s imports %s, which %s may not", name, ours, pkg)
+		}
+		for prefix, in := range onlyIn {
+			if (imported == prefix || strings.HasPrefix(imported, prefix+"/")) && !slices.Contains(in, pkg) {
+				t.Errorf("%s imports %s, which only %q may", name, imported, in)
+			}
+		}
+	}
+}
+
+// ownPackage returns the path within the module of an import that is ours.
+func ownPackage(imported string) (string, bool) {
+	if imported == module {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, module+"/")
+}
