@@ -81,7 +81,6 @@ type hotRequests struct {
 // Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.
 func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int, body []byte) {
 	c := s.calls.Get().(*call)
-	defer s.calls.Put(c)
 	c.ctx, c.svc, c.db, c.body, c.out = ctx, s, s.db, r.Body, out
 	c.region = r.Region
 	if c.region == "" {
@@ -98,8 +97,14 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 		status, body = e.Status, e.append(c.out[:n])
 	}
 	c.ctx, c.body, c.out = nil, nil, nil
+	if len(r.Body) <= maxKeptBody {
+		s.calls.Put(c)
+	}
 	return status, body
 }
+
+// maxKeptBody is the largest body whose call is reused: what a larger one has grown in its call goes with it.
+const maxKeptBody = 1 << 20
 
 // run finds the operation and calls its handler.
 func (s *Service) run(c *call, r *Request) error {
