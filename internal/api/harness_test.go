@@ -109,6 +109,7 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 //	                          attribute of an index. Each line of the input is an index:
 //	                          gsi|lsi <name> <key>… ALL|KEYS_ONLY|INCLUDE <attribute>…
 //	clock <duration>          turns the clock
+//	settle <name>             waits until the table's indexes are built and removed
 //
 // In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
 // with the number for each #. In answers, long runs of one letter are printed so too, and UUIDs as <uuid>.
@@ -147,9 +148,28 @@ func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		s.advance(by)
 		return ""
+	case "settle":
+		s.settle(t, d.CmdArgs[0].Key)
+		return ""
 	}
 	d.Fatalf(t, "unknown command %s", d.Cmd)
 	return ""
+}
+
+// settle waits until the jobs that build and remove a table's indexes are done.
+func (s *testService) settle(t *testing.T, name string) {
+	for range 1000 {
+		settled := true
+		table := s.db.Lookup(db.DefaultNamespace, name)
+		for i := range table.Indexes {
+			settled = settled && table.Indexes[i].State == db.StatePublic
+		}
+		if settled {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the indexes of %s are not settled after 10 s", name)
 }
 
 // parseTable reads the table command.

@@ -134,7 +134,7 @@ func (p unitPair) checkQuota(of owner, region string) error {
 	})
 }
 
-// onDemandOwner is how messages on OnDemandThroughput name its owner: "for table", "for index : name".
+// onDemand is how messages on OnDemandThroughput name its owner: "for table", "for index : name".
 func (o owner) onDemand() string {
 	if o == "" {
 		return "for table"
