@@ -40,7 +40,6 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/apd":    {"internal/item"},
 	"github.com/alecthomas/kong":    {"internal/cli"},
 	"net/http":                      {"internal/server", "internal/cli", ".", "partitatest"},
-	"encoding/json":                 {"internal/server", "internal/db"}, // requests and items have a scanner of their own
 	"github.com/aws":                {"partitatest"},                    // a test's client
 	"github.com/tikv":               {},                                 // a module of its own, tikv/
 	"google.golang.org/grpc":        {},                                 //

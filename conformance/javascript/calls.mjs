@@ -54,10 +54,10 @@ step('sets, binaries, empty values, big numbers', async () => {
     empty: '', none: null, yes: true, list: [], map: {}, big: 12345678901234567890123456789012345678n,
   };
   await docs.send(new PutCommand({ TableName, Item }));
-  const exact = DynamoDBDocumentClient.from(client, { unmarshallOptions: { wrapNumbers: (n) => BigInt(n) } });
+  const exact = DynamoDBDocumentClient.from(new DynamoDBClient({ region: 'eu-west-1' }), { unmarshallOptions: { wrapNumbers: (n) => BigInt(n) } });
   const { Item: got } = await docs.send(new GetCommand({
-    TableName, Key: { user_id: 'u_types', order_date: '1' }, ProjectionExpression: 'strings, numbers, bytes, #e, none, yes, #l, #m',
-    ExpressionAttributeNames: { '#e': 'empty', '#l': 'list', '#m': 'map' },
+    TableName, Key: { user_id: 'u_types', order_date: '1' }, ProjectionExpression: 'strings, numbers, bytes, #e, #n, yes, #l, #m',
+    ExpressionAttributeNames: { '#e': 'empty', '#n': 'none', '#l': 'list', '#m': 'map' },
   }));
   const { user_id, order_date, big, ...rest } = Item;
   assert.deepEqual({ ...got, bytes: new Uint8Array(got.bytes) }, rest);
