@@ -19,20 +19,41 @@ import (
 // catalog is all tables at one moment. It never changes; a schema change makes a new one.
 type catalog struct {
 	byID   map[uint32]*Table
-	byName map[string]*Table // by catalogKey; without those dropped
-	names  []string          // byName's keys, sorted
+	spaces map[Namespace]*space // without tables that are dropped
+}
+
+// space is the tables of one namespace.
+type space struct {
+	byName map[string]*Table
+	names  []string // byName's keys, sorted
 }
 
 // newCatalog derives a catalog from its tables.
 func newCatalog(byID map[uint32]*Table) *catalog {
-	c := &catalog{byID: byID, byName: make(map[string]*Table, len(byID))}
+	c := &catalog{byID: byID, spaces: map[Namespace]*space{}}
 	for _, t := range byID {
-		if t.State != StateDropped {
-			c.byName[t.key()] = t
+		if t.State == StateDropped {
+			continue
 		}
+		s := c.spaces[t.Namespace]
+		if s == nil {
+			s = &space{byName: map[string]*Table{}}
+			c.spaces[t.Namespace] = s
+		}
+		s.byName[t.Name] = t
 	}
-	c.names = slices.Sorted(maps.Keys(c.byName))
+	for _, s := range c.spaces {
+		s.names = slices.Sorted(maps.Keys(s.byName))
+	}
 	return c
+}
+
+// named returns the table with the name, or nil.
+func (d *DB) named(ns Namespace, name string) *Table {
+	if s := d.catalog.Load().spaces[ns]; s != nil {
+		return s.byName[name]
+	}
+	return nil
 }
 
 // publish puts t in place of the table with its id; writers see it from now on. remove takes it out.
@@ -78,7 +99,7 @@ func (d *DB) loadCatalog() error {
 
 // Lookup returns the table by name in any state, DELETING included, for the control plane; nil if there is none.
 func (d *DB) Lookup(ns Namespace, name string) *Table {
-	t := d.catalog.Load().byName[catalogKey(ns, name)]
+	t := d.named(ns, name)
 	if t == nil || d.deleted(t) {
 		return nil
 	}
@@ -88,7 +109,7 @@ func (d *DB) Lookup(ns Namespace, name string) *Table {
 // Table returns a table that is ready for items, for the data plane. Otherwise ErrTableNotFound: in particular while it
 // is CREATING.
 func (d *DB) Table(ns Namespace, name string) (*Table, error) {
-	t := d.catalog.Load().byName[catalogKey(ns, name)]
+	t := d.named(ns, name)
 	if t == nil || t.State != StatePublic || t.Busy == "CREATING" && d.now().Before(t.BusyUntil) {
 		return nil, ErrTableNotFound
 	}
@@ -97,14 +118,14 @@ func (d *DB) Table(ns Namespace, name string) (*Table, error) {
 
 // List returns at most limit names of tables after the given name, in order, and whether more follow.
 func (d *DB) List(ns Namespace, after string, limit int) (names []string, more bool) {
-	c, prefix := d.catalog.Load(), catalogKey(ns, "")
-	from := sort.SearchStrings(c.names, prefix+after)
-	for _, key := range c.names[from:] {
-		name, ok := strings.CutPrefix(key, prefix)
+	s := d.catalog.Load().spaces[ns]
+	if s == nil {
+		return nil, false
+	}
+	from := sort.SearchStrings(s.names, after)
+	for _, name := range s.names[from:] {
 		switch {
-		case !ok:
-			return names, false
-		case name == after || d.deleted(c.byName[key]):
+		case name == after || d.deleted(s.byName[name]):
 		case len(names) == limit:
 			return names, true
 		default:
@@ -126,12 +147,12 @@ func (d *DB) deleted(t *Table) bool {
 // Create makes a table of the descriptor, whose ID, Epoch, UUID, Created, State, and those of its indexes, it sets. If
 // the name is taken: ErrTableExists (look at Lookup for its status).
 func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
-	if old := d.catalog.Load().byName[desc.key()]; old != nil && d.deleted(old) {
+	if old := d.named(desc.Namespace, desc.Name); old != nil && d.deleted(old) {
 		d.awaitGone(ctx, old)
 	}
 	d.schema.Lock()
 	defer d.schema.Unlock()
-	if d.catalog.Load().byName[desc.key()] != nil {
+	if d.named(desc.Namespace, desc.Name) != nil {
 		return nil, ErrTableExists
 	}
 	now := d.now()
@@ -308,7 +329,7 @@ func newUUID() string {
 
 // awaitGone waits a little until the table's name is free.
 func (d *DB) awaitGone(ctx context.Context, t *Table) {
-	d.await(ctx, func() bool { return d.catalog.Load().byName[t.key()] != t })
+	d.await(ctx, func() bool { return d.named(t.Namespace, t.Name) != t })
 }
 
 // awaitJobs waits a little until the table's indexes are as they shall be: on a small table an index is then ready with

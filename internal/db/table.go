@@ -3,7 +3,6 @@ package db
 import (
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/partita-db/partita/internal/item"
@@ -267,12 +266,4 @@ func (p *indexPlan) checkParts(it item.Item, as []attribute) (bytes int, _ error
 		}
 	}
 	return bytes, nil
-}
-
-// key is a table's place in the catalog by name.
-func (d *Descriptor) key() string { return catalogKey(d.Namespace, d.Name) }
-
-// catalogKey joins a namespace and a name; neither account nor region has a slash.
-func catalogKey(ns Namespace, name string) string {
-	return strings.Join([]string{ns.Account, ns.Region, name}, "/")
 }
