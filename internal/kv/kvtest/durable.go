@@ -322,17 +322,17 @@ func testCrashes(s *suite) {
 func CheckCrashes(t testing.TB, m Medium, crashes int, rng *rand.Rand) error {
 	e := m.Open(t, Options{})
 	defer func() { _ = e.Close() }()
-	c := &crasher{e: e, stop: make(chan bool), tickets: make(chan bool, 64)}
+	c := &crasher{e: e, stop: make(chan bool), tickets: make(chan bool, 5)}
 	var wg sync.WaitGroup
 	for g := range crashWriters {
-		rng := rand.New(rand.NewPCG(rng.Uint64(), uint64(g)))
+		rng, turn := rand.New(rand.NewPCG(rng.Uint64(), uint64(g))), rng.IntN(5)
 		wg.Go(func() { c.write(g, rng) })
-		wg.Go(func() { c.look(g, rng.Uint64()) })
+		wg.Go(func() { c.look(g, turn) })
 	}
 	var err error
 	for i := 0; i < crashes && err == nil; i++ {
-		for range 32 {
-			c.tickets <- true
+		for len(c.tickets) < cap(c.tickets) {
+			c.tickets <- true // there is room: nobody else sends
 		}
 		time.Sleep(time.Duration(rng.IntN(500)) * time.Microsecond)
 		told := c.told()
@@ -350,7 +350,7 @@ func CheckCrashes(t testing.TB, m Medium, crashes int, rng *rand.Rand) error {
 const crashWriters = 4
 
 // crasher is a run of writers and readers. Writer g's n-th update sets its partition's row 0 to n and row 1+n%40 too,
-// counts rows of a table, and appends "g n" to log 1, shard g%2.
+// counts rows of a table, and appends g and n to log 1, shard g%2.
 type crasher struct {
 	e       kv.Engine
 	stop    chan bool
@@ -391,7 +391,7 @@ func (c *crasher) write(g int, rng *rand.Rand) {
 		do := func(tx kv.Txn) error {
 			tx.Set(row(g, 0), encoded(n))
 			tx.Set(row(g, 1+int(n%40)), encoded(n))
-			tx.AppendLog(1, uint32(g%2), fmt.Appendf(nil, "%d %d", g, n))
+			tx.AppendLog(1, uint32(g%2), append([]byte{byte(g)}, encoded(n)...))
 			tx.Stamp()
 			return countedWrite(tx, 1+uint64(g%2), uint32(g%3), 1000*g+rng.IntN(20), rng)
 		}
@@ -421,8 +421,9 @@ func (c *crasher) write(g int, rng *rand.Rand) {
 }
 
 // look looks at the newest update of a writer, in all ways.
-func (c *crasher) look(g int, turn uint64) {
+func (c *crasher) look(g, turn int) {
 	ctx := context.Background()
+	var after kv.Position // of the log
 	for ; ; turn++ {
 		select {
 		case <-c.stop:
@@ -455,20 +456,19 @@ func (c *crasher) look(g int, turn uint64) {
 				return err
 			})
 		case 4:
-			n, err = c.lastLogged(ctx, g)
+			n, after, err = c.lastLogged(ctx, g, after)
 		}
 		c.tell(g, n, err)
-		time.Sleep(50 * time.Microsecond)
+		time.Sleep(500 * time.Microsecond)
 	}
 }
 
-// lastLogged is the newest update of g that the log tells of.
-func (c *crasher) lastLogged(ctx context.Context, g int) (last uint64, err error) {
-	var after kv.Position
+// lastLogged is the newest update of g after the position that the log tells of, and where it ends.
+func (c *crasher) lastLogged(ctx context.Context, g int, after kv.Position) (last uint64, _ kv.Position, err error) {
 	for {
 		records, _, err := c.e.ReadLog(ctx, 1, uint32(g%2), after, 1000, 1<<20)
 		if err != nil || len(records) == 0 {
-			return last, err
+			return last, after, err
 		}
 		for _, r := range records {
 			if writer, n := logged(r); writer == g {
@@ -480,10 +480,7 @@ func (c *crasher) lastLogged(ctx context.Context, g int) (last uint64, err error
 }
 
 // logged parses a record of the crash test's.
-func logged(r kv.Record) (g int, n uint64) {
-	_, _ = fmt.Sscan(string(r.Data), &g, &n)
-	return g, n
-}
+func logged(r kv.Record) (g int, n uint64) { return int(r.Data[0]), number(r.Data[1:]) }
 
 // checkCrashed opens a crashed copy and compares it with what was known when it was made.
 func checkCrashed(t testing.TB, m Medium, told [crashWriters]uint64) error {

@@ -171,6 +171,9 @@ func (v *view) Get(key []byte) (value []byte, err error) {
 
 // get reads a key of any kind.
 func (v *view) get(key []byte) ([]byte, error) {
+	if len(key) == 0 {
+		return nil, nil // there is no such row, and Pebble does not like to be asked
+	}
 	it, err := v.pointIter()
 	if err != nil {
 		return nil, err
@@ -223,6 +226,9 @@ func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) 
 
 	if bytes.Compare(start, end) >= 0 {
 		return nil
+	}
+	if len(start) == 0 {
+		start = nil // an empty bound is not the same to Pebble
 	}
 	it, done, err := v.rangeIter(start, end)
 	if err != nil {
