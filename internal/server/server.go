@@ -12,46 +12,45 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// How long a Server waits for its clients.
-const (
-	// readTimeout is for a whole request, header and body: 16 MiB at 1.1 Mbit/s.
-	readTimeout = 2 * time.Minute
-	// writeTimeout begins when the request's header is read, so it covers the operation too.
-	writeTimeout = 2 * time.Minute
-	// idleTimeout is longer than the SDKs keep an unused connection, so that it is the client who lets go of it and
-	// no request is sent into a connection that is being closed.
-	idleTimeout = 5 * time.Minute
-	// maxHeaderBytes is far above what a signed request with a session token needs.
-	maxHeaderBytes = 64 << 10
-)
+// maxHeaderBytes is far above what a signed request with a session token needs.
+const maxHeaderBytes = 64 << 10
 
 // Server serves a handler on listeners.
-type Server struct{ http http.Server }
+type Server struct {
+	http   http.Server
+	patrol patrol
+}
 
 // New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
 func New(h http.Handler, log *slog.Logger) *Server {
-	return &Server{http: http.Server{
+	s := &Server{patrol: patrol{conns: map[*conn]struct{}{}}}
+	s.http = http.Server{
 		Handler:        h,
-		ReadTimeout:    readTimeout,
-		WriteTimeout:   writeTimeout,
-		IdleTimeout:    idleTimeout,
+		ConnState:      connState,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}}
+	}
+	s.http.RegisterOnShutdown(s.patrol.closeUnused)
+	return s
 }
 
 // Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails it closes all of
 // them and returns that failure.
 func (s *Server) Serve(listeners ...net.Listener) error {
+	done := make(chan struct{})
+	var patrolling sync.WaitGroup
+	patrolling.Go(func() { s.patrol.walk(done) })
+	defer patrolling.Wait()
+	defer close(done)
 	var g errgroup.Group
 	for _, l := range listeners {
 		g.Go(func() error {
-			err := s.http.Serve(l)
+			err := s.http.Serve(watched{l, &s.patrol})
 			if errors.Is(err, http.ErrServerClosed) {
 				return nil
 			}

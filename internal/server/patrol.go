@@ -1,0 +1,133 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How long a connection may stay in one state.
+const (
+	// newTime is for the first request's header.
+	newTime = time.Minute
+	// idleTime is for the next request's header. It is longer than the SDKs keep an unused connection, so that it is the
+	// client who lets go of it and no request is sent into a connection that is being closed.
+	idleTime = 5 * time.Minute
+	// activeTime is for a body to come, the operation, and the answer to go: 16 MiB each way at 1.1 Mbit/s.
+	activeTime = 4 * time.Minute
+	// patrolTime is the time between two rounds.
+	patrolTime = 5 * time.Second
+)
+
+// patrol closes the connections that stay in one state for too long: unused, or with a client that has stopped sending or
+// reading. It stands in for net/http's timeouts, which set deadlines several times a request and so cost it a tenth of
+// all its work; a glance every few seconds does as well.
+type patrol struct {
+	now   atomic.Int64 // time.Duration since the beginning, as of the last round
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+// conn is a connection under watch.
+type conn struct {
+	net.Conn
+	patrol *patrol
+	state  atomic.Int64 // the lowest two bits: StateNew, StateActive or StateIdle; above: the patrol's now when it began
+}
+
+// watched is a listener whose connections are under watch.
+type watched struct {
+	net.Listener
+	patrol *patrol
+}
+
+// Accept takes the next connection.
+func (l watched) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: accepted, patrol: l.patrol}
+	c.enter(http.StateNew)
+	l.patrol.mu.Lock()
+	l.patrol.conns[c] = struct{}{}
+	l.patrol.mu.Unlock()
+	return c, nil
+}
+
+// Close closes the connection and ends the watch.
+func (c *conn) Close() error {
+	c.patrol.mu.Lock()
+	delete(c.patrol.conns, c)
+	c.patrol.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end an answer before it closes, so that a client who is still sending can read it.
+func (c *conn) CloseWrite() error {
+	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
+}
+
+// enter notes that the connection takes a state.
+func (c *conn) enter(state http.ConnState) { c.state.Store(c.patrol.now.Load()<<2 | int64(state)) }
+
+// connState is http.Server's ConnState.
+func connState(c net.Conn, state http.ConnState) {
+	if c, ok := c.(*conn); ok && state <= http.StateIdle {
+		c.enter(state)
+	}
+}
+
+// overstays tells whether the connection has been in its state for too long.
+func (c *conn) overstays(now time.Duration) bool {
+	s := c.state.Load()
+	limit := [...]time.Duration{http.StateNew: newTime, http.StateActive: activeTime, http.StateIdle: idleTime}[s&3]
+	return now-time.Duration(s>>2) > limit
+}
+
+// round lets time pass and closes those that overstay.
+func (p *patrol) round(passed time.Duration) {
+	now := time.Duration(p.now.Add(int64(passed)))
+	p.closeIf(func(c *conn) bool { return c.overstays(now) })
+}
+
+// closeUnused closes the connections that have not sent a request yet. Shutdown would wait five seconds for it.
+func (p *patrol) closeUnused() {
+	p.closeIf(func(c *conn) bool { return http.ConnState(c.state.Load()&3) == http.StateNew })
+}
+
+// closeIf closes the connections of which close holds.
+func (p *patrol) closeIf(close func(*conn) bool) {
+	p.mu.Lock()
+	var found []*conn
+	for c := range p.conns {
+		if close(c) {
+			found = append(found, c)
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range found {
+		c.Close()
+	}
+}
+
+// walk makes its rounds until done is closed.
+func (p *patrol) walk(done <-chan struct{}) {
+	tick := time.NewTicker(patrolTime)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-done:
+			return
+		case now := <-tick.C:
+			p.round(now.Sub(last))
+			last = now
+		}
+	}
+}

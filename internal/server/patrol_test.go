@@ -1,0 +1,102 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/partita-db/partita/internal/api"
+)
+
+// TestPatrol turns the patrol's clock by hand and watches which connections it closes.
+func TestPatrol(t *testing.T) {
+	busy, finish := make(chan struct{}), make(chan struct{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s := New(NewHandler(Options{Logger: log, Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+		if api.OperationName(r.Target) == "Hold" {
+			busy <- struct{}{}
+			<-finish
+		}
+		return 200, append(out, "{}"...)
+	}}), log)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	defer func() {
+		close(finish)
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		<-done
+	}()
+
+	open := func(send string) (net.Conn, *bufio.Reader) {
+		c, r := dial(t, l.Addr().String())
+		io.WriteString(c, send)
+		return c, r
+	}
+	_, unused := open("")
+	_, slowHeader := open("POST / HT")
+	slowBodyConn, slowBody := open("POST / HTTP/1.1\r\n" + signed("Echo") + "Content-Length: 2\r\n\r\n{")
+	idleConn, idle := open(request("Echo", "", "{}"))
+	answerTo(t, idle, "POST")
+	_, held := open(request("Hold", "", "{}"))
+	<-busy
+	want := func(what string, r *bufio.Reader, c net.Conn, closed bool) {
+		t.Helper()
+		if !closed {
+			c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			defer c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		}
+		_, err := r.ReadByte()
+		var timeout net.Error
+		if open := errors.As(err, &timeout) && timeout.Timeout(); open == closed {
+			t.Errorf("%s: %v, want it closed: %v", what, err, closed)
+		}
+	}
+	await(t, s, [3]int{2, 2, 1})
+	s.patrol.round(newTime)
+	await(t, s, [3]int{2, 2, 1})
+	s.patrol.round(time.Second)
+	want("unused", unused, nil, true)
+	want("slow header", slowHeader, nil, true)
+	want("slow body", slowBody, slowBodyConn, false)
+	s.patrol.round(activeTime - newTime)
+	want("slow body", slowBody, nil, true)
+	want("held", held, nil, true)
+	want("idle", idle, idleConn, false)
+	io.WriteString(idleConn, request("Echo", "", "{}")) // used again: its time begins anew
+	answerTo(t, idle, "POST")
+	await(t, s, [3]int{0, 0, 1})
+	s.patrol.round(idleTime - time.Second)
+	want("idle", idle, idleConn, false)
+	s.patrol.round(2 * time.Second)
+	want("idle", idle, nil, true)
+}
+
+// await waits until so many of the server's connections are in each state: new, active, idle.
+func await(t *testing.T, s *Server, want [3]int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		var have [3]int
+		s.patrol.mu.Lock()
+		for c := range s.patrol.conns {
+			have[c.state.Load()&3]++
+		}
+		s.patrol.mu.Unlock()
+		if have == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v connections are new, active and idle, want %v", have, want)
+		}
+	}
+}
