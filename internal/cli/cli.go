@@ -6,7 +6,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -165,6 +164,3 @@ func Version() string {
 	}
 	return "development"
 }
-
-// errStopped is why a server ended whose engine has stopped itself.
-var errStopped = errors.New("the storage engine has stopped itself; a restart serves what is on disk")

@@ -22,7 +22,12 @@ import (
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		os.RemoveAll(buildDir)
+		os.Exit(status)
+	}))
+}
 
 // output is a writer that can be read while it is written.
 type output struct {

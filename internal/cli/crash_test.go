@@ -65,9 +65,20 @@ func TestCrashes(t *testing.T) {
 			s.create()
 		}
 		w.verify(s)
+		if random.IntN(4) == 0 { // the next start comes upon one that was killed while it recovered
+			s.kill()
+			early := exec.Command(program, "serve", "--port", "0", "--data", dir)
+			if err := early.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+			early.Process.Kill()
+			early.Wait()
+			s = startProgram(t, program, dir)
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := w.work(ctx, s)
-		time.Sleep(time.Duration(20+random.IntN(300)) * time.Millisecond)
+		time.Sleep(time.Duration(50+random.IntN(350)) * time.Millisecond)
 		s.kill()
 		cancel()
 		ended.Wait()
@@ -82,16 +93,32 @@ func TestCrashes(t *testing.T) {
 	checkDir(t, dir)
 }
 
-// build builds the program. The packages are those that the tests were built from, so most of it is in Go's cache.
+// build returns the program's file, built once. The packages are those that the tests were built from, so that most of it
+// is in Go's cache.
 func build(t *testing.T) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "partita")
-	out, err := exec.Command("go", "build", "-o", name, "../../cmd/partita").CombinedOutput()
+	name, err := built()
 	if err != nil {
-		t.Fatalf("building the program: %v\n%s", err, out)
+		t.Fatalf("building the program: %v", err)
 	}
 	return name
 }
+
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "partita-test-")
+	if err != nil {
+		return "", err
+	}
+	buildDir = dir
+	name := filepath.Join(dir, "partita")
+	if out, err := exec.Command("go", "build", "-o", name, "../../cmd/partita").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return name, nil
+})
+
+// buildDir is removed after the tests.
+var buildDir string
 
 // checkDir opens the data directory in this process and checks all that is in it.
 func checkDir(t *testing.T, dir string) {
@@ -353,10 +380,16 @@ type child struct {
 // startProgram starts the program on the directory and waits until it listens.
 func startProgram(t *testing.T, program, dir string) *child {
 	t.Helper()
+	return startCommand(t, exec.Command(program, "serve", "--port", "0", "--data", dir))
+}
+
+// startCommand starts a command that ends up as the program.
+func startCommand(t *testing.T, cmd *exec.Cmd) *child {
+	t.Helper()
 	s := &child{t: t, stderr: new(output), client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: crashWriters + 1},
 	}}
-	s.cmd = exec.Command(program, "serve", "--port", "0", "--data", dir)
+	s.cmd = cmd
 	s.cmd.Stderr = s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -510,5 +543,47 @@ func TestSignals(t *testing.T) {
 			t.Errorf("after %v: %v\n%s", signal, err, s.stderr)
 		}
 	}
+	checkDir(t, dir)
+}
+
+// TestDiskFails lets the real program's writes to the disk fail, by a limit on the size of its files, and checks that it says
+// why, ends with exit status 1, and that what it had acknowledged is there when it starts again.
+func TestDiskFails(t *testing.T) {
+	program, dir := build(t), filepath.Join(t.TempDir(), "data")
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no shell to set the limit")
+	}
+	const script = `ulimit -f 2048 && exec "$0" serve --port 0 --data "$1"` // 1 or 2 MiB, as the shell counts
+	s := startCommand(t, exec.Command(shell, "-c", script, program, dir))
+	s.create()
+	var acknowledged int
+	for {
+		value := strings.Repeat("x", 20000)
+		in := item(fmt.Sprint("i", acknowledged), value)
+		if _, err = s.call(context.Background(), "PutItem", object{"TableName": crashTable, "Item": in}); err != nil {
+			break
+		}
+		if acknowledged++; acknowledged > 1000 {
+			t.Fatal("the limit does not work")
+		}
+	}
+	if answer := (*refusal)(nil); errors.As(err, &answer) && answer.status != 500 {
+		t.Errorf("the write that failed was %v", err)
+	}
+	s.client.CloseIdleConnections()
+	var exit *exec.ExitError
+	if err := s.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("the program ended with %v, want exit status 1", err)
+	}
+	if said := s.stderr.String(); !strings.Contains(said, "partita: the storage engine has stopped itself: ") ||
+		!strings.Contains(said, "file too large") {
+		t.Errorf("it said:\n%s", said)
+	}
+	s = startProgram(t, program, dir)
+	if got := len(s.scan("")); got < acknowledged || got > acknowledged+1 {
+		t.Errorf("%d items are there, of %d acknowledged", got, acknowledged)
+	}
+	s.kill()
 	checkDir(t, dir)
 }

@@ -243,5 +243,5 @@ func abandon(srv *server.Server, store *store, cause error) error {
 	case <-ended:
 	case <-time.After(closeTime):
 	}
-	return fmt.Errorf("%w: %w", errStopped, cause)
+	return fmt.Errorf("the storage engine has stopped itself: %w (a restart serves what is on disk)", cause)
 }
