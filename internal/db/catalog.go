@@ -147,13 +147,15 @@ func (d *DB) deleted(t *Table) bool {
 // Create makes a table of the descriptor, whose ID, Epoch, UUID, Created, State, and those of its indexes, it sets. If
 // the name is taken: ErrTableExists (look at Lookup for its status).
 func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
-	if old := d.named(desc.Namespace, desc.Name); old != nil && d.deleted(old) {
-		d.awaitGone(ctx, old)
-	}
 	d.schema.Lock()
 	defer d.schema.Unlock()
-	if d.named(desc.Namespace, desc.Name) != nil {
-		return nil, ErrTableExists
+	if old := d.named(desc.Namespace, desc.Name); old != nil {
+		if !d.deleted(old) {
+			return nil, ErrTableExists
+		}
+		if err := d.forget(ctx, old.clone()); err != nil {
+			return nil, err
+		}
 	}
 	now := d.now()
 	desc = desc.clone()
@@ -296,7 +298,7 @@ func (d *DB) Delete(ctx context.Context, ns Namespace, name string, check func(*
 	return old, nil
 }
 
-// forget takes the name of a table out of the catalog and starts the removal of its rows. The caller holds d.schema.
+// forget takes the name of a table out of the catalog and sees to it that its rows are removed. The caller holds d.schema.
 func (d *DB) forget(ctx context.Context, desc *Descriptor) error {
 	desc.State = StateDropped
 	desc.Epoch++
@@ -325,11 +327,6 @@ func newUUID() string {
 	rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0F|0x40, b[8]&0x3F|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// awaitGone waits a little until the table's name is free.
-func (d *DB) awaitGone(ctx context.Context, t *Table) {
-	d.await(ctx, func() bool { return d.named(t.Namespace, t.Name) != t })
 }
 
 // awaitJobs waits a little until the table's indexes are as they shall be: on a small table an index is then ready with

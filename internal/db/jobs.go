@@ -79,17 +79,7 @@ func (d *DB) drop(t *Table, _ *Index) error {
 		if d.ctx.Err() != nil || d.now().Before(t.BusyUntil) {
 			return d.ctx.Err() // a clock turned by hand: whoever looks at the table next comes back
 		}
-		d.schema.Lock()
-		desc := t.clone()
-		desc.State = StateDropped
-		desc.Epoch++
-		t = newTable(desc)
-		err := d.store(d.ctx, t, func(tx kv.Txn) { tx.Delete(nameKey(t.Namespace, t.Name)) })
-		if err == nil {
-			d.publish(t, false)
-		}
-		d.schema.Unlock()
-		if err != nil {
+		if err := d.forgetDeleted(t.ID); err != nil {
 			return err
 		}
 	}
@@ -116,6 +106,17 @@ func (d *DB) drop(t *Table, _ *Index) error {
 		d.publish(t, true)
 	}
 	return err
+}
+
+// forgetDeleted is forget for a table that may have been forgotten already, so that its name is another table's by now.
+func (d *DB) forgetDeleted(id uint32) error {
+	d.schema.Lock()
+	defer d.schema.Unlock()
+	t := d.catalog.Load().byID[id]
+	if t == nil || t.State == StateDropped {
+		return nil
+	}
+	return d.forget(d.ctx, t.clone())
 }
 
 // setState is a change for step that moves an index from one state to the next; false if the index is gone or elsewhere.
