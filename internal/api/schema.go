@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
@@ -17,7 +18,7 @@ const (
 	maxKeyParts       = 4   // hash attributes of a global index, and likewise range attributes
 	maxNonKeyInIndex  = 20  // NonKeyAttributes of one index
 	maxNonKeyInTable  = 100 // NonKeyAttributes of all indexes together
-	maxKeyNameBytes   = 255
+	maxKeyName        = 255 // characters
 	minIndexNameBytes = 3
 	maxIndexNameBytes = 255
 )
@@ -130,13 +131,13 @@ func (x *indexSpec) member(c *call, name string) error {
 // element is the path of element i of a list.
 func element(path string, i int) string { return path + "." + strconv.Itoa(i+1) + ".member" }
 
-// required checks a string that must be there.
+// required checks a string that must be there, and the number of its characters.
 func (v *violations) required(o optString, path string, min, max int) {
 	if !o.Set {
 		v.null(path)
 		return
 	}
-	v.length(len(o.V), o.V, path, min, max)
+	v.length(utf8.RuneCountInString(o.V), o.V, path, min, max)
 }
 
 // requiredEnum checks a value of an enum that must be there.
@@ -179,7 +180,7 @@ func (v *violations) attributeDefinitions(ds optList[attributeDefinition]) {
 	for i, d := range ds.V {
 		at := element("attributeDefinitions", i)
 		v.requiredEnum(d.kind, at+".attributeType", enumAttributeType)
-		v.required(d.name, at+".attributeName", 1, maxKeyNameBytes)
+		v.required(d.name, at+".attributeName", 1, maxKeyName)
 	}
 }
 
@@ -192,7 +193,7 @@ func (v *violations) keySchema(ks optList[keyElement], path string, max int) {
 	v.length(len(ks.V), dumpKeys(ks.V), path, 1, max)
 	for i, k := range ks.V {
 		at := element(path, i)
-		v.required(k.name, at+".attributeName", 1, maxKeyNameBytes)
+		v.required(k.name, at+".attributeName", 1, maxKeyName)
 		v.requiredEnum(k.kind, at+".keyType", enumKeyType)
 	}
 }
@@ -230,9 +231,9 @@ func (v *violations) projection(p projection, path string) {
 	at := path + ".nonKeyAttributes"
 	v.length(len(p.nonKey.V), bracketed(p.nonKey.V), at, 1, maxNonKeyInIndex)
 	for _, name := range p.nonKey.V {
-		if len(name) < 1 || len(name) > maxKeyNameBytes {
+		if n := utf8.RuneCountInString(name); n < 1 || n > maxKeyName {
 			v.add(bracketed(p.nonKey.V), at, fmt.Sprintf("Member must satisfy constraint: [Member must have length less than or equal to %d, "+
-				"Member must have length greater than or equal to 1]", maxKeyNameBytes))
+				"Member must have length greater than or equal to 1]", maxKeyName))
 			break
 		}
 	}
