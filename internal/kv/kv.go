@@ -34,7 +34,8 @@ var (
 	// ErrSnapshotTooOld says that a view outlived what the engine keeps. The read may be started anew.
 	ErrSnapshotTooOld = errors.New("kv: the view is too old")
 	// ErrFailed says that the engine has stopped itself after a failed write or sync: every pending and later call
-	// fails with it, reads too. Only a restart, which serves what is durable, ends it.
+	// fails with it, reads too. Only a restart, which serves what is durable, ends it. That of an update which was already
+	// visible is ErrCommitUnknown as well.
 	ErrFailed = errors.New("kv: the engine has stopped after a failure")
 	// ErrNoSpace says that a write was refused because the volume's free space is below the floor. Reads go on.
 	ErrNoSpace = errors.New("kv: writes are refused: the volume is nearly full")
@@ -51,8 +52,9 @@ type ReadOptions struct {
 	Consistent bool
 	// Follower allows an engine with replicas to read from one that lags.
 	Follower bool
-	// Within, if not nil, promises that every key of the view's Scans has this front (FrontLen bytes): the view then
-	// waits only for the durability of that partition's last commit.
+	// Within, if not nil, promises that all rows that the view's Scans show are written under lock keys with this front
+	// (FrontLen bytes): the view then waits for the durability of those commits only, and not of all that it might show.
+	// The rows may have other fronts, as those of a local index, which are written under their item's lock key.
 	Within []byte
 }
 
@@ -60,7 +62,8 @@ type ReadOptions struct {
 type WriteOptions struct {
 	// Lock holds every key that fn reads or writes, in any order, repeated or not. fn may write only keys whose lock
 	// key is named here; which rows a lock key covers (index rows under their item's key) is the caller's convention.
-	// The slices must not be changed until the call returns; an engine does not keep them after that.
+	// The slices must not be changed until the call returns; an engine does not keep them after that. Only an update
+	// that writes no rows, but logs or counters, may go without.
 	Lock [][]byte
 	// NoSync returns before the commit is durable. Later commits that are durable cover it, and readers wait for it
 	// as for any other.
@@ -76,7 +79,9 @@ type Write struct {
 // Reader reads one consistent view. Slices it returns or passes are valid until the next call on the same Reader;
 // callers copy what they keep.
 type Reader interface {
-	// Get returns the value at key, or nil if there is none. (A stored empty value is a non-nil empty slice.)
+	// Get returns the value at key, or nil if there is none. (A stored empty value is a non-nil empty slice.) In a View
+	// the row must be one that is written under a lock key with its own front, or with that of ReadOptions.Within: the
+	// view waits for the durability of those commits. Other rows, as those of a global index, are read with Scan.
 	Get(key []byte) ([]byte, error)
 	// GetMulti calls fn(i, value) for each keys[i] in order, with a nil value where there is none, until fn returns an
 	// error, which it returns.
@@ -99,7 +104,8 @@ type Txn interface {
 	AppendLog(log uint64, shard uint32, record []byte)
 	// Add adds deltas to the counter. All deltas of one Txn to one counter become one write.
 	Add(counter uint64, deltas ...Count)
-	// DropCounter removes the counter with all its sections.
+	// DropCounter removes the counter with all its sections, and forgets what the Txn has added to it so far. The caller
+	// has made sure that nobody else adds to it.
 	DropCounter(counter uint64)
 	// Stamp is the commit's place in time: microseconds since 1970 of a hybrid clock, above every stamp given before
 	// (max(now, last+1)), taken while the locks are held. It is the same value throughout one run of fn.
@@ -148,7 +154,8 @@ type Engine interface {
 	// durable. fn may run again from the start, so it has no effects outside the Txn except assigning its results afresh.
 	Update(ctx context.Context, o WriteOptions, fn func(Txn) error) error
 	// UpdateEach runs each of the writes as an Update of its own, each atomic alone and in the order given where they
-	// share keys, with one wait for all; errs[i] is that of writes[i]. o.Lock is not used.
+	// share keys, with one wait for all; errs[i] is that of writes[i]. o.Lock is not used. If the wait fails, all fail with
+	// its error, and those that wrote with ErrCommitUnknown as well.
 	UpdateEach(ctx context.Context, o WriteOptions, writes []Write) (errs []error)
 	// Barrier locks and unlocks every latch once, one after the other: every Update that began before it has
 	// released its latches when it returns.

@@ -221,17 +221,22 @@ func (tx *txn) addCounters() error {
 	for i := range tx.counters {
 		p := &tx.counters[i]
 		p.deltas = sumCounts(p.deltas)
+		if !p.drop && len(p.deltas) == 0 {
+			continue
+		}
+		tx.needBatch()
+		tx.scratch = appendCounterKey(tx.scratch[:0], p.id)
+		n := len(tx.scratch)
 		if p.drop {
-			tx.needBatch()
-			if err := tx.batch.Delete(counterKey(p.id), nil); err != nil {
+			if err := tx.batch.Delete(tx.scratch, nil); err != nil {
 				return err
 			}
 		}
 		if len(p.deltas) == 0 {
 			continue
 		}
-		tx.needBatch()
-		if err := tx.batch.Merge(counterKey(p.id), appendCounts(nil, p.deltas), nil); err != nil {
+		tx.scratch = appendCounts(tx.scratch, p.deltas)
+		if err := tx.batch.Merge(tx.scratch[:n], tx.scratch[n:], nil); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/bits"
 	"runtime"
@@ -58,8 +59,10 @@ const (
 	indexBlockSize = 64 << 10
 	memtableSize   = 16 << 20
 	defaultCache   = 256 << 20
-	// memoryCache is the block cache of an engine in memory, whose blocks are in memory anyway.
-	memoryCache = 8 << 20
+	// An engine in memory has its blocks in memory anyway: they are small, as each miss copies one, and few are cached.
+	memoryBlockSize    = 4 << 10
+	memoryCache        = 32 << 20
+	memoryMemtableSize = 64 << 20 // most tests never flush
 )
 
 // limits are what callers may write.
@@ -80,12 +83,13 @@ type Engine struct {
 	stripeMask   uint64
 	latchTimeout time.Duration
 
-	order    order
-	syncer   syncer
-	stamps   stamps
-	counters counters
-	space    space
-	commits  atomic.Uint64
+	order     order
+	syncer    syncer
+	stamps    stamps
+	counters  counters
+	space     space
+	commits   atomic.Uint64
+	scheduler *scheduler
 
 	shardsMu sync.RWMutex
 	shards   map[shardID]*shard
@@ -186,6 +190,7 @@ func (e *Engine) open(o Options) (err error) {
 	defer v.closeInto(&err)
 	bound, err := v.get(stampKey)
 	e.stamps.load(bound)
+	e.scheduler.start()
 	return err
 }
 
@@ -196,7 +201,10 @@ func (e *Engine) openPebble(o Options) (err error) {
 			err = fmt.Errorf("panic in the storage engine: %v", r)
 		}
 	}()
-	e.db, err = pebble.Open(e.dir, e.pebbleOptions(o))
+	p := e.pebbleOptions(o)
+	e.scheduler = newScheduler()
+	p.Experimental.CompactionScheduler = e.scheduler
+	e.db, err = pebble.Open(e.dir, p)
 	return err
 }
 
@@ -225,7 +233,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		Merger:                      merger,
 		FormatMajorVersion:          pebbleFormat,
 		CacheSize:                   cache,
-		MemTableSize:                memtableSize,
+		MemTableSize:                memtableSize, // it begins with 256 KiB and grows as it fills
 		MemTableStopWritesThreshold: 4,
 		// Two cores: compact early, as long reads through many files cost more than the compaction, and stop writers
 		// late, as a stall holds their latches.
@@ -253,7 +261,12 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	}
 	if e.volatile {
 		p.DisableWAL = true
+		p.MemTableSize = memoryMemtableSize
 		p.Experimental.FileCacheShards = 1
+		for i := range p.Levels {
+			p.Levels[i].BlockSize = memoryBlockSize
+		}
+		p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
 	}
 	return p
 }
@@ -401,6 +414,9 @@ func (e *Engine) Checkpoint(_ context.Context, dir string) (err error) {
 	defer e.engineCall(&err)
 	fsys, to := vfs.FS(e.fs), dir
 	if e.volatile {
+		if _, err := vfs.Default.Stat(dir); err == nil {
+			return fmt.Errorf("copying to %s: %w", dir, fs.ErrExist)
+		}
 		if err := e.db.Flush(); err != nil { // there is no log that would hold the newest rows
 			return err
 		}

@@ -30,9 +30,9 @@ var userEnd = []byte{kv.ReservedPrefix}
 // stampKey is the key of the stamps' bound.
 var stampKey = []byte{kv.ReservedPrefix, kindStamp}
 
-// counterKey is the key of a counter.
-func counterKey(counter uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{kv.ReservedPrefix, kindCounter}, counter)
+// appendCounterKey appends to dst the key of a counter.
+func appendCounterKey(dst []byte, counter uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, kv.ReservedPrefix, kindCounter), counter)
 }
 
 // trimmedKey is the key of a log shard's highest trimmed position.

@@ -37,10 +37,11 @@ func (s *stamps) next(now time.Time) uint64 {
 	}
 }
 
-// bound adds a bound to the batch of c if the stamp needs one. The returned function is called when it is applied.
-func (s *stamps) bound(stamp uint64, b *pebble.Batch, c *commit) (applied func()) {
+// bound adds a bound to the batch if the stamp needs one, and says so: then bounded is to be called when the batch is
+// applied. It is the last thing to do before that.
+func (s *stamps) bound(stamp uint64, b *pebble.Batch) bool {
 	if stamp <= s.limit.Load() {
-		return func() {}
+		return false
 	}
 	s.mu.Lock()
 	if s.pending != nil && s.pending.durable() {
@@ -49,16 +50,19 @@ func (s *stamps) bound(stamp uint64, b *pebble.Batch, c *commit) (applied func()
 	}
 	if stamp <= s.limit.Load() {
 		s.mu.Unlock()
-		return func() {}
+		return false
 	}
 	s.written = max(s.written, stamp+stampSlack)
 	_ = b.Set(stampKey, binary.BigEndian.AppendUint64(nil, s.written), nil) // never fails
-	return func() {
-		if s.pending == nil { // else an older one will be durable sooner
-			s.pending, s.pendingLimit = c, s.written
-		}
-		s.mu.Unlock()
+	return true
+}
+
+// bounded notes that c carries the bound that was written last.
+func (s *stamps) bounded(c *commit) {
+	if s.pending == nil { // else an older one will be durable sooner
+		s.pending, s.pendingLimit = c, s.written
 	}
+	s.mu.Unlock()
 }
 
 // load takes up where the last bound on the disk left off.

@@ -26,6 +26,7 @@ type txn struct {
 	data     []byte // of all records, one after the other
 	shards   []*shard
 	counters []pendingCounter
+	scratch  []byte // for counters
 }
 
 // pendingRecord is a log record that waits for its position.
@@ -57,7 +58,7 @@ func (tx *txn) release() {
 	clear(tx.shards)
 	*tx = txn{
 		stripes: tx.stripes[:0], records: tx.records[:0], data: data,
-		shards: tx.shards[:0], counters: tx.counters[:0],
+		shards: tx.shards[:0], counters: tx.counters[:0], scratch: tx.scratch[:0],
 	}
 	txns.Put(tx)
 }
@@ -124,14 +125,17 @@ func (tx *txn) sawLatched() {
 func (tx *txn) commit(lazy bool) (*commit, error) {
 	e := tx.e
 	tx.needBatch()
-	unlock, err := tx.lockShards()
-	if err != nil {
+	if err := tx.findShards(); err != nil {
 		return nil, err
 	}
-	defer unlock()
+	tx.lockShards()
+	defer tx.unlockShards()
 	tx.addRecords()
+
 	c := &commit{order: &e.order, lazy: lazy && !e.volatile}
-	defer tx.boundStamp(c)()
+	if tx.stamp != 0 && e.stamps.bound(tx.stamp, tx.batch) {
+		defer e.stamps.bounded(c)
+	}
 	for _, n := range tx.stripes {
 		e.stripes[n].last.Store(c)
 	}
@@ -243,13 +247,13 @@ func (tx *txn) AppendLog(log uint64, shard uint32, record []byte) {
 	tx.records = append(tx.records, pendingRecord{shardID{log, shard}, len(tx.data)})
 }
 
-// lockShards locks the distinct shards that the records go to, ascending.
-func (tx *txn) lockShards() (unlock func(), err error) {
+// findShards finds the distinct shards that the records go to, ascending.
+func (tx *txn) findShards() error {
 	for _, r := range tx.records {
-		if !slices.ContainsFunc(tx.shards, func(s *shard) bool { return s.id == r.id }) {
+		if tx.shardOf(r) < 0 {
 			s, err := tx.e.shard(r.id)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			tx.shards = append(tx.shards, s)
 		}
@@ -257,14 +261,26 @@ func (tx *txn) lockShards() (unlock func(), err error) {
 	slices.SortFunc(tx.shards, func(a, b *shard) int {
 		return cmp.Or(cmp.Compare(a.id.log, b.id.log), cmp.Compare(a.id.shard, b.id.shard))
 	})
+	return nil
+}
+
+// shardOf is the index of a record's shard.
+func (tx *txn) shardOf(r pendingRecord) int {
+	return slices.IndexFunc(tx.shards, func(s *shard) bool { return s.id == r.id })
+}
+
+// lockShards locks the shards in their order.
+func (tx *txn) lockShards() {
 	for _, s := range tx.shards {
 		s.mu.Lock()
 	}
-	return func() {
-		for _, s := range tx.shards {
-			s.mu.Unlock()
-		}
-	}, nil
+}
+
+// unlockShards unlocks the shards.
+func (tx *txn) unlockShards() {
+	for _, s := range tx.shards {
+		s.mu.Unlock()
+	}
 }
 
 // addRecords gives the records their positions and adds them to the batch. The shards are locked.
@@ -275,9 +291,8 @@ func (tx *txn) addRecords() {
 	now := tx.e.clock()
 	start := 0
 	for _, r := range tx.records {
-		i := slices.IndexFunc(tx.shards, func(s *shard) bool { return s.id == r.id })
 		op := tx.batch.SetDeferred(recordKeyLen, r.end-start)
-		appendRecordKey(op.Key[:0], r.id, tx.shards[i].next(now))
+		appendRecordKey(op.Key[:0], r.id, tx.shards[tx.shardOf(r)].next(now))
 		copy(op.Value, tx.data[start:r.end])
 		start = r.end
 		_ = op.Finish() // fails for indexed batches only
@@ -290,13 +305,4 @@ func (tx *txn) Stamp() uint64 {
 		tx.stamp = tx.e.stamps.next(tx.e.clock())
 	}
 	return tx.stamp
-}
-
-// boundStamp sees to it that no stamp after a restart is at or below the txn's. It is called last before the batch is
-// applied as c, and the returned function after.
-func (tx *txn) boundStamp(c *commit) (applied func()) {
-	if tx.stamp == 0 {
-		return func() {}
-	}
-	return tx.e.stamps.bound(tx.stamp, tx.batch, c)
 }

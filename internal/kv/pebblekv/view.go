@@ -238,11 +238,7 @@ func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) 
 		defer done(&err)
 	}
 	v.walking = true
-	first, next := it.First, it.Next
-	if reverse {
-		first, next = it.Last, it.Prev
-	}
-	for ok := first(); ok; ok = next() {
+	for ok := step(it, true, reverse); ok; ok = step(it, false, reverse) {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return err
@@ -255,6 +251,20 @@ func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) 
 		}
 	}
 	return it.Error()
+}
+
+// step moves to the first or the next row.
+func step(it *pebble.Iterator, first, reverse bool) bool {
+	switch {
+	case first && reverse:
+		return it.Last()
+	case first:
+		return it.First()
+	case reverse:
+		return it.Prev()
+	default:
+		return it.Next()
+	}
 }
 
 // rangeIter is an iterator with the bounds. A scan inside of a scan has one of its own, which done closes.

@@ -1,0 +1,203 @@
+package pebblekv
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+const benchRows = 100_000
+
+// benchKey is the key of a row: hashed fronts, as the database's are.
+func benchKey(dst []byte, i int) []byte {
+	dst = append(dst[:0], "table/i"...)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(i)*0x9E3779B97F4A7C15)
+	return append(dst, "/sortkey"...)
+}
+
+// benchValue is a value of 1 KiB, half of which compresses.
+func benchValue() []byte {
+	v := make([]byte, 1024)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range v[:512] {
+		v[i] = byte(rng.Uint32())
+	}
+	return v
+}
+
+// benchEngine is an engine on the disk with rows in several levels.
+func benchEngine(b *testing.B, rows int) *Engine {
+	b.Helper()
+	e := mustOpen(b, Options{Dir: b.TempDir(), FreeSpaceFloor: -1})
+	value := benchValue()
+	for i := 0; i < rows; i += 100 {
+		if err := e.Update(b.Context(), kv.WriteOptions{Lock: [][]byte{{1}}, NoSync: true}, func(tx kv.Txn) error {
+			for j := i; j < i+100; j++ {
+				tx.Set(benchKey(nil, j), value)
+			}
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if rows > 0 {
+		if err := e.db.Flush(); err != nil {
+			b.Fatal(err)
+		}
+		if err := e.db.Compact(b.Context(), []byte{0}, []byte{0xff}, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	b.ReportAllocs()
+	return e
+}
+
+func BenchmarkGet(b *testing.B) {
+	e := benchEngine(b, benchRows)
+	for _, bench := range []struct {
+		name string
+		from int
+	}{{"hit", 0}, {"miss", benchRows * 10}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				rng := rand.New(rand.NewPCG(1, rand.Uint64()))
+				key, n := []byte(nil), 0
+				fn := func(r kv.Reader) error {
+					v, err := r.Get(key)
+					n += len(v)
+					return err
+				}
+				for pb.Next() {
+					key = benchKey(key, bench.from+rng.IntN(benchRows))
+					if err := e.View(context.Background(), kv.ReadOptions{}, fn); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkScan100(b *testing.B) {
+	e := benchEngine(b, benchRows)
+	b.SetBytes(100 * 1024)
+	rng := rand.New(rand.NewPCG(1, 1))
+	key, n := []byte(nil), 0
+	fn := func(r kv.Reader) error {
+		n = 0
+		return r.Scan(kv.Range{Start: key}, false, func(_, _ []byte) (bool, error) {
+			n++
+			return n < 100, nil
+		})
+	}
+	for b.Loop() {
+		key = benchKey(key, rng.IntN(benchRows))
+		if err := e.View(context.Background(), kv.ReadOptions{}, fn); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchSet has writers replace rows, each reading the old one first, and adds a counter as the database does.
+func benchSet(b *testing.B, writers int, o Options) {
+	o.FreeSpaceFloor = -1
+	e := mustOpen(b, o)
+	value := benchValue()
+	var next atomic.Int64
+	b.ResetTimer()
+	b.ReportAllocs()
+	done := make(chan error, writers)
+	for range writers {
+		go func() {
+			var key []byte
+			lock := make([][]byte, 1)
+			fn := func(tx kv.Txn) error {
+				_, err := tx.Get(key)
+				tx.Set(key, value)
+				tx.Add(1, kv.Count{Section: 1, Bytes: 1})
+				return err
+			}
+			for {
+				i := next.Add(1)
+				if i > int64(b.N) {
+					done <- nil
+					return
+				}
+				key = benchKey(key, int(i)%benchRows)
+				lock[0] = key
+				if err := e.Update(context.Background(), kv.WriteOptions{Lock: lock}, fn); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+	}
+	for range writers {
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSet1(b *testing.B)      { benchSet(b, 1, Options{Dir: b.TempDir()}) }
+func BenchmarkSet16(b *testing.B)     { benchSet(b, 16, Options{Dir: b.TempDir()}) }
+func BenchmarkSetMemory(b *testing.B) { benchSet(b, 1, Options{InMemory: true}) }
+
+// BenchmarkMixed has 16 workers, of which half write and half read.
+func BenchmarkMixed16(b *testing.B) {
+	e := benchEngine(b, benchRows)
+	value := benchValue()
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		rng := rand.New(rand.NewPCG(1, rand.Uint64()))
+		var key []byte
+		read := func(r kv.Reader) error {
+			_, err := r.Get(key)
+			return err
+		}
+		write := func(tx kv.Txn) error {
+			tx.Set(key, value)
+			return read(tx)
+		}
+		for pb.Next() {
+			key = benchKey(key, rng.IntN(benchRows))
+			var err error
+			if rng.IntN(2) == 0 {
+				err = e.View(context.Background(), kv.ReadOptions{}, read)
+			} else {
+				err = e.Update(context.Background(), kv.WriteOptions{Lock: [][]byte{key}}, write)
+			}
+			if err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+func BenchmarkLatch(b *testing.B) {
+	var l latch
+	for b.Loop() {
+		l.tryLock()
+		l.unlock()
+	}
+}
+
+func BenchmarkOpenMemory(b *testing.B) {
+	for b.Loop() {
+		e, err := Open(Options{InMemory: true})
+		if err == nil {
+			err = e.Close()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
