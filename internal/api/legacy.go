@@ -272,14 +272,14 @@ type legacyUpdate struct {
 	action    optString
 	value     item.Value // missing if it has a fault, so look at valueSet
 	valueSet  bool
-	fault     *item.Fault // the value's first
+	fault     *item.Fault // the attribute name's, or the value's first
 }
 
 // decode decodes AttributeUpdates.
 func (l *legacyUpdates) decode(c *call) error {
 	l.set, l.list = true, l.list[:0]
 	err := c.object(inMap, shapes+"AttributeValueUpdate", func(attribute string) error {
-		x := legacyUpdate{attribute: attribute}
+		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
 		err := c.object(inElement, "AttributeValueUpdate", func(name string) error { return x.member(c, name) })
 		l.list = append(l.list, x)
 		return err
@@ -293,7 +293,10 @@ func (x *legacyUpdate) member(c *call, name string) error {
 	switch name {
 	case "Value":
 		v, faults, err := c.dec.Value(&c.scan)
-		x.valueSet, x.value, x.fault = true, v, faults.Earliest()
+		x.valueSet, x.value = true, v
+		if item.NameFault(x.attribute) == nil {
+			x.fault = faults.Earliest()
+		}
 		return err
 	case "Action":
 		return c.str(&x.action)

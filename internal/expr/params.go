@@ -41,11 +41,17 @@ func (p *Params) Reset() {
 	p.indexedNames, p.indexedValues = 0, 0
 }
 
-// CheckNames reports a malformed key of Names (reference validation.md §2.4 step 5).
+// CheckNames reports a malformed key of Names (reference validation.md §2.4 step 5), then a name that no attribute can have.
+// The words for the latter are not known from AWS: they are those for values.
 func (p *Params) CheckNames() error {
 	for i := range p.Names {
 		if !isPlaceholder(p.Names[i].Key, '#') {
 			return &Error{Message: `ExpressionAttributeNames contains invalid key: Syntax error; key: "` + p.Names[i].Key + `"`}
+		}
+	}
+	for i := range p.Names {
+		if f := item.NameFault(p.Names[i].Name); f != nil {
+			return &Error{Message: "ExpressionAttributeNames contains invalid value: " + f.Message + " for key " + p.Names[i].Key}
 		}
 	}
 	return nil

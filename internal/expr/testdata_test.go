@@ -377,7 +377,7 @@ func (f *testFile) unused(_ *datadriven.TestData, text string) string {
 
 // keys checks one key as a name's and as a value's.
 func (f *testFile) keys(_ *datadriven.TestData, key string) string {
-	p := &Params{Names: []Name{{Key: key}}, Values: []Value{{Key: key}}}
+	p := &Params{Names: []Name{{Key: key, Name: "a"}}, Values: []Value{{Key: key}}}
 	return fmt.Sprint(p.CheckNames(), "; ", p.CheckValues())
 }
 

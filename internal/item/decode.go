@@ -211,7 +211,7 @@ func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
 		d.buf = append(d.buf, name...)
 		r.keyEnd = int32(len(d.buf))
 		if len(name) == 0 || len(name) > maxNameBytes {
-			d.nameFault(len(name))
+			d.note(NameFault(view(name)))
 		}
 		valueSize, err := d.value(s, level)
 		if err != nil {
@@ -238,13 +238,15 @@ func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
 	return n, size, nil
 }
 
-// nameFault notes that a name of this length cannot be.
-func (d *Decoder) nameFault(length int) {
-	if length == 0 {
-		d.fault(FaultName, messageEmptyName)
-	} else {
-		d.fault(FaultName, messageLongName)
+// NameFault returns what is wrong with the name of an attribute or the key of a map, or nil.
+func NameFault(name string) *Fault {
+	switch {
+	case name == "":
+		return &Fault{FaultName, messageEmptyName}
+	case len(name) > maxNameBytes:
+		return &Fault{FaultName, messageLongName}
 	}
+	return nil
 }
 
 // value decodes the AttributeValue at s, inside level lists and maps.
