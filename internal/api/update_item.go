@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -195,12 +197,23 @@ func (u *updateChange) Apply(old item.Item) (item.Item, error) {
 		return item.Item{}, err
 	}
 	if err := u.table.CheckIndexKeys(new); err != nil {
-		return item.Item{}, err
+		return item.Item{}, u.wordIndexKey(err)
 	}
 	if updateSize(u.update.Costs(), new, u.key) > maxItemBytes {
 		return item.Item{}, validation("Item size to update has exceeded the maximum allowed size")
 	}
 	return new, nil
+}
+
+// wordIndexKey words an index key of a wrong type that the request has not given itself: it comes from elsewhere in the item,
+// or was there before the index was. (AWS's answer for the latter: question 58032718 of stackoverflow.com; its guide says
+// that writes of such items are refused.)
+func (u *updateChange) wordIndexKey(err error) error {
+	var e *db.KeyError
+	if errors.As(err, &e) && e.Problem == db.KeyType && !u.update.Assigns(e.Attribute) {
+		return validation("The update expression attempted to update the secondary index key to unsupported type")
+	}
+	return err
 }
 
 // updateSize is the size by which DynamoDB judges an updated item: its own, or the sum of what the update costs and the

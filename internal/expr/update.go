@@ -141,6 +141,17 @@ func (u *Update) Targets() []Target {
 	return targets
 }
 
+// Assigns tells whether an action gives the top-level attribute a value of the request, rather than one of the item.
+func (u *Update) Assigns(attribute string) bool {
+	for i := range u.actions {
+		a := &u.actions[i]
+		if len(a.path) == 1 && u.binding.name(a.path[0]) == attribute {
+			return a.value != nil && a.value.op == opValue
+		}
+	}
+	return false
+}
+
 // Costs are the counts of actions by which DynamoDB's size gate for updates goes (types-and-sizes.md §3.6): SET and ADD
 // actions, REMOVE and DELETE actions, actions that assign to a list index, and SET actions with + or -.
 type Costs struct{ Sets, Removes, ListSets, Arithmetic int }
