@@ -10,7 +10,7 @@ import (
 )
 
 // TestLesson is an introduction to DynamoDB, line by line: the management of a shop's orders. What it prints is what the
-// lesson says it prints.
+// lesson says it prints. At the end the table is deleted.
 func TestLesson(t *testing.T) {
 	t.Parallel()
 	orders := new("orders")
@@ -24,6 +24,10 @@ func TestLesson(t *testing.T) {
 	lessonQuery(t, orders)
 	lessonUpdate(t, orders)
 	lessonIndex(t, orders)
+
+	must(client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: orders}))(t)
+	_, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: orders})
+	refused(t, err, "ResourceNotFoundException", "Requested resource not found: Table: orders not found")
 }
 
 // lessonTable creates the table: orders by customer and date.
