@@ -314,7 +314,11 @@ func testDropRangeCrash(s *suite) {
 
 // testCrashes cuts the power many times during writes.
 func testCrashes(s *suite) {
-	s.ok("after a crash", CheckCrashes(s, s.m, 200, s.rng))
+	crashes := 200
+	if testing.Short() {
+		crashes = 50
+	}
+	s.ok("after a crash", CheckCrashes(s, s.m, crashes, s.rng))
 }
 
 // CheckCrashes runs writers and readers on the medium, crashes copies of it all the while, and checks that each copy

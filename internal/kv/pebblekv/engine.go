@@ -89,6 +89,7 @@ type Engine struct {
 	counters  counters
 	space     space
 	commits   atomic.Uint64
+	copies    atomic.Uint64 // names the checkpoints of an engine in memory
 	scheduler *scheduler
 
 	shardsMu sync.RWMutex
@@ -420,7 +421,7 @@ func (e *Engine) Checkpoint(_ context.Context, dir string) (err error) {
 		if err := e.db.Flush(); err != nil { // there is no log that would hold the newest rows
 			return err
 		}
-		to = fmt.Sprintf("checkpoint-%d", e.commits.Add(1))
+		to = fmt.Sprintf("checkpoint-%d", e.copies.Add(1))
 		defer func() { err = errors.Join(err, e.fs.RemoveAll(to)) }()
 	}
 	if err := e.db.Checkpoint(to, pebble.WithFlushedWAL()); err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -306,6 +307,13 @@ func TestLatchOrder(t *testing.T) {
 	l.unlock()
 	if l.tryLock() != nil {
 		t.Fatal("the latch is not free at the end")
+	}
+}
+
+// TestStripeSize checks that latches do not share cache lines.
+func TestStripeSize(t *testing.T) {
+	if size := unsafe.Sizeof(stripe{}); size != 64 {
+		t.Errorf("a stripe takes %d bytes, want a cache line of 64", size)
 	}
 }
 

@@ -99,10 +99,17 @@ func testFailStop(t *testing.T, b *breaker) {
 	time.Sleep(20 * time.Millisecond)
 	b.armed.Store(true)
 	waitFor(t, &wg)
+	unknown := 0
 	for _, err := range f.ends {
 		if !errors.Is(err, kv.ErrFailed) {
 			t.Errorf("a call ends with %v, want ErrFailed", err)
 		}
+		if errors.Is(err, kv.ErrCommitUnknown) {
+			unknown++
+		}
+	}
+	if unknown == 0 {
+		t.Error("no commit is unknown, though some must have waited for the disk")
 	}
 	f.later()
 	if err := e.Close(); !errors.Is(err, kv.ErrFailed) {

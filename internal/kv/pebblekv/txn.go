@@ -76,11 +76,13 @@ func (tx *txn) run(ctx context.Context, lock [][]byte, lazy bool, fn func(kv.Txn
 	if err == nil {
 		err = tx.check()
 	}
-	if err != nil || !tx.wrote() {
-		tx.sawLatched()
-		return nil, err
+	if err == nil && tx.wrote() {
+		c, err = tx.commit(lazy)
 	}
-	return tx.commit(lazy)
+	if c == nil {
+		tx.sawLatched()
+	}
+	return c, err
 }
 
 // read runs fn and closes the view, whatever happens.
