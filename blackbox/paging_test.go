@@ -79,6 +79,60 @@ func TestPagingGone(t *testing.T) {
 	same(t, "from between", column(must(client.Query(ctx, in))(t).Items, "r"), "6 8")
 }
 
+// TestPagingWhileWriting reads page by page while others write between: what was there all the time is read once, in order.
+func TestPagingWhileWriting(t *testing.T) {
+	t.Parallel()
+	table := schema{
+		hash: "h:S", sort: "r:N",
+		global: []index{{name: "index", hash: []string{"g:S"}, sort: []string{"r:N"}, project: []string{"ALL"}}},
+	}.table(t)
+	want := ""
+	for i := range 40 {
+		put(t, table, attrs{"h": s("1"), "r": n(fmt.Sprint(i)), "g": s("1"), "kept": boolean(true)})
+		want += fmt.Sprintf(" %d", i)
+	}
+	done, stop := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			between := attrs{"h": s("1"), "r": n(fmt.Sprint(i%40, ".5"))}
+			if _, err := client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: table, Key: between}); err != nil {
+				t.Error(err)
+				return
+			}
+			between["g"] = s("1")
+			between["r"] = n(fmt.Sprint((7*i)%40, ".5"))
+			if err := tryPut(table, between); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	kept := func(items []attrs) (text string) {
+		for _, it := range items {
+			if it["kept"] != nil {
+				text += " " + showValue(it["r"])
+			}
+		}
+		return text
+	}
+	for range 3 {
+		in := dynamodb.QueryInput{TableName: table, KeyConditionExpression: new("h = :v"), ExpressionAttributeValues: attrs{":v": s("1")}, Limit: new(int32(3))}
+		items, _ := queryAll(t, in)
+		same(t, "of the table", kept(items), want)
+		in.IndexName, in.KeyConditionExpression = new("index"), new("g = :v")
+		items, _ = queryAll(t, in)
+		same(t, "of the index", kept(items), want)
+	}
+	close(stop)
+	<-done
+}
+
 // TestPagingSize is about the end of a page at 1 MB: the item that crosses it still belongs to the page.
 func TestPagingSize(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // nested is a value of that many lists and maps in each other.
@@ -124,6 +125,29 @@ func TestSets(t *testing.T) {
 		{l(m(attrs{"x": ss()})), oneError + oneOrMore + "An string set  may not be empty"},
 	} {
 		invalid(t, tryPut(table, attrs{"a": s("1"), "v": c.v}), c.message)
+	}
+}
+
+// TestNames is about the names of attributes and the keys of maps: 1 to 65535 bytes of anything.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	table := simple(t)
+	long := strings.Repeat("é", 32767) + "x"
+	put(t, table, attrs{"a": s("1"), " ": n("1"), "a.b[0]": n("2"), "\x00\"\n": n("3"), long: m(attrs{long: n("4")})})
+	out := must(client.GetItem(ctx, &dynamodb.GetItemInput{TableName: table, Key: attrs{"a": s("1")}, ProjectionExpression: new("#1, #2, #3, #4.#4"),
+		ExpressionAttributeNames: map[string]string{"#1": " ", "#2": "a.b[0]", "#3": "\x00\"\n", "#4": long}}))(t)
+	same(t, "names", strings.ReplaceAll(show(out.Item), long, "long"), "{\x00\"\n: 3,  : 1, a.b[0]: 2, long: {long: 4}}")
+
+	const empty, tooLong = oneOrMore + "Empty attribute name", oneOrMore + "Attribute name is too large, must be less than 65536 bytes"
+	for name, message := range map[string]string{"": empty, long + "y": tooLong} {
+		invalid(t, tryPut(table, attrs{"a": s("1"), name: n("1")}), message)
+		invalid(t, tryPut(table, attrs{"a": s("1"), "m": m(attrs{name: n("1")})}), message)
+		_, err := client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: table, Key: attrs{"a": s("1")}, UpdateExpression: new("SET #n = :n"),
+			ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: attrs{":n": n("1")}})
+		invalid(t, err, "ExpressionAttributeNames contains invalid value: "+message+" for key #n")
+		_, err = client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: table, Key: attrs{"a": s("1")},
+			AttributeUpdates: map[string]types.AttributeValueUpdate{name: {Value: n("1")}}})
+		invalid(t, err, message)
 	}
 }
 
