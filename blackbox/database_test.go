@@ -46,7 +46,7 @@ func open(t testing.TB, o partita.Options) *database {
 	t.Helper()
 	d := &database{now: start}
 	o.Clock, o.Logger = d.time, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	o.InMemory = o.Dir == ""
+	o.InMemory = o.Dir == "" && o.Engine == nil
 	db := must(partita.Open(o))(t)
 	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	s := server.New(db.Handler(), o.Logger)
