@@ -60,6 +60,9 @@ func testCountersRestart(s *suite) {
 	}
 }
 
+// countAll is the section that counts the rows of all others.
+const countAll = 3
+
 // count sets and deletes random rows of two tables, each with a counter of three sections.
 func (s *suite) count(e kv.Engine, goroutines, rounds int) {
 	s.Helper()
@@ -98,7 +101,9 @@ func countedWrite(tx kv.Txn, table uint64, section uint32, i int, rng *rand.Rand
 		d.Items++
 		d.Bytes += int64(len(v))
 	}
-	tx.Add(table, d)
+	all := d
+	all.Section = countAll
+	tx.Add(table, d, all)
 	return err
 }
 
@@ -117,8 +122,10 @@ func recount(e kv.Engine) error {
 			var table uint64
 			var section uint32
 			_, err := fmt.Sscanf(string(k), "t%d.%d.", &table, &section)
-			c := want[table][section]
-			want[table][section] = kv.Count{Section: section, Items: c.Items + 1, Bytes: c.Bytes + int64(len(v))}
+			for _, s := range []uint32{section, countAll} {
+				c := want[table][s]
+				want[table][s] = kv.Count{Section: s, Items: c.Items + 1, Bytes: c.Bytes + int64(len(v))}
+			}
 			return true, err
 		})
 	})
@@ -127,7 +134,7 @@ func recount(e kv.Engine) error {
 	}
 	for table, sections := range want {
 		var rows []kv.Count
-		for section := range uint32(3) {
+		for section := range uint32(countAll + 1) {
 			if c := sections[section]; c != (kv.Count{}) {
 				rows = append(rows, c)
 			}

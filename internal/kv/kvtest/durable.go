@@ -151,6 +151,47 @@ func testBlockedSync(s *suite) {
 	}
 }
 
+// testNewestIsAwaited looks at a row all the time while commits of it become visible and wait for their sync: nobody
+// is told of one in the moment between.
+func testNewestIsAwaited(s *suite) {
+	e := s.open(Options{})
+	for n := range 150 {
+		old, value := fmt.Sprint(n), fmt.Sprint(n+1)
+		s.put(e, string(row(1, 0)), old)
+		release := s.m.HoldSync()
+		written := make(chan error, 1)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
+		var wg sync.WaitGroup
+		for _, w := range seeing[n%2*3:][:2] { // Get and Get that fails, range within and other range
+			wg.Go(func() {
+				for {
+					got, err := w.look(ctx, e)
+					if errors.Is(err, context.DeadlineExceeded) {
+						return
+					}
+					if got != old || err != nil && !errors.Is(err, errCondition) {
+						s.Errorf("%s is answered with %q, %v while the sync of %q is blocked", w.name, got, err, value)
+						return
+					}
+				}
+			})
+		}
+		go func() {
+			written <- e.Update(context.Background(), kv.WriteOptions{Lock: [][]byte{row(1, 0)}}, func(tx kv.Txn) error {
+				tx.Set(row(1, 0), []byte(value))
+				return nil
+			})
+		}()
+		wg.Wait()
+		cancel()
+		release()
+		s.ok("Update", <-written)
+		if s.Failed() {
+			return
+		}
+	}
+}
+
 // notTold checks that every way to see the blocked commit waits.
 func (s *suite) notTold(e kv.Engine, written <-chan error, noSync bool, oldEnd kv.Position) {
 	s.Helper()

@@ -84,6 +84,7 @@ func Run(t *testing.T, newMedium func(t testing.TB) Medium) {
 		{"Restart", testRestart, both(steady, lasting)},
 		{"StampsRestart", testStampsRestart, both(steady, lasting)},
 		{"BlockedSync", testBlockedSync, both(steady, holding)},
+		{"NewestIsAwaited", testNewestIsAwaited, both(steady, holding)},
 		{"KilledBeforeSync", testKilledBeforeSync, both(steady, both(holding, crashing))},
 		{"NoSync", testNoSync, both(steady, crashing)},
 		{"DropRangeCrash", testDropRangeCrash, both(steady, crashing)},

@@ -77,8 +77,21 @@ func (s *stopFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) 
 	if isTable(name) {
 		s.pause()
 	}
-	f, err := s.FS.Create(name, c)
+	err := s.syncManifest(name)
+	var f vfs.File
+	if err == nil {
+		f, err = s.FS.Create(name, c)
+	}
 	return s.opened(f, err, name, func() (vfs.File, error) { return s.night.Create(name, c) })
+}
+
+// syncManifest syncs the directory before the file is made that points to a new manifest. Pebble syncs it after that
+// only, when a power cut may have kept the pointer and lost the manifest.
+func (s *stopFS) syncManifest(name string) error {
+	if !strings.HasPrefix(s.FS.PathBase(name), "marker.manifest") {
+		return nil
+	}
+	return syncDir(s.FS, s.FS.PathDir(name))
 }
 
 // opened wraps a file that was opened for writing; if that failed and the engine stopped, inDark opens it instead.
