@@ -74,7 +74,7 @@ func (r *createTableRequest) member(c *call, name string) error {
 	case "GlobalTableSettingsReplicationMode":
 		return c.str(&r.replicationMode)
 	case "VectorIndexes":
-		return c.vectorIndexes(&r.vectors, "VectorIndex")
+		return c.vectorIndexes(&r.vectors)
 	}
 	return c.skip()
 }

@@ -28,29 +28,56 @@ func (u *replicaUpdate) actions() []struct {
 // replicaUpdates decodes ReplicaUpdates or GlobalTableWitnessUpdates.
 func (c *call) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape string) error {
 	return structs(c, dst, shape, func(u *replicaUpdate, name string) error {
+		full := shape == "ReplicationGroupUpdate" // witnesses have a region and nothing else
 		switch name {
 		case "Create":
-			return c.replicaAction(&u.create, "Create"+actionShape)
+			return c.replicaAction(&u.create, "Create"+actionShape, full)
 		case "Update":
-			return c.replicaAction(&u.update, "Update"+actionShape)
+			return c.replicaAction(&u.update, "Update"+actionShape, full)
 		case "Delete":
-			return c.replicaAction(&u.delete, "Delete"+actionShape)
+			return c.replicaAction(&u.delete, "Delete"+actionShape, false)
 		case "Disassociate":
-			return c.replicaAction(&u.disassociate, "Disassociate"+actionShape)
+			return c.replicaAction(&u.disassociate, "Disassociate"+actionShape, false)
 		}
 		return c.skip()
 	})
 }
 
-// replicaAction decodes one action. Only the region matters.
-func (c *call) replicaAction(dst *replicaAction, shape string) error {
+// replicaAction decodes one action. Only the region matters: the settings of a replica, which a full action has, are looked at
+// for their types alone.
+func (c *call) replicaAction(dst *replicaAction, shape string, full bool) error {
 	*dst = replicaAction{Set: true}
 	return c.object(inField, shape, func(name string) error {
-		if name == "RegionName" {
+		switch {
+		case name == "RegionName":
 			return c.str(&dst.region)
+		case name == "DisassociationMode" && shape == "DisassociateReplicationGroupMemberAction":
+			return c.str(new(optString))
+		case full:
+			return c.replicaSetting(name)
 		}
 		return c.skip()
 	})
+}
+
+// replicaSetting decodes a setting of a replica, which nobody will read.
+func (c *call) replicaSetting(name string) error {
+	switch name {
+	case "KMSMasterKeyId", "TableClassOverride":
+		return c.str(new(optString))
+	case "ProvisionedThroughputOverride":
+		return c.unitPair(new(unitPair), name, "ReadCapacityUnits", "ReadCapacityUnits") // a single unit
+	case "OnDemandThroughputOverride":
+		return c.unitPair(new(unitPair), name, "MaxReadRequestUnits", "MaxReadRequestUnits")
+	case "GlobalSecondaryIndexes":
+		return structs(c, new(optList[optString]), "ReplicaGlobalSecondaryIndex", func(index *optString, name string) error {
+			if name == "IndexName" {
+				return c.str(index)
+			}
+			return c.replicaSetting(name) // of which it has the throughput
+		})
+	}
+	return c.skip()
 }
 
 // replicas checks the constraints on ReplicaUpdates.
@@ -163,9 +190,52 @@ func checkReplicationMode(o optString) error {
 	return nil
 }
 
-// vectorIndexes decodes VectorIndexes or VectorIndexUpdates, of which only the number matters.
-func (c *call) vectorIndexes(dst *optList[struct{}], shape string) error {
-	return structs(c, dst, shape, func(*struct{}, string) error { return c.skip() })
+// vectorIndexes decodes VectorIndexes, of which only the number matters, and the types.
+func (c *call) vectorIndexes(dst *optList[struct{}]) error {
+	return structs(c, dst, "VectorIndex", func(_ *struct{}, name string) error { return c.vectorIndex(name) })
+}
+
+// vectorIndexUpdates decodes VectorIndexUpdates likewise.
+func (c *call) vectorIndexUpdates(dst *optList[struct{}]) error {
+	return structs(c, dst, "VectorIndexUpdate", func(_ *struct{}, name string) error {
+		switch name {
+		case "Create":
+			return c.object(inField, "CreateVectorIndexAction", c.vectorIndex)
+		case "Delete":
+			return c.object(inField, "DeleteVectorIndexAction", func(name string) error {
+				if name == "IndexName" {
+					return c.str(new(optString))
+				}
+				return c.skip()
+			})
+		}
+		return c.skip()
+	})
+}
+
+// vectorIndex decodes a member of a vector index, which nobody will read.
+func (c *call) vectorIndex(name string) error {
+	switch name {
+	case "IndexName", "DistanceFunction":
+		return c.str(new(optString))
+	case "Dimensions":
+		return c.integer(new(optInt), "Long")
+	case "Projection":
+		return c.projection(new(projection))
+	case "VectorAttribute":
+		return c.object(inField, "VectorAttributeDefinition", c.searchElement)
+	case "SearchSchema":
+		return structs(c, new(optList[struct{}]), "SearchSchemaElement", func(_ *struct{}, name string) error { return c.searchElement(name) })
+	}
+	return c.skip()
+}
+
+// searchElement decodes a member of a VectorAttributeDefinition or a SearchSchemaElement.
+func (c *call) searchElement(name string) error {
+	if name == "AttributeName" || name == "SearchSchemaElementType" {
+		return c.str(new(optString))
+	}
+	return c.skip()
 }
 
 // refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one is ours.

@@ -69,7 +69,7 @@ func (r *updateTableRequest) member(c *call, name string) error {
 	case "GlobalTableSettingsReplicationMode":
 		return c.str(&r.replicationMode)
 	case "VectorIndexUpdates":
-		return c.vectorIndexes(&r.vectors, "VectorIndexUpdate")
+		return c.vectorIndexUpdates(&r.vectors)
 	case "DisassociationProtectionEnabled":
 		return c.boolean(&r.disassociation)
 	}
