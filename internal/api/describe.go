@@ -59,7 +59,7 @@ func newDescription(t *db.Table, now time.Time) *description {
 			switch {
 			case status == statusDeleting:
 				v.status = statusDeleting
-			case v.status == statusCreating && x.State != db.StatePublic: // one that came with the table never shows it
+			case v.status == statusCreating && (x.State != db.StatePublic || now.Before(x.BusyUntil)): // one that came with the table never shows it
 				v.backfilling = strconv.FormatBool(backfilling)
 			}
 			return v

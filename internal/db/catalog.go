@@ -228,6 +228,9 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 		case x.ID == 0:
 			x.ID, x.State, x.Created = desc.NextIndex, StateDeleteOnly, now
 			desc.NextIndex++
+			if busy {
+				x.BusyUntil = now.Add(d.delay)
+			}
 		case x.Dropping:
 			x.State = StateDeleteOnly
 		}

@@ -114,7 +114,7 @@ type Index struct {
 	State      State
 	Dropping   bool // on its way out: StateDeleteOnly, rows being removed
 	Created    time.Time
-	BusyUntil  time.Time
+	BusyUntil  time.Time // until then it is CREATING, with its table, however far it is
 	Throughput Throughput
 	OnDemand   *OnDemand
 	Warm       *Warm

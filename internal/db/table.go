@@ -116,6 +116,8 @@ func (t *Table) IndexStatus(x *Index, now time.Time) (status string, backfilling
 	switch {
 	case x.Dropping:
 		return "DELETING", false
+	case now.Before(x.BusyUntil):
+		return "CREATING", false
 	case x.State == StateWriteOnly:
 		return "CREATING", true
 	case x.State != StatePublic || t.Busy == "CREATING" && now.Before(t.BusyUntil):
