@@ -52,7 +52,7 @@ func open(t testing.TB, o partita.Options) *database {
 	s := server.New(db.Handler(), o.Logger)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	d.url, d.transport = "http://"+l.Addr().String()+"/", &http.Transport{MaxIdleConnsPerHost: 16}
+	d.url, d.transport = "http://"+l.Addr().String()+"/", &http.Transport{MaxIdleConnsPerHost: 16, WriteBufferSize: wholeRequest}
 	d.Client = d.as("someone", "eu-west-1")
 	d.shut = sync.OnceValue(func() error {
 		d.transport.CloseIdleConnections()

@@ -58,6 +58,11 @@ func run(m *testing.M) int {
 	return code
 }
 
+// wholeRequest is a buffer that takes any request of these tests, so that it is sent when all of its body has been read. The SDK
+// closes a body as soon as the answer begins, and net/http, which then may still have to find the body's end, takes the error
+// that a read gives for a reason to close the connection: an answer that is still being read breaks off.
+const wholeRequest = 1 << 20
+
 // serve opens a database in memory, serves it on a loopback port and makes the clients.
 func serve() (stop func() error, err error) {
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -73,7 +78,7 @@ func serve() (stop func() error, err error) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 
-	transport := &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true}
+	transport := &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true, WriteBufferSize: wholeRequest}
 	url, plain = "http://"+l.Addr().String()+"/", &http.Client{Transport: transport}
 	client = dynamodb.New(dynamodb.Options{
 		BaseEndpoint:     &url,
