@@ -40,9 +40,9 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/apd":    {"internal/item"},
 	"github.com/alecthomas/kong":    {"internal/cli"},
 	"net/http":                      {"internal/server", "internal/cli", ".", "partitatest"},
-	"github.com/aws":                {"partitatest"},                    // a test's client
-	"github.com/tikv":               {},                                 // a module of its own, tikv/
-	"google.golang.org/grpc":        {},                                 //
+	"github.com/aws":                {"partitatest"}, // a test's client
+	"github.com/tikv":               {},              // a module of its own, tikv/
+	"google.golang.org/grpc":        {},
 }
 
 // TestImports holds the packages to the directions of mayImport and onlyIn. Tests may import more: they stand beside what
