@@ -35,7 +35,7 @@ type Options struct {
 	FS vfs.FS
 	// Clock tells the time for stamps and log positions; nil is time.Now.
 	Clock func() time.Time
-	// MemoryLimit is what the process may take, in bytes. A third of it becomes block cache, as the Go heap needs room
+	// MemoryLimit is what the process may take, in bytes. Half of it becomes block cache, as the Go heap needs room
 	// to collect; 0 means 256 MiB of cache. The cache fills as it is used.
 	MemoryLimit int64
 	// FreeSpaceFloor is the free space, in bytes, below which writes are refused. 0 means a twentieth of the volume, at
@@ -223,7 +223,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	cache := int64(defaultCache)
 	switch {
 	case o.MemoryLimit > 0:
-		cache = max(o.MemoryLimit/3, 8<<20)
+		cache = max(o.MemoryLimit/2, 8<<20)
 	case e.volatile:
 		cache = memoryCache
 	}
