@@ -26,7 +26,6 @@ type naive struct {
 	*rand.Rand
 	t      *testing.T
 	params Params
-	values map[string]any
 }
 
 // set is a set of texts (SS), numbers (NS) or bytes (BS), as texts.
@@ -182,10 +181,12 @@ func get(v any, path []any) any {
 	for _, e := range path {
 		switch c := v.(type) {
 		case map[string]any:
-			name, ok := e.(string)
-			if v, ok = c[name]; !ok {
+			name, _ := e.(string) // an index names nothing: no key is empty
+			next, ok := c[name]
+			if !ok {
 				return missing{}
 			}
+			v = next
 		case []any:
 			i, ok := e.(int)
 			if !ok || i >= len(c) {
