@@ -85,6 +85,7 @@ func Open(o Options) (*DB, error) {
 	service := api.New(inner, api.Options{Region: o.Region, Logger: o.Logger})
 	return &DB{db: inner, owned: owned, handler: server.NewHandler(server.Options{
 		Serve:       service.Serve,
+		Known:       api.Known,
 		Region:      o.Region,
 		BufferBytes: bufferBytes(o.MemoryLimit),
 		Logger:      o.Logger,

@@ -73,6 +73,7 @@ func TestAnswer(t *testing.T) {
 			`{"__type":"com.amazon.coral.service#SerializationException","Message":"NUMBER_VALUE cannot be converted to String"}`},
 		{"PutItem", `{"TableName":`, 400, `{"__type":"com.amazon.coral.service#SerializationException"}`},
 		{"PutThing", `{}`, 400, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`},
+		{"PutThing", ``, 400, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`},
 		{"putItem", `{}`, 400, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`},
 		{"PutThing", `{"a":`, 400, `{"__type":"com.amazon.coral.service#SerializationException"}`},
 	} {

@@ -109,13 +109,15 @@ const maxKeptBody = 1 << 20
 // run finds the operation and calls its handler.
 func (s *Service) run(c *call, r *Request) error {
 	op := operationOf(r.Target)
-	if op == nil || op.handle == nil {
+	if op != nil && op.handle != nil {
+		return op.handle(c)
+	}
+	if len(c.body) > 0 { // no body at all is found fault with only where an operation would read it
 		if err := c.wellFormed(); err != nil {
 			return err
 		}
-		return errUnknownOperation
 	}
-	return op.handle(c)
+	return errUnknownOperation
 }
 
 // wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as InternalServerError.

@@ -103,6 +103,12 @@ var byTarget = func() map[string]*operation {
 // operationOf returns the operation of an X-Amz-Target, or nil.
 func operationOf(target string) *operation { return byTarget[target] }
 
+// Known tells whether an X-Amz-Target names an operation that is answered.
+func Known(target string) bool {
+	op := operationOf(target)
+	return op != nil && op.handle != nil
+}
+
 // OperationName is the operation's bare name in an X-Amz-Target, for metrics and logs.
 func OperationName(target string) string {
 	return target[strings.LastIndexByte(target, '.')+1:]
