@@ -201,3 +201,35 @@ func BenchmarkOpenMemory(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkScanHotRows reads 20 rows that have been rewritten 500 times each and lie in the memtable with all their
+// versions.
+func BenchmarkScanHotRows(b *testing.B) {
+	const rows, versions = 20, 500
+	e := mustOpen(b, Options{InMemory: true})
+	value := benchValue()
+	for range versions {
+		for i := range rows {
+			key := benchKey(nil, i)
+			err := e.Update(context.Background(), kv.WriteOptions{Lock: [][]byte{key}}, func(tx kv.Txn) error {
+				tx.Set(key, value)
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for b.Loop() {
+		n := 0
+		err := e.View(context.Background(), kv.ReadOptions{}, func(r kv.Reader) error {
+			return r.Scan(kv.Range{Start: benchKey(nil, 0)}, false, func(_, _ []byte) (bool, error) {
+				n++
+				return true, nil
+			})
+		})
+		if err != nil || n != rows {
+			b.Fatal(n, err)
+		}
+	}
+}

@@ -262,9 +262,10 @@ func step(it *pebble.Iterator, first, reverse bool) bool {
 		return it.First()
 	case reverse:
 		return it.Prev()
-	default:
-		return it.Next()
 	}
+	// With the default comparer a prefix is a whole key. Next would step over every older version of the row that the
+	// memtable still has; NextPrefix seeks past them.
+	return it.NextPrefix()
 }
 
 // rangeIter is an iterator with the bounds. A scan inside of a scan has one of its own, which done closes.
