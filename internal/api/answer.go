@@ -29,7 +29,7 @@ func (c *call) keyQuoted(name string) {
 	c.out = append(item.AppendQuoted(c.out, name), ':')
 }
 
-// readUnits are the capacity units of reading n bytes (capacity.md §5.1).
+// readUnits are the capacity units of reading n bytes.
 func readUnits(n int64, consistent bool) float64 {
 	units := math.Max(1, math.Ceil(float64(n)/4096))
 	if consistent {
@@ -66,7 +66,7 @@ func (u *consumption) addIndex(x db.IndexUnits) {
 // wantsConsumed tells whether a checked ReturnConsumedCapacity asks for anything.
 func wantsConsumed(mode optString) bool { return mode.Set && mode.V != "NONE" }
 
-// consumed appends a ConsumedCapacity object (capacity.md §5.8). mode is TOTAL or INDEXES.
+// consumed appends a ConsumedCapacity object. mode is TOTAL or INDEXES.
 func (c *call) consumed(mode, table string, u consumption) {
 	total := u.table
 	for _, x := range u.indexes {
@@ -112,7 +112,7 @@ func (c *call) indexUnits(member string, us []db.IndexUnits, local bool) {
 	}
 }
 
-// collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with key (capacity.md §5.9).
+// collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with key.
 func (c *call) collectionMetrics(t *db.Table, key item.Item) error {
 	size, err := c.db.CollectionSize(t, key)
 	if err != nil {

@@ -1,5 +1,9 @@
 // Package api is DynamoDB's operations: it decodes requests, checks them in DynamoDB's order and with its words, runs them on
 // package db, and encodes the answers. Each operation is one file; ops.go lists them all. It knows no HTTP.
+//
+// What it answers follows the Amazon DynamoDB API Reference and Developer Guide and the service model that AWS's SDKs are
+// made from; the order of checks and the wording of errors, of which these say little, follow answers of the service that its
+// users have recorded. Where nobody has recorded one, a comment says that a text is ours.
 package api
 
 import (

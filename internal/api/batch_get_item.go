@@ -133,7 +133,7 @@ func (c *call) batchGetItem() error {
 	return nil
 }
 
-// check makes the checks that need no table, in the order of reference validation.md §2.11.
+// check makes the checks that need no table, in DynamoDB's order.
 func (r *batchGetRequest) check(c *call) error {
 	if err := r.checkCounts(); err != nil {
 		return err

@@ -121,7 +121,7 @@ func (c *call) batchWriteItem() error {
 	return r.answer(c, writes, done, errs)
 }
 
-// check makes the checks that need no table, in the order of reference validation.md §2.11.
+// check makes the checks that need no table, in DynamoDB's order.
 func (r *batchWriteRequest) check() error {
 	if err := r.checkCounts(); err != nil {
 		return err

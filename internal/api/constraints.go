@@ -43,7 +43,7 @@ func (v *violations) err() error {
 // enum is a set of legal values, in the order in which DynamoDB prints them.
 type enum []string
 
-// The enums (reference validation.md §2.1).
+// The enums, as DynamoDB prints them when a value is none of them.
 var (
 	enumConsumed      = enum{"INDEXES", "TOTAL", "NONE"}
 	enumReturnValues  = enum{"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"}

@@ -107,7 +107,7 @@ func (c *call) tableExists(name string) error {
 	return resourceInUse("Table already exists: " + name)
 }
 
-// check checks all that does not depend on the tables there are, in DynamoDB's order (validation.md §2.14).
+// check checks all that does not depend on the tables there are, in DynamoDB's order.
 func (r *createTableRequest) check(region string) error {
 	if err := tableRequired(r.table); err != nil {
 		return err

@@ -54,7 +54,7 @@ func (c *call) deleteItem() error {
 	return r.answer(c, done.Old, done.Units)
 }
 
-// check makes the checks that need no table, in the order of reference validation.md §2.8, and returns the parsed
+// check makes the checks that need no table, in DynamoDB's order, and returns the parsed
 // ConditionExpression.
 func (r *deleteItemRequest) check(c *call) (*expr.Condition, error) {
 	if err := r.checkEnums(); err != nil {

@@ -37,7 +37,7 @@ func deletedIndex(x *db.Index) describedIndex {
 	return describedIndex{status: statusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
 }
 
-// checkDelete tells why the table cannot be deleted now (tables.md §7.3, §7.4).
+// checkDelete tells why the table cannot be deleted now.
 func checkDelete(t *db.Table, now time.Time) error {
 	switch t.Status(now) {
 	case statusCreating:

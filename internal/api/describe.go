@@ -9,7 +9,7 @@ import (
 )
 
 // description is a TableDescription to be written. CreateTable, DescribeTable, UpdateTable and DeleteTable show the same
-// thing in four forms (tables.md §7.2): each makes a newDescription and changes what it shows differently.
+// thing in four forms: each makes a newDescription and changes what it shows differently.
 type description struct {
 	t        *db.Table
 	now      time.Time

@@ -48,10 +48,10 @@ func validationf(format string, args ...any) *Error { return validation(fmt.Spri
 // invalid is the beginning of many of DynamoDB's messages.
 const invalid = "One or more parameter values were invalid: "
 
-// wrapped is err as PutItem and UpdateItem show some of their errors (reference validation.md §2.2).
+// wrapped is err as PutItem and UpdateItem show some of their errors.
 func wrapped(message string) *Error { return validation("1 validation error detected: " + message) }
 
-// namespace returns the prefix of __type for an exception (wire-protocol.md §1.9).
+// namespace returns the prefix of __type for an exception.
 func namespace(code string) string {
 	switch code {
 	case "ValidationException":

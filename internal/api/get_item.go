@@ -89,7 +89,7 @@ func (c *call) getItem() error {
 	return nil
 }
 
-// check makes the checks that need no table (reference validation.md §2.8), and returns the projection, if there is one.
+// check makes the checks that need no table, and returns the projection, if there is one.
 func (r *getItemRequest) check(c *call) (*expr.Projection, error) {
 	var v violations
 	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
@@ -125,7 +125,7 @@ type projectionOf struct {
 	ph              *placeholders
 }
 
-// checkParams checks the parameters against each other (reference validation.md §2.4 steps 1 to 5).
+// checkParams checks the parameters against each other.
 func (p *projectionOf) checkParams() error {
 	expressions := []usage{{"ProjectionExpression", p.expression.Set}}
 	if err := (words{}).checkFamilies([]usage{{"AttributesToGet", p.attributesToGet.Set}}, expressions); err != nil {

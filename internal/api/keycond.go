@@ -8,7 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Key conditions against a key schema (reference validation.md §2.9 steps 9, 14 and 15, indexes.md §6.7). What both forms,
+// Key conditions against a key schema. What both forms,
 // KeyConditionExpression and KeyConditions, come to is a list of expr.KeyPart; here it is held against the schema of a
 // table, a local or a global index, and put into the order of the schema, as db.Read wants it.
 

@@ -34,7 +34,7 @@ const (
 	keyOfNew                 // an item as an update made it; only its index keys can be wrong
 )
 
-// word words err if it is a *db.KeyError (reference validation.md §2.5), and returns other errors as they are.
+// word words err if it is a *db.KeyError, and returns other errors as they are.
 func (k keyWords) word(t *db.Table, err error) error {
 	var e *db.KeyError
 	if !errors.As(err, &e) {

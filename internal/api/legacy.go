@@ -6,7 +6,7 @@ import (
 )
 
 // The legacy parameters, those from before expressions: conditions (Expected, KeyConditions, QueryFilter, ScanFilter) with
-// their ConditionalOperator, and AttributeUpdates. Here they are decoded, checked as reference validation.md §2.13 has it,
+// their ConditionalOperator, and AttributeUpdates. Here they are decoded, checked as DynamoDB does,
 // and built into the forms that package expr runs.
 
 // legacyConditions is a map of attribute names to conditions, in the order sent: Expected (decodeExpected, checkExpected), or

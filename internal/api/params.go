@@ -69,7 +69,7 @@ func anySent(us []usage) bool {
 	return false
 }
 
-// words are how an operation shows errors: PutItem and UpdateItem wrap some (validation.md §2.2).
+// words are how an operation shows errors: PutItem and UpdateItem wrap some.
 type words struct{ wraps bool }
 
 // static words an error of the families that PutItem and UpdateItem wrap.
@@ -100,7 +100,7 @@ func (w words) fault(f *item.Fault) error {
 	return validation(f.Message)
 }
 
-// checkFamilies is step 1 of validation.md §2.4: the legacy and the expression parameters exclude each other.
+// checkFamilies is DynamoDB's first look at the parameters: the legacy and the expression parameters exclude each other.
 func (w words) checkFamilies(legacy, expressions []usage) error {
 	if !anySent(legacy) || !anySent(expressions) {
 		return nil
@@ -109,8 +109,8 @@ func (w words) checkFamilies(legacy, expressions []usage) error {
 		strings.Join(sent(legacy), ", ") + "} Expression parameters: {" + strings.Join(sent(expressions), ", ") + "}")
 }
 
-// check is steps 2 to 8 of validation.md §2.4. expressions are all expression parameters, of which valued are those that
-// may use values.
+// check is all that DynamoDB checks of names and values before it parses an expression. expressions are all expression
+// parameters, of which valued are those that may use values.
 func (p *placeholders) check(w words, expressions, valued []usage) error {
 	if err := p.checkUse(w, expressions, valued); err != nil {
 		return err

@@ -57,7 +57,7 @@ func (c *call) putItem() error {
 	return r.answer(c, done.Old, done.Units)
 }
 
-// check makes the checks that need no table, in the order of reference validation.md §2.6, and returns the parsed
+// check makes the checks that need no table, in DynamoDB's order, and returns the parsed
 // ConditionExpression.
 func (r *putItemRequest) check(c *call) (*expr.Condition, error) {
 	if err := r.checkTable(); err != nil {

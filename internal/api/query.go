@@ -44,7 +44,7 @@ func (q *queryRequest) member(c *call, name string) error {
 	return q.readRequest.member(c, name)
 }
 
-// query answers Query (order of checks: reference validation.md §2.9).
+// query answers Query in DynamoDB's order of checks.
 func (c *call) query() error {
 	q := &c.hot.query
 	*q = queryRequest{}

@@ -280,8 +280,7 @@ func (r *readRequest) atMostOne() bool {
 	return r.read.Hash != nil && r.read.Index == nil && len(r.read.Table.Keys) == 1
 }
 
-// consumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it
-// (capacity.md §5.5).
+// consumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
 func (r *readRequest) consumption(page db.Page) consumption {
 	units := readUnits(page.Bytes, r.read.Consistent)
 	x := r.read.Index

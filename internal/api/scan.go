@@ -28,7 +28,7 @@ func (s *scanRequest) member(c *call, name string) error {
 	return s.readRequest.member(c, name)
 }
 
-// scan answers Scan (order of checks: reference validation.md §2.10).
+// scan answers Scan in DynamoDB's order of checks.
 func (c *call) runScan() error {
 	s := &c.hot.scan
 	*s = scanRequest{}

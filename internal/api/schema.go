@@ -316,8 +316,7 @@ func checkPair(ks []keyElement) error {
 	return nil
 }
 
-// checkParts checks the key of a global index: up to four hash attributes, then up to four range attributes
-// (indexes.md §6.3).
+// checkParts checks the key of a global index: up to four hash attributes, then up to four range attributes.
 func checkParts(ks []keyElement) error {
 	names := keyNames(ks)
 	if len(slices.Compact(names)) < len(ks) {

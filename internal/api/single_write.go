@@ -66,7 +66,7 @@ func (r *singleWrite) checkConditionEnums(v *violations) {
 	v.enum(r.onFailure, "returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
-// checkParams checks the parameters of PutItem and DeleteItem against each other (reference validation.md §2.4 steps 1 to 8).
+// checkParams checks the parameters of PutItem and DeleteItem against each other.
 func (r *singleWrite) checkParams(c *call, w words) error {
 	expressions := []usage{{"ConditionExpression", r.condition.Set}}
 	if err := w.checkFamilies([]usage{{"Expected", r.expected.set}}, expressions); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// The checks of ExclusiveStartKey (reference types-and-sizes.md §3.10): its values before the table is known, its shape
+// The checks of ExclusiveStartKey: its values before the table is known, its shape
 // against the table's and the index's keys, and its place against the conditions of a Query or the segment of a Scan.
 
 // The texts of a start key that does not fit.

@@ -73,7 +73,7 @@ func (c *call) updateItem() error {
 	return r.answer(c, updated(returns, update, done), done.Units)
 }
 
-// check makes the checks that need no table, in the order of reference validation.md §2.7, and returns the update (nil if
+// check makes the checks that need no table, in DynamoDB's order, and returns the update (nil if
 // nothing is to be changed) and the parsed ConditionExpression.
 func (r *updateItemRequest) check(c *call) (*expr.Update, *expr.Condition, error) {
 	if err := r.checkTable(); err != nil {
@@ -117,7 +117,7 @@ func (r *updateItemRequest) checkEnums() error {
 	return v.err()
 }
 
-// checkParams checks the parameters against each other (reference validation.md §2.4 steps 1 to 8).
+// checkParams checks the parameters against each other.
 func (r *updateItemRequest) checkParams(c *call, w words) error {
 	legacy := []usage{{"AttributeUpdates", r.updates.set}, {"Expected", r.expected.set}}
 	expressions := []usage{{"UpdateExpression", r.update.Set}, {"ConditionExpression", r.condition.Set}}
@@ -217,7 +217,7 @@ func (u *updateChange) wordIndexKey(err error) error {
 }
 
 // updateSize is the size by which DynamoDB judges an updated item: its own, or the sum of what the update costs and the
-// attributes beyond the key, whichever is larger (measured; types-and-sizes.md §3.6 of the reference).
+// attributes beyond the key, whichever is larger (measured at the 400 KB gate).
 func updateSize(costs expr.Costs, new, key item.Item) int {
 	s := new.Size()
 	return max(s, s-key.Size()+3+19*costs.Sets+2*costs.Removes+costs.ListSets+50*costs.Arithmetic)

@@ -7,7 +7,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 )
 
-// admit tells why UpdateTable cannot be admitted in the table's present state (tables.md §7.3, §7.4; the texts that are
+// admit tells why UpdateTable cannot be admitted in the table's present state (the texts that are
 // elided there are as AWS gave them in October 2026): the table's own state, whether the named indexes exist, theirs, and
 // then what is under way.
 func (r *updateTableRequest) admit(d *db.Descriptor, now time.Time) error {

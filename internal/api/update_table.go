@@ -105,7 +105,7 @@ func (c *call) updateTable() error {
 	return nil
 }
 
-// ---- checks before the table is looked up (validation.md §2.15)
+// ---- checks before the table is looked up
 
 // check checks all that does not depend on the table.
 func (r *updateTableRequest) check() error {

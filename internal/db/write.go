@@ -235,7 +235,7 @@ func (w *writer) count(section uint16, old, new item.Item) {
 	}
 }
 
-// recordIndex brings one index up to date and counts its units (capacity.md §5.4 of the reference: nothing when the entry stays
+// recordIndex brings one index up to date and counts its units (as DynamoDB bills them: nothing when the entry stays
 // the same, the larger of both when it changes in place, both when its key changes).
 func (w *writer) recordIndex(tx kv.Txn, p *indexPlan, old, new item.Item) error {
 	if p.x.State == StateAbsent {

@@ -7,6 +7,9 @@
 // (Condition, KeyCondition, Projection, Update) belongs to one request and is not safe for concurrent use. It holds views
 // of the request's names and values.
 //
+// The language is that of the Amazon DynamoDB Developer Guide ("Using expressions in DynamoDB", "Legacy conditional
+// parameters"); messages, and which of several errors is reported, are those of recorded answers of the service.
+//
 // The package knows nothing of tables: which attributes are keys is for its callers.
 package expr
 

@@ -26,7 +26,7 @@ type keyBuilder struct {
 	used    int // of values
 }
 
-// KeyCondition parses, binds and converts a key condition expression (reference expressions.md §4.5). Errors are *Error.
+// KeyCondition parses, binds and converts a key condition expression. Errors are *Error.
 func (c *Cache) KeyCondition(text string, p *Params) (*KeyCondition, error) {
 	t, err := c.get(KindKeyCondition, text)
 	if err != nil {

@@ -68,7 +68,7 @@ type LegacyCondition struct {
 	Values    []item.Value
 }
 
-// NewLegacyCondition combines the conditions with AND, or with OR (expressions.md §4.9). Without conditions it holds
+// NewLegacyCondition combines the conditions with AND, or with OR. Without conditions it holds
 // always.
 func NewLegacyCondition(conditions []LegacyCondition, or bool) *Condition {
 	if len(conditions) == 0 {
@@ -115,7 +115,7 @@ type LegacyUpdate struct {
 	Value     item.Value
 }
 
-// NewLegacyUpdate makes an update of AttributeUpdates (expressions.md §4.10). Of entries for one attribute the last
+// NewLegacyUpdate makes an update of AttributeUpdates. Of entries for one attribute the last
 // counts.
 func NewLegacyUpdate(updates []LegacyUpdate) *Update {
 	u := &Update{legacy: true, actions: make([]action, 0, len(updates))}

@@ -41,7 +41,7 @@ func (p *Params) Reset() {
 	p.indexedNames, p.indexedValues = 0, 0
 }
 
-// CheckNames reports a malformed key of Names (reference validation.md §2.4 step 5), then a name that no attribute can have.
+// CheckNames reports a malformed key of Names, then a name that no attribute can have.
 // The words for the latter are not known from AWS: they are those for values.
 func (p *Params) CheckNames() error {
 	for i := range p.Names {

@@ -49,7 +49,7 @@ func NewProjection(names []string) *Projection {
 	return &Projection{names: slices.Compact(names)}
 }
 
-// Apply returns the projected item: the named paths that it has, in their structure (expressions.md §4.6). For an item
+// Apply returns the projected item: the named paths that it has, in their structure. For an item
 // of which nothing is left it returns an item without attributes, for a missing one a missing one.
 func (p *Projection) Apply(it item.Item) item.Item {
 	switch {

@@ -152,7 +152,7 @@ func (u *Update) Assigns(attribute string) bool {
 	return false
 }
 
-// Costs are the counts of actions by which DynamoDB's size gate for updates goes (types-and-sizes.md §3.6): SET and ADD
+// Costs are the counts of actions by which DynamoDB's size gate for updates goes: SET and ADD
 // actions, REMOVE and DELETE actions, actions that assign to a list index, and SET actions with + or -.
 type Costs struct{ Sets, Removes, ListSets, Arithmetic int }
 

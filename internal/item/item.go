@@ -2,6 +2,9 @@
 // canonical encoded bytes that are stored, and back; compares, measures and edits them without decoding more than is
 // touched. It knows nothing of tables, keys or expressions.
 //
+// Types, limits and sizes are those of the Amazon DynamoDB Developer Guide ("Supported data types", "Item sizes and formats"),
+// sizes to the byte as measured at the service's limit of 400 KB.
+//
 // The layout of the encoding is drawn atop encode.go, that of numbers atop number.go.
 package item
 

@@ -203,7 +203,7 @@ func (v Value) Contains(member Value) bool {
 	return false
 }
 
-// Size is v's size in bytes as DynamoDB counts it (types-and-sizes of the AWS documentation: numbers about half a byte
+// Size is v's size in bytes as DynamoDB counts it (numbers about half a byte
 // a digit, 3 for a list or map and 1 more for each element), without the attribute's name.
 func (v Value) Size() int { return v.sizeWithin(maxWalk) }
 

@@ -22,7 +22,7 @@ var (
 	closeConnection = []string{"close"}
 )
 
-// The bodies that are the same whatever was asked (reference wire-protocol.md §1.3).
+// The bodies that are the same whatever was asked.
 var (
 	unknownXML       = []byte("<UnknownOperationException/>\n")
 	unknownOperation = []byte(`{"__type":"com.amazon.coral.service#UnknownOperationException"}`)

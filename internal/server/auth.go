@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// authFault is what is wrong with the way a request was signed: one of the exceptions of reference wire-protocol.md §1.7.
+// authFault is what is wrong with the way a request was signed: one of AWS's exceptions about signatures.
 type authFault struct{ code, message string }
 
 func (f *authFault) Error() string { return f.code + ": " + f.message }

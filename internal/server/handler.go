@@ -67,7 +67,7 @@ func NewHandler(o Options) *Handler {
 	return h
 }
 
-// ServeHTTP answers one request. The order of the checks is AWS's (reference wire-protocol.md §1.2): size, CORS, health,
+// ServeHTTP answers one request. The order of the checks is AWS's: size, CORS, health,
 // method and content type, and then, in answer, what needs the body.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
