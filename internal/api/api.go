@@ -59,7 +59,6 @@ type Request struct {
 // call is one request being answered, with the scratch memory that is reused for the next.
 type call struct {
 	ctx    context.Context
-	svc    *Service
 	db     *db.DB
 	region string
 	body   []byte
@@ -85,7 +84,7 @@ type hotRequests struct {
 // Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.
 func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int, body []byte) {
 	c := s.calls.Get().(*call)
-	c.ctx, c.svc, c.db, c.body, c.out = ctx, s, s.db, r.Body, out
+	c.ctx, c.db, c.body, c.out = ctx, s.db, r.Body, out
 	c.region = r.Region
 	if c.region == "" {
 		c.region = s.region

@@ -101,7 +101,7 @@ func TestBatchWriteConflict(t *testing.T) {
 		{[]error{conflict, other, nil}, other.Error()},
 	}
 	for _, test := range tests {
-		c := &call{ctx: t.Context(), svc: s.Service, db: s.db, body: []byte(body)}
+		c := &call{ctx: t.Context(), db: s.db, body: []byte(body)}
 		r := new(batchWriteRequest)
 		if err := errors.Join(c.decode(r), r.check(), r.open(c)); err != nil {
 			t.Fatal(err)

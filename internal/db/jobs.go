@@ -2,7 +2,6 @@ package db
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -249,7 +248,7 @@ func (d *DB) backfill(t *Table, p *indexPlan) error {
 			if !d.building(t.ID, p.x.ID) {
 				return errAbandoned // the index, or the table, is being dropped
 			}
-			return d.backfillChunk(tx, t, p, keys, cursorKey)
+			return backfillChunk(tx, t, p, keys, cursorKey)
 		})
 		switch {
 		case errors.Is(err, errAbandoned):
@@ -291,7 +290,7 @@ func chunk(r kv.Reader, rows kv.Range) (keys [][]byte, err error) {
 
 // backfillChunk writes the rows of the locked items, and where the work stands. Writers keep the index up to date at the same
 // time, so a row that is there already is right and counted.
-func (d *DB) backfillChunk(tx kv.Txn, t *Table, p *indexPlan, keys [][]byte, cursorKey []byte) error {
+func backfillChunk(tx kv.Txn, t *Table, p *indexPlan, keys [][]byte, cursorKey []byte) error {
 	count := kv.Count{Section: uint32(p.x.ID)}
 	for _, key := range keys {
 		raw, err := tx.Get(key)
@@ -326,17 +325,4 @@ func (d *DB) backfillChunk(tx kv.Txn, t *Table, p *indexPlan, keys [][]byte, cur
 		tx.Add(uint64(t.ID), count)
 	}
 	return nil
-}
-
-// Settle waits until no background job runs, for tests and for orderly ends.
-func (d *DB) Settle(ctx context.Context) error {
-	for ctx.Err() == nil {
-		busy := false
-		d.working.Range(func(any, any) bool { busy = true; return false })
-		if !busy {
-			return nil
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return ctx.Err()
 }

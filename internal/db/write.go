@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -197,18 +198,12 @@ func getItem(r kv.Reader, key []byte) (item.Item, error) {
 func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 	w.counts = w.counts[:0]
 	w.count(sectionItems, old, new)
-	if w.t.local || len(w.t.plans) > 0 {
-		// old is a view that the engine may reuse when index rows are looked up
-		for _, p := range w.t.plans {
-			if p.x.State != StatePublic {
-				old = old.Clone()
-				break
-			}
-		}
-		for _, p := range w.t.plans {
-			if err := w.recordIndex(tx, p, old, new); err != nil {
-				return err
-			}
+	if slices.ContainsFunc(w.t.plans, func(p *indexPlan) bool { return p.x.State != StatePublic }) {
+		old = old.Clone() // looking up the rows of an unfinished index ends the life of the view that old is
+	}
+	for _, p := range w.t.plans {
+		if err := w.recordIndex(tx, p, old, new); err != nil {
+			return err
 		}
 	}
 	if new.Exists() {
