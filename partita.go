@@ -16,6 +16,7 @@
 package partita
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,9 @@ type Options struct {
 	TableDelay time.Duration
 	// Clock tells the time to everything that depends on it. nil: time.Now.
 	Clock func() time.Time
+	// SweepInterval is how often the database looks for what is due: expired items, stream records of yesterday, old
+	// transaction tokens. 0: every second; negative: never, but for calls of Sweep.
+	SweepInterval time.Duration
 	// Logger takes what whoever runs the database should know. nil: slog.Default.
 	Logger *slog.Logger
 	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
@@ -75,7 +79,9 @@ func Open(o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner, err := db.Open(engine, db.Options{Now: o.Clock, TableDelay: o.TableDelay, Logger: o.Logger})
+	inner, err := db.Open(engine, db.Options{
+		Now: o.Clock, TableDelay: o.TableDelay, SweepInterval: o.SweepInterval, Logger: o.Logger,
+	})
 	if err != nil {
 		if owned != nil {
 			err = errors.Join(err, owned.Close())
@@ -126,6 +132,11 @@ func bufferBytes(memoryLimit int64) int64 {
 
 // Handler answers DynamoDB requests. It works until Close.
 func (d *DB) Handler() http.Handler { return d.handler }
+
+// Sweep does now what the database does by itself as time goes by, each Options.SweepInterval: it deletes the items that have
+// expired, trims streams, forgets old transaction tokens, and ends tables whose time in DELETING is over. With a Clock that
+// is turned by hand, call it after turning: when it returns, all that is due has been done.
+func (d *DB) Sweep(ctx context.Context) error { return d.db.Sweep(ctx) }
 
 // Close stops the background jobs, writes out what is in memory and closes the data directory. Requests must have ended
 // (http.Server.Shutdown waits for them); later ones are answered with an error.

@@ -33,12 +33,12 @@ type testService struct {
 func newService(t testing.TB) *testService {
 	t.Helper()
 	s := &testService{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
+	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true, Clock: s.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if s.db, err = db.Open(engine, db.Options{Now: s.clock, Logger: quiet}); err != nil {
+	if s.db, err = db.Open(engine, db.Options{Now: s.clock, SweepInterval: -1, Logger: quiet}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -109,6 +109,7 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 //	                          attribute of an index. Each line of the input is an index:
 //	                          gsi|lsi <name> <key>… ALL|KEYS_ONLY|INCLUDE <attribute>…
 //	clock <duration>          turns the clock
+//	sweep                     does what is due by the clock: deletes expired items, trims streams, forgets tokens
 //	settle <name>             waits until the table's indexes are built and removed
 //
 // In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
@@ -147,6 +148,11 @@ func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 			d.Fatalf(t, "%v", err)
 		}
 		s.advance(by)
+		return ""
+	case "sweep":
+		if err := s.db.Sweep(context.Background()); err != nil {
+			d.Fatalf(t, "%v", err)
+		}
 		return ""
 	case "settle":
 		s.settle(t, d.CmdArgs[0].Key)

@@ -6,6 +6,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,8 @@ type Options struct {
 	Now func() time.Time
 	// TableDelay is how long tables stay CREATING, UPDATING and DELETING. 0: usable from the next request on.
 	TableDelay time.Duration
+	// SweepInterval is how often Sweep runs by itself. 0: every second; negative: never.
+	SweepInterval time.Duration
 	// Logger takes what the background jobs have to say. nil: slog.Default.
 	Logger *slog.Logger
 }
@@ -88,10 +91,11 @@ type DB struct {
 	catalog atomic.Pointer[catalog]
 	nextID  uint32 // under schema
 
-	jobs    sync.WaitGroup
-	working sync.Map // key of a job that runs → struct{}
-	stop    context.CancelFunc
-	ctx     context.Context // of the background jobs
+	jobs     sync.WaitGroup
+	sweeping sync.Mutex // held by Sweep
+	working  sync.Map   // key of a job that runs → struct{}
+	stop     context.CancelFunc
+	ctx      context.Context // of the background jobs
 
 	writers sync.Pool // of *writer
 	readers sync.Pool // of *reader
@@ -118,6 +122,9 @@ func Open(engine kv.Engine, o Options) (*DB, error) {
 	defer d.schema.Unlock()
 	for _, t := range d.catalog.Load().byID {
 		d.startJobs(t)
+	}
+	if o.SweepInterval >= 0 {
+		d.jobs.Go(func() { d.sweepEvery(cmp.Or(o.SweepInterval, time.Second)) })
 	}
 	return d, nil
 }

@@ -19,14 +19,21 @@ import (
 //	  01 'd' table(4)                              its descriptor, JSON (schema.go)
 //	  01 'i'                                       the next table id (4 bytes)
 //	  01 'b' table(4) index(2)                     how far a backfill has come: the last item key done
+//	  01 'l' log(8)                                a stream's own descriptor, JSON (logs.go); it outlives the table
 //
 //	rows, space 0x02:
 //	  02 table(4) section(2) hash(8)  …            the front, kv.FrontLen bytes, and behind it:
 //	    section 0, items:      pk            sk        → item with stamp
+//	    section 1, expiry:     hash(8) pk    sk        → nothing; instead of a hash the front has the time, seconds
+//	                                                     since 1970, and the hash is that of the item (expiry.go)
 //	    section 16…, a GSI:    h1…h4  r1…r4  pk  sk    → projected item without stamp
 //	    section 16…, an LSI:   pk     r      sk        → projected item without stamp
 //
-// Section 1 is kept for expiry entries. pk and sk are the table's partition and sort key, h and r the hash and range
+//	tokens, space 0x03:
+//	  03 't' operation(1) hash(8) token            what became of a transaction with that token (token.go)
+//	  03 'x' time(8) operation(1) token            that it is forgotten then, milliseconds since 1970 → nothing
+//
+// pk and sk are the table's partition and sort key, h and r the hash and range
 // attributes of an index. The hash is XXH64 (seed 0) of all hash attributes as encoded behind the front.
 //
 // Every part but sk is self-delimiting, so that parts compare one after the other: a string or binary is in groups
@@ -38,14 +45,20 @@ import (
 const (
 	spaceCatalog = 0x01
 	spaceRows    = 0x02
+	spaceTokens  = 0x03
 
 	catalogName       = 'n'
 	catalogDescriptor = 'd'
 	catalogNextID     = 'i'
 	catalogBackfill   = 'b'
+	catalogLog        = 'l'
 
-	sectionItems = 0
-	firstIndexID = 16
+	tokenRow    = 't'
+	tokenExpiry = 'x'
+
+	sectionItems  = 0
+	sectionExpiry = 1
+	firstIndexID  = 16
 
 	maxHashBytes  = 2048
 	maxRangeBytes = 1024

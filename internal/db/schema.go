@@ -64,7 +64,10 @@ type Descriptor struct {
 	OnDemand           *OnDemand
 	Warm               *Warm
 	StreamViewType     string // empty: no stream
-	StreamLabel        string
+	StreamLabel        string // of the latest stream, which may have been switched off
+	StreamLog          uint64 // the log that writers append to (logs.go); 0: none
+	NextLog            uint32 // how many logs the table has had
+	Expiry             *Expiry
 	SSEType            string // KMS, or empty
 	SSEKey             string
 	TableClass         string // empty if never set
@@ -99,6 +102,18 @@ type OnDemand struct{ MaxRead, MaxWrite int64 }
 
 // Warm are warm throughput units per second.
 type Warm struct{ Read, Write int64 }
+
+// Expiry is the time to live of a table's items: an attribute that holds the time, in seconds since 1970, after which an item
+// is to be deleted.
+type Expiry struct {
+	Attribute string
+	// State is how far the index by expiry is: StateDeleteOnly → StateWriteOnly → StatePublic when it is made, StateDeleteOnly →
+	// StateAbsent → gone when it is dropped. Items are deleted while it is public.
+	State    State
+	Dropping bool
+	// BusyUntil is until when it is ENABLING, or with Dropping DISABLING, however far it is.
+	BusyUntil time.Time
+}
 
 // Tag is a tag of a table.
 type Tag struct{ Key, Value string }

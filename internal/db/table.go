@@ -18,6 +18,7 @@ type Table struct {
 	byName     []*indexPlan // the same by name, the order in which problems are reported
 	lastKeys   []string     // the key's names, sorted
 	local      bool         // has a local index
+	shards     int          // of the log that StreamLog names
 }
 
 // indexPlan is an index with what its rows need.

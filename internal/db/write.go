@@ -39,6 +39,8 @@ type Write struct {
 	Change    Change
 	// KeepOld asks for Written.Old, and KeepFailed for ConditionFailed.Item; both cost a copy.
 	KeepOld, KeepFailed bool
+	// ByService marks a write that no user asked for, as when an item expires; stream records tell.
+	ByService bool
 }
 
 // Written is what a write did.
@@ -152,16 +154,25 @@ func (w *writer) run(tx kv.Txn) error {
 	if err != nil {
 		return err
 	}
+	new, err := w.apply(old)
+	if err != nil || item.SameAttributes(old, new) {
+		return err
+	}
+	return w.record(tx, old, new)
+}
+
+// apply tests the condition on the old item, computes the new one and fills in w.out. When both have the same attributes
+// there is nothing to record.
+func (w *writer) apply(old item.Item) (new item.Item, err error) {
 	if c := w.write.Condition; c != nil && !c.Holds(old) {
 		failed := &ConditionFailed{}
 		if w.write.KeepFailed && old.Exists() {
 			failed.Item = old.Clone()
 		}
-		return failed
+		return new, failed
 	}
-	new, err := w.write.Change.Apply(old)
-	if err != nil {
-		return err
+	if new, err = w.write.Change.Apply(old); err != nil {
+		return new, err
 	}
 	if w.write.KeepOld && old.Exists() {
 		w.out.Old = old.Clone()
@@ -172,12 +183,9 @@ func (w *writer) run(tx kv.Txn) error {
 		if old.Exists() {
 			w.out.New = new.Clone() // it may be a view of what was read
 		}
-		return nil
+		return new, nil
 	}
-	if err := w.checkCollection(old, new); err != nil {
-		return err
-	}
-	return w.record(tx, old, new)
+	return new, w.checkCollection(old, new)
 }
 
 // getItem reads an item; it is missing if there is none.
@@ -194,7 +202,7 @@ func getItem(r kv.Reader, key []byte) (item.Item, error) {
 }
 
 // record writes all that follows from a change of an item from old to new, either of which may be missing: the item's row,
-// its index rows, the counters. It is the one place that knows them all.
+// its index rows, its expiry row, its stream record, the counters. It is the one place that knows them all.
 func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 	w.counts = w.counts[:0]
 	w.count(sectionItems, old, new)
@@ -211,6 +219,12 @@ func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 		tx.Set(w.key, w.row)
 	} else {
 		tx.Delete(w.key)
+	}
+	if w.t.Expiry != nil {
+		w.recordExpiry(tx, old, new)
+	}
+	if w.t.StreamLog != 0 {
+		w.recordStream(tx, old, new)
 	}
 	tx.Add(uint64(w.t.ID), w.counts...)
 	return nil
