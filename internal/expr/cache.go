@@ -8,67 +8,15 @@ import (
 )
 
 // Cache keeps parsed expressions by kind and text, bounded by bytes. It is safe for concurrent use. Failures are not kept.
-//
-// It is split into shards by a hash of the text, so that lookups of different expressions do not meet at one lock. In a
-// shard the CLOCK algorithm chooses what makes room: a hand goes round the expressions and takes the first one that was
-// not looked up since it last came by.
-type Cache struct {
-	shards []shard
-	seed   maphash.Seed
-}
-
-// shard is one part of a Cache.
-type shard struct {
-	mu       sync.RWMutex
-	kinds    [KindUpdate + 1]map[string]*cached
-	clock    []*cached
-	hand     int
-	bytes    int
-	maxBytes int
-	_        [64]byte // shards do not share a cache line
-}
-
-// cached is one expression of a shard. Its text is the clone that the tree's strings are views of.
-type cached struct {
-	tree *tree
-	text string
-	used atomic.Bool // since the hand last came by
-}
-
-// cachedBytes is what an expression takes in a shard besides its tree: the entry, its places in map and clock.
-const cachedBytes = 128
-
-// shardBytes is the least size of a shard: a smaller cache has one only.
-const shardBytes = 64 << 10
+type Cache struct{ trees *TextCache[*tree] }
 
 // NewCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
-func NewCache(maxBytes int) *Cache {
-	n := min(max(maxBytes/shardBytes, 1), 16)
-	c := &Cache{shards: make([]shard, n), seed: maphash.MakeSeed()}
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.maxBytes = maxBytes / n
-		for k := range s.kinds {
-			s.kinds[k] = make(map[string]*cached)
-		}
-	}
-	return c
-}
+func NewCache(maxBytes int) *Cache { return &Cache{NewTextCache[*tree](maxBytes)} }
 
 // get returns the parsed expression, from the cache if it is there.
 func (c *Cache) get(kind Kind, text string) (*tree, *Error) {
-	s := &c.shards[0]
-	if len(c.shards) > 1 {
-		s = &c.shards[maphash.String(c.seed, text)%uint64(len(c.shards))]
-	}
-	s.mu.RLock()
-	e := s.kinds[kind][text]
-	s.mu.RUnlock()
-	if e != nil {
-		if !e.used.Load() { // a store would make every reader wait for the line
-			e.used.Store(true)
-		}
-		return e.tree, nil
+	if t, ok := c.trees.Get(uint8(kind), text); ok {
+		return t, nil
 	}
 	if len(text) > maxExpressionBytes { // not worth a copy
 		return parse(kind, text)
@@ -76,32 +24,113 @@ func (c *Cache) get(kind Kind, text string) (*tree, *Error) {
 	text = strings.Clone(text) // the caller's may be a view of the request
 	t, err := parse(kind, text)
 	if err == nil {
-		s.put(&cached{tree: t, text: text})
+		c.trees.Put(uint8(kind), text, t, t.size)
 	}
 	return t, err
 }
 
-// put adds an expression and makes room for it.
-func (s *shard) put(e *cached) {
-	size := e.tree.size + cachedBytes
-	if size > s.maxBytes {
+// TextCache keeps what texts were parsed to, bounded by bytes. It is safe for concurrent use; what it keeps must not change.
+//
+// It is split into shards by a hash of the text, so that lookups of different texts do not meet at one lock. In a shard the
+// CLOCK algorithm chooses what makes room: a hand goes round the entries and takes the first one that was not looked up
+// since it last came by.
+type TextCache[V any] struct {
+	shards []shard[V]
+	seed   maphash.Seed
+}
+
+// textKinds is the number of languages that a text can be in.
+const textKinds = int(KindUpdate) + 1
+
+// shard is one part of a TextCache.
+type shard[V any] struct {
+	mu       sync.RWMutex
+	kinds    [textKinds]map[string]*cached[V]
+	clock    []*cached[V]
+	hand     int
+	bytes    int
+	maxBytes int
+	_        [64]byte // shards do not share a cache line
+}
+
+// cached is one entry of a shard.
+type cached[V any] struct {
+	value V
+	kind  uint8
+	text  string
+	bytes int
+	used  atomic.Bool // since the hand last came by
+}
+
+// cachedBytes is what an entry takes in a shard besides its value: the entry, its places in map and clock.
+const cachedBytes = 128
+
+// shardBytes is the least size of a shard: a smaller cache has one only.
+const shardBytes = 64 << 10
+
+// NewTextCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
+func NewTextCache[V any](maxBytes int) *TextCache[V] {
+	n := min(max(maxBytes/shardBytes, 1), 16)
+	c := &TextCache[V]{shards: make([]shard[V], n), seed: maphash.MakeSeed()}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.maxBytes = maxBytes / n
+		for k := range s.kinds {
+			s.kinds[k] = make(map[string]*cached[V])
+		}
+	}
+	return c
+}
+
+// shard returns the shard that keeps a text.
+func (c *TextCache[V]) shard(text string) *shard[V] {
+	if len(c.shards) == 1 {
+		return &c.shards[0]
+	}
+	return &c.shards[maphash.String(c.seed, text)%uint64(len(c.shards))]
+}
+
+// Get returns what a text of the kind was parsed to, if that is there. Kinds are those of Kind, or for a cache of another
+// language 0.
+func (c *TextCache[V]) Get(kind uint8, text string) (value V, ok bool) {
+	s := c.shard(text)
+	s.mu.RLock()
+	e := s.kinds[kind][text]
+	s.mu.RUnlock()
+	if e == nil {
+		return value, false
+	}
+	if !e.used.Load() { // a store would make every reader wait for the line
+		e.used.Store(true)
+	}
+	return e.value, true
+}
+
+// Put keeps a value of so many bytes, and makes room for it. The text must not change: value may hold views of it.
+func (c *TextCache[V]) Put(kind uint8, text string, value V, bytes int) {
+	c.shard(text).put(&cached[V]{value: value, kind: kind, text: text, bytes: bytes + cachedBytes})
+}
+
+// put adds an entry and makes room for it.
+func (s *shard[V]) put(e *cached[V]) {
+	if e.bytes > s.maxBytes {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kinds[e.tree.kind][e.text] != nil {
+	if s.kinds[e.kind][e.text] != nil {
 		return // another request was first
 	}
-	for s.bytes+size > s.maxBytes {
+	for s.bytes+e.bytes > s.maxBytes {
 		s.evict()
 	}
-	s.kinds[e.tree.kind][e.text] = e
+	s.kinds[e.kind][e.text] = e
 	s.clock = append(s.clock, e)
-	s.bytes += size
+	s.bytes += e.bytes
 }
 
-// evict removes one expression; there is one.
-func (s *shard) evict() {
+// evict removes one entry; there is one.
+func (s *shard[V]) evict() {
 	for {
 		if s.hand >= len(s.clock) {
 			s.hand = 0
@@ -111,8 +140,8 @@ func (s *shard) evict() {
 			s.hand++
 			continue
 		}
-		delete(s.kinds[e.tree.kind], e.text)
-		s.bytes -= e.tree.size + cachedBytes
+		delete(s.kinds[e.kind], e.text)
+		s.bytes -= e.bytes
 		last := len(s.clock) - 1
 		s.clock[s.hand], s.clock[last] = s.clock[last], nil
 		s.clock = s.clock[:last]

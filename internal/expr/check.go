@@ -26,11 +26,12 @@ const (
 	classNone
 )
 
-// The messages that the parser reports too.
+// The messages that not only checks report.
 const (
 	parensMessage = "The expression has redundant parentheses;"
 	// DynamoDB stops counting at the first operator too many.
 	operatorsMessage = "The expression contains too many operators; operator count: 301"
+	depthMessage     = "The document path has too many nesting levels; nesting levels: " // and how many
 )
 
 // finder keeps the error of the first class.
@@ -92,7 +93,7 @@ func (f *finder) path(path path, reserved class) {
 		}
 	}
 	if len(path) > maxPathSteps {
-		f.note(classDepth, "The document path has too many nesting levels; nesting levels: ", strconv.Itoa(len(path)))
+		f.note(classDepth, depthMessage, strconv.Itoa(len(path)))
 	}
 }
 
@@ -168,7 +169,7 @@ func operandCount(n *node) string {
 		if got == 1 {
 			return ""
 		}
-	case opAttributeType, opBeginsWith, opContains, opIfNotExists, opListAppend:
+	case opAttributeType, opBeginsWith, opContains, opIfNotExists, opListAppend, opSetAdd, opSetDelete:
 		if got == 2 {
 			return ""
 		}
@@ -273,6 +274,8 @@ func (b *binding) checkTypes(n *node) string {
 		return b.checkOperands(n, func(t item.Type) bool { return t == item.L })
 	case opIfNotExists:
 		return requirePath(n)
+	case opSetAdd, opSetDelete:
+		return b.checkOperands(n, isSet)
 	}
 	return ""
 }

@@ -39,6 +39,11 @@ func (b *binding) bindCondition(t *tree, p *Params) string {
 			return message
 		}
 	}
+	return b.checkAllTypes(t)
+}
+
+// checkAllTypes makes the checks of operands' types. It returns a message or "".
+func (b *binding) checkAllTypes(t *tree) string {
 	for _, n := range t.checks {
 		if message := b.checkTypes(n); message != "" {
 			return message

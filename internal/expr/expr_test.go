@@ -219,8 +219,8 @@ func TestCache(t *testing.T) {
 		t.Error("a failure is no failure")
 	}
 	kept := 0
-	for i := range cache.shards {
-		kept += len(cache.shards[i].clock)
+	for i := range cache.trees.shards {
+		kept += len(cache.trees.shards[i].clock)
 	}
 	if kept != 2 {
 		t.Errorf("%d trees kept, want 2", kept)
@@ -250,11 +250,11 @@ func TestCacheBytes(t *testing.T) {
 			}
 			last = used
 		}
-		for i := range cache.shards {
-			s := &cache.shards[i]
+		for i := range cache.trees.shards {
+			s := &cache.trees.shards[i]
 			bytes, entries := 0, 0
 			for _, e := range s.clock {
-				bytes += e.tree.size + cachedBytes
+				bytes += e.value.size + cachedBytes
 			}
 			for _, m := range s.kinds {
 				entries += len(m)

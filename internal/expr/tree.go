@@ -102,6 +102,8 @@ const (
 	opUnknown     // a function that does not exist
 	opNotContains // legacy conditions only
 	opAlways      // no conditions at all
+	opSetAdd      // built updates only
+	opSetDelete
 )
 
 // opNames are the operators and functions as messages print them.
@@ -110,7 +112,7 @@ var opNames = [...]string{
 	opBetween: "BETWEEN", opIn: "IN", opPlus: "+", opMinus: "-", opAttributeExists: "attribute_exists",
 	opAttributeNotExists: "attribute_not_exists", opAttributeType: "attribute_type", opBeginsWith: "begins_with",
 	opContains: "contains", opSize: "size", opIfNotExists: "if_not_exists", opListAppend: "list_append",
-	opNotContains: "not_contains",
+	opNotContains: "not_contains", opSetAdd: "set_add", opSetDelete: "set_delete",
 }
 
 // String returns the operator or function as messages print it.

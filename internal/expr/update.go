@@ -32,9 +32,6 @@ var (
 	errLegacyType  = &RuntimeError{"Type mismatch for attribute to update"}
 )
 
-// maxNesting is the number of lists and maps that can lie in each other in an item.
-const maxNesting = 32
-
 // Update parses and binds an update expression. Errors are *Error.
 func (c *Cache) Update(text string, p *Params) (*Update, error) {
 	t, err := c.get(KindUpdate, text)
@@ -53,6 +50,11 @@ func (u *Update) bind(t *tree, p *Params) string {
 	if message := u.binding.bind(t, p); message != "" {
 		return message
 	}
+	return u.check(t)
+}
+
+// check makes the checks that need names and values. It returns a message or "".
+func (u *Update) check(t *tree) string {
 	if !t.plain || !u.areDistinct() {
 		if message := u.buildPaths(); message != "" {
 			return message
@@ -241,17 +243,15 @@ func (u *Update) results(old item.Item) ([]item.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(a.path) > 1 && len(a.path)-1+v.Depth() > maxNesting {
-			return nil, &item.Fault{Kind: item.FaultNesting, Message: nestingMessage}
+		if len(a.path) > 1 {
+			if f := item.NestingFault(v, len(a.path)-1); f != nil {
+				return nil, f
+			}
 		}
 		results[i] = v
 	}
 	return results, nil
 }
-
-// nestingMessage is DynamoDB's text for lists and maps nested too deep.
-const nestingMessage = "Nesting Levels have exceeded supported limits: " +
-	"Attributes in the item have nested levels beyond supported limit"
 
 // result returns what an action leaves at its path.
 func (u *Update) result(a *action, old item.Item) (item.Value, error) {
@@ -302,6 +302,8 @@ func (u *Update) evaluate(n *node, old item.Item) (item.Value, error) {
 			return v, nil
 		}
 		return u.evaluate(n.args[1], old)
+	case opSetAdd, opSetDelete:
+		return u.evaluateSet(n, old)
 	}
 	left, err := u.evaluate(n.args[0], old)
 	if err != nil {
@@ -325,6 +327,29 @@ func (u *Update) evaluate(n *node, old item.Item) (item.Value, error) {
 		return item.Subtract(left, right)
 	}
 	return appendLists(left, right), nil
+}
+
+// evaluateSet returns the value of set_add or set_delete, whose first operand may be missing: the sum is then the second
+// one, and a difference without members is missing.
+func (u *Update) evaluateSet(n *node, old item.Item) (item.Value, error) {
+	v, err := u.evaluate(n.args[1], old)
+	if err != nil {
+		return item.Value{}, err
+	}
+	was, err := u.evaluate(n.args[0], old)
+	switch {
+	case err == errNoAttribute && isSet(v.Type()) && n.op == opSetAdd:
+		return v, nil
+	case err == errNoAttribute && isSet(v.Type()):
+		return item.Value{}, nil
+	case err != nil && err != errNoAttribute:
+		return item.Value{}, err
+	case !isSet(v.Type()) || was.Type() != v.Type():
+		return item.Value{}, errType
+	case n.op == opSetAdd:
+		return item.Union(was, v), nil
+	}
+	return item.Difference(was, v), nil
 }
 
 // appendLists returns the elements of a, then those of b.

@@ -249,6 +249,14 @@ func NameFault(name string) *Fault {
 	return nil
 }
 
+// NestingFault returns what is wrong with a value as deep as v inside of level lists and maps, or nil.
+func NestingFault(v Value, level int) *Fault {
+	if level+v.Depth() > maxLevels {
+		return &Fault{FaultNesting, messageNesting}
+	}
+	return nil
+}
+
 // value decodes the AttributeValue at s, inside level lists and maps.
 func (d *Decoder) value(s *Scanner, level int) (size int, err error) {
 	if s.peek() != '{' {

@@ -1,6 +1,7 @@
 package item
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -129,6 +130,27 @@ func List(elements []Value) Value {
 		b = append(b, e.b...)
 	}
 	return Value{b}
+}
+
+// Set makes a set of the members, all S, all N or all B, in any order; there is one at least. ok is false if one is there
+// twice.
+func Set(members []Value) (set Value, ok bool) {
+	t := map[Type]Type{S: SS, N: NS, B: BS}[members[0].Type()]
+	members = slices.SortedFunc(slices.Values(members), func(a, b Value) int {
+		return bytes.Compare(a.payload(), b.payload())
+	})
+	payload := appendLength(nil, len(members))
+	for i, m := range members {
+		if m.Type() != memberType(t) {
+			panic("item: a set of types " + members[0].Type().String() + " and " + m.Type().String())
+		}
+		if i > 0 && Equal(m, members[i-1]) {
+			return Value{}, false
+		}
+		payload = appendLength(payload, len(m.payload()))
+		payload = append(payload, m.payload()...)
+	}
+	return Value{append(newValue(t, len(payload)), payload...)}, true
 }
 
 // newValue returns a value's beginning, tag and length, with room for the payload.
