@@ -25,7 +25,8 @@ const ReservedPrefix = 0xF0
 
 // Errors that engines return. They are wrapped, so compare with errors.Is.
 var (
-	// ErrConflict says that a latch or lock could not be had within the deadline. Nothing was written.
+	// ErrConflict says that a latch or lock could not be had within the deadline. Nothing was written. An engine that knows
+	// which keys it was about returns a *Conflict.
 	ErrConflict = errors.New("kv: conflict: the keys are locked by another update")
 	// ErrTooLarge says that a key, a value or a whole update passes the engine's Limits. Nothing was written.
 	ErrTooLarge = errors.New("kv: too large")
@@ -42,6 +43,13 @@ var (
 	// ErrClosed says that the engine was closed.
 	ErrClosed = errors.New("kv: the engine is closed")
 )
+
+// Conflict is an ErrConflict that tells for which keys it came: Keys are indexes into the update's Lock, ascending. One of them at
+// least was waited for in vain, and all of them were held by others when the time was over.
+type Conflict struct{ Keys []int }
+
+func (*Conflict) Error() string        { return ErrConflict.Error() }
+func (*Conflict) Is(target error) bool { return target == ErrConflict }
 
 // Range is the keys k with Start <= k < End. An empty End means: up to ReservedPrefix.
 type Range struct{ Start, End []byte }
@@ -165,6 +173,10 @@ type Engine interface {
 	ReadLog(ctx context.Context, log uint64, shard uint32, after Position, maxRecords, maxBytes int) ([]Record, Position, error)
 	// TrimLog removes the shard's records at and below upTo. Positions are never given again.
 	TrimLog(ctx context.Context, log uint64, shard uint32, upTo Position) error
+	// DropLog removes all that there is of a log: the records of all its shards, and what the engine has noted of them. It is
+	// durable when it returns and may be called again after a crash. The caller has made sure that nobody appends to the log
+	// any more, or ever will: a position could be given twice.
+	DropLog(ctx context.Context, log uint64) error
 	// Counter returns the sections of a counter, ordered by section, without those that are zero. It is served from
 	// memory and may lag behind or run ahead of a view.
 	Counter(counter uint64) []Count

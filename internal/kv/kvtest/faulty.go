@@ -143,6 +143,17 @@ func (f *faulty) TrimLog(ctx context.Context, log uint64, shard uint32, upTo kv.
 	return f.refuse(errInjected)
 }
 
+// DropLog implements kv.Engine. It may fail before or after the deed.
+func (f *faulty) DropLog(ctx context.Context, log uint64) error {
+	if err := f.refuse(errInjected); err != nil {
+		return err
+	}
+	if err := f.Engine.DropLog(ctx, log); err != nil {
+		return err
+	}
+	return f.refuse(errInjected)
+}
+
 // DropRange implements kv.Engine. It may fail before or after the deed.
 func (f *faulty) DropRange(ctx context.Context, r kv.Range) error {
 	if err := f.refuse(errInjected); err != nil {

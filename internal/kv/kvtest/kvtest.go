@@ -79,6 +79,7 @@ func Run(t *testing.T, newMedium func(t testing.TB) Medium) {
 		{"LogPages", testLogPages, steady},
 		{"LogTrim", testLogTrim, steady},
 		{"LogTrimRestart", testLogTrimRestart, both(steady, lasting)},
+		{"DropLog", testDropLog, nil},
 		{"Counters", testCounters, nil},
 		{"CountersRestart", testCountersRestart, both(steady, lasting)},
 		{"Restart", testRestart, both(steady, lasting)},
@@ -88,6 +89,7 @@ func Run(t *testing.T, newMedium func(t testing.TB) Medium) {
 		{"KilledBeforeSync", testKilledBeforeSync, both(steady, both(holding, crashing))},
 		{"NoSync", testNoSync, both(steady, crashing)},
 		{"DropRangeCrash", testDropRangeCrash, both(steady, crashing)},
+		{"DropLogCrash", testDropLogCrash, both(steady, crashing)},
 		{"Crashes", testCrashes, both(steady, crashing)},
 	} {
 		t.Run(test.name, func(t *testing.T) {

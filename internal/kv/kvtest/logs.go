@@ -217,3 +217,79 @@ func testLogTrimRestart(s *suite) {
 		clock.turn(-time.Hour)
 	}
 }
+
+// fillLogs appends to some shards of three neighbouring logs, and trims one of each.
+func (s *suite) fillLogs(e kv.Engine) {
+	s.Helper()
+	for range 5 {
+		err := errMaybe
+		for errors.Is(err, errMaybe) {
+			err = update(e, nil, func(tx kv.Txn) error {
+				for log := uint64(7); log <= 9; log++ {
+					for shard := range uint32(3) {
+						tx.AppendLog(log, shard, []byte("x"))
+					}
+				}
+				return nil
+			})
+		}
+		s.ok("AppendLog", err)
+	}
+	for log := uint64(7); log <= 9; log++ {
+		records, _, err := readLog(e, log, 2, kv.Position{})
+		s.ok("ReadLog", err)
+		for err = errMaybe; errors.Is(err, errMaybe) || transient(err); {
+			err = e.TrimLog(context.Background(), log, 2, records[1].Position)
+		}
+		s.ok("TrimLog", err)
+	}
+}
+
+// dropLog drops a log, again until it is certain.
+func (s *suite) dropLog(e kv.Engine, log uint64) {
+	s.Helper()
+	err := errMaybe
+	for errors.Is(err, errMaybe) || transient(err) {
+		err = e.DropLog(context.Background(), log)
+	}
+	s.ok("DropLog", err)
+}
+
+// onlyNeighbours wants nothing of log 8 and all of those beside it.
+func (s *suite) onlyNeighbours(e kv.Engine) {
+	s.Helper()
+	for log := uint64(7); log <= 9; log++ {
+		for shard := range uint32(3) {
+			records, end, err := readLog(e, log, shard, kv.Position{})
+			s.ok("ReadLog", err)
+			if gone := len(records) == 0 && end == (kv.Position{}); gone != (log == 8) {
+				s.Errorf("after DropLog of log 8, shard %d of log %d has %d records and its end at %x", shard, log, len(records), end)
+			}
+		}
+	}
+}
+
+// testDropLog removes a log between others, twice.
+func testDropLog(s *suite) {
+	e := s.open(Options{})
+	s.fillLogs(e)
+	for range 2 {
+		s.dropLog(e, 8)
+		s.onlyNeighbours(e)
+	}
+	s.dropLog(e, 100) // there never was one
+	s.dropLog(e, 1<<64-1)
+	s.onlyNeighbours(e)
+}
+
+// testDropLogCrash checks that what DropLog removed stays away, what it noted of the shards too.
+func testDropLogCrash(s *suite) {
+	e := s.open(Options{})
+	s.fillLogs(e)
+	s.dropLog(e, 8)
+	for range 5 {
+		crashed := s.m.Crash(s.rng).Open(s, Options{})
+		s.onlyNeighbours(crashed)
+		s.close(crashed)
+	}
+}

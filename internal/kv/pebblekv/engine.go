@@ -354,6 +354,11 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if err := b.DeleteRange(start, end, nil); err != nil {
 		return err
 	}
+	return e.applySynced(b)
+}
+
+// applySynced applies a batch of the engine's own, under no latches, and returns when it is durable.
+func (e *Engine) applySynced(b *pebble.Batch) error {
 	c := &commit{order: &e.order}
 	if err := e.apply(c, b); err != nil {
 		return unknown(err)

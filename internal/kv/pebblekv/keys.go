@@ -1,7 +1,9 @@
 package pebblekv
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
 
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -47,6 +49,16 @@ func appendRecordKey(dst []byte, id shardID, p kv.Position) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, id.log)
 	dst = binary.BigEndian.AppendUint32(dst, id.shard)
 	return append(dst, p[:]...)
+}
+
+// logBounds are the bounds of all keys of a log that are of one kind.
+func logBounds(kind byte, log uint64) (start, end []byte) {
+	prefix := []byte{kv.ReservedPrefix, kind}
+	start = binary.BigEndian.AppendUint64(bytes.Clone(prefix), log)
+	if log == math.MaxUint64 {
+		return start, []byte{kv.ReservedPrefix, kind + 1}
+	}
+	return start, binary.BigEndian.AppendUint64(prefix, log+1)
 }
 
 // recordPosition is the position in a record's key.

@@ -49,6 +49,13 @@ func (l *latch) tryLock() (turn chan struct{}) {
 	return turn
 }
 
+// isHeld tells whether the latch is held at the moment.
+func (l *latch) isHeld() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held
+}
+
 // unlock hands the latch to the longest waiting, or frees it.
 func (l *latch) unlock() {
 	l.mu.Lock()
@@ -103,8 +110,8 @@ func (e *Engine) stripesOf(nums []uint32, keys [][]byte) []uint32 {
 	return nums
 }
 
-// lockStripes takes the latches of nums in their order. After an error it holds none.
-func (e *Engine) lockStripes(ctx context.Context, nums []uint32) error {
+// lockStripes takes the latches of nums in their order. After an error it holds none, and had is how many it had until then.
+func (e *Engine) lockStripes(ctx context.Context, nums []uint32) (had int, err error) {
 	var deadline *time.Timer // made when there is something to wait for
 	for i, n := range nums {
 		l := &e.stripes[n].latch
@@ -118,10 +125,22 @@ func (e *Engine) lockStripes(ctx context.Context, nums []uint32) error {
 		}
 		if err := e.awaitTurn(ctx, l, turn, deadline.C); err != nil {
 			e.unlockStripes(nums[:i])
-			return err
+			return i, err
 		}
 	}
-	return nil
+	return len(nums), nil
+}
+
+// conflict is the kv.Conflict of an update whose keys are lock: it waited in vain for the first of the stripes rest, and those
+// behind it count if they are held as well.
+func (e *Engine) conflict(lock [][]byte, rest []uint32) error {
+	c := &kv.Conflict{}
+	for i, k := range lock {
+		if n := e.stripeOf(k); n == rest[0] || slices.Contains(rest[1:], n) && e.stripes[n].latch.isHeld() {
+			c.Keys = append(c.Keys, i)
+		}
+	}
+	return c
 }
 
 // awaitTurn waits until the latch is handed over, and gives up with the context, the deadline or the engine.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"maps"
 	"sync"
 	"time"
 
@@ -225,5 +226,27 @@ func (e *Engine) trim(s *shard, upTo kv.Position, c *commit, b *pebble.Batch) er
 		return unknown(err)
 	}
 	s.trimmed = upTo
+	return nil
+}
+
+// DropLog implements kv.Engine. Like TrimLog it runs even when space is short.
+func (e *Engine) DropLog(_ context.Context, log uint64) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.exit()
+	b := e.db.NewBatch()
+	for _, kind := range []byte{kindRecord, kindTrimmed} {
+		start, end := logBounds(kind, log)
+		if err := b.DeleteRange(start, end, nil); err != nil {
+			return err
+		}
+	}
+	if err := e.applySynced(b); err != nil {
+		return err
+	}
+	e.shardsMu.Lock()
+	defer e.shardsMu.Unlock()
+	maps.DeleteFunc(e.shards, func(id shardID, _ *shard) bool { return id.log == log })
 	return nil
 }

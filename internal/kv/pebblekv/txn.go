@@ -68,7 +68,10 @@ func (tx *txn) release() {
 func (tx *txn) run(ctx context.Context, lock [][]byte, lazy bool, fn func(kv.Txn) error) (c *commit, err error) {
 	e := tx.e
 	tx.stripes = e.stripesOf(tx.stripes[:0], lock)
-	if err := e.lockStripes(ctx, tx.stripes); err != nil {
+	if had, err := e.lockStripes(ctx, tx.stripes); err != nil {
+		if err == kv.ErrConflict {
+			err = e.conflict(lock, tx.stripes[had:])
+		}
 		return nil, err
 	}
 	defer e.unlockStripes(tx.stripes)
