@@ -327,17 +327,15 @@ func appendDigits(dst, digits []byte) []byte {
 	return dst
 }
 
-// numberInt64 returns a stored number that is whole and within int64.
-func numberInt64(b []byte) (n int64, ok bool) {
+// numberFloor returns the greatest whole number that is not above a stored number, and whether it is the number itself. ok is
+// false if it is not within int64.
+func numberFloor(b []byte) (n int64, whole, ok bool) {
 	var d decimal
-	if !d.load(b) {
-		return 0, false
+	if !d.load(b) || d.exponent > 18 {
+		return 0, false, false
 	}
 	if d.n == 0 {
-		return 0, true
-	}
-	if d.exponent > 18 || d.n > d.exponent+1 {
-		return 0, false
+		return 0, true, true
 	}
 	var m uint64 // at most 19 digits, which fit
 	for i := range d.exponent + 1 {
@@ -346,8 +344,12 @@ func numberInt64(b []byte) (n int64, ok bool) {
 			m += uint64(d.digits[i])
 		}
 	}
-	if d.negative {
-		return -int64(m), m <= 1<<63
+	whole = d.n <= d.exponent+1
+	if !d.negative {
+		return int64(m), whole, m <= math.MaxInt64
 	}
-	return int64(m), m <= math.MaxInt64
+	if !whole {
+		m++
+	}
+	return -int64(m), whole, m <= 1<<63
 }

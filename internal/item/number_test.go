@@ -153,6 +153,24 @@ func TestInt(t *testing.T) {
 	}
 }
 
+// TestFloor compares Floor with arithmetic on rationals.
+func TestFloor(t *testing.T) {
+	for _, text := range []string{
+		"0", "1.5", "-1.5", "0.5", "-0.5", "1E-130", "-1E-130", "1700000000", "1700000000.999999999", "-7", "9223372036854775807.9", "9223372036854775807",
+		"9223372036854775808", "-9223372036854775808", "-9223372036854775807.5", "-9223372036854775808.1", "9999999999999999999.9", "1E19", "1E125", "-1E125",
+	} {
+		x, _ := new(big.Rat).SetString(text)
+		want := new(big.Int).Div(x.Num(), x.Denom()) // Euclidean: with a positive divisor, down
+		n, ok := mustNumber(t, text).Floor()
+		if ok != want.IsInt64() || ok && n != want.Int64() {
+			t.Errorf("Floor of %s = %d, %v, want %v", text, n, ok, want)
+		}
+	}
+	if _, ok := String("1").Floor(); ok {
+		t.Error("Floor of a string is ok")
+	}
+}
+
 // TestLongNumbers parses texts of a megabyte, which must cost neither time nor memory.
 func TestLongNumbers(t *testing.T) {
 	zeros := strings.Repeat("0", 1<<20)

@@ -61,7 +61,17 @@ func (v Value) Int64() (n int64, ok bool) {
 	if v.Type() != N {
 		return 0, false
 	}
-	return numberInt64(v.payload())
+	n, whole, ok := numberFloor(v.payload())
+	return n, whole && ok
+}
+
+// Floor returns the greatest whole number that is not above an N; ok is false if it is not within int64, and for everything else.
+func (v Value) Floor() (n int64, ok bool) {
+	if v.Type() != N {
+		return 0, false
+	}
+	n, _, ok = numberFloor(v.payload())
+	return n, ok
 }
 
 // Len returns the number of elements of a set, list or map.
