@@ -30,6 +30,15 @@ var (
 	ErrTableExists = errors.New("db: table exists")
 	// ErrCollectionTooLarge: the item collection of a table with local indexes would pass 10 GB.
 	ErrCollectionTooLarge = errors.New("db: item collection too large")
+	// ErrTransactionConflict: the item could not be locked in time because of a transaction. That of a single write is
+	// kv.ErrConflict as well.
+	ErrTransactionConflict = errors.New("db: a transaction is ongoing for the item")
+	// ErrTransactionInProgress: another transaction with the same token has not come to its end.
+	ErrTransactionInProgress = errors.New("db: a transaction with the token is in progress")
+	// ErrTokenMismatch: a transaction's token was used before, for another request.
+	ErrTokenMismatch = errors.New("db: the token was used for another request")
+	// ErrTransactionTooLarge: the items of a transaction take more than 4 MB together.
+	ErrTransactionTooLarge = errors.New("db: transaction too large")
 )
 
 // ConditionFailed is a write whose condition did not hold. Item is the item it met (a copy), if there was one and the
@@ -96,6 +105,8 @@ type DB struct {
 	working  sync.Map   // key of a job that runs → struct{}
 	stop     context.CancelFunc
 	ctx      context.Context // of the background jobs
+
+	ongoing ongoing // transactions
 
 	writers sync.Pool // of *writer
 	readers sync.Pool // of *reader

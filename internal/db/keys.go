@@ -30,8 +30,9 @@ import (
 //	    section 16…, an LSI:   pk     r      sk        → projected item without stamp
 //
 //	tokens, space 0x03:
-//	  03 't' operation(1) hash(8) token            what became of a transaction with that token (token.go)
-//	  03 'x' time(8) operation(1) token            that it is forgotten then, milliseconds since 1970 → nothing
+//	  03 't' operation(1) hash(8) scope token      what became of a transaction with that token (token.go); scope is
+//	                                               groups(account) groups(region), the hash that of scope and token
+//	  03 'x' time(8) operation(1) scope token      that it is forgotten then, milliseconds since 1970 → nothing
 //
 // pk and sk are the table's partition and sort key, h and r the hash and range
 // attributes of an index. The hash is XXH64 (seed 0) of all hash attributes as encoded behind the front.

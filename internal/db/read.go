@@ -55,6 +55,26 @@ func (d *DB) GetMany(ctx context.Context, t *Table, keys []item.Item, consistent
 	for i := range keys {
 		rows[i] = t.appendItemKey(nil, keys[i])
 	}
+	return d.getRows(ctx, rows, consistent, fn)
+}
+
+// ItemKey names an item of a table. Key has the table's key attributes, checked.
+type ItemKey struct {
+	Table *Table
+	Key   item.Item
+}
+
+// GetEach is GetMany for items of several tables, with a consistent view.
+func (d *DB) GetEach(ctx context.Context, keys []ItemKey, fn func(i int, it item.Item) error) error {
+	rows := make([][]byte, len(keys))
+	for i, k := range keys {
+		rows[i] = k.Table.appendItemKey(nil, k.Key)
+	}
+	return d.getRows(ctx, rows, true, fn)
+}
+
+// getRows calls fn for the items in the rows, all of one view.
+func (d *DB) getRows(ctx context.Context, rows [][]byte, consistent bool, fn func(i int, it item.Item) error) error {
 	return d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent}, func(r kv.Reader) error {
 		return r.GetMulti(rows, func(i int, raw []byte) error {
 			if raw == nil {

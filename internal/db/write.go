@@ -36,7 +36,7 @@ type Write struct {
 	// Key has the table's key attributes, checked; it may have others, which are ignored (a Put's item is its own key).
 	Key       item.Item
 	Condition *expr.Condition // nil: none
-	Change    Change
+	Change    Change          // nil, in a Transaction only: the condition is merely tested
 	// KeepOld asks for Written.Old, and KeepFailed for ConditionFailed.Item; both cost a copy.
 	KeepOld, KeepFailed bool
 	// ByService marks a write that no user asked for, as when an item expires; stream records tell.
@@ -105,7 +105,7 @@ func (w *writer) plan(write *Write) (err error) {
 
 // Write runs one write: it locks the item's key, reads the old item, tests the condition, applies the change, and records what
 // follows from it (index rows, counters), durably when it returns. Errors: *ConditionFailed, *KeyError of an index,
-// ErrTableNotFound, ErrCollectionTooLarge, what Change.Apply returned, and those of package kv.
+// ErrTableNotFound, ErrCollectionTooLarge, ErrTransactionConflict, what Change.Apply returned, and those of package kv.
 func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
 	w := d.writers.Get().(*writer)
 	defer w.release()
@@ -115,9 +115,17 @@ func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
 		}
 		err := d.kv.Update(ctx, kv.WriteOptions{Lock: w.lock[:]}, w.do)
 		if !errors.Is(err, errReplan) {
-			return w.out, err
+			return w.out, w.blame(err)
 		}
 	}
+}
+
+// blame returns err, the outcome of w's update, as ErrTransactionConflict if it is a conflict with a transaction.
+func (w *writer) blame(err error) error {
+	if err != nil && errors.Is(err, kv.ErrConflict) && w.d.ongoing.holds(w.key) {
+		return fmt.Errorf("%w: %w", ErrTransactionConflict, err)
+	}
+	return err
 }
 
 // WriteEach runs writes of distinct items, each atomic alone, with one wait for all.
@@ -139,7 +147,7 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 			out[i], errs[i] = d.Write(ctx, &writes[i])
 			continue
 		}
-		out[i], errs[i] = ws[i].out, err
+		out[i], errs[i] = ws[i].out, ws[i].blame(err)
 	}
 	return out, errs
 }
@@ -158,18 +166,17 @@ func (w *writer) run(tx kv.Txn) error {
 	if err != nil || item.SameAttributes(old, new) {
 		return err
 	}
+	if err := w.checkCollection(old, new); err != nil {
+		return err
+	}
 	return w.record(tx, old, new)
 }
 
 // apply tests the condition on the old item, computes the new one and fills in w.out. When both have the same attributes
 // there is nothing to record.
 func (w *writer) apply(old item.Item) (new item.Item, err error) {
-	if c := w.write.Condition; c != nil && !c.Holds(old) {
-		failed := &ConditionFailed{}
-		if w.write.KeepFailed && old.Exists() {
-			failed.Item = old.Clone()
-		}
-		return new, failed
+	if err := w.test(old); err != nil {
+		return new, err
 	}
 	if new, err = w.write.Change.Apply(old); err != nil {
 		return new, err
@@ -183,9 +190,20 @@ func (w *writer) apply(old item.Item) (new item.Item, err error) {
 		if old.Exists() {
 			w.out.New = new.Clone() // it may be a view of what was read
 		}
-		return new, nil
 	}
-	return new, w.checkCollection(old, new)
+	return new, nil
+}
+
+// test tests the condition on the old item. Its error is a *ConditionFailed.
+func (w *writer) test(old item.Item) error {
+	if c := w.write.Condition; c == nil || c.Holds(old) {
+		return nil
+	}
+	failed := &ConditionFailed{}
+	if w.write.KeepFailed && old.Exists() {
+		failed.Item = old.Clone()
+	}
+	return failed
 }
 
 // getItem reads an item; it is missing if there is none.

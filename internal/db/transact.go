@@ -1,0 +1,306 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// MaxTransactionBytes is what the items of a transaction take together at most, in DynamoDB's sizes.
+const MaxTransactionBytes = 4 << 20
+
+// Transaction is some actions on distinct items, of one table or several, of which all happen or none.
+type Transaction struct {
+	Actions []Action
+	Token   *Token // nil: none
+}
+
+// Action is one action of a transaction: a write, or without a Change the mere test of its condition.
+type Action struct {
+	Write
+	// Err is what was found wrong with the action beforehand, such as a key of a wrong type. The transaction will be cancelled
+	// with it as the action's reason; of the Write nothing is looked at.
+	Err error
+}
+
+// Transacted is what a transaction did.
+type Transacted struct {
+	// Written is what each action did; of a condition check it has the units. Nil for a replay.
+	Written []Written
+	// Replayed tells that a transaction with the same token and fingerprint has happened before, so that nothing was done. Images
+	// are the sizes, of each action, of the larger of the item before and after it, as they were then.
+	Replayed bool
+	Images   []int
+}
+
+// Canceled is a transaction that did nothing. Reasons has the error of each action, nil where there was nothing wrong:
+// *ConditionFailed, *KeyError of an index, ErrCollectionTooLarge, ErrTransactionConflict, what Change.Apply returned, or the
+// action's own Err.
+type Canceled struct{ Reasons []error }
+
+// Error returns all reasons.
+func (e *Canceled) Error() string {
+	return fmt.Sprintf("db: the transaction was cancelled: %v", e.Reasons)
+}
+
+// transactor is a transaction in progress.
+type transactor struct {
+	d      *DB
+	t      *Transaction
+	ws     []*writer // of the actions; nil for one that came with an error
+	token  []byte    // key of the token's row; nil if there is no token
+	lock   [][]byte
+	of     []int // whose key each in lock is: an action's number, or tokenLock
+	olds   []item.Item
+	news   []item.Item
+	images []int
+	out    Transacted
+}
+
+// tokenLock stands in transactor.of for the token.
+const tokenLock = -1
+
+// Transact runs a transaction: it locks the keys of all items and the token, reads all old items, tests all conditions and
+// applies all changes to what was there before, and if nothing is wrong with any of them records all, in one atomic batch,
+// durable when it returns. With a token that a completed transaction of the last ten minutes had, nothing is done. Errors:
+// *Canceled, ErrTableNotFound, ErrTransactionInProgress, ErrTokenMismatch, ErrTransactionTooLarge, and those of package kv.
+// Transacted is valid only without an error.
+func (d *DB) Transact(ctx context.Context, t *Transaction) (Transacted, error) {
+	x := &transactor{d: d, t: t, ws: make([]*writer, len(t.Actions)), olds: make([]item.Item, len(t.Actions))}
+	defer x.release()
+	if t.Token != nil {
+		x.token = t.Token.appendKey(nil)
+	}
+	for {
+		if err := x.plan(); err != nil {
+			return Transacted{}, err
+		}
+		switch err := x.update(ctx); {
+		case err == nil:
+			return x.out, nil
+		case errors.Is(err, kv.ErrConflict):
+			return Transacted{}, x.conflict(err)
+		case errors.Is(err, kv.ErrTooLarge):
+			return Transacted{}, fmt.Errorf("%w: %w", ErrTransactionTooLarge, err)
+		case !errors.Is(err, errReplan):
+			return Transacted{}, err
+		}
+	}
+}
+
+// release gives the writers back.
+func (x *transactor) release() {
+	for _, w := range x.ws {
+		if w != nil {
+			w.release()
+		}
+	}
+}
+
+// plan prepares the actions against the tables as they stand now.
+func (x *transactor) plan() error {
+	x.lock, x.of = x.lock[:0], x.of[:0]
+	for i := range x.t.Actions {
+		a := &x.t.Actions[i]
+		if a.Err != nil {
+			continue
+		}
+		if x.ws[i] == nil {
+			x.ws[i] = x.d.writers.Get().(*writer)
+		}
+		if err := x.ws[i].plan(&a.Write); err != nil {
+			return err
+		}
+		x.lock, x.of = append(x.lock, x.ws[i].key), append(x.of, i)
+	}
+	if x.token != nil {
+		x.lock, x.of = append(x.lock, x.token), append(x.of, tokenLock)
+	}
+	return nil
+}
+
+// update runs the transaction once.
+func (x *transactor) update(ctx context.Context) error {
+	defer x.d.ongoing.leave(x)
+	return x.d.kv.Update(ctx, kv.WriteOptions{Lock: x.lock}, x.run)
+}
+
+// run is the transaction under its latches. It may run again from the start.
+func (x *transactor) run(tx kv.Txn) error {
+	x.d.ongoing.enter(x)
+	x.out = Transacted{}
+	for _, w := range x.ws {
+		if w == nil {
+			continue
+		}
+		if now, err := x.d.current(w.t); err != nil || now != w.t {
+			return errReplan // planning anew finds out which
+		}
+	}
+	used, err := x.readToken(tx)
+	if err != nil || x.out.Replayed {
+		return err
+	}
+	if err := x.read(tx); err != nil {
+		return err
+	}
+	if err := x.apply(); err != nil {
+		return err
+	}
+	if err := x.record(tx); err != nil {
+		return err
+	}
+	x.writeToken(tx, used)
+	return nil
+}
+
+// read reads all old items, before anything is written and while each lasts only until the next is read.
+func (x *transactor) read(tx kv.Txn) error {
+	for i, w := range x.ws {
+		if w == nil {
+			continue
+		}
+		old, err := getItem(tx, w.key)
+		if err != nil {
+			return err
+		}
+		x.olds[i] = old.Clone()
+	}
+	return nil
+}
+
+// apply tests all conditions and computes all new items, even after one has failed. Its error is a *Canceled,
+// ErrTransactionTooLarge, or one of the engine.
+func (x *transactor) apply() error {
+	reasons, size := x.reasons(), 0
+	x.news, x.images = x.news[:0], x.images[:0]
+	for i, w := range x.ws {
+		var old, new item.Item
+		if w != nil {
+			old = x.olds[i]
+			var fatal error
+			if new, reasons[i], fatal = x.applyOne(w, old); fatal != nil {
+				return fatal
+			}
+		}
+		size += new.Size()
+		x.news, x.images = append(x.news, new), append(x.images, max(old.Size(), new.Size()))
+	}
+	switch {
+	case slices.ContainsFunc(reasons, func(err error) bool { return err != nil }):
+		return &Canceled{reasons}
+	case size > MaxTransactionBytes:
+		return ErrTransactionTooLarge
+	}
+	return nil
+}
+
+// reasons returns the reasons that are known beforehand.
+func (x *transactor) reasons() []error {
+	reasons := make([]error, len(x.t.Actions))
+	for i := range reasons {
+		reasons[i] = x.t.Actions[i].Err
+	}
+	return reasons
+}
+
+// applyOne tests the condition of an action and computes its new item, which for a condition check is the old one. reason is what
+// cancels the transaction, fatal an error of the engine.
+func (x *transactor) applyOne(w *writer, old item.Item) (new item.Item, reason, fatal error) {
+	w.out = Written{}
+	if w.write.Change == nil {
+		w.out.Units.Table = writeUnits(old.Size())
+		return old, w.test(old), nil
+	}
+	if new, reason = w.apply(old); reason != nil || item.SameAttributes(old, new) {
+		return new, reason, nil
+	}
+	if err := w.checkCollection(old, new); errors.Is(err, ErrCollectionTooLarge) {
+		return new, err, nil
+	} else if err != nil {
+		return new, nil, err
+	}
+	return new, nil, nil
+}
+
+// record writes what follows from all changes.
+func (x *transactor) record(tx kv.Txn) error {
+	x.out.Images = x.images
+	for i, w := range x.ws {
+		if !item.SameAttributes(x.olds[i], x.news[i]) {
+			if err := w.record(tx, x.olds[i], x.news[i]); err != nil {
+				return err
+			}
+		}
+		x.out.Written = append(x.out.Written, w.out)
+	}
+	return nil
+}
+
+// conflict is the error of a transaction that did not get all its keys in time.
+func (x *transactor) conflict(err error) error {
+	var c *kv.Conflict
+	owners := x.of // all, if the engine does not know
+	if errors.As(err, &c) {
+		owners = nil
+		for _, i := range c.Keys {
+			owners = append(owners, x.of[i])
+		}
+	}
+	reasons, cancels := x.reasons(), false
+	for _, a := range owners {
+		switch {
+		case a != tokenLock:
+			reasons[a], cancels = ErrTransactionConflict, true
+		case x.d.ongoing.holds(x.token):
+			return ErrTransactionInProgress
+		}
+	}
+	if !cancels {
+		return ErrTransactionInProgress
+	}
+	return &Canceled{reasons}
+}
+
+// ongoing are the transactions that hold their latches. Only who could not get a latch in time asks, so entering costs
+// little and plain writes do not know of it.
+type ongoing struct {
+	mu  sync.Mutex
+	all map[*transactor]struct{}
+}
+
+// enter notes that x holds its latches.
+func (o *ongoing) enter(x *transactor) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.all == nil {
+		o.all = map[*transactor]struct{}{}
+	}
+	o.all[x] = struct{}{}
+}
+
+// leave notes that x does not any more.
+func (o *ongoing) leave(x *transactor) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.all, x)
+}
+
+// holds tells whether one of the transactions holds the latch of the key.
+func (o *ongoing) holds(key []byte) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for x := range o.all {
+		for _, k := range x.lock {
+			if string(k[:kv.FrontLen]) == string(key[:kv.FrontLen]) {
+				return true
+			}
+		}
+	}
+	return false
+}
