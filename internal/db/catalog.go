@@ -332,12 +332,12 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// awaitJobs waits a little until the table's indexes are as they shall be: on a small table an index is then ready with
-// the next request.
+// awaitJobs waits a little until the table's indexes, that by expiry too, are as they shall be: on a small table they are then
+// ready with the next request.
 func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 	d.await(ctx, func() bool {
 		c := d.catalog.Load().byID[t.ID]
-		return c == nil || !slices.ContainsFunc(c.Indexes, func(x Index) bool { return x.State != StatePublic })
+		return c == nil || c.Expiry.settled() && !slices.ContainsFunc(c.Indexes, func(x Index) bool { return x.State != StatePublic })
 	})
 }
 

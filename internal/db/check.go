@@ -116,6 +116,10 @@ func (c *checker) row(key, value []byte) {
 	case t.State == StateDropped:
 		return // being removed
 	}
+	if section == sectionExpiry {
+		c.expiry(t, key, value)
+		return
+	}
 	it, err := item.Parse(value)
 	if err == nil {
 		err = it.Verify()
@@ -158,6 +162,7 @@ func (c *checker) item(t *Table, key []byte, it item.Item) {
 	if string(t.appendItemKey(nil, it)) != string(key) {
 		c.note(t.ID, "item %x stands under another item's key", key)
 	}
+	c.expiryOf(t, key, it)
 	for _, p := range t.plans {
 		rowKey, ok := p.appendKey(nil, t, it)
 		if !ok || p.x.State != StatePublic {
@@ -171,6 +176,41 @@ func (c *checker) item(t *Table, key []byte, it item.Item) {
 		case !item.SameAttributes(row, p.entry(it)):
 			c.note(t.ID, "index %s: the row of item %x differs from it", p.x.Name, key)
 		}
+	}
+}
+
+// expiryOf checks that an item's expiry row is there.
+func (c *checker) expiryOf(t *Table, key []byte, it item.Item) {
+	if t.Expiry == nil || t.Expiry.State != StatePublic {
+		return
+	}
+	seconds, ok := t.expiryTime(it)
+	if !ok {
+		return
+	}
+	if row, err := c.r.Get(appendExpiryKey(nil, key, seconds)); err != nil || row == nil {
+		c.note(t.ID, "item %x expires at %d and has no row that says so (%v)", key, seconds, err)
+	}
+}
+
+// expiry checks an expiry row against its item.
+func (c *checker) expiry(t *Table, key, value []byte) {
+	switch {
+	case t.Expiry == nil || t.Expiry.State == StateDropped:
+		c.note(t.ID, "row %x is about expiry, and nothing expires", key)
+		return
+	case t.Expiry.State == StateAbsent:
+		return // being removed
+	case len(value) != 0:
+		c.note(t.ID, "expiry row %x has a value", key)
+	}
+	it, err := getItem(c.r, appendExpiringKey(nil, key))
+	if err != nil || !it.Exists() {
+		c.note(t.ID, "expiry row %x has no item (%v)", key, err)
+		return
+	}
+	if seconds, ok := t.expiryTime(it); !ok || seconds != binary.BigEndian.Uint64(key[sectionPrefixLen:]) {
+		c.note(t.ID, "expiry row %x is not that of its item", key)
 	}
 }
 

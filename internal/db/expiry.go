@@ -1,12 +1,75 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 )
+
+const (
+	// expiryYears is how long ago an item may have expired to be deleted. What is older is taken for a mistake, and left alone.
+	expiryYears = 5
+	// expiryChunk is how many expired items are deleted with one wait for the disk.
+	expiryChunk = 128
+)
+
+// ErrExpiryBusy refuses a change of a table's expiry while the last one is under way.
+var ErrExpiryBusy = errors.New("db: the table's expiry is being changed")
+
+// Status is the TimeToLiveStatus at the time: ENABLING, ENABLED, DISABLING or DISABLED. e may be nil.
+func (e *Expiry) Status(now time.Time) string {
+	busy := e != nil && now.Before(e.BusyUntil)
+	switch {
+	case e == nil || e.State == StateDropped && !busy:
+		return "DISABLED"
+	case e.Dropping:
+		return "DISABLING"
+	case e.State != StatePublic || busy:
+		return "ENABLING"
+	}
+	return "ENABLED"
+}
+
+// settled tells whether no job is at work on the index by expiry. e may be nil.
+func (e *Expiry) settled() bool {
+	return e == nil || e.State == StateDropped || e.State == StatePublic && !e.Dropping
+}
+
+// AlterExpiry switches the time to live of a table's items on, with the attribute that holds it, or off, where attribute is empty.
+// check gets a copy of the table's descriptor and may refuse; if it does not, the table has an expiry that is not
+// Dropping to be switched off, or none to be switched on. The index by expiry is built or removed in the background.
+// ErrTableNotFound if there is no such table, ErrExpiryBusy while the last change is ENABLING or DISABLING for
+// TableDelay, or the rows of the last index are still being removed.
+func (d *DB) AlterExpiry(ctx context.Context, ns Namespace, name, attribute string, check func(*Descriptor) error) error {
+	if attribute != "" {
+		d.await(ctx, func() bool {
+			t := d.named(ns, name)
+			return t == nil || t.Expiry == nil || !t.Expiry.Dropping || t.Expiry.settled()
+		})
+	}
+	_, _, err := d.Alter(ctx, ns, name, false, func(desc *Descriptor) error {
+		if err := check(desc); err != nil {
+			return err
+		}
+		now := d.now()
+		switch e := desc.Expiry; {
+		case e != nil && (now.Before(e.BusyUntil) || e.Dropping && !e.settled()):
+			return ErrExpiryBusy
+		case attribute == "":
+			e.State, e.Dropping, e.BusyUntil = StateDeleteOnly, true, now.Add(d.delay)
+		default:
+			desc.Expiry = &Expiry{Attribute: attribute, Since: desc.Epoch + 1, State: StateDeleteOnly, BusyUntil: now.Add(d.delay)}
+		}
+		return nil
+	})
+	return err
+}
 
 // expiryTime is the time after which the item expires: the attribute's number, cut off to whole seconds since 1970. ok is
 // false for an item that does not expire: no attribute, one of another type, a negative number, or one that is too large.
@@ -14,11 +77,7 @@ func (t *Table) expiryTime(it item.Item) (seconds uint64, ok bool) {
 	if !it.Exists() {
 		return 0, false
 	}
-	v := it.Get(t.Expiry.Attribute)
-	if v.Type() != item.N {
-		return 0, false
-	}
-	n, ok := v.Int64()
+	n, ok := it.Get(t.Expiry.Attribute).Floor()
 	return uint64(n), ok && n >= 0
 }
 
@@ -31,9 +90,25 @@ func appendExpiryKey(dst []byte, itemKey []byte, seconds uint64) []byte {
 	return append(dst, itemKey[sectionPrefixLen:]...)
 }
 
+// appendExpiringKey appends the key of the item that an expiry row belongs to.
+func appendExpiringKey(dst []byte, row []byte) []byte {
+	n := len(dst)
+	dst = append(dst, row[:sectionPrefixLen]...)
+	binary.BigEndian.PutUint16(dst[n+sectionPrefixLen-2:], sectionItems)
+	return append(dst, row[kv.FrontLen:]...)
+}
+
+// expiryRange is the rows of the table's items that expire from one second to another, both included.
+func expiryRange(table uint32, from, to uint64) kv.Range {
+	r := sectionRange(table, sectionExpiry)
+	r.Start = binary.BigEndian.AppendUint64(r.Start, from)
+	r.End = prefixEnd(binary.BigEndian.AppendUint64(appendSection(nil, table, sectionExpiry), to))
+	return r
+}
+
 // recordExpiry brings the item's expiry row up to date. Nobody counts these rows, so it need not know which exist.
 func (w *writer) recordExpiry(tx kv.Txn, old, new item.Item) {
-	if w.t.Expiry.State == StateAbsent {
+	if s := w.t.Expiry.State; s == StateAbsent || s == StateDropped {
 		return
 	}
 	was, had := w.t.expiryTime(old)
@@ -49,5 +124,153 @@ func (w *writer) recordExpiry(tx kv.Txn, old, new item.Item) {
 	}
 }
 
+// fillExpiry is the filler of the index by expiry.
+func (t *Table) fillExpiry(tx kv.Txn, key []byte, it item.Item, _ *kv.Count) error {
+	if seconds, ok := t.expiryTime(it); ok {
+		tx.Set(appendExpiryKey(nil, key, seconds), nil)
+	}
+	return nil
+}
+
+// due is the times at which what is deleted now has expired: from oldest on, and before now, exactly. As values they are
+// seconds since 1970, and as numbers cut off to whole ones.
+type due struct {
+	oldest, now item.Value
+	from, to    uint64
+}
+
+// newDue returns what is due at the time.
+func newDue(now time.Time) due {
+	oldest := now.AddDate(-expiryYears, 0, 0)
+	if oldest.Unix() < 0 {
+		oldest = time.Unix(0, 0)
+	}
+	return due{secondsOf(oldest), secondsOf(now), uint64(oldest.Unix()), uint64(max(0, now.Unix()))}
+}
+
+// secondsOf is the time as a number of seconds since 1970.
+func secondsOf(at time.Time) item.Value {
+	v, err := item.Number(fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond()))
+	if err != nil {
+		panic(fmt.Sprintf("db: the time %v is no number: %v", at, err)) // at most 28 digits
+	}
+	return v
+}
+
+// holds tells whether the item's attribute says that it is due.
+func (u due) holds(it item.Item, attribute string) bool {
+	v := it.Get(attribute)
+	older, isNumber := item.Compare(v, u.oldest)
+	before, _ := item.Compare(v, u.now)
+	return isNumber && older >= 0 && before < 0
+}
+
+// expiring tells whether items of the table are deleted when they expire.
+func (t *Table) expiring() bool {
+	return t.State == StatePublic && t.Expiry != nil && t.Expiry.State == StatePublic && !t.Expiry.Dropping
+}
+
 // expire deletes the items of all tables that have expired.
-func (d *DB) expire(context.Context) error { return nil }
+func (d *DB) expire(ctx context.Context) error {
+	u := newDue(d.now())
+	tables, err := d.withDue(ctx, u)
+	if err != nil {
+		return fmt.Errorf("looking for expired items: %w", err)
+	}
+	var errs []error
+	for _, t := range tables {
+		if err := d.expireTable(ctx, t, u); err != nil {
+			errs = append(errs, fmt.Errorf("deleting expired items of table %s: %w", t.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// withDue returns the tables that have rows of what may be due. One view looks at all of them: when there is nothing to do,
+// which is nearly always, a sweep costs no more than that.
+func (d *DB) withDue(ctx context.Context, u due) (tables []*Table, err error) {
+	err = d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+		tables = nil
+		for _, t := range d.catalog.Load().byID {
+			if !t.expiring() {
+				continue
+			}
+			err := r.Scan(expiryRange(t.ID, u.from, u.to), false, func(_, _ []byte) (bool, error) {
+				tables = append(tables, t)
+				return false, ctx.Err()
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return tables, err
+}
+
+// expireTable deletes the items of one table that are due, chunk by chunk. An item that is locked for long stays until the next
+// sweep, and so does all of a table whose expiry is changed meanwhile.
+func (d *DB) expireTable(ctx context.Context, t *Table, u due) error {
+	rows := expiryRange(t.ID, u.from, u.to)
+	deletion := &expiration{d, t, u}
+	for {
+		keys, last, err := d.expired(ctx, t, rows, u)
+		if err != nil || last == nil || !deletion.wanted() {
+			return err
+		}
+		rows.Start = append(last, 0)
+		writes := make([]Write, len(keys))
+		for i := range keys {
+			writes[i] = Write{Table: t, Key: keys[i], Change: deletion, ByService: true}
+		}
+		_, errs := d.WriteEach(ctx, writes)
+		for _, err := range errs {
+			if err != nil && !errors.Is(err, kv.ErrConflict) && !errors.Is(err, ErrTableNotFound) {
+				return err
+			}
+		}
+	}
+}
+
+// expired returns the keys of the first items in a range of expiry rows that are due, and the key of the last row that it has
+// looked at; nil if there was none.
+func (d *DB) expired(ctx context.Context, t *Table, rows kv.Range, u due) (keys []item.Item, last []byte, err error) {
+	var itemKey []byte
+	err = d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+		keys, last = nil, nil
+		return r.Scan(rows, false, func(row, _ []byte) (bool, error) {
+			last = append(last[:0], row...)
+			itemKey = appendExpiringKey(itemKey[:0], row)
+			it, err := getItem(r, itemKey)
+			if err != nil {
+				return false, err
+			}
+			if u.holds(it, t.Expiry.Attribute) {
+				keys = append(keys, it.Pick(t.lastKeys).Clone())
+			}
+			return len(keys) < expiryChunk, ctx.Err()
+		})
+	})
+	return keys, bytes.Clone(last), err
+}
+
+// expiration is the Change that deletes an item that is due, by the table as it stands then.
+type expiration struct {
+	d *DB
+	t *Table // as it was when the row was found
+	u due
+}
+
+// Apply returns no item, or the old one if its attribute says something else by now, or the table does.
+func (x *expiration) Apply(old item.Item) (item.Item, error) {
+	if old.Exists() && x.u.holds(old, x.t.Expiry.Attribute) && x.wanted() {
+		return item.Item{}, nil
+	}
+	return old, nil
+}
+
+// wanted tells whether the table's expiry is still the one that the row was found with.
+func (x *expiration) wanted() bool {
+	t, err := x.d.current(x.t)
+	return err == nil && t.expiring() && t.Expiry.Since == x.t.Expiry.Since
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/partita-db/partita/internal/item"
@@ -16,6 +17,38 @@ const (
 	backfillBytes = 256 << 10
 )
 
+// part is what a job builds or removes: an index, or the index by expiry.
+type part struct {
+	section uint16
+	// since is, for the index by expiry, Expiry.Since: such indexes follow one another in the same section. Ids of others are
+	// never used again.
+	since uint64
+}
+
+// String names the part in logs.
+func (p *part) String() string {
+	if p.section == sectionExpiry {
+		return fmt.Sprintf("the index by expiry since epoch %d", p.since)
+	}
+	return fmt.Sprintf("index %d", p.section)
+}
+
+// state is how far a part of the table is; nil if it is gone.
+func (d *Descriptor) state(p *part) (s *State, dropping bool) {
+	if e := d.Expiry; p.section == sectionExpiry {
+		if e == nil || e.Since != p.since {
+			return nil, false
+		}
+		return &e.State, e.Dropping
+	}
+	for i := range d.Indexes {
+		if x := &d.Indexes[i]; x.ID == p.section {
+			return &x.State, x.Dropping
+		}
+	}
+	return nil, false
+}
+
 // startJobs starts what t's descriptor says is under way.
 func (d *DB) startJobs(t *Table) {
 	if t.State != StatePublic {
@@ -23,21 +56,29 @@ func (d *DB) startJobs(t *Table) {
 		return
 	}
 	for i := range t.Indexes {
-		switch x := &t.Indexes[i]; {
-		case x.Dropping:
-			d.startJob(t, x, d.dropIndex)
-		case x.State != StatePublic:
-			d.startJob(t, x, d.buildIndex)
-		}
+		d.startPart(t, &part{section: t.Indexes[i].ID})
+	}
+	if e := t.Expiry; e != nil && e.State != StateDropped {
+		d.startPart(t, &part{sectionExpiry, e.Since})
+	}
+}
+
+// startPart starts the job of a part that is not as it shall be.
+func (d *DB) startPart(t *Table, p *part) {
+	switch state, dropping := t.state(p); {
+	case dropping:
+		d.startJob(t, p, d.dropPart)
+	case *state != StatePublic:
+		d.startJob(t, p, d.buildPart)
 	}
 }
 
 // startJob runs a job in the background, unless it runs already. It is tried again after an error until the database is closed.
-func (d *DB) startJob(t *Table, x *Index, run func(*Table, *Index) error) {
+func (d *DB) startJob(t *Table, p *part, run func(*Table, *part) error) {
 	what := "drop table " + t.UUID
-	if x != nil {
-		what = fmt.Sprintf("index %d of table %s", x.ID, t.UUID)
-		if x.Dropping {
+	if p != nil {
+		what = fmt.Sprintf("%v of table %s", p, t.UUID)
+		if _, dropping := t.state(p); dropping {
 			what = "drop " + what
 		}
 	}
@@ -49,7 +90,7 @@ func (d *DB) startJob(t *Table, x *Index, run func(*Table, *Index) error) {
 		defer d.jobs.Done()
 		defer d.working.Delete(what)
 		for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-			err := run(t, x)
+			err := run(t, p)
 			if err == nil || stopped(err) || errors.Is(err, kv.ErrFailed) || d.ctx.Err() != nil {
 				return
 			}
@@ -70,7 +111,7 @@ func (d *DB) sleep(wait time.Duration) {
 }
 
 // drop sees a deleted table to its end: when its time in DELETING is over its name goes, then its rows, then its descriptor.
-func (d *DB) drop(t *Table, _ *Index) error {
+func (d *DB) drop(t *Table, _ *part) error {
 	if t.State == StateNoWrites {
 		if wait := t.BusyUntil.Sub(d.now()); wait > 0 {
 			d.sleep(wait)
@@ -90,7 +131,7 @@ func (d *DB) drop(t *Table, _ *Index) error {
 	}
 	d.schema.Lock()
 	defer d.schema.Unlock()
-	lock := [][]byte{descriptorKey(t.ID)}
+	lock := [][]byte{descriptorKey(t.ID), backfillKey(t.ID, sectionExpiry)}
 	for i := range t.Indexes {
 		lock = append(lock, backfillKey(t.ID, t.Indexes[i].ID))
 	}
@@ -118,38 +159,37 @@ func (d *DB) forgetDeleted(id uint32) error {
 	return d.forget(d.ctx, t.clone())
 }
 
-// setState is a change for step that moves an index from one state to the next; false if the index is gone or elsewhere.
-func setState(id uint16, from, to State, dropping bool) func(*Descriptor) bool {
+// setState is a change for step that moves a part from one state to the next; false if the part is gone or elsewhere.
+func setState(p *part, from, to State, dropping bool) func(*Descriptor) bool {
 	return func(desc *Descriptor) bool {
-		for i := range desc.Indexes {
-			if x := &desc.Indexes[i]; x.ID == id && x.State == from && x.Dropping == dropping {
-				x.State = to
-				return true
-			}
+		state, is := desc.state(p)
+		if state == nil || *state != from || is != dropping {
+			return false
 		}
-		return false
+		*state = to
+		return true
 	}
 }
 
-// dropIndex removes an index that is marked Dropping.
-func (d *DB) dropIndex(t *Table, x *Index) error {
+// dropPart removes a part that is marked Dropping.
+func (d *DB) dropPart(t *Table, p *part) error {
 	if err := d.kv.Barrier(d.ctx); err != nil { // nobody takes it for public any more
 		return err
 	}
-	if _, err := d.step(t.ID, setState(x.ID, StateDeleteOnly, StateAbsent, true)); err != nil {
+	if _, err := d.step(t.ID, setState(p, StateDeleteOnly, StateAbsent, true)); err != nil {
 		return err
 	}
 	if err := d.kv.Barrier(d.ctx); err != nil { // nobody writes it any more, even where the step was taken before a restart
 		return err
 	}
-	if err := d.kv.DropRange(d.ctx, sectionRange(t.ID, x.ID)); err != nil {
+	if err := d.kv.DropRange(d.ctx, sectionRange(t.ID, p.section)); err != nil {
 		return err
 	}
-	lock := [][]byte{backfillKey(t.ID, x.ID), descriptorKey(t.ID)}
+	lock := [][]byte{backfillKey(t.ID, p.section), descriptorKey(t.ID)}
 	err := d.kv.Update(d.ctx, kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
 		tx.Delete(lock[0])
 		for _, c := range d.kv.Counter(uint64(t.ID)) {
-			if c.Section == uint32(x.ID) {
+			if c.Section == uint32(p.section) {
 				tx.Add(uint64(t.ID), kv.Count{Section: c.Section, Items: -c.Items, Bytes: -c.Bytes})
 			}
 		}
@@ -158,17 +198,24 @@ func (d *DB) dropIndex(t *Table, x *Index) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.step(t.ID, func(desc *Descriptor) bool {
-		for i := range desc.Indexes {
-			if desc.Indexes[i].ID == x.ID {
-				desc.Indexes = append(desc.Indexes[:i], desc.Indexes[i+1:]...)
-				desc.pruneAttributes()
-				return true
-			}
-		}
-		return false
-	})
+	_, err = d.step(t.ID, func(desc *Descriptor) bool { return desc.forgetPart(p, d.now()) })
 	return err
+}
+
+// forgetPart takes a part whose rows are removed out of the descriptor; false if it is gone already.
+func (d *Descriptor) forgetPart(p *part, now time.Time) bool {
+	switch state, _ := d.state(p); {
+	case state == nil:
+		return false
+	case p.section != sectionExpiry:
+		d.Indexes = slices.DeleteFunc(d.Indexes, func(x Index) bool { return x.ID == p.section })
+		d.pruneAttributes()
+	case now.Before(d.Expiry.BusyUntil):
+		*state = StateDropped // it is shown as DISABLING until then
+	default:
+		d.Expiry = nil
+	}
+	return true
 }
 
 // pruneAttributes removes the definitions of attributes that are keys of nothing any more.
@@ -191,37 +238,33 @@ func (d *Descriptor) pruneAttributes() {
 	d.Attributes = kept
 }
 
-// buildIndex takes a new index from DELETE_ONLY over WRITE_ONLY, in which all items get their rows, to PUBLIC.
-func (d *DB) buildIndex(t *Table, x *Index) error {
+// buildPart takes a new part from DELETE_ONLY over WRITE_ONLY, in which all items get their rows, to PUBLIC.
+func (d *DB) buildPart(t *Table, p *part) error {
 	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
 	}
-	if _, err := d.step(t.ID, setState(x.ID, StateDeleteOnly, StateWriteOnly, false)); err != nil {
+	if _, err := d.step(t.ID, setState(p, StateDeleteOnly, StateWriteOnly, false)); err != nil {
 		return err
 	}
 	if err := d.kv.Barrier(d.ctx); err != nil { // also where the step was taken before a restart
 		return err
 	}
-	now := d.catalog.Load().byID[t.ID]
-	if now == nil || now.State != StatePublic {
+	now := d.building(t.ID, p)
+	if now == nil {
 		return nil
 	}
-	for i := range now.Indexes {
-		if y := &now.Indexes[i]; y.ID == x.ID && y.State == StateWriteOnly && !y.Dropping {
-			if err := d.backfill(now, now.plan(y)); err != nil {
-				return err
-			}
-			_, err := d.step(t.ID, setState(x.ID, StateWriteOnly, StatePublic, false))
-			return err
-		}
+	if err := d.backfill(now, p); err != nil {
+		return err
 	}
-	return nil
+	_, err := d.step(t.ID, setState(p, StateWriteOnly, StatePublic, false))
+	return err
 }
 
-// backfill gives all items of the table their rows in the index, chunk by chunk, from where the cursor stands.
-func (d *DB) backfill(t *Table, p *indexPlan) error {
-	cursorKey := backfillKey(t.ID, p.x.ID)
+// backfill gives all items of the table their rows in the part, chunk by chunk, from where the cursor stands.
+func (d *DB) backfill(t *Table, p *part) error {
+	cursorKey := backfillKey(t.ID, p.section)
 	rows := sectionRange(t.ID, sectionItems)
+	fill := t.filler(p)
 	for {
 		var keys [][]byte
 		err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
@@ -240,15 +283,17 @@ func (d *DB) backfill(t *Table, p *indexPlan) error {
 		}
 		if len(keys) == 0 {
 			return d.kv.Update(d.ctx, kv.WriteOptions{Lock: [][]byte{cursorKey}}, func(tx kv.Txn) error {
-				tx.Delete(cursorKey)
+				if d.building(t.ID, p) != nil {
+					tx.Delete(cursorKey)
+				}
 				return nil
 			})
 		}
 		err = d.kv.Update(d.ctx, kv.WriteOptions{Lock: append(keys, cursorKey), NoSync: true}, func(tx kv.Txn) error {
-			if !d.building(t.ID, p.x.ID) {
-				return errAbandoned // the index, or the table, is being dropped
+			if d.building(t.ID, p) == nil {
+				return errAbandoned // the part, or the table, is being dropped
 			}
-			return backfillChunk(tx, t, p, keys, cursorKey)
+			return backfillChunk(tx, t.ID, fill, keys, cursorKey)
 		})
 		switch {
 		case errors.Is(err, errAbandoned):
@@ -259,22 +304,20 @@ func (d *DB) backfill(t *Table, p *indexPlan) error {
 	}
 }
 
-// errAbandoned ends a backfill whose index is not wanted any more.
+// errAbandoned ends a backfill whose part is not wanted any more.
 var errAbandoned = errors.New("db: the index is being dropped")
 
-// building tells whether the index is still in backfill. Asked under latches, the answer holds until they are released: a
-// drop begins its work with a Barrier.
-func (d *DB) building(id uint32, index uint16) bool {
+// building returns the table if the part is still in backfill, nil otherwise. Asked under latches, the answer holds until they
+// are released: a drop begins its work with a Barrier.
+func (d *DB) building(id uint32, p *part) *Table {
 	t := d.catalog.Load().byID[id]
 	if t == nil || t.State != StatePublic {
-		return false
+		return nil
 	}
-	for i := range t.Indexes {
-		if x := &t.Indexes[i]; x.ID == index {
-			return x.State == StateWriteOnly && !x.Dropping
-		}
+	if state, dropping := t.state(p); state == nil || *state != StateWriteOnly || dropping {
+		return nil
 	}
-	return false
+	return t
 }
 
 // chunk returns the first keys of the range.
@@ -288,41 +331,59 @@ func chunk(r kv.Reader, rows kv.Range) (keys [][]byte, err error) {
 	return keys, err
 }
 
-// backfillChunk writes the rows of the locked items, and where the work stands. Writers keep the index up to date at the same
-// time, so a row that is there already is right and counted.
-func backfillChunk(tx kv.Txn, t *Table, p *indexPlan, keys [][]byte, cursorKey []byte) error {
-	count := kv.Count{Section: uint32(p.x.ID)}
+// backfillChunk writes the rows of the locked items, and where the work stands.
+func backfillChunk(tx kv.Txn, table uint32, fill filler, keys [][]byte, cursorKey []byte) error {
+	var count kv.Count
 	for _, key := range keys {
-		raw, err := tx.Get(key)
+		it, err := getItem(tx, key)
 		if err != nil {
 			return err
 		}
-		if raw == nil {
+		if !it.Exists() {
 			continue // deleted meanwhile
 		}
-		it, err := item.Parse(raw)
-		if err != nil {
-			return fmt.Errorf("item %x: %w", key, err)
-		}
-		rowKey, ok := p.appendKey(nil, t, it)
-		if !ok {
-			continue
-		}
-		entry := p.entry(it).Clone() // the next Get ends raw's life
-		there, err := tx.Get(rowKey)
-		if err != nil {
+		if err := fill(tx, key, it, &count); err != nil {
 			return err
 		}
-		if there != nil {
-			continue
-		}
-		tx.Set(rowKey, entry.AppendStored(nil, 0))
-		count.Items++
-		count.Bytes += int64(entry.Size())
 	}
 	tx.Set(cursorKey, keys[len(keys)-1])
 	if count.Items > 0 {
-		tx.Add(uint64(t.ID), count)
+		tx.Add(uint64(table), count)
 	}
+	return nil
+}
+
+// filler writes an item's row in a part that is being built, and counts it. key is that of the locked item.
+type filler func(tx kv.Txn, key []byte, it item.Item, count *kv.Count) error
+
+// filler returns the filler of a part. Writers keep the part up to date at the same time, so a row that is there already is
+// right and counted.
+func (t *Table) filler(p *part) filler {
+	if p.section == sectionExpiry {
+		return t.fillExpiry
+	}
+	for _, plan := range t.plans {
+		if plan.x.ID == p.section {
+			return func(tx kv.Txn, _ []byte, it item.Item, count *kv.Count) error { return plan.fill(tx, t, it, count) }
+		}
+	}
+	panic(fmt.Sprintf("db: table %s has no %v", t.Name, p))
+}
+
+// fill is the filler of an index.
+func (p *indexPlan) fill(tx kv.Txn, t *Table, it item.Item, count *kv.Count) error {
+	rowKey, ok := p.appendKey(nil, t, it)
+	if !ok {
+		return nil
+	}
+	entry := p.entry(it).Clone() // the next Get ends the life of the view that it is
+	there, err := tx.Get(rowKey)
+	if err != nil || there != nil {
+		return err
+	}
+	tx.Set(rowKey, entry.AppendStored(nil, 0))
+	count.Section = uint32(p.x.ID)
+	count.Items++
+	count.Bytes += int64(entry.Size())
 	return nil
 }

@@ -107,8 +107,11 @@ type Warm struct{ Read, Write int64 }
 // is to be deleted.
 type Expiry struct {
 	Attribute string
+	// Since is the table's epoch that it came with: it tells one from the next.
+	Since uint64
 	// State is how far the index by expiry is: StateDeleteOnly → StateWriteOnly → StatePublic when it is made, StateDeleteOnly →
-	// StateAbsent → gone when it is dropped. Items are deleted while it is public.
+	// StateAbsent → gone when it is dropped; or StateDropped, if its rows are gone before BusyUntil. Items are deleted while it is
+	// public.
 	State    State
 	Dropping bool
 	// BusyUntil is until when it is ENABLING, or with Dropping DISABLING, however far it is.
