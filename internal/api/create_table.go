@@ -430,7 +430,7 @@ func (r *createTableRequest) descriptor(now time.Time) *db.Descriptor {
 		d.Warm = r.warm.over(db.Warm{})
 	}
 	if r.stream.enabled.V {
-		d.StreamViewType, d.StreamLabel = r.stream.view.V, nextStreamLabel("", now)
+		d.StreamViewType = r.stream.view.V
 	}
 	r.sse.store(d)
 	d.Tags, _ = mergeTags(nil, r.tags.V) // checked

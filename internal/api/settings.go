@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"strings"
-	"time"
 
 	"github.com/partita-db/partita/internal/db"
 )
@@ -68,18 +67,6 @@ func (s streamSpec) checkUpdate() error {
 		return validation(invalid + "If stream is being disabled, then UpdateViewType must not be specified")
 	}
 	return nil
-}
-
-// labelLayout is the form of a stream's label: the time of its beginning.
-const labelLayout = "2006-01-02T15:04:05.000"
-
-// nextStreamLabel names a stream that begins now, later than the table's latest one (empty: none), since labels are unique.
-func nextStreamLabel(latest string, now time.Time) string {
-	label := now.UTC().Format(labelLayout)
-	if t, err := time.Parse(labelLayout, latest); err == nil && label <= latest {
-		label = t.Add(time.Millisecond).Format(labelLayout)
-	}
-	return label
 }
 
 // sseSpec is an SSESpecification as sent.

@@ -289,7 +289,7 @@ func (r *updateTableRequest) apply(d *db.Descriptor, region string, now time.Tim
 		func() error { return r.applyIndexes(d, region, now) },
 		func() error { return r.applyOnDemand(d, region) },
 		func() error { return r.applyWarm(d, region) },
-		func() error { return r.applyStream(d, now) },
+		func() error { return r.applyStream(d) },
 		func() error { return r.applySSE(d, region) },
 	} {
 		if err := apply(); err != nil {
@@ -403,8 +403,8 @@ func (r *updateTableRequest) applyWarm(d *db.Descriptor, region string) error {
 	return nil
 }
 
-// applyStream switches the stream on or off. The latest stream's label stays.
-func (r *updateTableRequest) applyStream(d *db.Descriptor, now time.Time) error {
+// applyStream switches the stream on or off. The latest stream's label stays until db gives the next one its own.
+func (r *updateTableRequest) applyStream(d *db.Descriptor) error {
 	switch {
 	case !r.stream.Set:
 		return nil
@@ -414,9 +414,6 @@ func (r *updateTableRequest) applyStream(d *db.Descriptor, now time.Time) error 
 		return validation("Table has no stream to disable: TableName: " + d.Name)
 	}
 	d.StreamViewType = r.stream.view.V
-	if r.stream.enabled.V {
-		d.StreamLabel = nextStreamLabel(d.StreamLabel, now)
-	}
 	return nil
 }
 

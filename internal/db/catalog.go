@@ -16,10 +16,13 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// catalog is all tables at one moment. It never changes; a schema change makes a new one.
+// catalog is all tables and streams at one moment. It never changes; a schema change makes a new one.
 type catalog struct {
 	byID   map[uint32]*Table
+	logs   map[uint64]*Log
 	spaces map[Namespace]*space // without tables that are dropped
+	// streams are the logs in the order of their ARNs.
+	streams map[Namespace][]*Log
 }
 
 // space is the tables of one namespace.
@@ -28,9 +31,9 @@ type space struct {
 	names  []string // byName's keys, sorted
 }
 
-// newCatalog derives a catalog from its tables.
-func newCatalog(byID map[uint32]*Table) *catalog {
-	c := &catalog{byID: byID, spaces: map[Namespace]*space{}}
+// newCatalog derives a catalog from its tables and logs.
+func newCatalog(byID map[uint32]*Table, logs map[uint64]*Log) *catalog {
+	c := &catalog{byID: byID, logs: logs, spaces: map[Namespace]*space{}, streams: map[Namespace][]*Log{}}
 	for _, t := range byID {
 		if t.State == StateDropped {
 			continue
@@ -45,6 +48,12 @@ func newCatalog(byID map[uint32]*Table) *catalog {
 	for _, s := range c.spaces {
 		s.names = slices.Sorted(maps.Keys(s.byName))
 	}
+	for _, l := range logs {
+		c.streams[l.Namespace] = append(c.streams[l.Namespace], l)
+	}
+	for _, ls := range c.streams {
+		slices.SortFunc(ls, func(a, b *Log) int { return strings.Compare(a.path(), b.path()) })
+	}
 	return c
 }
 
@@ -56,21 +65,39 @@ func (d *DB) named(ns Namespace, name string) *Table {
 	return nil
 }
 
-// publish puts t in place of the table with its id; writers see it from now on. remove takes it out.
-// The caller holds d.schema.
-func (d *DB) publish(t *Table, remove bool) {
-	byID := maps.Clone(d.catalog.Load().byID)
-	if remove {
-		delete(byID, t.ID)
-	} else {
-		byID[t.ID] = t
-	}
-	d.catalog.Store(newCatalog(byID))
+// change replaces the catalog by one whose tables and logs edit has changed. The caller holds d.schema.
+func (d *DB) change(edit func(*catalog)) {
+	old := d.catalog.Load()
+	c := &catalog{byID: maps.Clone(old.byID), logs: maps.Clone(old.logs)}
+	edit(c)
+	d.catalog.Store(newCatalog(c.byID, c.logs))
 }
 
-// loadCatalog reads all descriptors.
+// publish puts t in place of the table with its id, and logs in place of those with theirs; writers see it from now on, and
+// what is under way begins. The caller holds d.schema.
+func (d *DB) publish(t *Table, logs []*Log) {
+	d.change(func(c *catalog) {
+		for _, l := range logs {
+			c.logs[l.ID] = l
+		}
+		t.setShards(c.logs)
+		c.byID[t.ID] = t
+	})
+	for _, l := range logs {
+		d.startLogJobs(l)
+	}
+}
+
+// setShards tells a table that nobody has seen yet how many shards its log has.
+func (t *Table) setShards(logs map[uint64]*Log) {
+	if l := logs[t.StreamLog]; l != nil {
+		t.shards = l.Shards
+	}
+}
+
+// loadCatalog reads all descriptors, of tables and of streams.
 func (d *DB) loadCatalog() error {
-	byID := map[uint32]*Table{}
+	byID, logs := map[uint32]*Table{}, map[uint64]*Log{}
 	err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		id, err := r.Get(nextIDKey())
 		if err != nil {
@@ -80,8 +107,17 @@ func (d *DB) loadCatalog() error {
 		if id != nil {
 			d.nextID = binary.BigEndian.Uint32(id)
 		}
-		prefix := []byte{spaceCatalog, catalogDescriptor}
-		return r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, value []byte) (bool, error) {
+		err = r.Scan(catalogRange(catalogLog), false, func(key, value []byte) (bool, error) {
+			l, err := parseLog(key, value)
+			if err == nil {
+				logs[l.ID] = l
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+		return r.Scan(catalogRange(catalogDescriptor), false, func(key, value []byte) (bool, error) {
 			desc := new(Descriptor)
 			if err := json.Unmarshal(value, desc); err != nil {
 				return false, fmt.Errorf("descriptor %x: %w", key, err)
@@ -89,11 +125,13 @@ func (d *DB) loadCatalog() error {
 			if desc.Format > descriptorFormat {
 				return false, fmt.Errorf("table %s was written by a newer version (descriptor format %d)", desc.Name, desc.Format)
 			}
-			byID[desc.ID] = newTable(desc)
+			t := newTable(desc)
+			t.setShards(logs)
+			byID[desc.ID] = t
 			return true, nil
 		})
 	})
-	d.catalog.Store(newCatalog(byID))
+	d.catalog.Store(newCatalog(byID, logs))
 	return err
 }
 
@@ -169,8 +207,9 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 		desc.NextIndex++
 	}
 	slices.SortFunc(desc.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	logs := d.settleLog(desc)
 	t := newTable(desc)
-	err := d.store(ctx, t, func(tx kv.Txn) {
+	err := d.store(ctx, t, logs, func(tx kv.Txn) {
 		tx.Set(nextIDKey(), binary.BigEndian.AppendUint32(nil, desc.ID+1))
 		tx.Set(nameKey(desc.Namespace, desc.Name), binary.BigEndian.AppendUint32(nil, desc.ID))
 	})
@@ -178,19 +217,27 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 		return nil, err
 	}
 	d.nextID++
-	d.publish(t, false)
+	d.publish(t, logs)
 	return t, nil
 }
 
-// store writes a table's descriptor and what more writes besides. The caller holds d.schema.
-func (d *DB) store(ctx context.Context, t *Table, more func(kv.Txn)) error {
+// store writes a table's descriptor, the logs that change with it, and what more writes besides. The caller holds d.schema.
+func (d *DB) store(ctx context.Context, t *Table, logs []*Log, more func(kv.Txn)) error {
 	b, err := json.Marshal(&t.Descriptor)
 	if err != nil {
 		return fmt.Errorf("descriptor of %s: %w", t.Name, err)
 	}
 	lock := [][]byte{descriptorKey(t.ID), nameKey(t.Namespace, t.Name), nextIDKey()}
+	for _, l := range logs {
+		lock = append(lock, logKey(l.ID))
+	}
 	return d.kv.Update(ctx, kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
 		tx.Set(descriptorKey(t.ID), b)
+		for _, l := range logs {
+			if err := setLog(tx, l); err != nil {
+				return err
+			}
+		}
 		if more != nil {
 			more(tx)
 		}
@@ -200,12 +247,13 @@ func (d *DB) store(ctx context.Context, t *Table, more func(kv.Txn)) error {
 
 // Alter changes a table. change gets a copy of its descriptor, edits the copy, or returns an
 // error, which Alter returns unchanged. It may be called more than once. An index that it appended (ID 0) is built in
-// the background, one that it marked Dropping is removed; at most one of either (the caller checks). busy makes the
-// table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if there is none.
+// the background, one that it marked Dropping is removed; at most one of either (the caller checks). A stream begins or
+// ends as it sets or clears StreamViewType. busy makes the table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if there is none.
 func (d *DB) Alter(ctx context.Context, ns Namespace, name string, busy bool, change func(*Descriptor) error) (old, new *Table, err error) {
 	old, new, err = d.alter(ctx, ns, name, busy, change)
 	if err == nil && d.delay == 0 {
 		d.awaitJobs(ctx, new)
+		d.awaitLog(ctx, old)
 	}
 	return old, new, err
 }
@@ -249,11 +297,12 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 func (d *DB) replace(ctx context.Context, desc *Descriptor) (*Table, error) {
 	desc.Epoch++
 	slices.SortFunc(desc.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	logs := d.settleLog(desc)
 	t := newTable(desc)
-	if err := d.store(ctx, t, nil); err != nil {
+	if err := d.store(ctx, t, logs, nil); err != nil {
 		return nil, err
 	}
-	d.publish(t, false)
+	d.publish(t, logs)
 	return t, nil
 }
 
@@ -279,6 +328,15 @@ func (d *DB) step(id uint32, change func(*Descriptor) bool) (*Table, error) {
 
 // Delete drops a table; check may refuse. Rows are removed in the background. It returns the table as it was.
 func (d *DB) Delete(ctx context.Context, ns Namespace, name string, check func(*Table) error) (*Table, error) {
+	old, err := d.delete(ctx, ns, name, check)
+	if err == nil && d.delay == 0 {
+		d.awaitLog(ctx, old)
+	}
+	return old, err
+}
+
+// delete is Delete without the wait for the end of the stream.
+func (d *DB) delete(ctx context.Context, ns Namespace, name string, check func(*Table) error) (*Table, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
 	old := d.Lookup(ns, name)
@@ -305,12 +363,13 @@ func (d *DB) Delete(ctx context.Context, ns Namespace, name string, check func(*
 func (d *DB) forget(ctx context.Context, desc *Descriptor) error {
 	desc.State = StateDropped
 	desc.Epoch++
+	logs := d.settleLog(desc)
 	t := newTable(desc)
-	err := d.store(ctx, t, func(tx kv.Txn) { tx.Delete(nameKey(t.Namespace, t.Name)) })
+	err := d.store(ctx, t, logs, func(tx kv.Txn) { tx.Delete(nameKey(t.Namespace, t.Name)) })
 	if err != nil {
 		return err
 	}
-	d.publish(t, false)
+	d.publish(t, logs)
 	d.startJobs(t)
 	return nil
 }
@@ -338,6 +397,14 @@ func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 	d.await(ctx, func() bool {
 		c := d.catalog.Load().byID[t.ID]
 		return c == nil || c.Expiry.settled() && !slices.ContainsFunc(c.Indexes, func(x Index) bool { return x.State != StatePublic })
+	})
+}
+
+// awaitLog waits a little until the log that the table had is closed, if it has ended.
+func (d *DB) awaitLog(ctx context.Context, old *Table) {
+	d.await(ctx, func() bool {
+		l := d.catalog.Load().logs[old.StreamLog]
+		return l == nil || l.Ended.IsZero() || l.Ends != nil
 	})
 }
 

@@ -102,6 +102,7 @@ type DB struct {
 
 	jobs     sync.WaitGroup
 	sweeping sync.Mutex // held by Sweep
+	trimmed  time.Time  // under sweeping: up to when streams are trimmed
 	working  sync.Map   // key of a job that runs → struct{}
 	stop     context.CancelFunc
 	ctx      context.Context // of the background jobs
@@ -133,6 +134,9 @@ func Open(engine kv.Engine, o Options) (*DB, error) {
 	defer d.schema.Unlock()
 	for _, t := range d.catalog.Load().byID {
 		d.startJobs(t)
+	}
+	for _, l := range d.catalog.Load().logs {
+		d.startLogJobs(l)
 	}
 	if o.SweepInterval >= 0 {
 		d.jobs.Go(func() { d.sweepEvery(cmp.Or(o.SweepInterval, time.Second)) })

@@ -61,6 +61,13 @@ func (d *DB) startJobs(t *Table) {
 	if e := t.Expiry; e != nil && e.State != StateDropped {
 		d.startPart(t, &part{sectionExpiry, e.Since})
 	}
+	if t.StreamViewType != "" && t.StreamLog == 0 {
+		// Written before there were logs. Any change gives it one.
+		d.startWork("stream of table "+t.UUID, t.Name, func() error {
+			_, err := d.step(t.ID, func(*Descriptor) bool { return true })
+			return err
+		})
+	}
 }
 
 // startPart starts the job of a part that is not as it shall be.
@@ -73,7 +80,7 @@ func (d *DB) startPart(t *Table, p *part) {
 	}
 }
 
-// startJob runs a job in the background, unless it runs already. It is tried again after an error until the database is closed.
+// startJob starts the work of run on a table (p nil) or a part of it.
 func (d *DB) startJob(t *Table, p *part, run func(*Table, *part) error) {
 	what := "drop table " + t.UUID
 	if p != nil {
@@ -82,22 +89,26 @@ func (d *DB) startJob(t *Table, p *part, run func(*Table, *part) error) {
 			what = "drop " + what
 		}
 	}
+	d.startWork(what, t.Name, func() error { return run(t, p) })
+}
+
+// startWork runs a job in the background, unless it runs already. It is tried again after an error until the database is closed.
+// what names the job for ever, table is for people.
+func (d *DB) startWork(what, table string, run func() error) {
 	if _, running := d.working.LoadOrStore(what, struct{}{}); running || d.ctx.Err() != nil {
 		return
 	}
-	d.jobs.Add(1)
-	go func() {
-		defer d.jobs.Done()
+	d.jobs.Go(func() {
 		defer d.working.Delete(what)
 		for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-			err := run(t, p)
+			err := run()
 			if err == nil || stopped(err) || errors.Is(err, kv.ErrFailed) || d.ctx.Err() != nil {
 				return
 			}
-			d.log.Warn("a background job failed and is tried again", "job", what, "table", t.Name, "error", err)
+			d.log.Warn("a background job failed and is tried again", "job", what, "table", table, "error", err)
 			d.sleep(wait)
 		}
-	}()
+	})
 }
 
 // sleep waits, or until the database is closed.
@@ -143,7 +154,7 @@ func (d *DB) drop(t *Table, _ *part) error {
 		return nil
 	})
 	if err == nil {
-		d.publish(t, true)
+		d.change(func(c *catalog) { delete(c.byID, t.ID) })
 	}
 	return err
 }

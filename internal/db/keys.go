@@ -100,6 +100,17 @@ func backfillKey(id uint32, index uint16) []byte {
 	return binary.BigEndian.AppendUint16(k, index)
 }
 
+// logKey is the catalog key of a log's descriptor.
+func logKey(id uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceCatalog, catalogLog}, id)
+}
+
+// catalogRange is all rows of the catalog that are of one kind.
+func catalogRange(kind byte) kv.Range {
+	prefix := []byte{spaceCatalog, kind}
+	return kv.Range{Start: prefix, End: prefixEnd(prefix)}
+}
+
 // tableRange is all rows of a table, sectionRange those of one section.
 func tableRange(id uint32) kv.Range {
 	k := binary.BigEndian.AppendUint32([]byte{spaceRows}, id)

@@ -1,0 +1,119 @@
+package db
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// A stream record, as it lies in a log, has its position from the log and besides:
+//
+//	format(1)  what(1)  keys  new  old
+//
+// keys, new and old are items in stored form without a stamp, each behind its length as a uvarint; a length of 0 stands for an
+// image that is not there, or that the stream does not show. what tells about the change itself: bit 0, there was an
+// old item; bit 1, there is a new one; bit 2, no user made the change.
+const (
+	recordFormat = 1
+
+	recordHadOld    = 1 << 0
+	recordHasNew    = 1 << 1
+	recordByService = 1 << 2
+)
+
+// StreamRecord is one change of an item, as a stream tells it. The items are views of memory that nobody else uses.
+type StreamRecord struct {
+	Position  Position // its place in the shard
+	Keys      item.Item
+	New, Old  item.Item // missing where the item was not there, or the stream does not show it
+	Name      string    // INSERT, MODIFY or REMOVE
+	ByService bool      // no user made the change
+}
+
+// recordStream appends the record of a change to the table's stream.
+func (w *writer) recordStream(tx kv.Txn, old, new item.Item) {
+	what, of := byte(0), new
+	if new.Exists() {
+		what |= recordHasNew
+	} else {
+		of = old
+	}
+	if old.Exists() {
+		what |= recordHadOld
+	}
+	if w.write.ByService {
+		what |= recordByService
+	}
+	view := w.t.StreamViewType
+	r := append(w.row[:0], recordFormat, what)
+	r = appendImage(r, of.Pick(w.t.lastKeys))
+	if view != "NEW_IMAGE" && view != "NEW_AND_OLD_IMAGES" {
+		new = item.Item{}
+	}
+	r = appendImage(r, new)
+	if view != "OLD_IMAGE" && view != "NEW_AND_OLD_IMAGES" {
+		old = item.Item{}
+	}
+	w.row = appendImage(r, old)
+	tx.AppendLog(w.t.StreamLog, w.t.shardOf(w.key), w.row)
+}
+
+// appendImage appends an item behind its length, which is 0 for a missing one.
+func appendImage(dst []byte, it item.Item) []byte {
+	if !it.Exists() {
+		return append(dst, 0)
+	}
+	n := len(dst)
+	dst = it.AppendStored(dst, 0)
+	var length [binary.MaxVarintLen32]byte
+	m := binary.PutUvarint(length[:], uint64(len(dst)-n))
+	dst = append(dst, length[:m]...) // room for it
+	copy(dst[n+m:], dst[n:len(dst)-m])
+	copy(dst[n:], length[:m])
+	return dst
+}
+
+// shardOf is the shard of the table's log that takes the records of the item with that key.
+func (t *Table) shardOf(itemKey []byte) uint32 {
+	return uint32(segmentOf(binary.BigEndian.Uint64(itemKey[sectionPrefixLen:]), max(1, t.shards)))
+}
+
+// parseRecord is the inverse of recordStream.
+func parseRecord(r kv.Record) (*StreamRecord, error) {
+	b := r.Data
+	if len(b) < 2 {
+		return nil, fmt.Errorf("stream record %x is cut short", r.Position)
+	}
+	if b[0] != recordFormat {
+		return nil, fmt.Errorf("stream record %x was written by a newer version (record format %d)", r.Position, b[0])
+	}
+	out := &StreamRecord{Position: r.Position, Name: eventName(b[1]), ByService: b[1]&recordByService != 0}
+	b = b[2:]
+	for _, image := range []*item.Item{&out.Keys, &out.New, &out.Old} {
+		length, n := binary.Uvarint(b)
+		if n <= 0 || length > uint64(len(b)-n) {
+			return nil, fmt.Errorf("stream record %x is cut short", r.Position)
+		}
+		var err error
+		if length > 0 {
+			if *image, err = item.Parse(b[n : n+int(length)]); err != nil {
+				return nil, fmt.Errorf("stream record %x: %w", r.Position, err)
+			}
+		}
+		b = b[n+int(length):]
+	}
+	return out, nil
+}
+
+// eventName names the change that what tells about.
+func eventName(what byte) string {
+	switch {
+	case what&recordHadOld == 0:
+		return "INSERT"
+	case what&recordHasNew == 0:
+		return "REMOVE"
+	}
+	return "MODIFY"
+}
