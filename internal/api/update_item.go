@@ -178,6 +178,7 @@ type updateChange struct {
 	table  *db.Table
 	update *expr.Update // nil: nothing is changed, but a missing item is made
 	key    item.Item
+	flat   bool // the new item's own size counts alone, as in transactions and statements
 }
 
 // Apply computes the updated item and checks what only it can show: the types of index keys, and the size.
@@ -199,7 +200,11 @@ func (u *updateChange) Apply(old item.Item) (item.Item, error) {
 	if err := u.table.CheckIndexKeys(new); err != nil {
 		return item.Item{}, u.wordIndexKey(err)
 	}
-	if updateSize(u.update.Costs(), new, u.key) > maxItemBytes {
+	size := new.Size()
+	if !u.flat {
+		size = updateSize(u.update.Costs(), new, u.key)
+	}
+	if size > maxItemBytes {
 		return item.Item{}, validation("Item size to update has exceeded the maximum allowed size")
 	}
 	return new, nil
