@@ -40,6 +40,8 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/apd":    {"internal/item"},
 	"github.com/alecthomas/kong":    {"internal/cli"},
 	"net/http":                      {"internal/server", "internal/cli", ".", "partitatest"},
+	"net/http/httptest":             {}, // it brings a flag
+	"testing":                       {"partitatest", "internal/kv/kvtest"},
 	"github.com/aws":                {"partitatest"}, // a test's client
 	"github.com/tikv":               {},              // a module of its own, tikv/
 	"google.golang.org/grpc":        {},

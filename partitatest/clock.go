@@ -1,0 +1,67 @@
+package partitatest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Clock is a time that a test moves by hand. It tells the time to the databases that were opened WithClock, and may tell it to
+// the code under test as well. It is safe for concurrent use.
+type Clock struct {
+	now atomic.Pointer[time.Time]
+	mu  sync.Mutex // held while time passes
+	dbs map[*DB]struct{}
+}
+
+// NewClock returns a clock that stands at start.
+func NewClock(start time.Time) *Clock {
+	c := &Clock{dbs: map[*DB]struct{}{}}
+	c.now.Store(&start)
+	return c
+}
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time { return *c.now.Load() }
+
+// Advance moves the clock on by d. When it returns, the databases have done what is due by then: items whose time to live is
+// over are deleted, with their records in the stream; stream records and transaction tokens that have had their time are
+// forgotten, and so are tables that have been DELETING for long enough.
+func (c *Clock) Advance(d time.Duration) { c.move(func(now time.Time) time.Time { return now.Add(d) }) }
+
+// Set moves the clock to t, as Advance does. It may go back: what is done stays done, and new stream records still come after
+// the older ones.
+func (c *Clock) Set(t time.Time) { c.move(func(time.Time) time.Time { return t }) }
+
+// move sets the time to what of returns of the present one, and has the databases follow.
+func (c *Clock) move(to func(time.Time) time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := to(c.Now())
+	c.now.Store(&now)
+	for d := range c.dbs {
+		d.sweep()
+	}
+}
+
+// add has a database follow the clock.
+func (c *Clock) add(d *DB) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dbs[d] = struct{}{}
+}
+
+// remove lets a database follow no longer. When it returns nobody sweeps it.
+func (c *Clock) remove(d *DB) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.dbs, d)
+}
+
+// sweep has the database do what is due. It may be called from any goroutine, so a failure does not end the test.
+func (d *DB) sweep() {
+	if err := d.db.Sweep(context.Background()); err != nil {
+		d.t.Errorf("after the clock was moved: %v", err)
+	}
+}

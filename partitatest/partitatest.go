@@ -1,0 +1,208 @@
+// Package partitatest is a DynamoDB for one Go test: a database in memory with a client of the AWS SDK, and nothing to
+// start, to wait for or to clean up. It is ready in under a millisecond, takes less than a megabyte and no port, and is
+// closed when the test ends. So each test has its own, and a hundred of them run side by side.
+//
+// # Begin
+//
+//	func TestOrders(t *testing.T) {
+//		db := partitatest.New(t)
+//		db.CreateTable(partitatest.Table("orders", "customer:S", "order:N"))
+//		db.Seed("orders", map[string]any{"customer": "ann", "order": 1, "state": "open"})
+//
+//		shop := NewShop(db.Client) // a *dynamodb.Client, as in production
+//		if err := shop.Ship(t.Context(), "ann", 1); err != nil {
+//			t.Error(err)
+//		}
+//	}
+//
+// [DB.Client] and [DB.Streams] are ordinary clients of aws-sdk-go-v2, with its retries, middleware and checks. Only the
+// transport below them is different: it calls the database in the goroutine that makes the request. What it hands back is what
+// a server on a port would have sent. Code that makes its own client takes [DB.Config], or [DB.HTTPClient].
+//
+// # Tables
+//
+// [Table] makes the input of CreateTable from a name and one or two keys with their types, and [AddIndex] gives it a global
+// secondary index. Everything else of the input is there to be set:
+//
+//	orders := partitatest.Table("orders", "customer:S", "order:N")
+//	partitatest.AddIndex(orders, "by-state", "state:S", "order:N")
+//	orders.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: "NEW_IMAGE"}
+//	db.CreateTable(orders)
+//
+// # Items
+//
+// [DB.Seed] puts Go values, as package attributevalue marshals them: maps, structs with dynamodbav tags, slices of these.
+// [DB.SeedJSON] reads JSON objects, and [DB.SeedDynamoDBJSON] what the AWS CLI prints and DynamoDB exports:
+//
+//	db.Seed("orders", orders)                                         // []Order
+//	db.SeedJSON("orders", strings.NewReader(`{"customer":"ann","order":2}`)) // JSON lines
+//	db.SeedDynamoDBJSON("orders", file)                               // of: aws dynamodb scan --table-name orders
+//
+// Whatever goes wrong in these and in CreateTable fails the test. Items are read back with the client.
+//
+// # Time
+//
+// With a [Clock] the database's time stands still until the test moves it. [Clock.Advance] returns when everything is done
+// that the time has brought: expired items are deleted and their deletions are in the stream, stream records older than a day
+// and transaction tokens older than ten minutes are gone.
+//
+//	clock := partitatest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+//	db := partitatest.New(t, partitatest.WithClock(clock))
+//	// … put a session that expires in an hour …
+//	clock.Advance(time.Hour + time.Second)
+//	// … it is not there any more
+//
+// # Many tests
+//
+// A database costs less than one request to a remote one, so the cases of a table-driven test need not share:
+//
+//	for _, c := range cases {
+//		t.Run(c.name, func(t *testing.T) {
+//			t.Parallel()
+//			db := partitatest.New(t)
+//			db.CreateTable(partitatest.Table("orders", "customer:S", "order:N"))
+//			db.Seed("orders", c.items)
+//			…
+//		})
+//	}
+//
+// Where there is no test to fail and to end with, in TestMain and in examples, [Open] and [DB.Close] stand in for [New].
+package partitatest
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+
+	"github.com/partita-db/partita"
+)
+
+// DB is a database in memory, with clients that reach it without a network. It is safe for concurrent use.
+type DB struct {
+	// Client is the SDK's client of the database.
+	Client *dynamodb.Client
+	// Streams is the SDK's client of the streams of its tables.
+	Streams *dynamodbstreams.Client
+
+	db        *partita.DB
+	transport transport
+	region    string
+	clock     *Clock // nil: the real time
+	t         testing.TB
+	close     func() error
+}
+
+// options are what an Option changes.
+type options struct {
+	partita.Options
+	clock *Clock
+}
+
+// Option changes how a database is opened.
+type Option func(*options)
+
+// WithClock has the clock tell the database's time. Several databases can go by one clock.
+func WithClock(c *Clock) Option { return func(o *options) { o.clock = c } }
+
+// WithRegion sets the region of the clients, which stands in ARNs. Without it: us-east-1.
+func WithRegion(region string) Option { return func(o *options) { o.Region = region } }
+
+// WithTableDelay has tables stay in CREATING, UPDATING and DELETING for a while, as AWS's do. Without it they are usable at
+// once. With a Clock it is that clock's time.
+func WithTableDelay(delay time.Duration) Option { return func(o *options) { o.TableDelay = delay } }
+
+// WithLogger sets who takes what the database has to tell. Without it warnings go to the output of New's test, or to
+// slog.Default.
+func WithLogger(log *slog.Logger) Option { return func(o *options) { o.Logger = log } }
+
+// New opens an empty database for a test and closes it when the test, with its subtests, is over. Requests of goroutines
+// that the test has left running are refused from then on.
+func New(t testing.TB, opts ...Option) *DB {
+	t.Helper()
+	warn := &slog.HandlerOptions{Level: slog.LevelWarn}
+	toTest := WithLogger(slog.New(slog.NewTextHandler(t.Output(), warn)))
+	d, err := Open(append([]Option{toTest}, opts...)...)
+	if err != nil {
+		t.Fatalf("opening a database: %v", err)
+	}
+	d.t = t
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("closing the database: %v", err)
+		}
+	})
+	return d
+}
+
+// Open is New without a test: the caller closes the database, and what would fail the test panics.
+func Open(opts ...Option) (*DB, error) {
+	o := options{Options: partita.Options{InMemory: true, Region: "us-east-1"}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.clock != nil {
+		o.Clock, o.SweepInterval = o.clock.Now, -1
+	}
+	inner, err := partita.Open(o.Options)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{db: inner, region: o.Region, clock: o.clock, t: noTest{}}
+	d.transport.handler = inner.Handler()
+	d.close = sync.OnceValue(d.closeOnce)
+	d.Client, d.Streams = dynamodb.NewFromConfig(d.Config()), dynamodbstreams.NewFromConfig(d.Config())
+	if d.clock != nil {
+		d.clock.add(d)
+	}
+	return d, nil
+}
+
+// Config is the configuration that Client and Streams were made from, for clients with options of their own: region, any
+// credentials, and a transport that leads every request to this database, whatever its endpoint.
+func (d *DB) Config() aws.Config {
+	return aws.Config{
+		Region:       d.region,
+		BaseEndpoint: aws.String("http://dynamodb." + d.region + ".amazonaws.com"),
+		Credentials:  credentials.NewStaticCredentialsProvider("partitatest", "partitatest", ""),
+		HTTPClient:   d.HTTPClient(),
+	}
+}
+
+// HTTPClient returns a client whose every request is answered by this database, whatever its URL. It does not ask for
+// compression by itself, as there is no network to save: with the header Accept-Encoding the answer comes compressed, and
+// stays so.
+func (d *DB) HTTPClient() *http.Client { return &http.Client{Transport: &d.transport} }
+
+// Handler answers DynamoDB requests, for those who want a port after all (net/http/httptest.NewServer). Stop the server
+// before the database is closed.
+func (d *DB) Handler() http.Handler { return d.db.Handler() }
+
+// Close waits for the requests in progress and frees the database. Later requests fail, and the SDK does not try them again.
+// A database of New is closed by itself. A second Close does nothing.
+func (d *DB) Close() error { return d.close() }
+
+// closeOnce is the first Close.
+func (d *DB) closeOnce() error {
+	if d.clock != nil {
+		d.clock.remove(d)
+	}
+	d.transport.close()
+	return d.db.Close()
+}
+
+// noTest stands in for the test of a database that has none.
+type noTest struct{ testing.TB }
+
+func (noTest) Helper() {}
+
+func (noTest) Fatalf(format string, args ...any) { panic(fmt.Sprintf("partitatest: "+format, args...)) }
+
+func (noTest) Errorf(format string, args ...any) { panic(fmt.Sprintf("partitatest: "+format, args...)) }

@@ -1,0 +1,132 @@
+package partitatest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// batchItems is how many writes one BatchWriteItem takes.
+const batchItems = 25
+
+// attributes are an item as the SDK has it.
+type attributes = map[string]types.AttributeValue
+
+// seed is an item to be loaded, and where it comes from: "line 3".
+type seed struct {
+	from string
+	item attributes
+}
+
+// Seed puts items into a table: Go values that attributevalue.MarshalMap makes items of (structs and maps), items as the
+// SDK has them, or slices of these. What was there under the same keys is replaced. An error fails the test.
+func (d *DB) Seed(table string, items ...any) {
+	d.t.Helper()
+	var seeds []seed
+	var err error
+	for _, it := range items {
+		if seeds, err = appendSeeds(seeds, it); err != nil {
+			d.t.Fatalf("seeding table %q: %v", table, err)
+		}
+	}
+	d.load(table, seeds)
+}
+
+// appendSeeds appends what one argument of Seed stands for.
+func appendSeeds(seeds []seed, v any) ([]seed, error) {
+	if r := reflect.ValueOf(v); r.Kind() == reflect.Slice {
+		for i := range r.Len() {
+			var err error
+			if seeds, err = appendSeeds(seeds, r.Index(i).Interface()); err != nil {
+				return nil, err
+			}
+		}
+		return seeds, nil
+	}
+	from := fmt.Sprintf("item %d", len(seeds)+1)
+	it, ok := v.(attributes)
+	if !ok {
+		var err error
+		if it, err = attributevalue.MarshalMap(v); err != nil {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+	}
+	return append(seeds, seed{from, it}), nil
+}
+
+// SeedJSON puts items that are written as plain JSON objects, one after the other or in arrays; JSON lines are both. Strings,
+// numbers, booleans, null, arrays and objects become values of the types S, N, BOOL, NULL, L and M; numbers keep all their
+// digits. An error fails the test and names the line.
+func (d *DB) SeedJSON(table string, r io.Reader) {
+	d.t.Helper()
+	d.seedFrom(table, r, plainItems)
+}
+
+// SeedDynamoDBJSON puts items that are written in DynamoDB's JSON, such as {"customer": {"S": "ann"}}: one after the other,
+// in arrays, as {"Item": …} on each line of an export to S3, or as {"Items": […]} from "aws dynamodb scan". An error fails
+// the test and names the line.
+func (d *DB) SeedDynamoDBJSON(table string, r io.Reader) {
+	d.t.Helper()
+	d.seedFrom(table, r, typedItems)
+}
+
+// seedFrom loads what parse makes of the JSON values in r.
+func (d *DB) seedFrom(table string, r io.Reader, parse func(seeds []seed, raw []byte, line int) ([]seed, error)) {
+	d.t.Helper()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		d.t.Fatalf("seeding table %q: %v", table, err)
+	}
+	var seeds []seed
+	err = eachValue(data, func(raw []byte, line int) (err error) {
+		seeds, err = parse(seeds, raw, line)
+		return err
+	})
+	if err != nil {
+		d.t.Fatalf("seeding table %q: %v", table, err)
+	}
+	d.load(table, seeds)
+}
+
+// load puts the items.
+func (d *DB) load(table string, seeds []seed) {
+	d.t.Helper()
+	for batch := range slices.Chunk(seeds, batchItems) {
+		if err := d.loadBatch(table, batch); err != nil {
+			d.t.Fatalf("seeding table %q: %v", table, d.culprit(table, batch, err))
+		}
+	}
+}
+
+// loadBatch puts up to 25 items.
+func (d *DB) loadBatch(table string, batch []seed) error {
+	writes := make([]types.WriteRequest, len(batch))
+	for i, s := range batch {
+		writes[i].PutRequest = &types.PutRequest{Item: s.item}
+	}
+	for len(writes) > 0 {
+		in := &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: writes}}
+		out, err := d.Client.BatchWriteItem(context.Background(), in)
+		if err != nil {
+			return err
+		}
+		writes = out.UnprocessedItems[table]
+	}
+	return nil
+}
+
+// culprit finds which item is to blame for a batch's error, by putting each alone. If none is, it is their company.
+func (d *DB) culprit(table string, batch []seed, err error) error {
+	for _, s := range batch {
+		if _, err := d.Client.PutItem(context.Background(), &dynamodb.PutItemInput{TableName: &table, Item: s.item}); err != nil {
+			return fmt.Errorf("%s: %w", s.from, err)
+		}
+	}
+	return fmt.Errorf("%s to %s: %w", batch[0].from, batch[len(batch)-1].from, err)
+}
