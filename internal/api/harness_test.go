@@ -110,7 +110,7 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 //	                          gsi|lsi <name> <key>… ALL|KEYS_ONLY|INCLUDE <attribute>…
 //	clock <duration>          turns the clock
 //	sweep                     does what is due by the clock: deletes expired items, trims streams, forgets tokens
-//	settle <name>             waits until the table's indexes are built and removed
+//	settle <name>             waits until the table's indexes, that by expiry too, are built and removed
 //
 // In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
 // with the number for each #. In answers, long runs of one letter are printed so too, and UUIDs as <uuid>.
@@ -165,8 +165,9 @@ func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 // settle waits until the jobs that build and remove a table's indexes are done.
 func (s *testService) settle(t *testing.T, name string) {
 	for range 1000 {
-		settled := true
 		table := s.db.Lookup(db.DefaultNamespace, name)
+		e := table.Expiry
+		settled := e == nil || e.State == db.StatePublic || e.State == db.StateDropped
 		for i := range table.Indexes {
 			settled = settled && table.Indexes[i].State == db.StatePublic
 		}

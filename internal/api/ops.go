@@ -40,7 +40,7 @@ var operations = []operation{
 	{name: "DescribeLimits", handle: (*call).describeLimits},
 	{name: "DescribeTable", handle: (*call).describeTable},
 	{name: "DescribeTableReplicaAutoScaling"},
-	{name: "DescribeTimeToLive"},
+	{name: "DescribeTimeToLive", handle: (*call).describeTimeToLive},
 	{name: "DisableKinesisStreamingDestination"},
 	{name: "EnableKinesisStreamingDestination"},
 	{name: "ExecuteStatement"},
@@ -66,8 +66,8 @@ var operations = []operation{
 	{name: "SearchVectors"},
 	{name: "StartBulkPutItems"},
 	{name: "TagResource", handle: (*call).tagResource},
-	{name: "TransactGetItems"},
-	{name: "TransactWriteItems"},
+	{name: "TransactGetItems", handle: (*call).transactGetItems},
+	{name: "TransactWriteItems", handle: (*call).transactWriteItems},
 	{name: "UntagResource", handle: (*call).untagResource},
 	{name: "UpdateContinuousBackups"},
 	{name: "UpdateContributorInsights"},
@@ -77,7 +77,7 @@ var operations = []operation{
 	{name: "UpdateKinesisStreamingDestination"},
 	{name: "UpdateTable", handle: (*call).updateTable},
 	{name: "UpdateTableReplicaAutoScaling"},
-	{name: "UpdateTimeToLive"},
+	{name: "UpdateTimeToLive", handle: (*call).updateTimeToLive},
 }
 
 // streamOperations are the operations of the streams API.

@@ -3,6 +3,7 @@ package api
 import (
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,8 +41,16 @@ func newDelayedService(t testing.TB) *testService {
 
 // TestExactDelayed is TestExact with --table-delay: the states in which requests are refused.
 func TestExactDelayed(t *testing.T) {
-	s := newDelayedService(t)
-	datadriven.RunTest(t, "testdata/delayed/tables.txt", s.run)
+	files, err := filepath.Glob("testdata/delayed/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("testdata: %d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			s := newDelayedService(t)
+			datadriven.RunTest(t, file, s.run)
+		})
+	}
 }
 
 // parts reads a key schema from words of the form name:H or name:R.

@@ -19,26 +19,34 @@ const (
 	expiryChunk = 128
 )
 
+// The statuses of a table's expiry.
+const (
+	ExpiryEnabling  = "ENABLING"
+	ExpiryEnabled   = "ENABLED"
+	ExpiryDisabling = "DISABLING"
+	ExpiryDisabled  = "DISABLED"
+)
+
 // ErrExpiryBusy refuses a change of a table's expiry while the last one is under way.
 var ErrExpiryBusy = errors.New("db: the table's expiry is being changed")
 
-// Status is the TimeToLiveStatus at the time: ENABLING, ENABLED, DISABLING or DISABLED. e may be nil.
+// Status is the TimeToLiveStatus at the time. e may be nil.
 func (e *Expiry) Status(now time.Time) string {
 	busy := e != nil && now.Before(e.BusyUntil)
 	switch {
 	case e == nil || e.State == StateDropped && !busy:
-		return "DISABLED"
+		return ExpiryDisabled
 	case e.Dropping:
-		return "DISABLING"
+		return ExpiryDisabling
 	case e.State != StatePublic || busy:
-		return "ENABLING"
+		return ExpiryEnabling
 	}
-	return "ENABLED"
+	return ExpiryEnabled
 }
 
 // settled tells whether no job is at work on the index by expiry. e may be nil.
 func (e *Expiry) settled() bool {
-	return e == nil || e.State == StateDropped || e.State == StatePublic && !e.Dropping
+	return e == nil || e.State == StatePublic || e.State == StateDropped
 }
 
 // AlterExpiry switches the time to live of a table's items on, with the attribute that holds it, or off, where attribute is empty.
