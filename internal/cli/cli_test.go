@@ -212,6 +212,8 @@ func TestRefusals(t *testing.T) {
 		{"serve --port 0 --data x --in-memory", 1, "--in-memory and --data"},
 		{"serve --in-memory --memory-limit 10MB", 1, "the least is 128MB"},
 		{"serve --in-memory --table-delay=-1s", 1, "is negative"},
+		{"serve --in-memory --ttl-interval 0s", 1, "--ttl-interval 0s is not a time to wait"},
+		{"serve --in-memory --ttl-interval=-1s", 1, "--ttl-interval -1s is not a time to wait"},
 		{"serve --memory-limit lots", 2, `"lots" is not a size`},
 		{"serve --log-level loud", 2, "must be one of"},
 		{"serve --port 70000", 2, "--port"},
@@ -247,7 +249,7 @@ func TestHelp(t *testing.T) {
 			continue
 		}
 		for _, flag := range []string{
-			"addr", "port", "data", "in-memory", "memory-limit", "region", "table-delay", "log-level", "log-format",
+			"addr", "port", "data", "in-memory", "memory-limit", "region", "table-delay", "ttl-interval", "log-level", "log-format",
 		} {
 			if !strings.Contains(p.stdout.String(), "--"+flag) || !strings.Contains(p.stdout.String(), "$"+variable(flag)) {
 				t.Errorf("the help does not tell of --%s and $%s:\n%s", flag, variable(flag), &p.stdout)

@@ -28,6 +28,7 @@ type serve struct {
 	MemoryLimit size          `default:"512MB" help:"Memory to get along with, as 512MB or 1GiB; caches are sized from it. Default: ${default}."`
 	Region      string        `default:"us-east-1" help:"The region in ARNs where a request was not signed for one. Default: ${default}."`
 	TableDelay  time.Duration `default:"0s" help:"How long tables stay in CREATING, UPDATING and DELETING, as 2s. Default: ${default}, usable at once."`
+	TTLInterval time.Duration `name:"ttl-interval" default:"1s" placeholder:"TIME" help:"How often to look for items that have expired, and delete them, as 500ms. Stream records past their day and old transaction tokens go in the same round. Default: ${default}."`
 	LogLevel    string        `enum:"debug,info,warn,error" default:"info" help:"The least level to log: ${enum}. Default: ${default}."`
 	LogFormat   string        `enum:"text,json" default:"text" help:"The form of the log on standard error: ${enum}. Default: ${default}."`
 
@@ -107,6 +108,8 @@ func (c *serve) check() (addr string, err error) {
 		return "", fmt.Errorf("--memory-limit %v is too little; the least is %v", c.MemoryLimit, size(leastMemory))
 	case c.TableDelay < 0:
 		return "", fmt.Errorf("--table-delay %v is negative", c.TableDelay)
+	case c.TTLInterval <= 0:
+		return "", fmt.Errorf("--ttl-interval %v is not a time to wait", c.TTLInterval)
 	case c.Port != nil:
 		return net.JoinHostPort("localhost", strconv.Itoa(int(*c.Port))), nil
 	case c.Addr != "":
@@ -162,7 +165,8 @@ func (s *store) Close() error {
 // open opens the database where the flags say that it is.
 func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
 	o := partita.Options{
-		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay, Logger: log, OnFailure: onFailure,
+		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay, SweepInterval: c.TTLInterval, Logger: log,
+		OnFailure: onFailure,
 	}
 	s := new(store)
 	var err error
