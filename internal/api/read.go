@@ -226,7 +226,7 @@ func (r *readRequest) answer(c *call) error {
 	}
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, r.read.Table.Name, r.consumption(page))
+		c.consumed(r.consumed.V, r.tableName.V, r.consumption(page))
 	}
 	c.close()
 	return nil
