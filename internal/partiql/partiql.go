@@ -14,6 +14,8 @@ package partiql
 
 import (
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -71,16 +73,21 @@ type Statement struct {
 	Columns    []Column // SELECT without *
 	Order      []Order  // ORDER BY; without WHERE it is refused by Parse
 	Text       string
+
+	where  *expr.ConditionForm
+	update *expr.UpdateForm
+	item   *literal
+	values []literal // of where and update
 }
 
 // Column is a path that SELECT names, and the name under which its value is returned: the path's last step. m.k is returned
 // as k, m.k[1] as k[1].
 type Column struct {
 	Name string
-	path []step
+	path expr.Path
 }
 
-// Order is one term of ORDER BY. Attribute is the path as written, for a top-level attribute its name.
+// Order is one term of ORDER BY.
 type Order struct {
 	Attribute  string
 	Descending bool
@@ -94,59 +101,135 @@ type Bound struct {
 	Update *expr.Update    // UPDATE
 }
 
-// KeyUse is what a WHERE clause says of a key.
-type KeyUse struct {
-	// Hash are the values of the hash key that rows must have, each a value for each hash attribute, in their order: one for
-	// equality, several for IN and for equalities joined by OR, distinct, in the order written. Nil means that the clause
-	// does not fix the hash key: the read is a Scan, Range is nil and Filter is all of the clause.
-	Hash [][]item.Value
-	// In tells that Hash comes from IN or OR, even if it has one value only. Such a statement fixes no full key.
-	In bool
-	// Range are conditions on the range key, in the order of its attributes, each EQ but the last one, which may be LT, LE,
-	// GT, GE, BETWEEN or BEGINS_WITH. Types are as written, not checked against a schema.
-	Range []expr.KeyPart
-	// Full tells that each key attribute is fixed by one equality: the clause can mean one item at most.
-	Full bool
-	// Filter is what the clause says beyond Hash and Range; nil if that is nothing.
-	Filter *expr.Condition
-}
-
 // Parse reads a statement. Errors are *Error. The Statement holds views of text.
 func Parse(text string) (*Statement, error) {
-	return nil, &Error{Message: "Statement wasn't well formed, can't be processed: Expected data manipulation"}
+	s, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return s.build(), nil
+}
+
+// build makes the statement that s says.
+func (s *syntax) build() *Statement {
+	built := s.Statement
+	built.values, built.item = s.values, s.item
+	if s.where != nil {
+		built.where = expr.NewConditionForm(s.where)
+	}
+	if s.actions != nil {
+		built.update = expr.NewUpdateForm(s.actions)
+	}
+	return &built
 }
 
 // Cache keeps parsed statements by their text, bounded by bytes. It is safe for concurrent use. Failures are not kept.
-type Cache struct{}
+type Cache struct{ statements *expr.TextCache[*Statement] }
 
 // NewCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
-func NewCache(maxBytes int) *Cache { return &Cache{} }
+func NewCache(maxBytes int) *Cache { return &Cache{expr.NewTextCache[*Statement](maxBytes)} }
 
 // Parse is Parse of a text that may have been seen before. text may be a view of the request.
-func (c *Cache) Parse(text string) (*Statement, error) { return Parse(text) }
+func (c *Cache) Parse(text string) (*Statement, error) {
+	if s, ok := c.statements.Get(0, text); ok {
+		return s, nil
+	}
+	text = strings.Clone(text) // what is kept holds views of it
+	s, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	built := s.build()
+	c.statements.Put(0, text, built, s.size)
+	return built, nil
+}
 
 // Bind puts the parameters in their places and makes the checks that need them: their number (a surplus is accepted, as
-// DynamoDB does), the types of operands, the target paths of an UPDATE, the attributes of an INSERT. Errors are *Error.
+// DynamoDB does), the types of operands, the target paths of an UPDATE, how deep values are nested. Errors are *Error.
 func (s *Statement) Bind(params []item.Value) (*Bound, error) {
-	return nil, &Error{Message: "Number of parameters in request and statement don't match."}
+	if len(params) < s.Parameters {
+		return nil, &Error{"Number of parameters in request and statement don't match."}
+	}
+	b := &Bound{Statement: s}
+	if err := b.bind(params); err != nil {
+		return nil, &Error{err.Error()}
+	}
+	return b, nil
+}
+
+// bind fills b. Errors are *expr.Error or *item.Fault.
+func (b *Bound) bind(params []item.Value) (err error) {
+	values := make([]item.Value, len(b.values))
+	for i := range b.values {
+		if values[i], err = b.values[i].bindWhole(params); err != nil {
+			return err
+		}
+	}
+	if b.item != nil {
+		if err := b.bindItem(params); err != nil {
+			return err
+		}
+	}
+	if b.update != nil {
+		if b.Update, err = b.update.Bind(values); err != nil {
+			return err
+		}
+	}
+	if b.where != nil {
+		b.Where, err = b.where.Bind(values)
+	}
+	return err
+}
+
+// bindItem makes the item of an INSERT.
+func (b *Bound) bindItem(params []item.Value) error {
+	entries := b.item.entries(params)
+	for _, e := range entries {
+		if f := item.NestingFault(e.Value, 0); f != nil {
+			return f
+		}
+	}
+	b.Item = item.New(entries)
+	return nil
 }
 
 // Select yields the columns that it has, with their names, in the order selected; for SELECT * all attributes.
-func (s *Statement) Select(it item.Item) iter.Seq2[string, item.Value] { return it.Attributes() }
+func (s *Statement) Select(it item.Item) iter.Seq2[string, item.Value] {
+	if s.All {
+		return it.Attributes()
+	}
+	return func(yield func(string, item.Value) bool) {
+		for i := range s.Columns {
+			if v := s.Columns[i].path.Get(it); v.Exists() && !yield(s.Columns[i].Name, v) {
+				return
+			}
+		}
+	}
+}
 
 // AppendJSON appends the columns of it in DynamoDB's JSON: {"name":{"S":"…"},…}, {} if it has none of them.
-func (s *Statement) AppendJSON(dst []byte, it item.Item) []byte { return it.AppendJSON(dst) }
+func (s *Statement) AppendJSON(dst []byte, it item.Item) []byte {
+	if s.All {
+		return it.AppendJSON(dst)
+	}
+	dst = append(dst, '{')
+	separator := ""
+	for name, v := range s.Select(it) {
+		dst = append(dst, separator...)
+		dst = append(item.AppendQuoted(dst, name), ':')
+		dst = v.AppendJSON(dst)
+		separator = ","
+	}
+	return append(dst, '}')
+}
 
 // Attributes returns the top-level attributes that the columns lie in, in the order selected, distinct; nil for SELECT *.
-func (s *Statement) Attributes() []string { return nil }
-
-// Keys finds what the WHERE clause says of a key whose attributes are named. It looks at conditions that AND joins at the
-// top of the clause. A condition on a key attribute that is not part of KeyUse's Hash or Range, such as a second
-// equality, stays in its Filter.
-func (b *Bound) Keys(hash, rng []string) KeyUse { return KeyUse{Filter: b.Where} }
-
-// step is one element of a document path.
-type step struct {
-	name  string
-	index int // of a list element, or -1 for a name
+func (s *Statement) Attributes() []string {
+	var names []string
+	for i := range s.Columns {
+		if name := s.Columns[i].path[0].Name; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
