@@ -27,6 +27,8 @@ type testService struct {
 
 	mu  sync.Mutex
 	now time.Time
+
+	seen map[string]string // what the answers had last, for later requests
 }
 
 // newService returns a service of an empty database at 2026-01-02 03:04:05 UTC. It is closed when the test ends.
@@ -113,7 +115,8 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 //	settle <name>             waits until the table's indexes, that by expiry too, are built and removed
 //
 // In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
-// with the number for each #. In answers, long runs of one letter are printed so too, and UUIDs as <uuid>.
+// with the number for each #; «iterator», «shard» and «sequence» for the last ShardIterator, ShardId and SequenceNumber of
+// the answers. In answers, long runs of one letter are printed so too, and UUIDs as <uuid>.
 func TestExact(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -131,7 +134,8 @@ func TestExact(t *testing.T) {
 func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "call":
-		status, answer := s.call(t, d.CmdArgs[0].Key, expand(d.Input))
+		status, answer := s.call(t, d.CmdArgs[0].Key, expand(s.recall(d.Input)))
+		s.remember(answer)
 		return fmt.Sprintf("%d\n%s\n", status, shorten(answer))
 	case "table":
 		desc, err := parseTable(d)
@@ -160,6 +164,24 @@ func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 	}
 	d.Fatalf(t, "unknown command %s", d.Cmd)
 	return ""
+}
+
+// seenRE finds what is remembered of answers.
+var seenRE = regexp.MustCompile(`"(?:Next)?Shard(Iterator|Id)":"([^"]+)"|"(SequenceNumber)":"(\d+)"`)
+
+// remember notes what an answer has that later requests may want.
+func (s *testService) remember(answer string) {
+	if s.seen == nil {
+		s.seen = map[string]string{}
+	}
+	for _, m := range seenRE.FindAllStringSubmatch(answer, -1) {
+		s.seen[m[1]+m[3]] = m[2] + m[4]
+	}
+}
+
+// recall puts it into a body.
+func (s *testService) recall(body string) string {
+	return strings.NewReplacer("«iterator»", s.seen["Iterator"], "«shard»", s.seen["Id"], "«sequence»", s.seen["SequenceNumber"]).Replace(body)
 }
 
 // settle waits until the jobs that build and remove a table's indexes are done.

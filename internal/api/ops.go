@@ -82,10 +82,10 @@ var operations = []operation{
 
 // streamOperations are the operations of the streams API.
 var streamOperations = []operation{
-	{name: "DescribeStream"},
-	{name: "GetRecords"},
-	{name: "GetShardIterator"},
-	{name: "ListStreams"},
+	{name: "DescribeStream", handle: (*call).describeStream},
+	{name: "GetRecords", handle: (*call).getRecords},
+	{name: "GetShardIterator", handle: (*call).getShardIterator},
+	{name: "ListStreams", handle: (*call).listStreams},
 }
 
 // byTarget finds an operation by its whole X-Amz-Target.

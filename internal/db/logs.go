@@ -308,11 +308,11 @@ func (d *DB) LastPosition(ctx context.Context, l *Log, shard uint32) (Position, 
 // maxRecordBytes is how much of a log ReadStream reads at once.
 const maxRecordBytes = 1 << 20
 
-// ReadStream calls emit for at most limit records of a shard after a position, oldest first, until it returns false. It
-// returns the position to go on from, and whether nothing will ever follow. ErrTrimmed if the first record after the position
+// ReadStream calls emit for at most limit records of a shard after a position, oldest first, until one is refused. It
+// returns the position to go on from, that of the last one taken, and whether nothing will ever follow. ErrTrimmed if the first record after the position
 // was there when the place was taken, at most IteratorAge ago, and is older than Retention by now.
 func (d *DB) ReadStream(
-	ctx context.Context, l *Log, shard uint32, after Position, limit int, emit func(*StreamRecord) (more bool),
+	ctx context.Context, l *Log, shard uint32, after Position, limit int, emit func(*StreamRecord) (taken bool),
 ) (last Position, ended bool, err error) {
 	last = after
 	records, _, err := d.kv.ReadLog(ctx, l.ID, shard, after, limit, maxRecordBytes)
@@ -327,10 +327,10 @@ func (d *DB) ReadStream(
 		if err != nil {
 			return last, false, fmt.Errorf("stream %s: %w", l.path(), err)
 		}
-		last = raw.Position
 		if !emit(r) {
 			break
 		}
+		last = raw.Position
 	}
 	// l is from before the read: if it was closed then, the read saw all that there is.
 	ended = l.Ends != nil && (len(records) == 0 || string(last[:]) >= string(l.Ends[shard][:]))

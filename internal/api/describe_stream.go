@@ -1,0 +1,134 @@
+package api
+
+import (
+	"github.com/partita-db/partita/internal/db"
+)
+
+// describeStreamRequest is a DescribeStream request.
+type describeStreamRequest struct {
+	arn    optString
+	limit  optInt
+	start  optString
+	filter shardFilter
+}
+
+// shardFilter is a ShardFilter as sent.
+type shardFilter struct {
+	kind, shard optString
+}
+
+func (*describeStreamRequest) names() []string {
+	return []string{"StreamArn", "Limit", "ExclusiveStartShardId", "ShardFilter"}
+}
+
+func (r *describeStreamRequest) member(c *call, name string) error {
+	switch name {
+	case "StreamArn":
+		return c.str(&r.arn)
+	case "Limit":
+		return c.integer(&r.limit, "Integer")
+	case "ExclusiveStartShardId":
+		return c.str(&r.start)
+	case "ShardFilter":
+		r.filter = shardFilter{}
+		return c.object(inField, "ShardFilter", func(name string) error {
+			switch name {
+			case "Type":
+				return c.str(&r.filter.kind)
+			case "ShardId":
+				return c.str(&r.filter.shard)
+			}
+			return c.skip()
+		})
+	}
+	return c.skip()
+}
+
+// check checks the constraints.
+func (r *describeStreamRequest) check() error {
+	var v violations
+	v.streamARN(r.arn, "streamArn", true)
+	v.integer(r.limit, "limit", 1, maxListed)
+	v.shardID(r.start, "exclusiveStartShardId", false)
+	v.enum(r.filter.kind, "shardFilter.type", enumShardFilter)
+	v.shardID(r.filter.shard, "shardFilter.shardId", false)
+	return v.err()
+}
+
+// describeStream answers DescribeStream.
+func (c *call) describeStream() error {
+	r := new(describeStreamRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	l, err := c.stream(r.arn.V)
+	if err != nil {
+		return err
+	}
+	now := c.db.Now()
+	c.open()
+	c.key("StreamDescription")
+	c.open()
+	c.stringMember("StreamArn", c.streamARN(l))
+	c.stringMember("StreamLabel", l.Label)
+	c.stringMember("StreamStatus", l.Status(now))
+	c.stringMember("StreamViewType", l.ViewType)
+	c.timeMember("CreationRequestDateTime", l.Created)
+	c.stringMember("TableName", l.Table)
+	c.keySchemaMember(l.Keys)
+	c.shardsMember(r.shards(l.ShardsAt(now)))
+	c.close()
+	c.close()
+	return nil
+}
+
+// shards returns a page of the shards, which are in order, and whether more follow. An ExclusiveStartShardId that is none of
+// them stands for its place in the order. Shards live as long as their stream and have no children, so that is what a filter
+// finds.
+func (r *describeStreamRequest) shards(all []db.Shard) (page []db.Shard, more bool) {
+	if r.filter.kind.Set {
+		return nil, false
+	}
+	limit := maxListed
+	if r.limit.Set {
+		limit = int(r.limit.V)
+	}
+	for len(all) > 0 && all[0].ID <= r.start.V {
+		all = all[1:]
+	}
+	n := min(limit, len(all))
+	return all[:n], n < len(all)
+}
+
+// shardsMember appends Shards, and the last one's id if more follow.
+func (c *call) shardsMember(shards []db.Shard, more bool) {
+	c.key("Shards")
+	c.out = append(c.out, '[')
+	for i := range shards {
+		s := &shards[i]
+		c.comma(i)
+		c.open()
+		c.stringMember("ShardId", s.ID)
+		c.key("SequenceNumberRange")
+		c.open()
+		c.sequenceMember("StartingSequenceNumber", s.Start)
+		if s.Closed {
+			c.sequenceMember("EndingSequenceNumber", s.End)
+		}
+		c.close()
+		c.close()
+	}
+	c.out = append(c.out, ']')
+	if more {
+		c.stringMember("LastEvaluatedShardId", shards[len(shards)-1].ID)
+	}
+}
+
+// sequenceMember appends a SequenceNumber.
+func (c *call) sequenceMember(name string, p db.Position) {
+	c.key(name)
+	c.out = append(appendSequenceNumber(append(c.out, '"'), p), '"')
+}

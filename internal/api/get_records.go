@@ -1,0 +1,145 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+)
+
+// getRecordsRequest is a GetRecords request.
+type getRecordsRequest struct {
+	iterator optString
+	limit    optInt
+}
+
+func (*getRecordsRequest) names() []string { return []string{"ShardIterator", "Limit"} }
+
+func (r *getRecordsRequest) member(c *call, name string) error {
+	switch name {
+	case "ShardIterator":
+		return c.str(&r.iterator)
+	case "Limit":
+		return c.integer(&r.limit, "Integer")
+	}
+	return c.skip()
+}
+
+const (
+	// maxRecords is the greatest page of GetRecords, and the default one.
+	maxRecords = 1000
+	// maxRecordsBytes ends a page: a record with which the answer would pass it begins the next one.
+	maxRecordsBytes = 1 << 20
+)
+
+// check checks the constraints.
+func (r *getRecordsRequest) check() error {
+	var v violations
+	v.text(r.iterator, "shardIterator", true, 1, 2048)
+	v.integer(r.limit, "limit", 1, maxRecords)
+	return v.err()
+}
+
+// getRecords answers GetRecords.
+func (c *call) getRecords() error {
+	r := new(getRecordsRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	it, ok := parseIterator(r.iterator.V)
+	if !ok {
+		return validation("Invalid ShardIterator")
+	}
+	now := c.db.Now()
+	if err := it.expired(now); err != nil {
+		return err
+	}
+	l := c.db.StreamByID(it.log)
+	if l == nil || it.shard >= uint32(l.Shards) {
+		return errNoShard
+	}
+	limit := maxRecords
+	if r.limit.Set {
+		limit = int(r.limit.V)
+	}
+	return c.records(l, it, limit, now)
+}
+
+// records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.
+func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
+	c.open()
+	c.key("Records")
+	c.out = append(c.out, '[')
+	start, n := len(c.out), 0
+	last, ended, err := c.db.ReadStream(c.ctx, l, it.shard, it.after, limit, func(r *db.StreamRecord) bool {
+		end := len(c.out)
+		c.comma(n)
+		c.record(l, it.shard, r)
+		if n > 0 && len(c.out)-start > maxRecordsBytes {
+			c.out = c.out[:end]
+			return false
+		}
+		n++
+		return true
+	})
+	if errors.Is(err, db.ErrTrimmed) {
+		return errTrimmed
+	}
+	if err != nil {
+		return err
+	}
+	c.out = append(c.out, ']')
+	if !ended {
+		it.after, it.made = last, now
+		c.key("NextShardIterator")
+		c.out = append(appendIterator(append(c.out, '"'), c.streamARN(l), it), '"')
+	}
+	c.close()
+	return nil
+}
+
+// record appends a Record.
+func (c *call) record(l *db.Log, shard uint32, r *db.StreamRecord) {
+	id := eventID(l.ID, shard, r.Position)
+	c.open()
+	c.stringMember("eventID", hex.EncodeToString(id[:16]))
+	c.stringMember("eventName", r.Name)
+	c.stringMember("eventVersion", "1.1")
+	c.stringMember("eventSource", "aws:dynamodb")
+	c.stringMember("awsRegion", c.region)
+	c.key("dynamodb")
+	c.open()
+	c.timeMember("ApproximateCreationDateTime", db.TimeOf(r.Position).Truncate(time.Second))
+	c.key("Keys")
+	c.out = r.Keys.AppendJSON(c.out)
+	if r.New.Exists() {
+		c.key("NewImage")
+		c.out = r.New.AppendJSON(c.out)
+	}
+	if r.Old.Exists() {
+		c.key("OldImage")
+		c.out = r.Old.AppendJSON(c.out)
+	}
+	c.sequenceMember("SequenceNumber", r.Position)
+	c.intMember("SizeBytes", int64(r.Keys.Size()+r.New.Size()+r.Old.Size()))
+	c.stringMember("StreamViewType", l.ViewType)
+	c.close()
+	if r.ByService {
+		c.key("userIdentity")
+		c.out = append(c.out, `{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}`...)
+	}
+	c.close()
+}
+
+// eventID is what a record's eventID is made of: a hash of its place, so that it has the same one each time that it is read.
+func eventID(log uint64, shard uint32, p db.Position) [sha256.Size]byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 28), log)
+	b = binary.BigEndian.AppendUint32(b, shard)
+	return sha256.Sum256(append(b, p[:]...))
+}

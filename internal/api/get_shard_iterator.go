@@ -1,0 +1,148 @@
+package api
+
+import (
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+)
+
+// getShardIteratorRequest is a GetShardIterator request.
+type getShardIteratorRequest struct {
+	arn      optString
+	shard    optString
+	kind     optString
+	sequence optString
+	time     optTime
+}
+
+func (*getShardIteratorRequest) names() []string {
+	return []string{"StreamArn", "ShardId", "ShardIteratorType", "SequenceNumber", "Timestamp"}
+}
+
+func (r *getShardIteratorRequest) member(c *call, name string) error {
+	switch name {
+	case "StreamArn":
+		return c.str(&r.arn)
+	case "ShardId":
+		return c.str(&r.shard)
+	case "ShardIteratorType":
+		return c.str(&r.kind)
+	case "SequenceNumber":
+		return c.str(&r.sequence)
+	case "Timestamp":
+		return c.timestamp(&r.time)
+	}
+	return c.skip()
+}
+
+// check checks the constraints, and then the rules between the members. No answers of the service about those are known: the
+// texts are ours. A SequenceNumber that the type does not need is not looked at.
+func (r *getShardIteratorRequest) check() error {
+	var v violations
+	v.streamARN(r.arn, "streamArn", true)
+	v.shardID(r.shard, "shardId", true)
+	if !r.kind.Set {
+		v.null("shardIteratorType")
+	}
+	v.enum(r.kind, "shardIteratorType", enumIteratorType)
+	v.sequenceNumber(r.sequence)
+	if err := v.err(); err != nil {
+		return err
+	}
+	switch {
+	case r.bySequence() && !r.sequence.Set:
+		return validation("SequenceNumber must be specified for ShardIteratorType " + r.kind.V)
+	case r.kind.V == "AT_TIMESTAMP" && !r.time.Set:
+		return validation("Timestamp must be specified for ShardIteratorType AT_TIMESTAMP")
+	case r.kind.V != "AT_TIMESTAMP" && r.time.Set:
+		return validation("Timestamp can only be specified for ShardIteratorType AT_TIMESTAMP")
+	}
+	return nil
+}
+
+// bySequence tells whether the place is that of a sequence number.
+func (r *getShardIteratorRequest) bySequence() bool {
+	return r.kind.V == "AT_SEQUENCE_NUMBER" || r.kind.V == "AFTER_SEQUENCE_NUMBER"
+}
+
+// getShardIterator answers GetShardIterator.
+func (c *call) getShardIterator() error {
+	r := new(getShardIteratorRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	l, err := c.stream(r.arn.V)
+	if err != nil {
+		return err
+	}
+	now := c.db.Now()
+	for _, s := range l.ShardsAt(now) {
+		if s.ID == r.shard.V {
+			return c.newIterator(r, l, &s, now)
+		}
+	}
+	return errNoShard
+}
+
+// newIterator answers with the iterator of a shard.
+func (c *call) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now time.Time) error {
+	it := iterator{log: l.ID, shard: s.Number, made: now}
+	var err error
+	switch r.kind.V {
+	case "TRIM_HORIZON":
+		it.after = c.db.Horizon()
+	case "LATEST":
+		it.after, err = c.db.LastPosition(c.ctx, l, s.Number)
+	case "AT_TIMESTAMP":
+		it.after, err = c.atTimestamp(r.time, now)
+	default:
+		it.after, err = c.atSequence(r, l, s)
+	}
+	if err != nil {
+		return err
+	}
+	c.open()
+	c.key("ShardIterator") // names, labels, base64: nothing to escape
+	c.out = append(appendIterator(append(c.out, '"'), c.streamARN(l), it), '"')
+	c.close()
+	return nil
+}
+
+// atTimestamp is the position before the records of the time and later ones that can still be read.
+func (c *call) atTimestamp(o optTime, now time.Time) (db.Position, error) {
+	at, ok := o.time()
+	if !ok || at.After(now) {
+		return db.Position{}, validation("Timestamp must not be in the future")
+	}
+	p := db.PositionAt(at)
+	if horizon := c.db.Horizon(); later(horizon, p) {
+		return horizon, nil
+	}
+	return p, nil
+}
+
+// atSequence is the position before the record with the sequence number, or that record's own. A number beyond the newest
+// record is refused: with it a reader would pass over records to come.
+func (c *call) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (db.Position, error) {
+	p, ok := parseSequenceNumber(r.sequence.V)
+	if !ok {
+		return p, validation("Invalid SequenceNumber: " + r.sequence.V)
+	}
+	if later(c.db.Horizon(), p) {
+		return p, errTrimmed
+	}
+	last, err := c.db.LastPosition(c.ctx, l, s.Number)
+	if err != nil {
+		return p, err
+	}
+	if later(p, last) && later(p, s.Start) {
+		return p, validation("Invalid SequenceNumber: " + r.sequence.V)
+	}
+	if r.kind.V == "AT_SEQUENCE_NUMBER" {
+		p = before(p)
+	}
+	return p, nil
+}

@@ -1,0 +1,75 @@
+package api
+
+import "github.com/partita-db/partita/internal/db"
+
+// listStreamsRequest is a ListStreams request.
+type listStreamsRequest struct {
+	table optString
+	limit optInt
+	start optString
+}
+
+func (*listStreamsRequest) names() []string {
+	return []string{"TableName", "Limit", "ExclusiveStartStreamArn"}
+}
+
+func (r *listStreamsRequest) member(c *call, name string) error {
+	switch name {
+	case "TableName":
+		return c.str(&r.table)
+	case "Limit":
+		return c.integer(&r.limit, "Integer")
+	case "ExclusiveStartStreamArn":
+		return c.str(&r.start)
+	}
+	return c.skip()
+}
+
+// check checks the constraints.
+func (r *listStreamsRequest) check() error {
+	var v violations
+	v.name(r.table, "tableName")
+	v.integer(r.limit, "limit", 1, maxListed)
+	v.streamARN(r.start, "exclusiveStartStreamArn", false)
+	return v.err()
+}
+
+// listStreams answers ListStreams: the streams in the order of their ARNs, those too that ended within the last day.
+func (c *call) listStreams() error {
+	r := new(listStreamsRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	var table, label string
+	if r.start.Set {
+		ok := false
+		if table, label, ok = streamOfARN(r.start.V); !ok {
+			return errStreamARN(r.start.V)
+		}
+	}
+	limit := maxListed
+	if r.limit.Set {
+		limit = int(r.limit.V)
+	}
+	streams, more := c.db.Streams(db.DefaultNamespace, r.table.V, table, label, limit)
+	c.open()
+	c.key("Streams")
+	c.out = append(c.out, '[')
+	for i, l := range streams {
+		c.comma(i)
+		c.open()
+		c.stringMember("StreamArn", c.streamARN(l))
+		c.stringMember("TableName", l.Table)
+		c.stringMember("StreamLabel", l.Label)
+		c.close()
+	}
+	c.out = append(c.out, ']')
+	if more {
+		c.stringMember("LastEvaluatedStreamArn", c.streamARN(streams[len(streams)-1]))
+	}
+	c.close()
+	return nil
+}
