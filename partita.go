@@ -1,18 +1,42 @@
 // Package partita is a DynamoDB to run yourself: a database that speaks DynamoDB's wire protocol, so that the AWS SDKs, the
 // AWS CLI and the tools built on them work with it unchanged.
 //
-// This package holds all of it in one process. Open a database in a directory (or in memory), serve its Handler with
-// net/http, and point any DynamoDB client at it:
+// This package holds all of it in one process. Open a database in a directory, serve its Handler with net/http, and point
+// any DynamoDB client at it:
 //
-//	db, err := partita.Open(partita.Options{Dir: "data"})
+//	db, err := partita.Open(partita.Options{Dir: "data"}) // or InMemory: true
 //	if err != nil {
-//		log.Fatal(err)
+//		return err
 //	}
 //	defer db.Close()
-//	log.Fatal(http.ListenAndServe("localhost:8000", db.Handler()))
+//	return http.ListenAndServe("localhost:8000", db.Handler())
 //
-// What a client was answered is on disk. The program cmd/partita adds the command line, and docs/architecture.md tells how
-// it is built.
+// What a client was answered is on disk, and is there again at the next Open. One process can have the directory open.
+//
+// # Clients
+//
+// A client needs the address, a region, and credentials, of which any will do. The one of aws-sdk-go-v2:
+//
+//	client := dynamodb.New(dynamodb.Options{
+//		BaseEndpoint: aws.String("http://localhost:8000"),
+//		Region:       "us-east-1",
+//		Credentials:  credentials.NewStaticCredentialsProvider("any", "credentials", ""),
+//	})
+//
+// From there on it is DynamoDB: CreateTable, which is ready at once unless Options.TableDelay says otherwise, PutItem, Query and
+// the rest. The examples below make a table, write to it and read from it.
+//
+// # Time
+//
+// Options.Clock tells the time to all that depends on it: items that expire, streams that forget, tokens of transactions. Every
+// second (Options.SweepInterval) the database does what is due; a program that turns its clock by hand calls [DB.Sweep].
+//
+// # Tests
+//
+// Package partitatest gives a Go test a database of its own, with clients and without a port, a clock to turn, and ways to
+// fill tables from Go values and from JSON.
+//
+// The program cmd/partita adds the command line, and docs/architecture.md tells how it is built.
 package partita
 
 import (

@@ -1,18 +1,10 @@
 package partita_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"log"
 	"log/slog"
-	"net/http/httptest"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
 
 	"github.com/partita-db/partita"
@@ -20,56 +12,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A database in memory, behind a test server, with the AWS SDK as its client.
-func Example() {
-	db, err := partita.Open(partita.Options{InMemory: true})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer db.Close()
-	server := httptest.NewServer(db.Handler())
-	defer server.Close()
-
-	client := dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &server.URL,
-		Region:       "us-east-1",
-		Credentials:  credentials.NewStaticCredentialsProvider("any", "credentials", ""),
-	})
-	ctx := context.Background()
-	table, key := "orders", "order_id"
-	_, err = client.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:            &table,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS}},
-		BillingMode:          types.BillingModePayPerRequest,
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	order, err := attributevalue.MarshalMap(map[string]any{key: "ord_8821", "status": "delivered", "items": []string{"TEE-M-BLUE", "HAT-L-RED"}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if _, err := client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &table, Item: order}); err != nil {
-		log.Fatal(err)
-	}
-	got, err := client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &table, Key: map[string]types.AttributeValue{key: order[key]},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	var read struct {
-		Status string   `dynamodbav:"status"`
-		Items  []string `dynamodbav:"items"`
-	}
-	if err := attributevalue.UnmarshalMap(got.Item, &read); err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(read.Status, read.Items)
-	// Output: delivered [TEE-M-BLUE HAT-L-RED]
-}
 
 // TestOptions checks that it must be clear where the data is.
 func TestOptions(t *testing.T) {
