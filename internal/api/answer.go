@@ -2,6 +2,7 @@ package api
 
 import (
 	"math"
+	"slices"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
@@ -42,6 +43,7 @@ func readUnits(n int64, consistent bool) float64 {
 type consumption struct {
 	table   float64
 	indexes []db.IndexUnits
+	kind    string // of a transaction: ReadCapacityUnits or WriteCapacityUnits, a member that repeats all units
 }
 
 // add adds what a write used.
@@ -75,27 +77,32 @@ func (c *call) consumed(mode, table string, u consumption) {
 	c.open()
 	c.key("TableName")
 	c.out = item.AppendQuoted(c.out, table)
-	c.key("CapacityUnits")
-	c.out = appendFloat(c.out, total)
+	c.units(total, u.kind)
 	if mode == "INDEXES" {
 		c.key("Table")
-		c.units(u.table)
-		c.indexUnits("LocalSecondaryIndexes", u.indexes, true)
-		c.indexUnits("GlobalSecondaryIndexes", u.indexes, false)
+		c.open()
+		c.units(u.table, u.kind)
+		c.close()
+		c.indexUnits("LocalSecondaryIndexes", u, true)
+		c.indexUnits("GlobalSecondaryIndexes", u, false)
 	}
 	c.close()
 }
 
-// units appends a Capacity object.
-func (c *call) units(f float64) {
-	c.out = append(c.out, `{"CapacityUnits":`...)
-	c.out = append(appendFloat(c.out, f), '}')
+// units appends the members of a Capacity object.
+func (c *call) units(f float64, kind string) {
+	c.key("CapacityUnits")
+	c.out = appendFloat(c.out, f)
+	if kind != "" {
+		c.key(kind)
+		c.out = appendFloat(c.out, f)
+	}
 }
 
-// indexUnits appends the map of the local or the global indexes among us, if there are any.
-func (c *call) indexUnits(member string, us []db.IndexUnits, local bool) {
+// indexUnits appends the map of the local or the global indexes in u, if there are any.
+func (c *call) indexUnits(member string, u consumption, local bool) {
 	begun := false
-	for _, x := range us {
+	for _, x := range u.indexes {
 		if x.Index.Local != local {
 			continue
 		}
@@ -105,11 +112,61 @@ func (c *call) indexUnits(member string, us []db.IndexUnits, local bool) {
 			begun = true
 		}
 		c.keyQuoted(x.Index.Name)
-		c.units(x.Units)
+		c.open()
+		c.units(x.Units, u.kind)
+		c.close()
 	}
 	if begun {
 		c.close()
 	}
+}
+
+// collections are the item collections that a request on several tables has written to.
+type collections []*collectionsOf
+
+// collectionsOf are those of one table. Each of keys is an item, or key, of one of them.
+type collectionsOf struct {
+	name  string // as the request has it, maybe an ARN
+	table *db.Table
+	keys  []item.Item
+}
+
+// add notes the collection of an item, if its table has item collections.
+func (cs *collections) add(name string, t *db.Table, it item.Item) {
+	if !t.HasLocalIndex() {
+		return
+	}
+	i := slices.IndexFunc(*cs, func(of *collectionsOf) bool { return of.name == name })
+	if i < 0 {
+		i = len(*cs)
+		*cs = append(*cs, &collectionsOf{name: name, table: t})
+	}
+	hash := t.Keys[0].Name
+	of := (*cs)[i]
+	if !slices.ContainsFunc(of.keys, func(key item.Item) bool { return item.Equal(key.Get(hash), it.Get(hash)) }) {
+		of.keys = append(of.keys, it)
+	}
+}
+
+// collectionsList appends the member ItemCollectionMetrics of a request on several tables, if there is anything to report.
+func (c *call) collectionsList(cs collections) error {
+	if len(cs) == 0 {
+		return nil
+	}
+	c.key("ItemCollectionMetrics")
+	c.open()
+	for _, of := range cs {
+		c.keyQuoted(of.name)
+		for i, key := range of.keys {
+			c.out = append(c.out, "[,"[min(i, 1)])
+			if err := c.collectionMetrics(of.table, key); err != nil {
+				return err
+			}
+		}
+		c.out = append(c.out, ']')
+	}
+	c.close()
+	return nil
 }
 
 // collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with key.

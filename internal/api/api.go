@@ -125,6 +125,17 @@ func (s *Service) run(c *call, r *Request) error {
 
 // wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as InternalServerError.
 func (s *Service) wireError(err error, r *Request) *Error {
+	if e := worded(err); e != nil {
+		return e
+	}
+	if !errors.Is(err, context.Canceled) {
+		s.log.Error("request failed", "target", r.Target, "request_id", r.ID, "error", err)
+	}
+	return (&Error{Code: "InternalServerError", Message: "Internal server error"}).fill()
+}
+
+// worded returns err as DynamoDB words it, or nil for one that is ours alone.
+func worded(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
@@ -134,13 +145,18 @@ func (s *Service) wireError(err error, r *Request) *Error {
 		return errNotFound
 	case errors.Is(err, db.ErrCollectionTooLarge):
 		return (&Error{Code: "ItemCollectionSizeLimitExceededException", Message: "Collection size exceeded."}).fill()
+	case errors.Is(err, db.ErrTransactionConflict):
+		return (&Error{Code: "TransactionConflictException", Message: "Transaction is ongoing for the item"}).fill()
+	case errors.Is(err, db.ErrTransactionInProgress): // the text: issue 2518 of github.com/aws/aws-sdk-java-v2
+		return (&Error{Code: "TransactionInProgressException", Message: "Transaction from previous request is still in progress"}).fill()
+	case errors.Is(err, db.ErrTokenMismatch):
+		return errTokenMismatch
+	case errors.Is(err, db.ErrTransactionTooLarge):
+		return errTransactionTooLarge
 	case errors.Is(err, kv.ErrConflict):
 		return (&Error{Code: "ThrottlingException", Message: "The item is locked by other requests. Please try again shortly."}).fill()
 	case errors.Is(err, kv.ErrNoSpace):
 		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the disk is nearly full."}).fill()
 	}
-	if !errors.Is(err, context.Canceled) {
-		s.log.Error("request failed", "target", r.Target, "request_id", r.ID, "error", err)
-	}
-	return (&Error{Code: "InternalServerError", Message: "Internal server error"}).fill()
+	return nil
 }

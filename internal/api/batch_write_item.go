@@ -352,11 +352,12 @@ func (r *batchWriteRequest) writes() []db.Write {
 }
 
 // batchError returns the error that fails the whole call. A write that met a lock is left over for the client to repeat, unless
-// all did.
+// all did; one that met a transaction always is, as BatchWriteItem has no error for that.
 func batchError(writes []db.Write, errs []error) error {
 	conflicts := 0
 	for i, err := range errs {
 		switch {
+		case errors.Is(err, db.ErrTransactionConflict):
 		case errors.Is(err, kv.ErrConflict):
 			conflicts++
 		case err != nil:
@@ -379,7 +380,11 @@ func (r *batchWriteRequest) answer(c *call, writes []db.Write, done []db.Written
 	}
 	c.close()
 	if r.metrics.V == "SIZE" {
-		if err := r.collections(c, errs); err != nil {
+		var cs collections
+		for i := range r.tables {
+			r.tables[i].collections(&cs, errs)
+		}
+		if err := c.collectionsList(cs); err != nil {
 			return err
 		}
 	}
@@ -422,56 +427,11 @@ func (t *batchWriteTable) unprocessed(c *call, errs []error) {
 	}
 }
 
-// collections appends ItemCollectionMetrics, if any table written to has item collections.
-func (r *batchWriteRequest) collections(c *call, errs []error) error {
-	begun := false
-	for i := range r.tables {
-		t := &r.tables[i]
-		keys := t.collections(errs)
-		if len(keys) == 0 {
-			continue
-		}
-		if !begun {
-			c.key("ItemCollectionMetrics")
-			c.open()
-			begun = true
-		}
-		c.keyQuoted(t.name)
-		c.out = append(c.out, '[')
-		for j, key := range keys {
-			if j > 0 {
-				c.out = append(c.out, ',')
-			}
-			if err := c.collectionMetrics(t.table, key); err != nil {
-				return err
-			}
-		}
-		c.out = append(c.out, ']')
-	}
-	if begun {
-		c.close()
-	}
-	return nil
-}
-
-// collections returns an item or key for each item collection of the table that was written to.
-func (t *batchWriteTable) collections(errs []error) (keys []item.Item) {
-	if !t.table.HasLocalIndex() {
-		return nil
-	}
-	hash := t.table.Keys[0].Name
-next:
+// collections notes the item collections of the table that were written to.
+func (t *batchWriteTable) collections(cs *collections, errs []error) {
 	for i := range t.writes {
-		if errs[t.first+i] != nil {
-			continue
+		if errs[t.first+i] == nil {
+			cs.add(t.name, t.table, t.writes[i].item().V)
 		}
-		it := t.writes[i].item().V
-		for _, key := range keys {
-			if item.Equal(key.Get(hash), it.Get(hash)) {
-				continue next
-			}
-		}
-		keys = append(keys, it)
 	}
-	return keys
 }

@@ -120,8 +120,10 @@ func (v *violations) name(o optString, path string) {
 }
 
 // tableName checks a TableName that is required. min is the least length: 1 for the data plane, 3 for the control plane.
-func (v *violations) tableName(o optString, min int) {
-	const path = "tableName"
+func (v *violations) tableName(o optString, min int) { v.tableNameAt(o, "tableName", min) }
+
+// tableNameAt is tableName for one that stands deeper in the request.
+func (v *violations) tableNameAt(o optString, path string, min int) {
 	switch {
 	case !o.Set:
 		v.null(path)

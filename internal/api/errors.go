@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -13,7 +14,14 @@ type Error struct {
 	Message string
 	Status  int       // HTTP status; fill sets it
 	Item    item.Item // ConditionalCheckFailedException: the item that failed the condition, if it was asked for
+	Reasons []Reason  // TransactionCanceledException: one for each action
 	bare    bool      // without a message member at all
+}
+
+// Reason is what one action had to do with a transaction's being cancelled. The zero Reason is None.
+type Reason struct {
+	Code, Message string
+	Item          item.Item // ConditionalCheckFailed: the item that failed the condition, if it was asked for
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -80,6 +88,9 @@ func (e *Error) append(dst []byte) []byte {
 	dst = append(dst, namespace(e.Code)...)
 	dst = append(dst, e.Code...)
 	dst = append(dst, '"')
+	if e.Reasons != nil {
+		dst = appendReasons(append(dst, `,"CancellationReasons":`...), e.Reasons)
+	}
 	if !e.bare {
 		dst = append(dst, `,"`...)
 		dst = append(dst, messageKey(e.Code)...)
@@ -92,6 +103,27 @@ func (e *Error) append(dst []byte) []byte {
 	}
 	return append(dst, '}')
 }
+
+// appendReasons appends CancellationReasons, with the members in the order of recorded answers.
+func appendReasons(dst []byte, reasons []Reason) []byte {
+	for i, r := range reasons {
+		dst = append(dst, "[,"[min(i, 1)])
+		dst = append(dst, `{"Code":"`...)
+		dst = append(dst, r.code()...)
+		dst = append(dst, '"')
+		if r.Item.Exists() {
+			dst = r.Item.AppendJSON(append(dst, `,"Item":`...))
+		}
+		if r.Code != "" {
+			dst = item.AppendQuoted(append(dst, `,"Message":`...), r.Message)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+// code is the Code, None for an action without a problem.
+func (r Reason) code() string { return cmp.Or(r.Code, "None") }
 
 // appendFloat appends a JSON number as Java prints a double: 1.0, 0.5.
 func appendFloat(dst []byte, f float64) []byte {

@@ -1,0 +1,249 @@
+package api
+
+import (
+	"strconv"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// maxTransactJSONBytes is what the items of a TransactGetItems take at most when they are written out: numbers may be printed much
+// longer than they count, and other than a batch a transaction cannot be answered in part.
+const maxTransactJSONBytes = 64 << 20
+
+// transactGetRequest is the request of TransactGetItems.
+type transactGetRequest struct {
+	set      bool
+	gets     []*transactGet // at most one more than there may be
+	consumed optString
+}
+
+// transactGet is a TransactGetItem, whose only member is a Get.
+type transactGet struct {
+	set        bool
+	key        optItem
+	table      optString
+	projection optString
+	params     expr.Params
+	ph         placeholders
+
+	of        *db.Table
+	projector *expr.Projection // nil: the whole item
+}
+
+// names are TransactGetItems' members.
+func (*transactGetRequest) names() []string {
+	return []string{"TransactItems", "ReturnConsumedCapacity"}
+}
+
+// member decodes one of them.
+func (r *transactGetRequest) member(c *call, name string) error {
+	switch name {
+	case "TransactItems":
+		r.set, r.gets = true, nil
+		return c.list(func(int) error {
+			g := new(transactGet)
+			err := c.object(inElement, "TransactGetItem", func(name string) error {
+				if name != "Get" {
+					return c.skip()
+				}
+				*g = transactGet{set: true}
+				g.ph.params = &g.params
+				return c.object(inField, "Get", func(name string) error { return g.member(c, name) })
+			})
+			if len(r.gets) <= maxTransactItems {
+				r.gets = append(r.gets, g)
+			}
+			return err
+		})
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	}
+	return c.skip()
+}
+
+// member decodes a member of a Get.
+func (g *transactGet) member(c *call, name string) error {
+	switch name {
+	case "Key":
+		return c.item(&g.key)
+	case "TableName":
+		return c.str(&g.table)
+	case "ProjectionExpression":
+		return c.str(&g.projection)
+	case "ExpressionAttributeNames":
+		return g.ph.names(c)
+	}
+	return c.skip()
+}
+
+// transactGetItems answers TransactGetItems.
+func (c *call) transactGetItems() error {
+	r := new(transactGetRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(c); err != nil {
+		return err
+	}
+	keys, err := r.open(c)
+	if err != nil {
+		return err
+	}
+	sizes := make([]int, len(keys))
+	c.open()
+	begin := len(c.out)
+	err = c.transactGet(keys, sizes, func(i int, it item.Item) {
+		if i == 0 { // the view was taken anew
+			c.out = c.out[:begin]
+			c.key("Responses")
+		}
+		c.out = append(c.out, "[,"[min(i, 1)])
+		r.gets[i].append(c, it)
+	})
+	if err != nil {
+		return err
+	}
+	c.out = append(c.out, ']')
+	if wantsConsumed(r.consumed) {
+		c.transactReadConsumed(r.consumed.V, keys, sizes)
+	}
+	c.close()
+	return nil
+}
+
+// transactGet reads items in one consistent view, as a transaction that reads: it notes their sizes, calls add for each in order,
+// missing if there is none, to append it to the answer, and fails if they take more than transactions may.
+func (c *call) transactGet(keys []db.ItemKey, sizes []int, add func(i int, it item.Item)) error {
+	bytes, begin := 0, len(c.out)
+	return c.db.GetEach(c.ctx, keys, func(i int, it item.Item) error {
+		if i == 0 {
+			bytes = 0
+		}
+		sizes[i] = it.Size()
+		bytes += it.Size()
+		if bytes > db.MaxTransactionBytes || len(c.out)-begin > maxTransactJSONBytes {
+			return errTransactionTooLarge
+		}
+		add(i, it)
+		return nil
+	})
+}
+
+// append appends the item as the request wants it: an ItemResponse.
+func (g *transactGet) append(c *call, it item.Item) {
+	if it.Exists() && g.projector != nil {
+		it = g.projector.Apply(it)
+	}
+	c.open()
+	if it.Exists() && it.Len() > 0 {
+		c.key("Item")
+		c.out = it.AppendJSON(c.out)
+	}
+	c.close()
+}
+
+// check makes the checks that need no table, in DynamoDB's order.
+func (r *transactGetRequest) check(c *call) error {
+	var v violations
+	switch n := len(r.gets); {
+	case !r.set:
+		v.null("transactItems")
+	case n == 0 || n > maxTransactItems:
+		v.length(n, r.dump(), "transactItems", 1, maxTransactItems)
+	}
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	for i, g := range r.gets {
+		g.checkConstraints(&v, "transactItems."+strconv.Itoa(i+1)+".member.get")
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	for _, g := range r.gets {
+		if err := g.check(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when it gets long.
+func (r *transactGetRequest) dump() string {
+	b := []byte{'['}
+	for i, g := range r.gets {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		if len(b) > maxDumpBytes {
+			return string(append(b, "...]"...))
+		}
+		b = append(append(b, "TransactGetItem(get=Get(key="...), dumpItem(g.key.V)...)
+		b = append(append(b, ", tableName="...), g.table.V...)
+		b = append(b, "))"...)
+	}
+	return string(append(b, ']'))
+}
+
+// checkConstraints checks the constraints of a Get and its members, which stands at path.
+func (g *transactGet) checkConstraints(v *violations, path string) {
+	if !g.set {
+		v.null(path)
+		return
+	}
+	if !g.key.Set {
+		v.null(path + ".key")
+	}
+	v.tableNameAt(g.table, path+".tableName", 1)
+}
+
+// check checks the projection and the values of the key.
+func (g *transactGet) check(c *call) (err error) {
+	p := projectionOf{expression: g.projection, ph: &g.ph}
+	if err := p.checkParams(); err != nil {
+		return err
+	}
+	if g.projector, err = p.projection(c); err != nil {
+		return err
+	}
+	if f := g.key.Faults.Earliest(); f != nil {
+		return validation(f.Message)
+	}
+	return nil
+}
+
+// open checks that no item is wanted twice, finds all tables, and checks the keys against them: what is wrong with these cancels
+// the transaction.
+func (r *transactGetRequest) open(c *call) (keys []db.ItemKey, err error) {
+	for i, g := range r.gets {
+		if g.repeats(r.gets[:i]) {
+			return nil, errSameItem
+		}
+	}
+	for _, g := range r.gets {
+		if g.of, err = c.table(g.table.V); err != nil {
+			return nil, err
+		}
+	}
+	reasons, cancels := make([]Reason, len(r.gets)), false
+	for i, g := range r.gets {
+		if err := checkKey(g.of, g.key.V); err != nil {
+			reasons[i], cancels = reasonOf(worded(err)), true
+		}
+		keys = append(keys, db.ItemKey{Table: g.of, Key: g.key.V})
+	}
+	if cancels {
+		return nil, cancellation(reasons)
+	}
+	return keys, nil
+}
+
+// repeats tells whether one of the others has the same key. By this time keys are canonical: the numbers 1 and 1.0 are one key.
+func (g *transactGet) repeats(others []*transactGet) bool {
+	for _, o := range others { // at most 99
+		if bareTableName(o.table.V) == bareTableName(g.table.V) && item.SameAttributes(o.key.V, g.key.V) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,192 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"slices"
+	"strings"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// This file is what the operations with transactions have in common: TransactWriteItems, TransactGetItems, ExecuteTransaction.
+
+// maxTransactItems is how many actions a transaction has at most.
+const maxTransactItems = 100
+
+// The errors of whole transactions.
+var (
+	// errSameItem: two actions on one item.
+	errSameItem = validation("Transaction request cannot include multiple operations on one item")
+	// errTransactionTooLarge: over 4 MB. AWS's words are not known; these are ours.
+	errTransactionTooLarge = validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
+		"items in the transaction exceeding the 4MB limit")
+	// errTokenMismatch has the API Reference's words; the service's own are not known.
+	errTokenMismatch = (&Error{Code: "IdempotentParameterMismatchException", Message: "DynamoDB rejected the request because you " +
+		"retried a request with a different payload but with an idempotent token that was already used."}).fill()
+)
+
+// transact runs a transaction of writes. It words the errors: of a cancelled one it is a TransactionCanceledException. An
+// action's Err, and what its Change returns, may be of any kind that writeError words; index keys are worded as those of an
+// updated item.
+func (c *call) transact(t *db.Transaction) (db.Transacted, error) {
+	done, err := c.db.Transact(c.ctx, t)
+	var canceled *db.Canceled
+	if !errors.As(err, &canceled) {
+		return done, err
+	}
+	reasons := make([]Reason, len(canceled.Reasons))
+	for i, err := range canceled.Reasons {
+		if err == nil {
+			continue
+		}
+		e := worded(writeError(t.Actions[i].Table, err, keyOfNew))
+		if e == nil {
+			return done, err
+		}
+		reasons[i] = reasonOf(e)
+	}
+	return done, cancellation(reasons)
+}
+
+// reasonOf is the Reason of an action that would have failed with e alone: its code is the exception's, shortened.
+func reasonOf(e *Error) Reason {
+	code := strings.TrimSuffix(e.Code, "Exception")
+	if code == "Validation" || code == "Throttling" {
+		code += "Error"
+	}
+	return Reason{Code: code, Message: e.Message, Item: e.Item}
+}
+
+// cancellation is the TransactionCanceledException with the reasons, of which one at least is not None.
+func cancellation(reasons []Reason) *Error {
+	codes := make([]string, len(reasons))
+	for i, r := range reasons {
+		codes[i] = r.code()
+	}
+	e := &Error{Code: "TransactionCanceledException", Reasons: reasons, Message: "Transaction cancelled, please refer cancellation " +
+		"reasons for specific reasons [" + strings.Join(codes, ", ") + "]"}
+	return e.fill()
+}
+
+// transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A replay is billed as a transaction
+// that reads the items.
+func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Transacted) {
+	var us usages
+	kind := "WriteCapacityUnits"
+	for i := range t.Actions {
+		u := us.of(t.Actions[i].Table)
+		if done.Replayed {
+			kind = "ReadCapacityUnits"
+			u.table += readUnits(int64(done.Images[i]), true)
+		} else {
+			u.add(done.Written[i].Units)
+		}
+	}
+	c.transactConsumed(mode, us, kind)
+}
+
+// transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these sizes, 0 for missing ones.
+func (c *call) transactReadConsumed(mode string, keys []db.ItemKey, sizes []int) {
+	var us usages
+	for i, k := range keys {
+		us.of(k.Table).table += readUnits(int64(sizes[i]), true)
+	}
+	c.transactConsumed(mode, us, "ReadCapacityUnits")
+}
+
+// transactConsumed appends the ConsumedCapacity of a transaction. us is what its actions would cost alone: transactions cost twice
+// that of the tables, but not of indexes. kind is ReadCapacityUnits or WriteCapacityUnits.
+func (c *call) transactConsumed(mode string, us usages, kind string) {
+	for _, u := range us {
+		u.table *= 2
+		u.kind = kind
+	}
+	c.consumedList(mode, us)
+}
+
+// clientToken checks a ClientRequestToken, which may be absent.
+func (v *violations) clientToken(o optString) {
+	if o.Set {
+		v.length(len(o.V), o.V, "clientRequestToken", 1, 36)
+	}
+}
+
+// token is the Token of a request with a checked ClientRequestToken, nil for one without. f is over everything that the request
+// means, but ReturnConsumedCapacity.
+func token(operation db.TokenOperation, o optString, f *fingerprint) *db.Token {
+	if !o.Set {
+		return nil
+	}
+	return &db.Token{Namespace: db.DefaultNamespace, Operation: operation, Value: o.V, Fingerprint: f.sum()}
+}
+
+// fingerprint tells requests apart by what they mean: it is fed the decoded members, in the order of the service model, so
+// that neither the order in which they were sent nor the spelling of the JSON counts.
+type fingerprint struct{ hash hash.Hash }
+
+// newFingerprint returns the fingerprint of nothing yet.
+func newFingerprint() *fingerprint { return &fingerprint{sha256.New()} }
+
+// sum is the fingerprint.
+func (f *fingerprint) sum() (sum [32]byte) {
+	f.hash.Sum(sum[:0])
+	return sum
+}
+
+// count adds a number, such as that of the members of a list that follow.
+func (f *fingerprint) count(n int) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	f.hash.Write(b[:])
+}
+
+// bytes adds some bytes.
+func (f *fingerprint) bytes(b []byte) {
+	f.count(len(b))
+	f.hash.Write(b)
+}
+
+// text adds a string.
+func (f *fingerprint) text(s string) { f.bytes([]byte(s)) }
+
+// option adds a string that may be absent.
+func (f *fingerprint) option(o optString) {
+	if !o.Set {
+		f.count(0)
+		return
+	}
+	f.count(1)
+	f.text(o.V)
+}
+
+// item adds an item, or a missing one.
+func (f *fingerprint) item(it item.Item) {
+	if !it.Exists() {
+		f.count(0)
+		return
+	}
+	f.bytes(it.AppendStored(nil, 0))
+}
+
+// params adds ExpressionAttributeNames and ExpressionAttributeValues, by their keys. Of entries with one key the last counts.
+func (f *fingerprint) params(p *expr.Params) {
+	names := lastOfEach(slices.Clone(p.Names), func(n *expr.Name) string { return n.Key })
+	slices.SortFunc(names, func(a, b expr.Name) int { return strings.Compare(a.Key, b.Key) })
+	f.count(len(names))
+	for _, n := range names {
+		f.text(n.Key)
+		f.text(n.Name)
+	}
+	values := lastOfEach(slices.Clone(p.Values), func(v *expr.Value) string { return v.Key })
+	slices.SortFunc(values, func(a, b expr.Value) int { return strings.Compare(a.Key, b.Key) })
+	f.count(len(values))
+	for _, v := range values {
+		f.text(v.Key)
+		f.bytes(v.Value.Raw())
+	}
+}
