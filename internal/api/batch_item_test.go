@@ -113,7 +113,7 @@ func TestBatchWriteConflict(t *testing.T) {
 		}
 		err := batchError(writes, test.errs)
 		if err == nil {
-			err = r.answer(c, writes, done, test.errs)
+			err = r.answer(c, done, test.errs)
 		}
 		got := string(c.out)
 		if err != nil {

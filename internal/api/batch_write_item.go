@@ -118,7 +118,7 @@ func (c *call) batchWriteItem() error {
 	if err := batchError(writes, errs); err != nil {
 		return err
 	}
-	return r.answer(c, writes, done, errs)
+	return r.answer(c, done, errs)
 }
 
 // check makes the checks that need no table, in DynamoDB's order.
@@ -371,7 +371,7 @@ func batchError(writes []db.Write, errs []error) error {
 }
 
 // answer encodes the response.
-func (r *batchWriteRequest) answer(c *call, writes []db.Write, done []db.Written, errs []error) error {
+func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) error {
 	c.open()
 	c.key("UnprocessedItems")
 	c.open()
@@ -390,9 +390,12 @@ func (r *batchWriteRequest) answer(c *call, writes []db.Write, done []db.Written
 	}
 	if wantsConsumed(r.consumed) {
 		var us usages
-		for i := range writes {
-			if errs[i] == nil {
-				us.of(writes[i].Table).add(done[i].Units)
+		for i := range r.tables {
+			t := &r.tables[i]
+			for j := range t.writes {
+				if n := t.first + j; errs[n] == nil {
+					us.of(t.table).as(t.name).add(done[n].Units)
+				}
 			}
 		}
 		c.consumedList(r.consumed.V, us)
