@@ -16,6 +16,7 @@ import (
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/partiql"
 )
 
 // Account is the account id of everybody.
@@ -30,10 +31,11 @@ type Options struct {
 
 // Service answers requests. It is safe for concurrent use.
 type Service struct {
-	db     *db.DB
-	region string
-	log    *slog.Logger
-	calls  sync.Pool
+	db         *db.DB
+	region     string
+	log        *slog.Logger
+	statements *partiql.Cache
+	calls      sync.Pool
 }
 
 // New returns the service of a database.
@@ -44,7 +46,9 @@ func New(d *db.DB, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Service{db: d, region: o.Region, log: o.Logger, calls: sync.Pool{New: func() any { return new(call) }}}
+	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(statementCacheBytes)}
+	s.calls.New = func() any { return &call{db: d, statements: s.statements} }
+	return s
 }
 
 // Request is one call as it came over the wire.
@@ -58,10 +62,11 @@ type Request struct {
 
 // call is one request being answered, with the scratch memory that is reused for the next.
 type call struct {
-	ctx    context.Context
-	db     *db.DB
-	region string
-	body   []byte
+	ctx        context.Context
+	db         *db.DB
+	statements *partiql.Cache
+	region     string
+	body       []byte
 
 	scan   item.Scanner
 	dec    item.Decoder
@@ -84,7 +89,7 @@ type hotRequests struct {
 // Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.
 func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int, body []byte) {
 	c := s.calls.Get().(*call)
-	c.ctx, c.db, c.body, c.out = ctx, s.db, r.Body, out
+	c.ctx, c.body, c.out = ctx, r.Body, out
 	c.region = r.Region
 	if c.region == "" {
 		c.region = s.region

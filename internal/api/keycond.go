@@ -63,8 +63,8 @@ func (q *queryRequest) placeConditions() error {
 	if err := checkOperators(keys, &placed); err != nil {
 		return err
 	}
-	if err := checkKeyTypes(t, keys, &placed); err != nil {
-		return err
+	if !fitTypes(t, keys, &placed) {
+		return validation(invalid + "Condition parameter type does not match schema type")
 	}
 	if err := checkKeyValues(t, keys, &placed); err != nil {
 		return err
@@ -156,8 +156,8 @@ func isRangeOperator(op expr.Operator) bool {
 	return false
 }
 
-// checkKeyTypes checks that the values have the attributes' declared types.
-func checkKeyTypes(t *db.Table, keys []db.KeyElement, placed *placedParts) error {
+// fitTypes tells whether the values have the attributes' declared types.
+func fitTypes(t *db.Table, keys []db.KeyElement, placed *placedParts) bool {
 	for i, k := range keys {
 		if placed[i] == nil {
 			continue
@@ -165,11 +165,11 @@ func checkKeyTypes(t *db.Table, keys []db.KeyElement, placed *placedParts) error
 		want := t.AttributeType(k.Name)
 		for _, v := range placed[i].Values {
 			if v.Type() != want {
-				return validation(invalid + "Condition parameter type does not match schema type")
+				return false
 			}
 		}
 	}
-	return nil
+	return true
 }
 
 // checkKeyValues checks the values for those that no key can have: empty ones, then too long ones.

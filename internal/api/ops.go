@@ -16,7 +16,7 @@ const (
 
 // operations are the operations of the main API, as of November 2026.
 var operations = []operation{
-	{name: "BatchExecuteStatement"},
+	{name: "BatchExecuteStatement", handle: (*call).batchExecuteStatement},
 	{name: "BatchGetItem", handle: (*call).batchGetItem},
 	{name: "BatchWriteItem", handle: (*call).batchWriteItem},
 	{name: "CancelBulkOperation"},
@@ -43,8 +43,8 @@ var operations = []operation{
 	{name: "DescribeTimeToLive", handle: (*call).describeTimeToLive},
 	{name: "DisableKinesisStreamingDestination"},
 	{name: "EnableKinesisStreamingDestination"},
-	{name: "ExecuteStatement"},
-	{name: "ExecuteTransaction"},
+	{name: "ExecuteStatement", handle: (*call).executeStatement},
+	{name: "ExecuteTransaction", handle: (*call).executeTransaction},
 	{name: "ExportTableToPointInTime"},
 	{name: "GetItem", handle: (*call).getItem},
 	{name: "GetResourcePolicy"},

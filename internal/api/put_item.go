@@ -89,7 +89,7 @@ func (r *putItemRequest) check(c *call) (*expr.Condition, error) {
 		return nil, err
 	}
 	if r.item.V.Size() > maxItemBytes {
-		return nil, validation("Item size has exceeded the maximum allowed size")
+		return nil, errItemSize
 	}
 	return condition, nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -185,7 +186,7 @@ func (q *queryRequest) checkSchema() error {
 	if err := q.checkProjected(); err != nil {
 		return err
 	}
-	return q.checkFilterProjected()
+	return checkFilterProjected(&q.read)
 }
 
 // checkFilterKeys reports a filter on the key of what is read: those are for the key conditions. The table's keys may be
@@ -211,15 +212,15 @@ func (q *queryRequest) checkFilterKeys() error {
 // sake of a filter, and so Query refuses it, for local indexes too, whatever it returns; only a Scan takes such attributes
 // as missing. (Answers of the service: issue 377 of sensedeep/dynamodb-onetable for a global index, issue 1195 of
 // dynamodb-toolbox for a local one. AWS's documentation does not say it.)
-func (q *queryRequest) checkFilterProjected() error {
-	if q.read.Filter == nil || q.read.Index == nil {
+func checkFilterProjected(r *db.Read) error {
+	if r.Filter == nil || r.Index == nil {
 		return nil
 	}
-	missing := unprojected(q.read.Table, q.read.Index, q.read.Filter.Attributes())
+	missing := unprojected(r.Table, r.Index, r.Filter.Attributes())
 	if len(missing) == 0 {
 		return nil
 	}
 	slices.Sort(missing)
-	return validation(invalid + "Secondary index " + q.read.Index.Name + " does not project one or more filter attributes: [" +
+	return validation(invalid + "Secondary index " + r.Index.Name + " does not project one or more filter attributes: [" +
 		strings.Join(missing, ", ") + "]")
 }

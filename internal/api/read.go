@@ -155,10 +155,15 @@ func (r *readRequest) resolve(c *call) error {
 	if !x.Local && r.consistent.V {
 		return validation("Consistent reads are not supported on global secondary indexes")
 	}
+	r.read.Index = x
+	return c.checkBuilt(t, x)
+}
+
+// checkBuilt checks that an index is not being filled still.
+func (c *call) checkBuilt(t *db.Table, x *db.Index) error {
 	if status, _ := t.IndexStatus(x, c.db.Now()); status == "CREATING" {
 		return validation("Cannot read from backfilling global secondary index: " + x.Name)
 	}
-	r.read.Index = x
 	return nil
 }
 
@@ -226,7 +231,7 @@ func (r *readRequest) answer(c *call) error {
 	}
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, r.tableName.V, r.consumption(page))
+		c.consumed(r.consumed.V, r.tableName.V, pageConsumption(&r.read, page))
 	}
 	c.close()
 	return nil
@@ -280,16 +285,15 @@ func (r *readRequest) atMostOne() bool {
 	return r.read.Hash != nil && r.read.Index == nil && len(r.read.Table.Keys) == 1
 }
 
-// consumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
-func (r *readRequest) consumption(page db.Page) consumption {
-	units := readUnits(page.Bytes, r.read.Consistent)
-	x := r.read.Index
-	if x == nil {
+// pageConsumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
+func pageConsumption(r *db.Read, page db.Page) consumption {
+	units := readUnits(page.Bytes, r.Consistent)
+	if r.Index == nil {
 		return consumption{table: units}
 	}
 	fetched := float64(page.FetchUnits)
-	if !r.read.Consistent {
+	if !r.Consistent {
 		fetched /= 2
 	}
-	return consumption{table: fetched, indexes: []db.IndexUnits{{Index: x, Units: units}}}
+	return consumption{table: fetched, indexes: []db.IndexUnits{{Index: r.Index, Units: units}}}
 }

@@ -11,6 +11,9 @@ import (
 // maxItemBytes is the largest size of an item.
 const maxItemBytes = 400 * 1024
 
+// errItemSize: an item to be put is larger than that.
+var errItemSize = validation("Item size has exceeded the maximum allowed size")
+
 // singleWrite is what the requests of PutItem, UpdateItem and DeleteItem have in common.
 type singleWrite struct {
 	table        optString

@@ -96,6 +96,8 @@ type Read struct {
 	Consistent bool
 	Reverse    bool
 	Limit      int // items evaluated at most; 0: no limit
+	// Spent is how many bytes of its 1 MB the page has evaluated already, by Reads before this one.
+	Spent int64
 	// Query: Hash has the values of all hash attributes in key order, and Range the conditions on the first range
 	// attributes, in key order, checked against the schema (all but the last are EQ). A Scan has Hash nil, and Segment of
 	// Segments (0 means 1).
@@ -198,7 +200,7 @@ func (r *Read) step(kr kv.Reader, page *Page, row item.Item, emit func(item.Item
 			return false, err
 		}
 	}
-	if !more || page.Scanned == r.Limit || page.Bytes >= maxPageBytes {
+	if !more || page.Scanned == r.Limit || r.Spent+page.Bytes >= maxPageBytes {
 		page.Last = r.lastKey(row)
 		return false, nil
 	}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/partita-db/partita/internal/item"
@@ -155,6 +156,14 @@ func (t *tree) buildPath(p Path) path {
 		t.late = depthMessage + strconv.Itoa(len(p))
 	}
 	return built
+}
+
+// HasAlternatives tells whether there is an OR in the condition, at whatever depth.
+func (c *Condition) HasAlternatives() bool { return c.root.has(opOr) }
+
+// has tells whether n or a node below it does op.
+func (n *node) has(op op) bool {
+	return n.op == op || slices.ContainsFunc(n.args, func(arg *node) bool { return arg.has(op) })
 }
 
 // Conjunct is one of the conditions that AND joins at the top of a Condition.

@@ -1,0 +1,301 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/partiql"
+)
+
+// maxBatchStatements is how many statements a batch has at most.
+const maxBatchStatements = 25
+
+// batchStatementsRequest is the request of BatchExecuteStatement.
+type batchStatementsRequest struct {
+	set        bool
+	statements []batchStatement // at most one more than there may be
+	consumed   optString
+}
+
+// batchStatement is one statement of a batch, and what came of it.
+type batchStatement struct {
+	statementRequest
+	*statement
+	err   error // of this statement alone
+	done  db.Written
+	units float64 // of a read, and of a write that failed at the item
+}
+
+// names are BatchExecuteStatement's members.
+func (*batchStatementsRequest) names() []string {
+	return []string{"Statements", "ReturnConsumedCapacity"}
+}
+
+// member decodes one of them.
+func (r *batchStatementsRequest) member(c *call, name string) error {
+	switch name {
+	case "Statements":
+		r.set, r.statements = true, nil
+		return c.list(func(int) error {
+			var s batchStatement
+			err := c.object(inElement, "BatchStatementRequest", func(name string) error { return s.member(c, name) })
+			if len(r.statements) <= maxBatchStatements {
+				r.statements = append(r.statements, s)
+			}
+			return err
+		})
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	}
+	return c.skip()
+}
+
+// batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered in its place; only what
+// they are together can fail the call.
+func (c *call) batchExecuteStatement() error {
+	r := new(batchStatementsRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	for i := range r.statements {
+		s := &r.statements[i]
+		s.statement, s.err = s.bind(c)
+	}
+	if err := r.checkKinds(); err != nil {
+		return err
+	}
+	for i := range r.statements {
+		r.statements[i].open(c)
+	}
+	if err := r.checkDistinct(); err != nil {
+		return err
+	}
+	r.write(c)
+	return r.answer(c)
+}
+
+// check checks the constraints of all members.
+func (r *batchStatementsRequest) check() error {
+	var v violations
+	v.statements(r.set, len(r.statements), "statements", maxBatchStatements)
+	for i := range r.statements {
+		r.statements[i].checkElement(&v, "statements", i)
+	}
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	return v.err()
+}
+
+// checkKinds checks that the statements are all reads or all writes.
+func (r *batchStatementsRequest) checkKinds() error {
+	reads, writes := false, false
+	for i := range r.statements {
+		if s := &r.statements[i]; s.err == nil {
+			reads, writes = reads || !s.Kind.IsWrite(), writes || s.Kind.IsWrite()
+		}
+	}
+	if reads && writes {
+		return validation("Read and write requests together in the same batch is not supported.")
+	}
+	return nil
+}
+
+// errBatchSelect: a SELECT that is not about one item of a table.
+var errBatchSelect = validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
+
+// open finds the statement's table and the key of its item, unless it has failed already.
+func (s *batchStatement) open(c *call) {
+	if s.err != nil {
+		return
+	}
+	if s.Kind == partiql.KindExists {
+		s.err = errExists
+		return
+	}
+	if s.err = s.statement.open(c); s.err != nil {
+		return
+	}
+	switch {
+	case s.Kind != partiql.KindSelect:
+		s.err = s.fix(errNoFullKey)
+	case s.Index != "":
+		s.err = errBatchSelect
+	default:
+		s.err = s.fix(errBatchSelect)
+	}
+}
+
+// checkDistinct checks that no two of the statements are about one item.
+func (r *batchStatementsRequest) checkDistinct() error {
+	var all []*statement
+	for i := range r.statements {
+		if s := &r.statements[i]; s.err == nil {
+			all = append(all, s.statement)
+		}
+	}
+	if sameItemTwice(all) {
+		return errDuplicateKeys
+	}
+	return nil
+}
+
+// sameItemTwice tells whether two of the statements, whose keys are known, are about one item.
+func sameItemTwice(all []*statement) bool {
+	for i, a := range all { // at most 100
+		for _, b := range all[:i] {
+			if a.table == b.table && sameKey(a.table, a.key, b.key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// write runs the writes among the statements, each atomic alone.
+func (r *batchStatementsRequest) write(c *call) {
+	var writes []db.Write
+	var of []*batchStatement
+	for i := range r.statements {
+		if s := &r.statements[i]; s.err == nil && s.Kind.IsWrite() {
+			writes, of = append(writes, s.statement.write(true)), append(of, s)
+		}
+	}
+	done, errs := c.db.WriteEach(c.ctx, writes)
+	for i, s := range of {
+		s.done = done[i]
+		if errs[i] != nil {
+			s.fail(errs[i])
+		}
+	}
+}
+
+// fail notes why the write failed. One that failed at the item it met is charged by the larger of that item and what it would
+// have put, but does not show the item, whatever it asked for.
+func (s *batchStatement) fail(err error) {
+	var (
+		failed    *db.ConditionFailed
+		duplicate *duplicateItem
+	)
+	switch {
+	case errors.As(err, &failed):
+		s.units = failedUnits(failed.Item.Size())
+		err = &db.ConditionFailed{}
+	case errors.As(err, &duplicate):
+		s.units = failedUnits(duplicate.size)
+	}
+	s.err = writeError(s.table, err, s.keyWords())
+}
+
+// failedUnits are the write capacity units of a write that failed at an item of so many bytes.
+func failedUnits(size int) float64 { return float64(max(1, (size+1023)/1024)) }
+
+// answer reads what is to be read and encodes the response.
+func (r *batchStatementsRequest) answer(c *call) error {
+	c.open()
+	c.key("Responses")
+	begin := len(c.out)
+	for i := range r.statements {
+		c.out = append(c.out, "[,"[min(i, 1)])
+		if err := r.statements[i].answer(c, len(c.out)-begin < maxBatchBytes); err != nil {
+			return err
+		}
+	}
+	c.out = append(c.out, ']')
+	if wantsConsumed(r.consumed) {
+		if us := r.usages(); len(us) > 0 {
+			c.consumedList(r.consumed.V, us)
+		}
+	}
+	c.close()
+	return nil
+}
+
+// errBatchFull is that of a read for whose item the response has no room. That takes items that print much longer than they
+// count, so the words are ours; the statement can be sent again.
+var errBatchFull = (&Error{Code: "ThrottlingException", Message: "The response has no room for the item. Please try again."}).fill()
+
+// answer appends what came of one statement, after it has read what a SELECT selects.
+func (s *batchStatement) answer(c *call, room bool) error {
+	if s.err == nil && !room && !s.Kind.IsWrite() {
+		s.err = errBatchFull
+	}
+	c.open()
+	defer c.close()
+	if s.err != nil {
+		return s.answerError(c)
+	}
+	c.key("TableName")
+	c.out = item.AppendQuoted(c.out, s.table.Name)
+	found := func(it item.Item) {
+		c.key("Item")
+		c.out = s.AppendJSON(c.out, it)
+	}
+	if !s.Kind.IsWrite() {
+		size, err := c.getStatement(s.statement, s.consistent.V, found)
+		s.units = readUnits(size, s.consistent.V)
+		return err
+	}
+	if it := s.returned(s.done); it.Exists() {
+		c.key("Item")
+		c.out = it.AppendJSON(c.out)
+	}
+	return nil
+}
+
+// answerError appends the error of one statement. The table is named with errors that its item led to.
+func (s *batchStatement) answerError(c *call) error {
+	e := worded(s.err)
+	if e == nil {
+		return s.err
+	}
+	reason := reasonOf(e)
+	c.key("Error")
+	c.open()
+	c.key("Code")
+	c.out = item.AppendQuoted(c.out, reason.Code)
+	c.key("Message")
+	c.out = item.AppendQuoted(c.out, reason.Message)
+	c.close()
+	if s.units > 0 {
+		c.key("TableName")
+		c.out = item.AppendQuoted(c.out, s.table.Name)
+	}
+	return nil
+}
+
+// usages are what the statements used. Those that failed at an item count only for tables on which another one succeeded, and
+// only for the table itself.
+func (r *batchStatementsRequest) usages() (us usages) {
+	for i := range r.statements {
+		if s := &r.statements[i]; s.err == nil {
+			u := us.of(s.table).as(s.Table)
+			u.table += s.units
+			u.add(s.done.Units)
+		}
+	}
+	for i := range r.statements {
+		s := &r.statements[i]
+		if s.err == nil || s.units == 0 {
+			continue
+		}
+		for _, u := range us {
+			if u.name == s.table.Name {
+				u.table += s.units
+			}
+		}
+	}
+	return us
+}
+
+// statements checks the constraints of a list of statements, which is printed in full only if it is empty.
+func (v *violations) statements(set bool, n int, path string, most int) {
+	switch {
+	case !set:
+		v.null(path)
+	case n == 0 || n > most:
+		v.length(n, "[]", path, 1, most)
+	}
+}

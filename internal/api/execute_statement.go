@@ -1,0 +1,153 @@
+package api
+
+import (
+	"unicode/utf8"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/partiql"
+)
+
+// maxNextToken is how many characters a NextToken has at most.
+const maxNextToken = 32768
+
+// executeStatementRequest is the request of ExecuteStatement.
+type executeStatementRequest struct {
+	statementRequest
+	nextToken, consumed optString
+	limit               optInt
+}
+
+// names are ExecuteStatement's members.
+func (*executeStatementRequest) names() []string {
+	return []string{"Statement", "Parameters", "ConsistentRead", "NextToken", "ReturnConsumedCapacity", "Limit",
+		"ReturnValuesOnConditionCheckFailure"}
+}
+
+// member decodes one of them.
+func (r *executeStatementRequest) member(c *call, name string) error {
+	switch name {
+	case "NextToken":
+		return c.str(&r.nextToken)
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	case "Limit":
+		return c.integer(&r.limit, "Integer")
+	}
+	return r.statementRequest.member(c, name)
+}
+
+// executeStatement answers ExecuteStatement.
+func (c *call) executeStatement() error {
+	r := new(executeStatementRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	s, err := r.bind(c)
+	if err != nil {
+		return err
+	}
+	if s.Kind == partiql.KindExists {
+		return errExists
+	}
+	at, err := r.position()
+	if err != nil {
+		return err
+	}
+	if err := s.open(c); err != nil {
+		return err
+	}
+	if s.Kind == partiql.KindSelect {
+		return r.read(c, s, at)
+	}
+	return r.write(c, s)
+}
+
+// check checks the constraints of all members.
+func (r *executeStatementRequest) check() error {
+	var v violations
+	r.checkConstraints(&v, "")
+	if r.nextToken.Set {
+		v.length(utf8.RuneCountInString(r.nextToken.V), r.nextToken.V, "nextToken", 1, maxNextToken)
+	}
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.integer(r.limit, "limit", 1, 0)
+	r.checkOnFailure(&v, "")
+	return v.err()
+}
+
+// fingerprint tells this statement, with its parameters, apart from others in NextToken.
+func (r *executeStatementRequest) fingerprint() [tokenFingerprintLen]byte {
+	f := newFingerprint()
+	r.addTo(f)
+	sum := f.sum()
+	return [tokenFingerprintLen]byte(sum[:tokenFingerprintLen])
+}
+
+// position is where NextToken says that the page begins.
+func (r *executeStatementRequest) position() (position, error) {
+	if !r.nextToken.Set {
+		return position{}, nil
+	}
+	return parseNextToken(r.nextToken.V, r.fingerprint())
+}
+
+// read answers a SELECT.
+func (r *executeStatementRequest) read(c *call, s *statement, at position) error {
+	x, err := c.newSelection(s, r.consistent.V)
+	if err != nil {
+		return err
+	}
+	x.read.Limit = int(r.limit.V)
+	if err := x.begin(at); err != nil {
+		return err
+	}
+	c.open()
+	c.key("Items")
+	c.out = append(c.out, '[')
+	if err := x.run(c, s); err != nil {
+		return err
+	}
+	c.out = append(c.out, ']')
+	if x.last.Exists() {
+		c.key("NextToken")
+		c.out = item.AppendQuoted(c.out, nextToken(r.fingerprint(), x.at))
+		c.key("LastEvaluatedKey")
+		c.out = x.last.AppendJSON(c.out)
+	}
+	r.answerConsumed(c, s, x.used)
+	c.close()
+	return nil
+}
+
+// write answers an INSERT, UPDATE or DELETE.
+func (r *executeStatementRequest) write(c *call, s *statement) error {
+	if err := s.fix(errNoFullKey); err != nil {
+		return err
+	}
+	w := s.write(r.keepFailed())
+	done, err := c.db.Write(c.ctx, &w)
+	if err != nil {
+		return writeError(s.table, err, s.keyWords())
+	}
+	c.open()
+	c.key("Items")
+	c.out = append(c.out, '[')
+	if it := s.returned(done); it.Exists() {
+		c.out = it.AppendJSON(c.out)
+	}
+	c.out = append(c.out, ']')
+	r.answerConsumed(c, s, consumption{table: done.Units.Table, indexes: done.Units.Indexes})
+	c.close()
+	return nil
+}
+
+// answerConsumed appends ConsumedCapacity if it was asked for.
+func (r *executeStatementRequest) answerConsumed(c *call, s *statement, u consumption) {
+	if wantsConsumed(r.consumed) {
+		c.key("ConsumedCapacity")
+		c.consumed(r.consumed.V, s.Table, u)
+	}
+}

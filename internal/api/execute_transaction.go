@@ -1,0 +1,246 @@
+package api
+
+import (
+	"strconv"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/partiql"
+)
+
+// executeTransactionRequest is the request of ExecuteTransaction.
+type executeTransactionRequest struct {
+	set      bool
+	requests []statementRequest // at most one more than there may be
+	token    optString
+	consumed optString
+
+	statements []*statement
+}
+
+// names are ExecuteTransaction's members.
+func (*executeTransactionRequest) names() []string {
+	return []string{"TransactStatements", "ClientRequestToken", "ReturnConsumedCapacity"}
+}
+
+// member decodes one of them.
+func (r *executeTransactionRequest) member(c *call, name string) error {
+	switch name {
+	case "TransactStatements":
+		r.set, r.requests = true, nil
+		return c.list(func(int) error {
+			var s statementRequest
+			err := c.object(inElement, "ParameterizedStatement", func(name string) error {
+				if name == "ConsistentRead" { // not a member here: transactions always read so
+					return c.skip()
+				}
+				return s.member(c, name)
+			})
+			if len(r.requests) <= maxTransactItems {
+				r.requests = append(r.requests, s)
+			}
+			return err
+		})
+	case "ClientRequestToken":
+		return c.str(&r.token)
+	case "ReturnConsumedCapacity":
+		return c.str(&r.consumed)
+	}
+	return c.skip()
+}
+
+// executeTransaction answers ExecuteTransaction. What is wrong with the statements themselves fails the call; what is wrong with
+// the items that they are about cancels the transaction.
+func (c *call) executeTransaction() error {
+	r := new(executeTransactionRequest)
+	if err := c.decode(r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	if err := r.bind(c); err != nil {
+		return err
+	}
+	reasons, err := r.open(c)
+	if err != nil {
+		return err
+	}
+	if r.statements[0].Kind.IsWrite() {
+		return r.write(c, reasons)
+	}
+	return r.read(c, reasons)
+}
+
+// check checks the constraints of all members.
+func (r *executeTransactionRequest) check() error {
+	var v violations
+	v.statements(r.set, len(r.requests), "transactStatements", maxTransactItems)
+	for i := range r.requests {
+		r.requests[i].checkElement(&v, "transactStatements", i)
+	}
+	v.clientToken(r.token)
+	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	return v.err()
+}
+
+// bind binds all statements and checks that they can be in one transaction.
+func (r *executeTransactionRequest) bind(c *call) error {
+	reads, writes := false, false
+	for i := range r.requests {
+		s, err := r.requests[i].bind(c)
+		if err != nil {
+			return err
+		}
+		switch {
+		case s.Returning != partiql.ReturningNone:
+			return inTransaction(i, "RETURNING clause is not supported in ExecuteTransaction.")
+		case s.Index != "":
+			return inTransaction(i, "Reads on indices are not supported within transactions.")
+		}
+		reads, writes = reads || !s.Kind.IsWrite(), writes || s.Kind.IsWrite()
+		r.statements = append(r.statements, s)
+	}
+	if reads && writes {
+		return validation("ExecuteTransaction API does not support both read and write operations in the same request.")
+	}
+	return nil
+}
+
+// inTransaction is an error of statement i.
+func inTransaction(i int, message string) error {
+	return validation("Validation failed in TransactStatements[" + strconv.Itoa(i) + "]: " + message)
+}
+
+// errTransactSelect: a SELECT that is not about one item. The words are ours, after errBatchSelect.
+var errTransactSelect = validation("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
+
+// open finds the tables of all statements, then the keys of their items, and checks that these are distinct. reasons is what is
+// wrong with a key, nil where there is nothing.
+func (r *executeTransactionRequest) open(c *call) (reasons []error, err error) {
+	for _, s := range r.statements {
+		if err := s.open(c); err != nil {
+			return nil, err
+		}
+	}
+	reasons = make([]error, len(r.statements))
+	var sound []*statement
+	for i, s := range r.statements {
+		incomplete := error(errNoFullKey)
+		if s.Kind == partiql.KindSelect {
+			incomplete = errTransactSelect
+		}
+		err := s.fix(incomplete)
+		switch {
+		case err == incomplete, err != nil && s.Kind.IsWrite() && s.hasEmptyKey():
+			return nil, err // as TransactWriteItems fails with an empty key value
+		case err != nil:
+			reasons[i] = err
+		default:
+			sound = append(sound, s)
+		}
+	}
+	if sameItemTwice(sound) {
+		return nil, errSameItem
+	}
+	return reasons, nil
+}
+
+// hasEmptyKey tells whether the key that fix found has an empty value.
+func (s *statement) hasEmptyKey() bool {
+	for _, k := range s.table.Keys {
+		if isEmptyKey(s.key.Get(k.Name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// read runs and answers a transaction of reads.
+func (r *executeTransactionRequest) read(c *call, reasons []error) error {
+	if err := canceledBy(reasons); err != nil {
+		return err
+	}
+	var keys []db.ItemKey
+	for _, s := range r.statements {
+		keys = append(keys, db.ItemKey{Table: s.table, Key: s.key})
+	}
+	sizes := make([]int, len(keys))
+	c.open()
+	begin := len(c.out)
+	err := c.transactGet(keys, sizes, func(i int, it item.Item) {
+		if i == 0 { // the view was taken anew
+			c.out = c.out[:begin]
+			c.key("Responses")
+		}
+		c.out = append(c.out, "[,"[min(i, 1)])
+		r.statements[i].appendResponse(c, it)
+	})
+	if err != nil {
+		return err
+	}
+	c.out = append(c.out, ']')
+	if wantsConsumed(r.consumed) {
+		c.transactReadConsumed(r.consumed.V, keys, sizes)
+	}
+	c.close()
+	return nil
+}
+
+// appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse, without Item if that is nothing.
+func (s *statement) appendResponse(c *call, it item.Item) {
+	c.open()
+	if s.matches(it) {
+		for range s.Select(it) {
+			c.key("Item")
+			c.out = s.AppendJSON(c.out, it)
+			break
+		}
+	}
+	c.close()
+}
+
+// canceledBy is the cancellation of a transaction of reads with such reasons, or nil.
+func canceledBy(errs []error) error {
+	reasons, cancels := make([]Reason, len(errs)), false
+	for i, err := range errs {
+		if err != nil {
+			reasons[i], cancels = reasonOf(worded(err)), true
+		}
+	}
+	if !cancels {
+		return nil
+	}
+	return cancellation(reasons)
+}
+
+// write runs and answers a transaction of writes.
+func (r *executeTransactionRequest) write(c *call, reasons []error) error {
+	t := &db.Transaction{Token: token(db.TokenExecuteTransaction, r.token, r.fingerprint())}
+	for i, s := range r.statements {
+		t.Actions = append(t.Actions, db.Action{Write: s.write(r.requests[i].keepFailed()), Err: reasons[i]})
+	}
+	done, err := c.transact(t)
+	if err != nil {
+		return err
+	}
+	c.open()
+	c.key("Responses")
+	c.out = append(c.out, "[]"...)
+	if wantsConsumed(r.consumed) {
+		c.transactWriteConsumed(r.consumed.V, t, done)
+	}
+	c.close()
+	return nil
+}
+
+// fingerprint is the request's fingerprint for its token.
+func (r *executeTransactionRequest) fingerprint() *fingerprint {
+	f := newFingerprint()
+	f.count(len(r.requests))
+	for i := range r.requests {
+		r.requests[i].addTo(f)
+		f.option(r.requests[i].onFailure)
+	}
+	return f
+}
