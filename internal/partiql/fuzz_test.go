@@ -52,8 +52,13 @@ func FuzzStatement(f *testing.F) {
 		if twice := again.String(); twice != printed {
 			t.Fatalf("%q is printed as %q, and that as %q", text, printed, twice)
 		}
-		if b, err := s.build().Bind(testParams(t, fuzzParams)); err == nil {
-			runBound(t, b)
+		b, err := s.build().Bind(testParams(t, fuzzParams))
+		if err != nil {
+			return
+		}
+		runBound(t, b)
+		if again, err := again.build().Bind(testParams(t, fuzzParams)); err != nil || !sameWhere(t, b, again) {
+			t.Errorf("%q does not mean what %q does: %v", printed, text, err)
 		}
 	})
 }
@@ -88,6 +93,16 @@ func runBound(t *testing.T, b *Bound) {
 			t.Errorf("WHERE of %q holds: %v, what Keys finds in it of four: %v, on %s", b.Text, whole, got, text)
 		}
 	}
+}
+
+// sameWhere tells whether two WHERE clauses hold on the same items.
+func sameWhere(t *testing.T, a, b *Bound) bool {
+	for _, text := range fuzzItems {
+		if it := testItem(t, text); a.Where != nil && a.Where.Holds(it) != b.Where.Holds(it) {
+			return false
+		}
+	}
+	return true
 }
 
 // useHolds tells whether an item has the keys that use says, and passes its filter.
