@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -232,22 +233,50 @@ func (s *suite) hold(e kv.Engine, lock ...[]byte) (release func()) {
 // testDeadline checks that nobody waits for a latch for ever, and that one who gives up leaves nothing locked.
 func testDeadline(s *suite) {
 	e := s.open(Options{LatchTimeout: 20 * time.Millisecond})
-	a, b := row(1, 0), row(2, 0)
-	release := s.hold(e, b)
-	for range 3 {
-		err := e.Update(context.Background(), kv.WriteOptions{Lock: [][]byte{b, a}}, func(tx kv.Txn) error {
-			tx.Set(a, []byte("never"))
-			return nil
-		})
+	a, b, c := row(1, 0), row(2, 0), row(3, 0)
+	release := s.hold(e, b, c)
+	write := func(tx kv.Txn) error {
+		tx.Set(a, []byte("never"))
+		return nil
+	}
+	for _, lock := range [][][]byte{{b, a}, {a, b}, {c, a, b, a}} {
+		err := e.Update(context.Background(), kv.WriteOptions{Lock: lock}, write)
 		if !errors.Is(err, kv.ErrConflict) {
 			s.Errorf("an Update of a locked key returns %v, want ErrConflict", err)
 		}
+		s.blames(err, lock, b, c)
+		errs := e.UpdateEach(context.Background(), kv.WriteOptions{}, []kv.Write{{Lock: [][]byte{a}, Do: nothing}, {Lock: lock, Do: write}})
+		if errs[0] != nil || !errors.Is(errs[1], kv.ErrConflict) {
+			s.Errorf("UpdateEach of a free and a locked key returns %v, want ErrConflict for the second", errs)
+		}
+		s.blames(errs[1], lock, b, c)
 	}
 	s.put(e, string(a), "1") // is not locked
 	release()
 	s.put(e, string(b), "2")
 	if got := s.get(e, string(a)); got != "1" {
 		s.Errorf("Get = %q, want 1", got)
+	}
+}
+
+// nothing is an update that does nothing.
+func nothing(kv.Txn) error { return nil }
+
+// blames checks that a conflict, if it says which keys of lock it was about, names all that are held and no others.
+func (s *suite) blames(err error, lock [][]byte, held ...[]byte) {
+	s.Helper()
+	var conflict *kv.Conflict
+	if !errors.As(err, &conflict) {
+		return
+	}
+	var want []int
+	for i, k := range lock {
+		if slices.ContainsFunc(held, func(h []byte) bool { return string(h) == string(k) }) {
+			want = append(want, i)
+		}
+	}
+	if !slices.Equal(conflict.Keys, want) {
+		s.Errorf("the conflict of %q is about %v, want %v", lock, conflict.Keys, want)
 	}
 }
 
