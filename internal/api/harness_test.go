@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,6 +114,7 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 //	clock <duration>          turns the clock
 //	sweep                     does what is due by the clock: deletes expired items, trims streams, forgets tokens
 //	settle <name>             waits until the table's indexes, that by expiry too, are built and removed
+//	closed <name>             waits until all streams of tables of the name that have ended are closed
 //
 // In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
 // with the number for each #; «iterator», «shard» and «sequence» for the last ShardIterator, ShardId and SequenceNumber of
@@ -158,12 +160,27 @@ func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 			d.Fatalf(t, "%v", err)
 		}
 		return ""
+	case "closed":
+		s.closed(t, d.CmdArgs[0].Key)
+		return ""
 	case "settle":
 		s.settle(t, d.CmdArgs[0].Key)
 		return ""
 	}
 	d.Fatalf(t, "unknown command %s", d.Cmd)
 	return ""
+}
+
+// closed waits until the jobs that close streams are done.
+func (s *testService) closed(t *testing.T, name string) {
+	for range 1000 {
+		streams, _ := s.db.Streams(db.DefaultNamespace, name, "", "", 100)
+		if !slices.ContainsFunc(streams, func(l *db.Log) bool { return !l.Ended.IsZero() && l.Ends == nil }) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the streams of %s are not closed after 10 s", name)
 }
 
 // seenRE finds what is remembered of answers.
