@@ -230,6 +230,7 @@ func crashClones(t *testing.T, clones int, synced bool) (lost []string) {
 		all.Go(func() { writers[i].run(t, done) })
 	}
 	all.Go(func() { churnIndexes(t, d, done) })
+	all.Go(func() { churnExpiry(t, d, done) })
 	rnd := rand.New(rand.NewPCG(s, 99))
 	for range clones {
 		before := make([][]bounds, len(writers))

@@ -61,7 +61,13 @@ func (d *DB) AlterExpiry(ctx context.Context, ns Namespace, name, attribute stri
 			return t == nil || t.Expiry == nil || !t.Expiry.Dropping || t.Expiry.settled()
 		})
 	}
-	_, _, err := d.Alter(ctx, ns, name, false, func(desc *Descriptor) error {
+	_, _, err := d.Alter(ctx, ns, name, false, d.changeExpiry(attribute, check))
+	return err
+}
+
+// changeExpiry is AlterExpiry's change of the descriptor.
+func (d *DB) changeExpiry(attribute string, check func(*Descriptor) error) func(*Descriptor) error {
+	return func(desc *Descriptor) error {
 		if err := check(desc); err != nil {
 			return err
 		}
@@ -75,8 +81,7 @@ func (d *DB) AlterExpiry(ctx context.Context, ns Namespace, name, attribute stri
 			desc.Expiry = &Expiry{Attribute: attribute, Since: desc.Epoch + 1, State: StateDeleteOnly, BusyUntil: now.Add(d.delay)}
 		}
 		return nil
-	})
-	return err
+	}
 }
 
 // expiryTime is the time after which the item expires: the attribute's number, cut off to whole seconds since 1970. ok is

@@ -7,10 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,11 +40,18 @@ func seed(t *testing.T) uint64 {
 // open returns a database on a new in-memory engine.
 func open(t testing.TB) *DB {
 	t.Helper()
+	return openWith(t, Options{})
+}
+
+// openWith is open with options.
+func openWith(t testing.TB, o Options) *DB {
+	t.Helper()
 	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Open(engine, Options{Logger: slog.New(slog.DiscardHandler)})
+	o.Logger = slog.New(slog.DiscardHandler)
+	d, err := Open(engine, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +86,9 @@ type model struct {
 	rnd   *rand.Rand
 	mine  string // prefix of the partition keys of this model
 	items map[string]item.Item
+	// clock is the database's, in Unix nanoseconds, and expires whether items expire by it; without a clock they do not.
+	clock   *atomic.Int64
+	expires bool
 }
 
 // key is a random key of few.
@@ -102,6 +115,7 @@ func (m *model) attributes() (es []item.Entry) {
 	maybe("b", m.binary())
 	maybe("n", item.Int(int64(m.rnd.IntN(10)-5)))
 	maybe("x", item.String(fmt.Sprint(m.rnd.IntN(1000))))
+	maybe("e", m.expiry())
 	maybe("y", item.List([]item.Value{item.Bool(true), item.Null(), item.Int(int64(m.rnd.IntN(5)))}))
 	return es
 }
@@ -109,6 +123,25 @@ func (m *model) attributes() (es []item.Entry) {
 // binary is a random value for b, of this model's own.
 func (m *model) binary() item.Value {
 	return item.Binary(append([]byte(m.mine), bytes.Repeat([]byte{byte(m.rnd.IntN(3))}, 1+m.rnd.IntN(10))...))
+}
+
+// expiry is a random time to live around now, or, without a clock, in the far future. Some are none.
+func (m *model) expiry() item.Value {
+	now := int64(5e9)
+	if m.clock != nil {
+		now = m.clock.Load() / 1e9
+	}
+	switch m.rnd.IntN(10) {
+	case 0:
+		return item.String(fmt.Sprint(now))
+	case 1:
+		return item.Int(-now)
+	case 2:
+		return item.Int(time.Unix(now, 0).AddDate(-5, 0, m.rnd.IntN(3)-1).Unix())
+	case 3:
+		return num(m.t, fmt.Sprintf("%d.%d", now, m.rnd.IntN(1000)))
+	}
+	return item.Int(now + int64(m.rnd.IntN(60)-10))
 }
 
 // updateChange is an update expression as a Change.
@@ -155,7 +188,10 @@ func (m *model) update() {
 		base = key
 	}
 	text, p, change := "", &expr.Params{}, item.Entry{}
-	switch m.rnd.IntN(4) {
+	switch m.rnd.IntN(5) {
+	case 4:
+		change = attr("e", m.expiry())
+		text, p.Values = "SET e = :v", []expr.Value{{Key: ":v", Value: change.Value}}
 	case 0:
 		change = attr("a", item.String(m.mine+string(rune('a'+m.rnd.IntN(3)))))
 		text, p.Values = "SET a = :v", []expr.Value{{Key: ":v", Value: change.Value}}
@@ -373,10 +409,46 @@ func holds(v item.Value, c expr.KeyPart) bool {
 	return bytes.HasPrefix(v.Bytes(), c.Values[0].Bytes())
 }
 
+// expire turns the clock and sweeps. Now and then it switches the expiry on or off.
+func (m *model) expire() {
+	if m.rnd.IntN(10) == 0 {
+		attribute := "e"
+		if m.expires {
+			attribute = ""
+		}
+		if err := m.d.AlterExpiry(m.t.Context(), DefaultNamespace, "model", attribute, func(*Descriptor) error { return nil }); err != nil {
+			m.t.Fatal(err)
+		}
+		m.expires = !m.expires
+		settle(m.t, m.d)
+	}
+	now := m.clock.Add(int64(m.rnd.IntN(20_000)) * 1e6)
+	if err := m.d.Sweep(m.t.Context()); err != nil {
+		m.t.Fatal(err)
+	}
+	for text, it := range m.items {
+		if m.expires && expired(it.Get("e"), now) {
+			delete(m.items, text)
+		}
+	}
+}
+
+// expired tells, naively, whether an item with that expiry is deleted at the time, in Unix nanoseconds.
+func expired(v item.Value, now int64) bool {
+	if v.Type() != item.N {
+		return false
+	}
+	at, _ := new(big.Rat).SetString(strings.Trim(string(v.AppendText(nil)), "{N:}"))
+	oldest := time.Unix(0, now).AddDate(-5, 0, 0).UnixNano()
+	return at.Cmp(big.NewRat(now, 1e9)) < 0 && at.Cmp(big.NewRat(oldest, 1e9)) >= 0
+}
+
 // run runs n random operations.
 func (m *model) run(n int) {
 	for range n {
 		switch p := m.rnd.IntN(100); {
+		case p < 1 && m.clock != nil:
+			m.expire()
 		case p < 30:
 			m.put()
 		case p < 55:
@@ -419,13 +491,15 @@ func check(t *testing.T, d *DB) {
 
 // TestModel compares random operations with a naive model.
 func TestModel(t *testing.T) {
-	d := open(t)
+	var clock atomic.Int64
+	clock.Store(1_700_000_000e9)
+	d := openWith(t, Options{Now: func() time.Time { return time.Unix(0, clock.Load()) }, SweepInterval: -1})
 	table, err := d.Create(t.Context(), modelDescriptor())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := seed(t)
-	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(s, 1)), items: map[string]item.Item{}}
+	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(s, 1)), items: map[string]item.Item{}, clock: &clock}
 	for range 10 {
 		m.run(*modelOps / 10)
 		check(t, d)
@@ -435,7 +509,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestModelConcurrent runs models side by side, each with partitions of its own, while indexes come and go.
+// TestModelConcurrent runs models side by side, each with partitions of its own, while indexes come and go, that by expiry too.
 func TestModelConcurrent(t *testing.T) {
 	d := open(t)
 	table, err := d.Create(t.Context(), modelDescriptor())
@@ -446,6 +520,7 @@ func TestModelConcurrent(t *testing.T) {
 	var models, churn sync.WaitGroup
 	done := make(chan struct{})
 	churn.Go(func() { churnIndexes(t, d, done) })
+	churn.Go(func() { churnExpiry(t, d, done) })
 	for i := range 8 {
 		m := &model{t: t, d: d, table: table, mine: fmt.Sprintf("m%d-", i), rnd: rand.New(rand.NewPCG(s, uint64(i+10))), items: map[string]item.Item{}}
 		models.Go(func() { m.run(*modelOps / 8) })
@@ -480,5 +555,35 @@ func churnIndexes(t *testing.T, d *DB, done chan struct{}) {
 			t.Error(err)
 			return
 		}
+	}
+}
+
+// churnExpiry switches the expiry on and off over and over, by one attribute and another. The numbers in neither are times at
+// which anything expires.
+func churnExpiry(t *testing.T, d *DB, done chan struct{}) {
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		attribute := []string{"e", "", "n", ""}[n%4]
+		change := d.changeExpiry(attribute, func(*Descriptor) error { return nil })
+		alter := d.Alter
+		if n%3 == 1 {
+			alter = d.alter // which does not wait for the job: the next turn finds it at work
+		}
+		for {
+			_, _, err := alter(context.Background(), DefaultNamespace, "model", false, change)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, ErrExpiryBusy) {
+				t.Error(err)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(5 * time.Millisecond) // each turn leaves more to replay in a crash clone's log
 	}
 }
