@@ -159,8 +159,14 @@ func (d *DB) Handler() http.Handler { return d.handler }
 
 // Sweep does now what the database does by itself as time goes by, each Options.SweepInterval: it deletes the items that have
 // expired, trims streams, forgets old transaction tokens, and ends tables whose time in DELETING is over. With a Clock that
-// is turned by hand, call it after turning: when it returns, all that is due has been done.
-func (d *DB) Sweep(ctx context.Context) error { return d.db.Sweep(ctx) }
+// is turned by hand, call it after turning: when it returns, all that is due has been done. For that it waits for indexes that
+// are being built.
+func (d *DB) Sweep(ctx context.Context) error {
+	if err := d.db.Settle(ctx); err != nil {
+		return err
+	}
+	return d.db.Sweep(ctx)
+}
 
 // Close stops the background jobs, writes out what is in memory and closes the data directory. Requests must have ended
 // (http.Server.Shutdown waits for them); later ones are answered with an error.

@@ -396,8 +396,13 @@ func newUUID() string {
 func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 	d.await(ctx, func() bool {
 		c := d.catalog.Load().byID[t.ID]
-		return c == nil || c.Expiry.settled() && !slices.ContainsFunc(c.Indexes, func(x Index) bool { return x.State != StatePublic })
+		return c == nil || c.settled()
 	})
+}
+
+// settled tells whether the table's indexes, that by expiry too, are as they shall be.
+func (t *Table) settled() bool {
+	return t.Expiry.settled() && !slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.State != StatePublic })
 }
 
 // awaitLog waits a little until the log that the table had is closed, if it has ended.

@@ -18,6 +18,28 @@ func (d *DB) Sweep(ctx context.Context) error {
 	return errors.Join(d.expire(ctx), d.trimLogs(ctx), d.forgetTokens(ctx))
 }
 
+// Settle waits until the indexes of all tables, those by expiry too, are as they shall be: what is due in a table whose index by
+// expiry is still being built, Sweep cannot see.
+func (d *DB) Settle(ctx context.Context) error {
+	for !d.settled() {
+		if err := errors.Join(ctx.Err(), d.ctx.Err()); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// settled tells whether no index is being built or removed.
+func (d *DB) settled() bool {
+	for _, t := range d.catalog.Load().byID {
+		if t.State == StatePublic && !t.settled() {
+			return false
+		}
+	}
+	return true
+}
+
 // sweepEvery runs Sweep until the database is closed.
 func (d *DB) sweepEvery(interval time.Duration) {
 	ticker := time.NewTicker(interval)
