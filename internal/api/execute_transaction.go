@@ -165,27 +165,20 @@ func (r *executeTransactionRequest) read(c *call, reasons []error) error {
 	for _, s := range r.statements {
 		keys = append(keys, db.ItemKey{Table: s.table, Key: s.key})
 	}
-	sizes := make([]int, len(keys))
 	c.open()
-	begin := len(c.out)
-	err := c.transactGet(keys, sizes, func(i int, it item.Item) {
-		if i == 0 { // the view was taken anew
-			c.out = c.out[:begin]
-			c.key("Responses")
-		}
-		c.out = append(c.out, "[,"[min(i, 1)])
-		r.statements[i].appendResponse(c, it)
-	})
+	sizes, err := c.transactResponses(keys, func(i int, it item.Item) { r.statements[i].appendResponse(c, it) })
 	if err != nil {
 		return err
 	}
-	c.out = append(c.out, ']')
 	if wantsConsumed(r.consumed) {
-		c.transactReadConsumed(r.consumed.V, keys, sizes)
+		c.transactReadConsumed(r.consumed.V, keys, sizes, r.tableOf)
 	}
 	c.close()
 	return nil
 }
+
+// tableOf is the table of statement i, as written there.
+func (r *executeTransactionRequest) tableOf(i int) string { return r.statements[i].Table }
 
 // appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse, without Item if that is nothing.
 func (s *statement) appendResponse(c *call, it item.Item) {
@@ -198,20 +191,6 @@ func (s *statement) appendResponse(c *call, it item.Item) {
 		}
 	}
 	c.close()
-}
-
-// canceledBy is the cancellation of a transaction of reads with such reasons, or nil.
-func canceledBy(errs []error) error {
-	reasons, cancels := make([]Reason, len(errs)), false
-	for i, err := range errs {
-		if err != nil {
-			reasons[i], cancels = reasonOf(worded(err)), true
-		}
-	}
-	if !cancels {
-		return nil
-	}
-	return cancellation(reasons)
 }
 
 // write runs and answers a transaction of writes.
@@ -228,7 +207,7 @@ func (r *executeTransactionRequest) write(c *call, reasons []error) error {
 	c.key("Responses")
 	c.out = append(c.out, "[]"...)
 	if wantsConsumed(r.consumed) {
-		c.transactWriteConsumed(r.consumed.V, t, done)
+		c.transactWriteConsumed(r.consumed.V, t, done, r.tableOf)
 	}
 	c.close()
 	return nil

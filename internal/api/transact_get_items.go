@@ -8,10 +8,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// maxTransactJSONBytes is what the items of a TransactGetItems take at most when they are written out: numbers may be printed much
-// longer than they count, and other than a batch a transaction cannot be answered in part.
-const maxTransactJSONBytes = 64 << 20
-
 // transactGetRequest is the request of TransactGetItems.
 type transactGetRequest struct {
 	set      bool
@@ -91,44 +87,16 @@ func (c *call) transactGetItems() error {
 	if err != nil {
 		return err
 	}
-	sizes := make([]int, len(keys))
 	c.open()
-	begin := len(c.out)
-	err = c.transactGet(keys, sizes, func(i int, it item.Item) {
-		if i == 0 { // the view was taken anew
-			c.out = c.out[:begin]
-			c.key("Responses")
-		}
-		c.out = append(c.out, "[,"[min(i, 1)])
-		r.gets[i].append(c, it)
-	})
+	sizes, err := c.transactResponses(keys, func(i int, it item.Item) { r.gets[i].append(c, it) })
 	if err != nil {
 		return err
 	}
-	c.out = append(c.out, ']')
 	if wantsConsumed(r.consumed) {
-		c.transactReadConsumed(r.consumed.V, keys, sizes)
+		c.transactReadConsumed(r.consumed.V, keys, sizes, func(i int) string { return r.gets[i].table.V })
 	}
 	c.close()
 	return nil
-}
-
-// transactGet reads items in one consistent view, as a transaction that reads: it notes their sizes, calls add for each in order,
-// missing if there is none, to append it to the answer, and fails if they take more than transactions may.
-func (c *call) transactGet(keys []db.ItemKey, sizes []int, add func(i int, it item.Item)) error {
-	bytes, begin := 0, len(c.out)
-	return c.db.GetEach(c.ctx, keys, func(i int, it item.Item) error {
-		if i == 0 {
-			bytes = 0
-		}
-		sizes[i] = it.Size()
-		bytes += it.Size()
-		if bytes > db.MaxTransactionBytes || len(c.out)-begin > maxTransactJSONBytes {
-			return errTransactionTooLarge
-		}
-		add(i, it)
-		return nil
-	})
 }
 
 // append appends the item as the request wants it: an ItemResponse.
@@ -225,17 +193,12 @@ func (r *transactGetRequest) open(c *call) (keys []db.ItemKey, err error) {
 			return nil, err
 		}
 	}
-	reasons, cancels := make([]Reason, len(r.gets)), false
+	reasons := make([]error, len(r.gets))
 	for i, g := range r.gets {
-		if err := checkKey(g.of, g.key.V); err != nil {
-			reasons[i], cancels = reasonOf(worded(err)), true
-		}
+		reasons[i] = checkKey(g.of, g.key.V)
 		keys = append(keys, db.ItemKey{Table: g.of, Key: g.key.V})
 	}
-	if cancels {
-		return nil, cancellation(reasons)
-	}
-	return keys, nil
+	return keys, canceledBy(reasons)
 }
 
 // repeats tells whether one of the others has the same key. By this time keys are canonical: the numbers 1 and 1.0 are one key.

@@ -73,13 +73,54 @@ func cancellation(reasons []Reason) *Error {
 	return e.fill()
 }
 
+// canceledBy is the cancellation of a transaction of reads with such reasons, or nil if there is none among them.
+func canceledBy(errs []error) error {
+	reasons, cancels := make([]Reason, len(errs)), false
+	for i, err := range errs {
+		if err != nil {
+			reasons[i], cancels = reasonOf(worded(err)), true
+		}
+	}
+	if !cancels {
+		return nil
+	}
+	return cancellation(reasons)
+}
+
+// maxTransactJSONBytes is what the items of a transaction of reads take at most when they are written out: numbers may be printed
+// much longer than they count, and other than a batch a transaction cannot be answered in part.
+const maxTransactJSONBytes = 64 << 20
+
+// transactResponses reads items in one consistent view, as a transaction of reads does, and appends the member Responses. add
+// appends the ItemResponse of each, which is missing if there is none. It returns the items' sizes.
+func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item)) (sizes []int, err error) {
+	c.key("Responses")
+	begin, bytes := len(c.out), 0
+	sizes = make([]int, len(keys))
+	err = c.db.GetEach(c.ctx, keys, func(i int, it item.Item) error {
+		if i == 0 { // it may be another view, after one that failed
+			c.out, bytes = c.out[:begin], 0
+		}
+		sizes[i] = it.Size()
+		bytes += it.Size()
+		if bytes > db.MaxTransactionBytes || len(c.out)-begin > maxTransactJSONBytes {
+			return errTransactionTooLarge
+		}
+		c.out = append(c.out, "[,"[min(i, 1)])
+		add(i, it)
+		return nil
+	})
+	c.out = append(c.out, ']')
+	return sizes, err
+}
+
 // transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A replay is billed as a transaction
-// that reads the items.
-func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Transacted) {
+// that reads the items. shown is the table of each action as the request names it.
+func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Transacted, shown func(i int) string) {
 	var us usages
 	kind := "WriteCapacityUnits"
 	for i := range t.Actions {
-		u := us.of(t.Actions[i].Table)
+		u := us.of(t.Actions[i].Table).as(shown(i))
 		if done.Replayed {
 			kind = "ReadCapacityUnits"
 			u.table += readUnits(int64(done.Images[i]), true)
@@ -91,10 +132,11 @@ func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Tra
 }
 
 // transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these sizes, 0 for missing ones.
-func (c *call) transactReadConsumed(mode string, keys []db.ItemKey, sizes []int) {
+// shown is the table of each as the request names it.
+func (c *call) transactReadConsumed(mode string, keys []db.ItemKey, sizes []int, shown func(i int) string) {
 	var us usages
 	for i, k := range keys {
-		us.of(k.Table).table += readUnits(int64(sizes[i]), true)
+		us.of(k.Table).as(shown(i)).table += readUnits(int64(sizes[i]), true)
 	}
 	c.transactConsumed(mode, us, "ReadCapacityUnits")
 }
