@@ -56,6 +56,7 @@ type Request struct {
 	Target    string // X-Amz-Target: prefix.Operation
 	Body      []byte // must not change until Serve returns; not kept after that
 	Region    string // that the request was signed for; empty: the service's own
+	Endpoint  string // host[:port] that the request was sent to, for clients that ask where to send others
 	Principal string // who signed it
 	ID        string // the request's id, for the log
 }
@@ -66,6 +67,7 @@ type call struct {
 	db         *db.DB
 	statements *partiql.Cache
 	region     string
+	endpoint   string
 	body       []byte
 
 	scan   item.Scanner
@@ -90,7 +92,7 @@ type hotRequests struct {
 func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int, body []byte) {
 	c := s.calls.Get().(*call)
 	c.ctx, c.body, c.out = ctx, r.Body, out
-	c.region = r.Region
+	c.region, c.endpoint = r.Region, r.Endpoint
 	if c.region == "" {
 		c.region = s.region
 	}

@@ -1,7 +1,7 @@
 package api
 
-// describeEndpoints answers DescribeEndpoints as AWS does. SDKs ask only if endpoint discovery is switched on, and
-// never where an endpoint was given.
+// describeEndpoints answers DescribeEndpoints with the address that it was asked at, as an endpoint of AWS does: an SDK that has
+// endpoint discovery switched on sends what follows there, some of them even where an endpoint was given.
 func (c *call) describeEndpoints() error {
 	if err := c.decode(nothing{}); err != nil {
 		return err
@@ -9,7 +9,11 @@ func (c *call) describeEndpoints() error {
 	c.open()
 	c.key("Endpoints")
 	c.out = append(c.out, "[{"...)
-	c.stringMember("Address", "dynamodb."+c.region+".amazonaws.com")
+	address := c.endpoint
+	if address == "" {
+		address = "dynamodb." + c.region + ".amazonaws.com"
+	}
+	c.stringMember("Address", address)
 	c.intMember("CachePeriodInMinutes", 1440)
 	c.out = append(c.out, "}]"...)
 	c.close()
