@@ -84,7 +84,7 @@ func NewConditionForm(root *Node) *ConditionForm {
 // Bind puts the values in their places and checks operands as a ConditionExpression's are checked, except that one may
 // stand twice. Errors are *Error, without "Invalid ConditionExpression: ".
 func (f *ConditionForm) Bind(values []item.Value) (*Condition, error) {
-	c := &Condition{root: f.tree.root, binding: binding{values: values}}
+	c := &Condition{root: f.tree.root, binding: binding{values: values, nested: f.tree.nested}}
 	message := f.tree.late
 	if message == "" {
 		message = c.binding.checkAllTypes(f.tree)
@@ -121,7 +121,7 @@ func NewUpdateForm(actions []Action) *UpdateForm {
 // Bind puts the values in their places and makes an UpdateExpression's checks of operands and target paths. Errors are
 // *Error, without "Invalid UpdateExpression: ".
 func (f *UpdateForm) Bind(values []item.Value) (*Update, error) {
-	u := &Update{actions: f.tree.actions, binding: binding{values: values}}
+	u := &Update{actions: f.tree.actions, binding: binding{values: values, nested: f.tree.nested}}
 	if message := u.check(f.tree); message != "" {
 		return nil, &Error{Message: message}
 	}
@@ -151,6 +151,9 @@ func (t *tree) buildPath(p Path) path {
 	built := make(path, len(p))
 	for i, s := range p {
 		built[i] = step{name: s.Name, slot: -1, index: s.Index}
+	}
+	if len(p) > 1 {
+		t.nested = append(t.nested, built[0])
 	}
 	if len(p) > maxPathSteps && t.late == "" {
 		t.late = depthMessage + strconv.Itoa(len(p))

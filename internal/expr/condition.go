@@ -57,6 +57,14 @@ func (c *Condition) Attributes() []string {
 	return c.binding.attributes(c.root, nil)
 }
 
+// Nested returns the names of the top-level attributes that the condition looks into, in order of appearance; none if c is nil.
+func (c *Condition) Nested() []string {
+	if c == nil {
+		return nil
+	}
+	return c.binding.nestedNames()
+}
+
 // attributes appends the names that are new in n to names.
 func (b *binding) attributes(n *node, names []string) []string {
 	if n.op == opPath {

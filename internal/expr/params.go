@@ -160,6 +160,7 @@ func (p *Params) findValue(key string) int {
 type binding struct {
 	names  []string
 	values []item.Value
+	nested []step // of the tree
 
 	nameArray  [4]string // where names and values lie if they are few
 	valueArray [4]item.Value
@@ -173,9 +174,19 @@ func (b *binding) name(s step) string {
 	return b.names[s.slot]
 }
 
+// nestedNames returns the names of the top-level attributes below which paths of the expression go.
+func (b *binding) nestedNames() []string {
+	var names []string
+	for _, s := range b.nested {
+		names = append(names, b.name(s))
+	}
+	return names
+}
+
 // bind looks the placeholders up. It returns the message for the first one in the text that is not defined, or "": of an
 // update any name comes before any value.
 func (b *binding) bind(t *tree, p *Params) string {
+	b.nested = t.nested
 	missingName, missingValue := b.bindNames(t, p), b.bindValues(t, p)
 	switch {
 	case missingName == nil && missingValue == nil:

@@ -91,7 +91,7 @@ func refuse(kind Kind, message string) *Error { return &Error{Message: invalid(k
 // size is about the memory that the tree takes, text included.
 func (p *parser) size() int {
 	return len(p.text) + int(unsafe.Sizeof(tree{})) + p.parts*int(unsafe.Sizeof(node{})+8) +
-		(len(p.tree.names)+len(p.tree.values))*int(unsafe.Sizeof(placeholder{}))
+		(len(p.tree.names)+len(p.tree.values))*int(unsafe.Sizeof(placeholder{})) + len(p.tree.nested)*int(unsafe.Sizeof(step{}))
 }
 
 // advance goes to the next token.
@@ -312,6 +312,9 @@ func (p *parser) path() path {
 			steps = append(steps, step{slot: -1, index: p.listIndex(digits)})
 			p.expect(tokenCloseIndex)
 		default:
+			if len(steps) > 1 {
+				p.tree.nested = append(p.tree.nested, steps[0])
+			}
 			return slices.Clip(steps)
 		}
 		p.parts++

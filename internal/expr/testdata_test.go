@@ -192,13 +192,13 @@ func (f *testFile) holds(c *Condition) string {
 // attributes prints the top-level names of a filter or projection.
 func (f *testFile) attributes(_ *datadriven.TestData, text string) string {
 	if c, err := f.cache.Condition(KindFilter, text, &f.params); err == nil {
-		return fmt.Sprintf("%q", c.Attributes())
+		return fmt.Sprintf("%q nested %q", c.Attributes(), c.Nested())
 	}
 	p, err := f.cache.Projection(text, &f.params)
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%q", p.Attributes())
+	return fmt.Sprintf("%q nested %q", p.Attributes(), p.Nested())
 }
 
 // keyCondition prints the parts of a key condition.
@@ -314,7 +314,7 @@ func (f *testFile) targets(_ *datadriven.TestData, text string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%v %+v", u.Targets(), u.Costs())
+	return fmt.Sprintf("%v %+v nested %q", u.Targets(), u.Costs(), u.Nested())
 }
 
 // legacyCondition takes "and" or "or", then conditions "a EQ 1", separated by semicolons.

@@ -16,6 +16,7 @@ type tree struct {
 	names, values []placeholder
 
 	checks []*node // nodes of a condition that must be looked at once their names and values are known, inner ones first
+	nested []step  // the first steps of the paths that have more, in order of appearance
 	late   string  // the message of an error of the text that names and values without definition come before
 	plain  bool    // all paths of a projection, or targets of an update, are bare top-level attributes
 	size   int     // about how many bytes of memory it takes

@@ -143,6 +143,9 @@ func (u *Update) Targets() []Target {
 	return targets
 }
 
+// Nested returns the names of the top-level attributes that the update reads or changes parts of, in order of appearance.
+func (u *Update) Nested() []string { return u.binding.nestedNames() }
+
 // Assigns tells whether an action gives the top-level attribute a value of the request, rather than one of the item.
 func (u *Update) Assigns(attribute string) bool {
 	for i := range u.actions {
