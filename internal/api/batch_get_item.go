@@ -97,8 +97,7 @@ func (t *batchGetTable) member(c *call, name string) error {
 
 // nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
 func (c *call) nested() error {
-	switch c.scan.Kind() {
-	case item.KindObject, item.KindArray, item.KindEnd:
+	if !c.scalar() {
 		return nil
 	}
 	return typeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
@@ -160,8 +159,11 @@ var errDuplicateKeys = validation("Provided list of item keys contains duplicate
 // checkCounts checks the constraints of members and the numbers of keys.
 func (r *batchGetRequest) checkCounts() error {
 	var v violations
-	if !r.set {
+	switch {
+	case !r.set:
 		v.null("requestItems")
+	case len(r.tables) == 0: // BatchWriteItem has a sentence of its own for it, as this operation had until August 2026
+		v.note("Value at 'RequestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
 	}
 	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	keys := 0
@@ -173,10 +175,7 @@ func (r *batchGetRequest) checkCounts() error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	switch {
-	case len(r.tables) == 0:
-		return validation("The requestItems parameter is required for BatchGetItem")
-	case keys > maxBatchKeys:
+	if keys > maxBatchKeys {
 		return validation("Too many items requested for the BatchGetItem call")
 	}
 	return nil
@@ -207,7 +206,7 @@ func (t *batchGetTable) checkCounts(v *violations) {
 		v.note("Value at 'RequestItems." + t.name + ".member.Keys' failed to satisfy constraint: Member must have length less than or equal to " +
 			strconv.Itoa(maxBatchKeys))
 	}
-	v.attributesToGet(t.attributesToGet, path+"attributesToGet")
+	v.attributesToGet(t.attributesToGet, path+"attributesToGet", maxAttributesToGet)
 }
 
 // checkFamilies checks that not both kinds of projections are used, be it for different tables.
@@ -275,6 +274,9 @@ func (r *batchGetRequest) open(c *call) (err error) {
 			if err := checkKey(t.table, t.keys[i].V); err != nil {
 				return err
 			}
+		}
+		if err := checkNested(t.table, t.projector.Nested()); err != nil {
+			return err
 		}
 	}
 	return nil

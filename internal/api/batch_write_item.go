@@ -172,10 +172,16 @@ func (r *batchWriteRequest) checkCounts() error {
 	return nil
 }
 
-// checkLengths reports once that some table has no request, or too many.
+// checkLengths reports each table that has no request, and once that some have too many.
 func (r *batchWriteRequest) checkLengths(v *violations) {
 	for i := range r.tables {
-		if n := len(r.tables[i].writes); n == 0 || n > maxBatchWrites {
+		if len(r.tables[i].writes) == 0 {
+			v.note("Value at 'requestItems." + r.tables[i].name + ".member' failed to satisfy constraint: " +
+				"Member must have length greater than or equal to 1")
+		}
+	}
+	for i := range r.tables {
+		if len(r.tables[i].writes) > maxBatchWrites {
 			v.add(r.dump(), "requestItems", "Map value must satisfy constraint: [Member must have length less than or equal to "+
 				strconv.Itoa(maxBatchWrites)+", Member must have length greater than or equal to 1]")
 			return

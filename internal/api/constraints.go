@@ -2,8 +2,10 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // violations collects what the constraints of the service model find, for DynamoDB's "N validation errors detected".
@@ -93,6 +95,20 @@ func (v *violations) length(n int, value, path string, min, max int) {
 	}
 }
 
+// elements checks the lengths, in characters, of a list's strings. No minimum: min is 0.
+func (v *violations) elements(list []string, path string, min, max int) {
+	for _, s := range list {
+		if n := utf8.RuneCountInString(s); n < min || n > max {
+			bounds := fmt.Sprintf("Member must have length less than or equal to %d", max)
+			if min > 0 {
+				bounds += fmt.Sprintf(", Member must have length greater than or equal to %d", min)
+			}
+			v.add(bracketed(list), path, "Member must satisfy constraint: ["+bounds+"]")
+			return
+		}
+	}
+}
+
 // namePattern is the constraint on the names of tables and indexes.
 const namePattern = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
 
@@ -128,7 +144,9 @@ func (v *violations) tableNameAt(o optString, path string, min int) {
 	case !o.Set:
 		v.null(path)
 	case strings.HasPrefix(o.V, "arn:"):
-		if _, problem := tableOfARN(o.V); problem != "" {
+		if len(o.V) > maxTableARN {
+			v.length(len(o.V), o.V, path, 1, maxTableARN)
+		} else if _, problem := tableOfARN(o.V); problem != "" {
 			v.note(problem + " in '" + o.V + "'")
 		}
 	default:
@@ -139,21 +157,39 @@ func (v *violations) tableNameAt(o optString, path string, min int) {
 	}
 }
 
-// tableOfARN returns the table's name in a table's ARN, or what is wrong with it. Region and account are not looked at:
-// a table is one and the same under all of them.
+// maxTableARN is the length of the longest ARN that can stand for a table's name.
+const maxTableARN = 1024
+
+// partitions are AWS's, of which an ARN names one.
+var partitions = []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"}
+
+// tableOfARN returns the table's name in a table's ARN, or what is wrong with it. Which region and account it names does not
+// matter: a table is one and the same under all of them.
 func tableOfARN(arn string) (name, problem string) {
 	parts := strings.SplitN(arn, ":", 6) // arn:partition:dynamodb:region:account:resource
 	switch {
 	case len(parts) < 6 || parts[2] != "dynamodb":
 		return "", "Invalid resource type"
-	case parts[1] != "aws" && !strings.HasPrefix(parts[1], "aws-"):
+	case !slices.Contains(partitions, parts[1]):
 		return "", "Invalid AWS partition"
+	case !isRegion(parts[3]):
+		return "", "Invalid AWS region"
 	}
 	name, ok := strings.CutPrefix(parts[5], "table/")
 	if !ok || !isName(name) {
 		return "", "Invalid resource type"
 	}
 	return name, ""
+}
+
+// isRegion tells whether s has the form of a region's name; "local" has it, too.
+func isRegion(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // bareTableName is the table's name in a checked TableName, which may be an ARN.

@@ -162,6 +162,9 @@ func (r *createTableRequest) constraints(v *violations) {
 	}
 	v.stream(r.stream)
 	v.sse(r.sse)
+	if r.sourceARN.Set {
+		v.length(len(r.sourceARN.V), r.sourceARN.V, "globalTableSourceArn", 1, maxTableARN)
+	}
 	v.enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
 }
 

@@ -112,6 +112,19 @@ func serialization(err error) error {
 // typeError is a *item.TypeError with the message.
 func typeError(message string) error { return &item.TypeError{Message: message} }
 
+// errFieldType is the type error of a scalar where a structure, list or map is a named member. As an element of a list or a
+// map's value a structure has another.
+var errFieldType = typeError("Unexpected field type")
+
+// scalar tells whether the next value is neither an object nor an array.
+func (c *call) scalar() bool {
+	switch c.scan.Kind() {
+	case item.KindObject, item.KindArray, item.KindEnd:
+		return false
+	}
+	return true
+}
+
 // place says where a structure or map stands, on which its type errors depend.
 type place int
 
@@ -143,7 +156,7 @@ func (c *call) object(p place, shape string, member func(name string) error) err
 		if p == inElement {
 			return typeError("Unexpected value type in payload")
 		}
-		return typeError("Unexpected field type")
+		return errFieldType
 	}
 	if err := c.scan.Enter(); err != nil {
 		return err
@@ -174,7 +187,7 @@ func (c *call) list(element func(i int) error) error {
 	case item.KindEnd:
 		return item.ErrSyntax
 	default:
-		return typeError("Unexpected field type")
+		return errFieldType
 	}
 	if err := c.scan.Enter(); err != nil {
 		return err

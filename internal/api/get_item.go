@@ -1,8 +1,6 @@
 package api
 
 import (
-	"strings"
-
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -64,6 +62,9 @@ func (c *call) getItem() error {
 	if err := checkKey(t, r.key.V); err != nil {
 		return err
 	}
+	if err := checkNested(t, projection.Nested()); err != nil {
+		return err
+	}
 	c.open()
 	start := len(c.out)
 	err = c.db.Get(c.ctx, t, r.key.V, r.consistent.V, func(it item.Item) error {
@@ -93,7 +94,7 @@ func (c *call) getItem() error {
 func (r *getItemRequest) check(c *call) (*expr.Projection, error) {
 	var v violations
 	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	v.attributesToGet(r.attributesToGet, "attributesToGet")
+	v.attributesToGet(r.attributesToGet, "attributesToGet", maxAttributesToGet)
 	v.tableName(r.table, 1)
 	if !r.key.Set {
 		v.null("key")
@@ -111,11 +112,18 @@ func (r *getItemRequest) check(c *call) (*expr.Projection, error) {
 	return p.projection(c)
 }
 
-// attributesToGet checks AttributesToGet, which may be absent.
-func (v *violations) attributesToGet(o optStrings, path string) {
-	if n := len(o.V); o.Set && (n == 0 || n > 255) {
-		v.length(n, "["+strings.Join(o.V, ", ")+"]", path, 1, 255)
+// Limits on AttributesToGet.
+const (
+	maxAttributesToGet = 255 // of an item by key; Query and Scan have no limit
+	maxAttributeName   = 65535
+)
+
+// attributesToGet checks AttributesToGet, which may be absent. max is how many there may be, 0 any number.
+func (v *violations) attributesToGet(o optStrings, path string, max int) {
+	if n := len(o.V); o.Set && (n == 0 || max > 0 && n > max) {
+		v.length(n, bracketed(o.V), path, 1, max)
 	}
+	v.elements(o.V, path, 0, maxAttributeName)
 }
 
 // projectionOf is what a request for items by key says about their attributes: GetItem, and a table of BatchGetItem.

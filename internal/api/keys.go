@@ -24,6 +24,35 @@ func checkKey(t *db.Table, key item.Item) error {
 	return keyOnly.word(t, err)
 }
 
+// checkNested reports paths that go below a key attribute of the table or else of an index: those are scalars. names are
+// the top-level attributes that an expression looks into.
+func checkNested(t *db.Table, names []string) error {
+	const scalars = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+	for _, name := range names {
+		if t.IsKey(name) {
+			return validation(scalars + "Key: " + name)
+		}
+	}
+	for _, name := range names {
+		if isIndexKey(t, name) {
+			return validation(scalars + "IndexKey: " + name)
+		}
+	}
+	return nil
+}
+
+// isIndexKey tells whether the attribute is part of the key of an index.
+func isIndexKey(t *db.Table, attribute string) bool {
+	for i := range t.Indexes {
+		for _, k := range t.Indexes[i].Keys {
+			if k.Name == attribute && !t.Indexes[i].Dropping {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // keyWords are the wordings of a *db.KeyError, which depend on where the key stands.
 type keyWords int
 

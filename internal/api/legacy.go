@@ -64,6 +64,9 @@ func (x *legacyCondition) member(c *call, name string, expected bool) error {
 			return err
 		})
 	case name == "Value" && expected:
+		if c.scalar() {
+			return errFieldType
+		}
 		v, err := x.decodeValue(c)
 		x.valueSet, x.value = true, v
 		return err
@@ -292,6 +295,9 @@ func (l *legacyUpdates) decode(c *call) error {
 func (x *legacyUpdate) member(c *call, name string) error {
 	switch name {
 	case "Value":
+		if c.scalar() {
+			return errFieldType
+		}
 		v, faults, err := c.dec.Value(&c.scan)
 		x.valueSet, x.value = true, v
 		if item.NameFault(x.attribute) == nil {

@@ -81,7 +81,7 @@ func (c *call) query() error {
 func (q *queryRequest) checkConstraints() error {
 	var v violations
 	v.enum(q.consumed, "returnConsumedCapacity", enumConsumed)
-	q.checkAttributesToGetLength(&v)
+	v.attributesToGet(q.attributesToGet, "attributesToGet", 0)
 	v.tableName(q.tableName, 1)
 	v.name(q.indexName, "indexName")
 	v.enum(q.conditional, "conditionalOperator", enumConditional)
@@ -175,6 +175,9 @@ func (q *queryRequest) checkSchema() error {
 		return err
 	}
 	if err := q.placeConditions(); err != nil {
+		return err
+	}
+	if err := q.checkPaths(); err != nil {
 		return err
 	}
 	if err := q.checkFilterKeys(); err != nil {

@@ -65,13 +65,6 @@ func (r *readRequest) member(c *call, name string) error {
 // count tells whether the answer has no Items.
 func (r *readRequest) count() bool { return r.sel.V == "COUNT" }
 
-// checkAttributesToGetLength is the constraint of the model on AttributesToGet.
-func (r *readRequest) checkAttributesToGetLength(v *violations) {
-	if r.attributesToGet.Set && len(r.attributesToGet.V) == 0 {
-		v.length(0, "[]", "attributesToGet", 1, 0)
-	}
-}
-
 // checkLegacyFilter checks QueryFilter or ScanFilter, and the operator that combines it.
 func (r *readRequest) checkLegacyFilter() error {
 	if err := r.legacyFilter.checkFilter(); err != nil {
@@ -165,6 +158,14 @@ func (c *call) checkBuilt(t *db.Table, x *db.Index) error {
 		return validation("Cannot read from backfilling global secondary index: " + x.Name)
 	}
 	return nil
+}
+
+// checkPaths checks that filter and projection do not look into keys.
+func (r *readRequest) checkPaths() error {
+	if err := checkNested(r.read.Table, r.read.Filter.Nested()); err != nil {
+		return err
+	}
+	return checkNested(r.read.Table, r.projection.Nested())
 }
 
 // checkProjected checks that the index has what is asked of it, or for a local index has the rest fetched from the table.

@@ -5,14 +5,26 @@ import "github.com/partita-db/partita/internal/db"
 // Partita is one region: what would make a table global, and vector indexes, which it does not have, are decoded and
 // refused, with AWS's own words where it has some for the case.
 
-// replicaUpdate is a ReplicationGroupUpdate or a GlobalTableWitnessGroupUpdate: the region of each action that it has.
-type replicaUpdate struct{ create, update, delete, disassociate replicaAction }
-
-// replicaAction is one action and its region.
-type replicaAction struct {
-	Set    bool
-	region optString
-}
+type (
+	// replicaUpdate is a ReplicationGroupUpdate or a GlobalTableWitnessGroupUpdate: the actions that it has.
+	replicaUpdate struct{ create, update, delete, disassociate replicaAction }
+	// replicaAction is one action: its region, and what there are constraints on.
+	replicaAction struct {
+		Set          bool
+		region, mode optString // mode is the DisassociationMode
+		replicaSettings
+	}
+	// replicaSettings are settings of a replica or of one of its indexes.
+	replicaSettings struct {
+		units   unitPair // ProvisionedThroughputOverride, which has read units only
+		indexes optList[replicaIndex]
+	}
+	// replicaIndex is a ReplicaGlobalSecondaryIndex.
+	replicaIndex struct {
+		name optString
+		replicaSettings
+	}
+)
 
 // actions are an update's actions by their member names.
 func (u *replicaUpdate) actions() []struct {
@@ -44,7 +56,7 @@ func (c *call) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape st
 }
 
 // replicaAction decodes one action. Only the region matters: the settings of a replica, which a full action has, are looked at
-// for their types alone.
+// for their types and constraints alone.
 func (c *call) replicaAction(dst *replicaAction, shape string, full bool) error {
 	*dst = replicaAction{Set: true}
 	return c.object(inField, shape, func(name string) error {
@@ -52,29 +64,29 @@ func (c *call) replicaAction(dst *replicaAction, shape string, full bool) error 
 		case name == "RegionName":
 			return c.str(&dst.region)
 		case name == "DisassociationMode" && shape == "DisassociateReplicationGroupMemberAction":
-			return c.str(new(optString))
+			return c.str(&dst.mode)
 		case full:
-			return c.replicaSetting(name)
+			return c.replicaSetting(&dst.replicaSettings, name)
 		}
 		return c.skip()
 	})
 }
 
-// replicaSetting decodes a setting of a replica, which nobody will read.
-func (c *call) replicaSetting(name string) error {
+// replicaSetting decodes a setting of a replica.
+func (c *call) replicaSetting(dst *replicaSettings, name string) error {
 	switch name {
 	case "KMSMasterKeyId", "TableClassOverride":
 		return c.str(new(optString))
 	case "ProvisionedThroughputOverride":
-		return c.unitPair(new(unitPair), name, "ReadCapacityUnits", "ReadCapacityUnits") // a single unit
+		return c.unitPair(&dst.units, name, "ReadCapacityUnits", "ReadCapacityUnits") // a single unit
 	case "OnDemandThroughputOverride":
 		return c.unitPair(new(unitPair), name, "MaxReadRequestUnits", "MaxReadRequestUnits")
 	case "GlobalSecondaryIndexes":
-		return structs(c, new(optList[optString]), "ReplicaGlobalSecondaryIndex", func(index *optString, name string) error {
+		return structs(c, &dst.indexes, "ReplicaGlobalSecondaryIndex", func(x *replicaIndex, name string) error {
 			if name == "IndexName" {
-				return c.str(index)
+				return c.str(&x.name)
 			}
-			return c.replicaSetting(name) // of which it has the throughput
+			return c.replicaSetting(&x.replicaSettings, name) // of which it has the throughput
 		})
 	}
 	return c.skip()
@@ -87,10 +99,32 @@ func (v *violations) replicas(us optList[replicaUpdate]) {
 	}
 	for i := range us.V {
 		for _, a := range us.V[i].actions() {
-			if a.action.Set && !a.action.region.Set {
-				v.null(element("replicaUpdates", i) + "." + a.name + ".regionName")
+			if a.action.Set {
+				a.action.constraints(v, element("replicaUpdates", i)+"."+a.name)
 			}
 		}
+		if d := &us.V[i].disassociate; d.Set {
+			v.requiredEnum(d.mode, element("replicaUpdates", i)+".disassociate.disassociationMode", enumDisassociation)
+		}
+	}
+}
+
+// enumDisassociation are the ways for a replica to leave its group.
+var enumDisassociation = enum{"WAIT_FOR_REPLICATION"}
+
+// constraints checks the members of an action at a path.
+func (a *replicaAction) constraints(v *violations, at string) {
+	if !a.region.Set {
+		v.null(at + ".regionName")
+	}
+	v.integer(a.units.read, at+".provisionedThroughputOverride.readCapacityUnits", 1, 0)
+	if a.indexes.Set {
+		v.length(len(a.indexes.V), "[]", at+".globalSecondaryIndexes", 1, 0)
+	}
+	for i := range a.indexes.V {
+		x, at := &a.indexes.V[i], element(at+".globalSecondaryIndexes", i)
+		v.indexName(x.name, at+".indexName")
+		v.integer(x.units.read, at+".provisionedThroughputOverride.readCapacityUnits", 1, 0)
 	}
 }
 

@@ -56,6 +56,9 @@ func (c *call) runScan() error {
 	if err := s.checkStartSegment(); err != nil {
 		return err
 	}
+	if err := s.checkPaths(); err != nil {
+		return err
+	}
 	if err := s.checkProjected(); err != nil {
 		return err
 	}
@@ -67,7 +70,7 @@ func (s *scanRequest) checkConstraints() error {
 	var v violations
 	v.enum(s.consumed, "returnConsumedCapacity", enumConsumed)
 	v.integer(s.totalSegments, "totalSegments", 1, 1000000)
-	s.checkAttributesToGetLength(&v)
+	v.attributesToGet(s.attributesToGet, "attributesToGet", 0)
 	v.tableName(s.tableName, 1)
 	v.name(s.indexName, "indexName")
 	v.integer(s.segment, "segment", 0, 999999)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -230,13 +229,7 @@ func (v *violations) projection(p projection, path string) {
 	}
 	at := path + ".nonKeyAttributes"
 	v.length(len(p.nonKey.V), bracketed(p.nonKey.V), at, 1, maxNonKeyInIndex)
-	for _, name := range p.nonKey.V {
-		if n := utf8.RuneCountInString(name); n < 1 || n > maxKeyName {
-			v.add(bracketed(p.nonKey.V), at, fmt.Sprintf("Member must satisfy constraint: [Member must have length less than or equal to %d, "+
-				"Member must have length greater than or equal to 1]", maxKeyName))
-			break
-		}
-	}
+	v.elements(p.nonKey.V, at, 1, maxKeyName)
 }
 
 // indexName checks an IndexName, which must be there.

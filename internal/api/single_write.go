@@ -106,8 +106,12 @@ func (r *singleWrite) checkAllOldOrNone(w words) error {
 	return nil
 }
 
-// run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected counts.
+// run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected counts. That the condition
+// does not look into keys is the last check.
 func (r *singleWrite) run(c *call, k keyWords) (db.Written, error) {
+	if err := checkNested(r.write.Table, r.write.Condition.Nested()); err != nil {
+		return db.Written{}, err
+	}
 	if r.write.Condition == nil {
 		r.write.Condition = r.expected.condition(r.operator)
 	}

@@ -143,34 +143,14 @@ func (r *updateItemRequest) expressions(c *call, w words) (update *expr.Update, 
 	return update, condition, c.ph.checkUnused()
 }
 
-// checkTargets checks that an update leaves the table's key attributes alone, and does not reach into keys of indexes,
-// which are scalars.
+// checkTargets checks that an update leaves the table's key attributes alone, and does not look into keys.
 func checkTargets(t *db.Table, u *expr.Update) error {
-	const scalars = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 	for _, target := range u.Targets() {
-		a := target.Attribute
-		switch {
-		case t.IsKey(a) && target.Nested:
-			return validation(scalars + "Key: " + a)
-		case t.IsKey(a):
-			return validation(invalid + "Cannot update attribute " + a + ". This attribute is part of the key")
-		case target.Nested && isIndexKey(t, a):
-			return validation(scalars + "IndexKey: " + a)
+		if t.IsKey(target.Attribute) && !target.Nested {
+			return validation(invalid + "Cannot update attribute " + target.Attribute + ". This attribute is part of the key")
 		}
 	}
-	return nil
-}
-
-// isIndexKey tells whether the attribute is part of the key of an index.
-func isIndexKey(t *db.Table, attribute string) bool {
-	for i := range t.Indexes {
-		for _, k := range t.Indexes[i].Keys {
-			if k.Name == attribute && !t.Indexes[i].Dropping {
-				return true
-			}
-		}
-	}
-	return false
+	return checkNested(t, u.Nested())
 }
 
 // updateChange is the db.Change of UpdateItem.
