@@ -50,8 +50,8 @@ func TestConditionForm(t *testing.T) {
 			t.Errorf("conjunct %d is %+v, want %+v", i, c.KeyPart, w)
 		}
 	}
-	if only := one.Only(conjuncts[2:3]); !only.Holds(item.New(nil)) {
-		t.Error("a <> a alone does not hold on an item without a")
+	if only := one.Only(conjuncts[2:3]); !only.Holds(item.New(nil)) || only.HasAlternatives() || !one.HasAlternatives() {
+		t.Error("a <> a alone does not hold on an item without a, or is said to have an OR, or the whole to have none")
 	}
 	if one.Only(nil) != nil {
 		t.Error("no conjuncts make a condition")

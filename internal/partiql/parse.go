@@ -36,7 +36,6 @@ type syntax struct {
 	actions []expr.Action // of UPDATE
 	item    *literal      // of INSERT
 	values  []literal     // by their numbers in where and actions
-	size    int           // about how many bytes of memory it takes, text included
 }
 
 // parser reads one statement. Whatever it refuses is a panic of type *Error, which parse recovers.

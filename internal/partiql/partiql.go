@@ -78,6 +78,7 @@ type Statement struct {
 	update *expr.UpdateForm
 	item   *literal
 	values []literal // of where and update
+	size   int       // about how many bytes of memory it takes, text included
 }
 
 // Column is a path that SELECT names, and the name under which its value is returned: the path's last step. m.k is returned
@@ -135,13 +136,11 @@ func (c *Cache) Parse(text string) (*Statement, error) {
 		return s, nil
 	}
 	text = strings.Clone(text) // what is kept holds views of it
-	s, err := parse(text)
-	if err != nil {
-		return nil, err
+	s, err := Parse(text)
+	if err == nil {
+		c.statements.Put(0, text, s, s.size)
 	}
-	built := s.build()
-	c.statements.Put(0, text, built, s.size)
-	return built, nil
+	return s, err
 }
 
 // Bind puts the parameters in their places and makes the checks that need them: their number (a surplus is accepted, as
