@@ -81,12 +81,33 @@ func (c *call) batchExecuteStatement() error {
 // check checks the constraints of all members.
 func (r *batchStatementsRequest) check() error {
 	var v violations
-	v.statements(r.set, len(r.statements), "statements", maxBatchStatements)
+	switch n := len(r.statements); {
+	case !r.set:
+		v.null("statements")
+	case n == 0 || n > maxBatchStatements:
+		v.length(n, r.dump(), "statements", 1, maxBatchStatements)
+	}
 	for i := range r.statements {
 		r.statements[i].checkElement(&v, "statements", i)
 	}
 	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	return v.err()
+}
+
+// dump prints Statements as messages have it: as Java prints its own objects. It is cut off when it gets long.
+func (r *batchStatementsRequest) dump() string {
+	b := []byte{'['}
+	for i := range r.statements {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		if len(b) > maxDumpBytes {
+			return string(append(b, "...]"...))
+		}
+		b = append(append(b, "BatchStatementRequest(statement="...), r.statements[i].text.V...)
+		b = append(b, ')')
+	}
+	return string(append(b, ']'))
 }
 
 // checkKinds checks that the statements are all reads or all writes.
@@ -288,14 +309,4 @@ func (r *batchStatementsRequest) usages() (us usages) {
 		}
 	}
 	return us
-}
-
-// statements checks the constraints of a list of statements, which is printed in full only if it is empty.
-func (v *violations) statements(set bool, n int, path string, most int) {
-	switch {
-	case !set:
-		v.null(path)
-	case n == 0 || n > most:
-		v.length(n, "[]", path, 1, most)
-	}
 }

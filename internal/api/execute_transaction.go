@@ -75,9 +75,18 @@ func (c *call) executeTransaction() error {
 // check checks the constraints of all members.
 func (r *executeTransactionRequest) check() error {
 	var v violations
-	v.statements(r.set, len(r.requests), "transactStatements", maxTransactItems)
+	const path = "transactStatements"
+	switch n := len(r.requests); { // recorded without the value
+	case !r.set:
+		v.null(path)
+	case n == 0:
+		v.note("Value at '" + path + "' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	case n > maxTransactItems:
+		v.note("Value at '" + path + "' failed to satisfy constraint: Member must have length less than or equal to " +
+			strconv.Itoa(maxTransactItems))
+	}
 	for i := range r.requests {
-		r.requests[i].checkElement(&v, "transactStatements", i)
+		r.requests[i].checkElement(&v, path, i)
 	}
 	v.clientToken(r.token)
 	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
