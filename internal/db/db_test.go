@@ -18,7 +18,7 @@ import (
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-// store is an in-memory file system with a database on it that can be closed and opened again.
+// store is an in-memory file system with a database on it that can be closed and opened again. It sweeps only when told.
 type store struct {
 	t      *testing.T
 	fs     vfs.FS
@@ -43,7 +43,7 @@ func (s *store) open() {
 	if s.engine, err = pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs}); err != nil {
 		s.t.Fatal(err)
 	}
-	s.d, err = Open(s.engine, Options{Now: s.now, TableDelay: s.delay, Logger: slog.New(slog.DiscardHandler)})
+	s.d, err = Open(s.engine, Options{Now: s.now, TableDelay: s.delay, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
