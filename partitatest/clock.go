@@ -31,7 +31,7 @@ func (c *Clock) Now() time.Time { return *c.now.Load() }
 func (c *Clock) Advance(d time.Duration) { c.move(func(now time.Time) time.Time { return now.Add(d) }) }
 
 // Set moves the clock to t, as Advance does. It may go back: what is done stays done, and new stream records still come after
-// the older ones.
+// the older ones. Tables that were made later than t are CREATING again until then.
 func (c *Clock) Set(t time.Time) { c.move(func(time.Time) time.Time { return t }) }
 
 // move sets the time to what of returns of the present one, and has the databases follow.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -97,4 +98,33 @@ func ExampleDB_SeedJSON() {
 	}
 	fmt.Println(out.Count, "orders")
 	// Output: 3 orders
+}
+
+// A session expires when the clock is moved past its end.
+func ExampleClock() {
+	clock := partitatest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	db := open(partitatest.WithClock(clock))
+	defer db.Close()
+	ctx, table := context.Background(), aws.String("sessions")
+	db.CreateTable(partitatest.Table("sessions", "id:S"))
+	_, err := db.Client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+		TableName:               table,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("ends"), Enabled: aws.Bool(true)},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.Seed("sessions", map[string]any{"id": "s1", "ends": clock.Now().Add(time.Hour).Unix()})
+
+	for _, wait := range []time.Duration{time.Hour, time.Second} {
+		clock.Advance(wait)
+		out, err := db.Client.Scan(ctx, &dynamodb.ScanInput{TableName: table})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(clock.Now().Format(time.TimeOnly), out.Count)
+	}
+	// Output:
+	// 01:00:00 1
+	// 01:00:01 0
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -225,6 +224,22 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// TestStreams checks that the client of streams reaches the database.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	db := New(t)
+	in := Table("table", "a:S")
+	in.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewImage}
+	arn := db.CreateTable(in).LatestStreamArn
+	out, err := db.Streams.ListStreams(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Streams) != 1 || *out.Streams[0].StreamArn != *arn {
+		t.Errorf("the streams are %v, want %s", out.Streams, *arn)
+	}
+}
+
 // TestCreateTable looks at what Table and AddIndex make, and at how a fault is told.
 func TestCreateTable(t *testing.T) {
 	t.Parallel()
@@ -293,28 +308,5 @@ func BenchmarkTable(b *testing.B) {
 		db.CreateTable(Table("table", "a:S"))
 		db.Seed("table", map[string]string{"a": "x"})
 		db.Close()
-	}
-}
-
-// TestTableDelay checks that tables come and go by the clock.
-func TestTableDelay(t *testing.T) {
-	t.Parallel()
-	clock := NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	db := New(t, WithClock(clock), WithTableDelay(time.Minute))
-	if status := db.CreateTable(Table("table", "a:S")).TableStatus; status != types.TableStatusCreating {
-		t.Errorf("a new table is %s", status)
-	}
-	clock.Advance(time.Minute)
-	name := aws.String("table")
-	out, err := db.Client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: name})
-	if err != nil || out.Table.TableStatus != types.TableStatusActive {
-		t.Errorf("after the delay: %v, %v", out, err)
-	}
-	if _, err := db.Client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: name}); err != nil {
-		t.Fatal(err)
-	}
-	clock.Set(clock.Now().Add(time.Minute))
-	if tables, err := db.Client.ListTables(t.Context(), nil); err != nil || len(tables.TableNames) != 0 {
-		t.Errorf("after the deletion there are %v, %v", tables, err)
 	}
 }
