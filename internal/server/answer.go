@@ -33,13 +33,14 @@ var (
 		`"message":"The memory for large requests is in use. Please try again shortly."}`)
 )
 
-// packBytes is the length from which a body is compressed for a client that asks for it.
+// packBytes is the length from which a body is compressed for a client that asks for it. Errors never are: they can be long (a
+// ConditionalCheckFailedException has an item), and SDKs that unpack answers do not all unpack errors (Java's does not).
 const packBytes = 1 << 10
 
 // send sends the answer. The header map is written past its methods, with names in canonical form.
 func (x *exchange) send(status int, body []byte) {
 	header := x.w.Header()
-	if len(body) >= packBytes && len(x.r.Header["Accept-Encoding"]) > 0 {
+	if status == http.StatusOK && len(body) >= packBytes && len(x.r.Header["Accept-Encoding"]) > 0 {
 		body = x.pack(header, body)
 	}
 	var digits [10]byte

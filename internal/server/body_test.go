@@ -200,22 +200,24 @@ func TestEncodings(t *testing.T) {
 		return string(b)
 	}
 	for _, test := range []struct {
-		accept, body, want string
+		operation, accept, body, want string
 	}{
-		{"gzip", object(packBytes), "gzip"},
-		{"gzip, deflate, br", object(100000), "gzip"},
-		{"br, deflate", object(100000), "deflate"},
-		{"deflate, gzip;q=0", object(100000), "deflate"},
-		{"GZIP; q=0.5", object(3 << 20), "gzip"},
-		{"gzip", object(packBytes - 1), ""},
-		{"identity", object(100000), ""},
-		{"gzip;q=0", object(100000), ""},
-		{"br", object(100000), ""},
-		{"gzip", noise(5000), ""},
+		{"Echo", "gzip", object(packBytes), "gzip"},
+		{"Echo", "gzip, deflate, br", object(100000), "gzip"},
+		{"Echo", "br, deflate", object(100000), "deflate"},
+		{"Echo", "deflate, gzip;q=0", object(100000), "deflate"},
+		{"Echo", "GZIP; q=0.5", object(3 << 20), "gzip"},
+		{"Echo", "gzip", object(packBytes - 1), ""},
+		{"Echo", "identity", object(100000), ""},
+		{"Echo", "gzip;q=0", object(100000), ""},
+		{"Echo", "br", object(100000), ""},
+		{"Echo", "gzip", noise(5000), ""},
+		{"FailWith", "gzip", object(100000), ""},
 	} {
-		resp, body := callRaw(t, addr, request("Echo", "Accept-Encoding: "+test.accept+"\r\n", test.body))
+		resp, body := callRaw(t, addr, request(test.operation, "Accept-Encoding: "+test.accept+"\r\n", test.body))
 		if got := resp.Header.Get("Content-Encoding"); got != test.want {
-			t.Errorf("Accept-Encoding %q, %d bytes: Content-Encoding %q, want %q", test.accept, len(test.body), got, test.want)
+			t.Errorf("%s, Accept-Encoding %q, %d bytes: Content-Encoding %q, want %q", test.operation, test.accept, len(test.body), got,
+				test.want)
 		}
 		var unpacked io.Reader = strings.NewReader(body)
 		var err error

@@ -31,6 +31,8 @@ func told(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		panic("out of order")
 	case "Fail":
 		return 400, append(out, `{"__type":"com.amazon.coral.validate#ValidationException","message":"no"}`...)
+	case "FailWith":
+		return 400, append(out, r.Body...)
 	case "Echo":
 		return 200, append(out, r.Body...)
 	}
