@@ -467,7 +467,7 @@ func versions(t testing.TB, c *dynamodb.Client, table *string) map[string]int {
 func TestFollowStream(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	requests := 150
+	requests := 80
 	if testing.Short() {
 		requests = 40
 	}

@@ -40,8 +40,8 @@ const (
 
 // TestCrashes starts the real program, writes from several clients at once, kills it with SIGKILL at a random moment, and
 // finds every acknowledged write after a restart on the same directory, twenty times over. What was under way at the kill
-// may have happened or not, but not in part. Nor may anything be gone that a reader was shown. At the end the whole
-// database is checked: each index row against its item and back, counters, orphans.
+// may have happened or not, but not in part. Nor may anything be gone that a reader was shown. The table's stream, read
+// from its beginning, makes exactly the table, over all restarts. At the end the whole database is checked: each index row against its item and back, counters, orphans.
 func TestCrashes(t *testing.T) {
 	seed := *crashSeed
 	if seed == 0 {
@@ -55,14 +55,14 @@ func TestCrashes(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	program := build(t)
 	dir := filepath.Join(t.TempDir(), "data")
-	w := &world{t: t, writers: make([]*writer, crashWriters)}
+	w := &world{t: t, writers: make([]*writer, crashWriters), stream: streamed{shown: map[string][]string{}}}
 	for i := range w.writers {
 		w.writers[i] = &writer{id: i, random: rand.New(rand.NewPCG(seed, uint64(2+i))), items: map[string]fate{}}
 	}
 	for kill := range kills {
 		s := startProgram(t, program, dir)
 		if kill == 0 {
-			s.create()
+			w.stream.arn = s.create()
 		}
 		w.verify(s)
 		if random.IntN(4) == 0 { // the next start comes upon one that was killed while it recovered
@@ -146,6 +146,7 @@ func checkDir(t *testing.T, dir string) {
 type world struct {
 	t       *testing.T
 	writers []*writer
+	stream  streamed
 
 	mu             sync.Mutex
 	counted, tried int // additions to the counter: acknowledged, and sent
@@ -176,6 +177,7 @@ func (w *world) work(ctx context.Context, s *child) *sync.WaitGroup {
 		ended.Go(func() { w.write(ctx, s, one) })
 	}
 	ended.Go(func() { w.read(ctx, s) })
+	ended.Go(func() { w.stream.follow(ctx, s) })
 	return &ended
 }
 
@@ -325,6 +327,7 @@ func (w *world) verify(s *child) {
 	if indexed := s.scan("by-group"); len(indexed) != known {
 		w.t.Errorf("%d items are in the index, of %d", len(indexed), known)
 	}
+	w.stream.verify(s, stored, n)
 	if w.t.Failed() {
 		w.t.FailNow()
 	}
@@ -440,7 +443,7 @@ func (s *child) call(ctx context.Context, operation string, in object) (object, 
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+	r.Header.Set("X-Amz-Target", apiOf(operation)+operation)
 	r.Header.Set("X-Amz-Date", "20261122T120000Z")
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=crash/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
 	resp, err := s.client.Do(r)
@@ -470,12 +473,13 @@ func (s *child) must(operation string, in object) object {
 	return out
 }
 
-// create makes the table, with an index.
-func (s *child) create() {
+// create makes the table, with an index and a stream, whose ARN it returns.
+func (s *child) create() string {
 	s.t.Helper()
 	hash := func(name string) object { return object{"AttributeName": name, "KeyType": "HASH"} }
-	s.must("CreateTable", object{
-		"TableName": crashTable, "BillingMode": "PAY_PER_REQUEST", "KeySchema": []object{hash("k")},
+	out := s.must("CreateTable", object{
+		"StreamSpecification": object{"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+		"TableName":           crashTable, "BillingMode": "PAY_PER_REQUEST", "KeySchema": []object{hash("k")},
 		"AttributeDefinitions": []object{
 			{"AttributeName": "k", "AttributeType": "S"}, {"AttributeName": "g", "AttributeType": "S"},
 		},
@@ -483,6 +487,7 @@ func (s *child) create() {
 			"IndexName": "by-group", "KeySchema": []object{hash("g")}, "Projection": object{"ProjectionType": "ALL"},
 		}},
 	})
+	return out["TableDescription"].(object)["LatestStreamArn"].(string)
 }
 
 // counter reads the shared counter.
