@@ -31,7 +31,8 @@ func open(options ...partitatest.Option) *partitatest.DB {
 	return db
 }
 
-// A table, an item in it, and what the code under test would do. In a test the first three lines are: db := partitatest.New(t).
+// A table, items in it, and what the code under test would do. A test opens its database with partitatest.New(t), which closes
+// it as well.
 func Example() {
 	db, err := partitatest.Open()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,17 +41,35 @@ func scan(t testing.TB, db *DB, table string) []attributes {
 	return out.Items
 }
 
-// record is a testing.TB that keeps what it is told, and ends the goroutine at Fatalf.
+// record is a testing.TB that keeps what it is told, and ends the goroutine at Fatalf. That must be told of a line in a test.
 type record struct {
 	testing.TB
 	log      strings.Builder
+	helpers  []string // functions
 	cleanups []func()
 }
 
-func (r *record) Helper()                   {}
 func (r *record) Cleanup(f func())          { r.cleanups = append(r.cleanups, f) }
 func (r *record) Errorf(f string, a ...any) { fmt.Fprintf(&r.log, f+"\n", a...) }
-func (r *record) Fatalf(f string, a ...any) { r.Errorf(f, a...); runtime.Goexit() }
+
+func (r *record) Helper() {
+	pc, _, _, _ := runtime.Caller(1)
+	r.helpers = append(r.helpers, runtime.FuncForPC(pc).Name())
+}
+
+func (r *record) Fatalf(format string, a ...any) {
+	r.Errorf(format, a...)
+	var pcs [20]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	at, _ := frames.Next()
+	for slices.Contains(r.helpers, at.Function) {
+		at, _ = frames.Next()
+	}
+	if !strings.HasSuffix(at.File, "_test.go") {
+		r.TB.Errorf("the test fails at %s:%d", at.File, at.Line)
+	}
+	runtime.Goexit()
+}
 
 // run calls f with a database of a test of its own, ends that test, and returns what it had to say.
 func run(t *testing.T, f func(db *DB), opts ...Option) string {

@@ -28,17 +28,16 @@ type seed struct {
 // SDK has them, or slices of these. What was there under the same keys is replaced. An error fails the test.
 func (d *DB) Seed(table string, items ...any) {
 	d.t.Helper()
-	var seeds []seed
-	var err error
-	for _, it := range items {
-		if seeds, err = appendSeeds(seeds, it); err != nil {
-			d.t.Fatalf("seeding table %q: %v", table, err)
-		}
+	seeds, err := appendSeeds(nil, items)
+	if err == nil {
+		err = d.load(table, seeds)
 	}
-	d.load(table, seeds)
+	if err != nil {
+		d.t.Fatalf("seeding table %q: %v", table, err)
+	}
 }
 
-// appendSeeds appends what one argument of Seed stands for.
+// appendSeeds appends the item that v stands for, or those of a slice.
 func appendSeeds(seeds []seed, v any) ([]seed, error) {
 	if r := reflect.ValueOf(v); r.Kind() == reflect.Slice {
 		for i := range r.Len() {
@@ -79,29 +78,30 @@ func (d *DB) SeedDynamoDBJSON(table string, r io.Reader) {
 // seedFrom loads what parse makes of the JSON values in r.
 func (d *DB) seedFrom(table string, r io.Reader, parse func(seeds []seed, raw []byte, line int) ([]seed, error)) {
 	d.t.Helper()
-	data, err := io.ReadAll(r)
-	if err != nil {
-		d.t.Fatalf("seeding table %q: %v", table, err)
-	}
 	var seeds []seed
-	err = eachValue(data, func(raw []byte, line int) (err error) {
-		seeds, err = parse(seeds, raw, line)
-		return err
-	})
+	data, err := io.ReadAll(r)
+	if err == nil {
+		err = eachValue(data, func(raw []byte, line int) (err error) {
+			seeds, err = parse(seeds, raw, line)
+			return err
+		})
+	}
+	if err == nil {
+		err = d.load(table, seeds)
+	}
 	if err != nil {
 		d.t.Fatalf("seeding table %q: %v", table, err)
 	}
-	d.load(table, seeds)
 }
 
-// load puts the items.
-func (d *DB) load(table string, seeds []seed) {
-	d.t.Helper()
+// load puts the items, or returns what kept it from doing so and where.
+func (d *DB) load(table string, seeds []seed) error {
 	for batch := range slices.Chunk(seeds, batchItems) {
 		if err := d.loadBatch(table, batch); err != nil {
-			d.t.Fatalf("seeding table %q: %v", table, d.culprit(table, batch, err))
+			return d.culprit(table, batch, err)
 		}
 	}
+	return nil
 }
 
 // loadBatch puts up to 25 items.
