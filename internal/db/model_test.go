@@ -19,6 +19,7 @@ import (
 
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
@@ -50,6 +51,12 @@ func openWith(t testing.TB, o Options) *DB {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openOn(t, engine, o)
+}
+
+// openOn opens a database on an engine, and closes both when the test ends.
+func openOn(t testing.TB, engine kv.Engine, o Options) *DB {
+	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
 	d, err := Open(engine, o)
 	if err != nil {
@@ -89,6 +96,14 @@ type model struct {
 	// clock is the database's, in Unix nanoseconds, and expires whether items expire by it; without a clock they do not.
 	clock   *atomic.Int64
 	expires bool
+	n       int // of transactions, for their tokens
+}
+
+// step is a write and what it shall do: turn old into new, or fail its condition.
+type step struct {
+	w        *Write
+	old, new item.Item
+	fails    bool
 }
 
 // key is a random key of few.
@@ -159,28 +174,47 @@ func (c updateChange) Apply(old item.Item) (item.Item, error) {
 }
 
 // put writes a random item, sometimes only where there is none.
-func (m *model) put() {
+func (m *model) put() step {
 	key := m.key()
 	it := key.With(m.attributes())
 	old := m.items[keyText(key)]
 	w := &Write{Table: m.table, Key: it, Change: Put{it}, KeepOld: true, KeepFailed: true}
 	if m.rnd.IntN(4) == 0 {
-		var err error
-		if w.Condition, err = m.d.Expressions().Condition(expr.KindCondition, "attribute_not_exists(pk)", &expr.Params{}); err != nil {
-			m.t.Fatal(err)
-		}
+		w.Condition = m.condition("attribute_not_exists(pk)")
 	}
-	m.write(w, old, it, w.Condition != nil && old.Exists())
+	return step{w, old, it, w.Condition != nil && old.Exists()}
+}
+
+// condition is a condition without names and values.
+func (m *model) condition(text string) *expr.Condition {
+	c, err := m.d.Expressions().Condition(expr.KindCondition, text, &expr.Params{})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return c
 }
 
 // delete removes a random item.
-func (m *model) delete() {
+func (m *model) delete() step {
 	key := m.key()
-	m.write(&Write{Table: m.table, Key: key, Change: Delete{}, KeepOld: true}, m.items[keyText(key)], item.Item{}, false)
+	return step{&Write{Table: m.table, Key: key, Change: Delete{}, KeepOld: true}, m.items[keyText(key)], item.Item{}, false}
+}
+
+// test tests a condition of a random item, in a transaction.
+func (m *model) test() step {
+	key := m.key()
+	old := m.items[keyText(key)]
+	w := &Write{Table: m.table, Key: key, KeepFailed: true}
+	if m.rnd.IntN(2) == 0 {
+		w.Condition = m.condition("attribute_exists(pk)")
+		return step{w, old, old, !old.Exists()}
+	}
+	w.Condition = m.condition("attribute_not_exists(a)")
+	return step{w, old, old, old.Get("a").Exists()}
 }
 
 // update sets, removes or adds to one attribute.
-func (m *model) update() {
+func (m *model) update() step {
 	key := m.key()
 	old := m.items[keyText(key)]
 	base := old
@@ -216,30 +250,86 @@ func (m *model) update() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.write(&Write{Table: m.table, Key: key, Change: updateChange{u, key}, KeepOld: true}, old, base.With([]item.Entry{change}), false)
+	w := &Write{Table: m.table, Key: key, Change: updateChange{u, key}, KeepOld: true}
+	return step{w, old, base.With([]item.Entry{change}), false}
 }
 
-// write runs w, which shall turn old into new, or fail its condition.
-func (m *model) write(w *Write, old, new item.Item, fails bool) {
+// write runs a step alone.
+func (m *model) write(s step) {
 	m.t.Helper()
-	out, err := m.d.Write(context.Background(), w)
+	out, err := m.d.Write(context.Background(), s.w)
+	if s.failed(m.t, err); err == nil {
+		m.done(s, out)
+	}
+}
+
+// failed checks the error of a step.
+func (s *step) failed(t *testing.T, err error) {
+	t.Helper()
 	var failed *ConditionFailed
 	switch {
-	case fails:
-		if !errors.As(err, &failed) || !item.SameAttributes(failed.Item, old) {
-			m.t.Fatalf("write of %s: %v, want a failed condition with the old item", keyText(w.Key), err)
+	case s.fails && (!errors.As(err, &failed) || !item.SameAttributes(failed.Item, s.old)):
+		t.Fatalf("write of %s: %v, want a failed condition with the old item", keyText(s.w.Key), err)
+	case !s.fails && err != nil:
+		t.Fatalf("write of %s: %v", keyText(s.w.Key), err)
+	}
+}
+
+// done checks what a step did, and does the same.
+func (m *model) done(s step, out Written) {
+	m.t.Helper()
+	if s.w.Change != nil && (!item.SameAttributes(out.Old, s.old) || !item.SameAttributes(out.New, s.new)) {
+		m.t.Fatalf("write of %s: old %s, new %s, want %s and %s", keyText(s.w.Key),
+			out.Old.AppendJSON(nil), out.New.AppendJSON(nil), s.old.AppendJSON(nil), s.new.AppendJSON(nil))
+	}
+	if s.new.Exists() {
+		m.items[keyText(s.w.Key)] = s.new.Clone()
+	} else {
+		delete(m.items, keyText(s.w.Key))
+	}
+}
+
+// transact runs some steps on distinct items as a transaction, half the time with a token: then once more, which does nothing.
+func (m *model) transact() {
+	m.n++
+	t, steps, cancels := &Transaction{}, []step(nil), false
+	for range 1 + m.rnd.IntN(8) {
+		s := []func() step{m.put, m.update, m.delete, m.test}[m.rnd.IntN(4)]()
+		if slices.ContainsFunc(steps, func(o step) bool { return keyText(o.w.Key) == keyText(s.w.Key) }) {
+			continue
+		}
+		steps, cancels = append(steps, s), cancels || s.fails
+		t.Actions = append(t.Actions, Action{Write: *s.w})
+	}
+	if m.rnd.IntN(2) == 0 {
+		t.Token = &Token{Operation: TokenTransactWriteItems, Value: fmt.Sprint(m.mine, m.n)}
+	}
+	out, err := m.d.Transact(context.Background(), t)
+	if cancels {
+		var canceled *Canceled
+		if !errors.As(err, &canceled) {
+			m.t.Fatalf("a transaction of %d actions: %v, want it cancelled", len(steps), err)
+		}
+		for i := range steps {
+			steps[i].failed(m.t, canceled.Reasons[i])
 		}
 		return
-	case err != nil:
-		m.t.Fatalf("write of %s: %v", keyText(w.Key), err)
-	case !item.SameAttributes(out.Old, old) || !item.SameAttributes(out.New, new):
-		m.t.Fatalf("write of %s: old %s, new %s, want %s and %s", keyText(w.Key),
-			out.Old.AppendJSON(nil), out.New.AppendJSON(nil), old.AppendJSON(nil), new.AppendJSON(nil))
 	}
-	if new.Exists() {
-		m.items[keyText(w.Key)] = new.Clone()
-	} else {
-		delete(m.items, keyText(w.Key))
+	if err != nil || out.Replayed {
+		m.t.Fatalf("a transaction of %d actions: %v, replayed %v", len(steps), err, out.Replayed)
+	}
+	for i, s := range steps {
+		m.done(s, out.Written[i])
+	}
+	if t.Token != nil {
+		if out, err = m.d.Transact(context.Background(), t); err != nil || !out.Replayed {
+			m.t.Fatalf("a transaction that was there before: %v, replayed %v", err, out.Replayed)
+		}
+		for i, s := range steps {
+			if want := max(s.old.Size(), s.new.Size()); out.Images[i] != want {
+				m.t.Fatalf("image %d of a replay has %d bytes, want %d", i, out.Images[i], want)
+			}
+		}
 	}
 }
 
@@ -449,12 +539,14 @@ func (m *model) run(n int) {
 		switch p := m.rnd.IntN(100); {
 		case p < 1 && m.clock != nil:
 			m.expire()
-		case p < 30:
-			m.put()
-		case p < 55:
-			m.update()
-		case p < 65:
-			m.delete()
+		case p < 25:
+			m.write(m.put())
+		case p < 48:
+			m.write(m.update())
+		case p < 57:
+			m.write(m.delete())
+		case p < 67:
+			m.transact()
 		case p < 80:
 			m.get()
 		default:
