@@ -286,27 +286,19 @@ func TestTokens(t *testing.T) {
 	want("another request", 7, 1, false, ErrTokenMismatch)
 	s.reopen()
 	s.clock.Add(int64(tokenLife - time.Millisecond))
-	s.sweep()
+	s.sweep(n)
 	want("after a restart", 7, 0, true, nil)
 	s.clock.Add(int64(time.Millisecond))
 	want("after its time, not swept yet", 7, 1, false, nil)
-	s.sweep()
+	s.sweep(n)
 	want("used again, after a sweep", 7, 1, true, nil)
 	if got := s.tokenRows(); got != 2 {
 		t.Errorf("%d rows of tokens are left, want those of one", got)
 	}
 	s.clock.Add(int64(tokenLife))
-	s.sweep()
+	s.sweep(n)
 	if got := s.tokenRows(); got != 0 {
 		t.Errorf("%d rows of tokens are left, want none", got)
-	}
-}
-
-// sweep runs a sweep.
-func (s *store) sweep() {
-	s.t.Helper()
-	if err := s.d.Sweep(context.Background()); err != nil {
-		s.t.Fatal(err)
 	}
 }
 
