@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/db"
@@ -40,7 +41,7 @@ func checkTags(ts []tag) error {
 		if err := checkTagKey(t.key); err != nil {
 			return err
 		}
-		if !t.value.Set || utf8.RuneCountInString(t.value.V) > maxTagValue {
+		if !t.value.Set || !isTagText(t.value.V, 0, maxTagValue) {
 			return validation("The Tag Value provided is invalid, Value: " + orNull(t.value))
 		}
 		if len(t.key.V) >= 4 && strings.EqualFold(t.key.V[:4], "aws:") {
@@ -56,12 +57,24 @@ func checkTags(ts []tag) error {
 	return nil
 }
 
-// checkTagKey checks the length of a key.
+// checkTagKey checks the length and the characters of a key.
 func checkTagKey(key optString) error {
-	if n := utf8.RuneCountInString(key.V); n < 1 || n > maxTagKey {
+	if !isTagText(key.V, 1, maxTagKey) {
 		return validation("The Tag Key provided is invalid, Key: " + orNull(key))
 	}
 	return nil
+}
+
+// isTagText tells whether s has min to max characters, and only those that tags can have: letters, numbers, blanks and some
+// signs (Developer Guide, Tagging restrictions; the @ is what AWS's other services, and users, have besides).
+func isTagText(s string, min, max int) bool {
+	for _, c := range s {
+		if !unicode.In(c, unicode.L, unicode.N, unicode.Z) && !strings.ContainsRune("+-=._:/@", c) {
+			return false
+		}
+	}
+	n := utf8.RuneCountInString(s)
+	return n >= min && n <= max
 }
 
 // mergeTags puts checked tags over those there are, sorted by key. Nothing of them is taken if they are too many.
