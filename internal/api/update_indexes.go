@@ -184,7 +184,10 @@ func (r *updateTableRequest) updateIndex(d *db.Descriptor, u *indexSpec, region 
 	if err := u.onDemand.checkOnDemand(of, region, false); err != nil {
 		return err
 	}
-	x.OnDemand = cleared(u.onDemand.merge(x.OnDemand))
+	if !u.onDemand.empty() {
+		x.OnDemand = cleared(u.onDemand.merge(x.OnDemand))
+		x.MarkUpdating()
+	}
 	if u.warm.empty() {
 		return nil
 	}
@@ -214,6 +217,7 @@ func (r *updateTableRequest) provisionIndex(x *db.Index, u *indexSpec, region st
 	}
 	warm := warmOf(provisioned, x.Throughput, x.Warm)
 	x.Warm = &warm
+	x.MarkUpdating()
 	return provision(&x.Throughput, u.throughput, now)
 }
 

@@ -281,6 +281,8 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 			}
 		case x.Dropping:
 			x.State = StateDeleteOnly
+		case x.Updating && x.BusyUntil.IsZero():
+			x.BusyUntil = now.Add(d.delay)
 		}
 	}
 	if busy && d.delay > 0 {

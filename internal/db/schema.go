@@ -132,11 +132,15 @@ type Index struct {
 	State      State
 	Dropping   bool // on its way out: StateDeleteOnly, rows being removed
 	Created    time.Time
-	BusyUntil  time.Time // until then it is CREATING, with its table, however far it is
+	BusyUntil  time.Time // until then it is CREATING, with its table, however far it is, or with Updating UPDATING
+	Updating   bool      // its throughput was changed last
 	Throughput Throughput
 	OnDemand   *OnDemand
 	Warm       *Warm
 }
+
+// MarkUpdating makes the index UPDATING, from the Alter by which it is called, for as long as --table-delay says.
+func (x *Index) MarkUpdating() { x.Updating, x.BusyUntil = true, time.Time{} }
 
 // clone returns a deep copy of d.
 func (d *Descriptor) clone() *Descriptor {

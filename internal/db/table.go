@@ -117,6 +117,8 @@ func (t *Table) IndexStatus(x *Index, now time.Time) (status string, backfilling
 	switch {
 	case x.Dropping:
 		return "DELETING", false
+	case now.Before(x.BusyUntil) && x.Updating:
+		return "UPDATING", false
 	case now.Before(x.BusyUntil):
 		return "CREATING", false
 	case x.State == StateWriteOnly:
