@@ -8,7 +8,7 @@ import (
 
 // Sweep does what is due by the database's clock: it deletes the items that have expired, trims streams, forgets the tokens
 // of old transactions, and sees to the end of deleted tables whose time in DELETING is over. When it returns, all of that is
-// done. Sweeps run one at a time.
+// done, but for the rows of deleted tables, which go in the background. Sweeps run one at a time.
 func (d *DB) Sweep(ctx context.Context) error {
 	d.sweeping.Lock()
 	defer d.sweeping.Unlock()
@@ -18,10 +18,10 @@ func (d *DB) Sweep(ctx context.Context) error {
 	return errors.Join(d.expire(ctx), d.trimLogs(ctx), d.forgetTokens(ctx))
 }
 
-// Settle waits until the indexes of all tables, those by expiry too, are as they shall be: what is due in a table whose index by
-// expiry is still being built, Sweep cannot see.
+// Settle waits until the indexes of all tables, those by expiry too, are as they shall be, or nobody works on them any more:
+// what is due in a table whose index by expiry is still being built, Sweep cannot see.
 func (d *DB) Settle(ctx context.Context) error {
-	for !d.settled() {
+	for !d.settled() && d.works() {
 		if err := errors.Join(ctx.Err(), d.ctx.Err()); err != nil {
 			return err
 		}
@@ -38,6 +38,15 @@ func (d *DB) settled() bool {
 		}
 	}
 	return true
+}
+
+// works tells whether a background job runs.
+func (d *DB) works() (some bool) {
+	d.working.Range(func(_, _ any) bool {
+		some = true
+		return false
+	})
+	return some
 }
 
 // sweepEvery runs Sweep until the database is closed.
