@@ -28,6 +28,9 @@ type position struct {
 	after item.Item // the page begins behind the row with this key, at the value's beginning if it is missing
 }
 
+// tokenEncoding is strict, so that no two texts are one token.
+var tokenEncoding = base64.RawURLEncoding.Strict()
+
 // The errors of tokens.
 var (
 	errNextToken      = validation("Invalid NextToken")
@@ -41,7 +44,7 @@ func nextToken(fingerprint [tokenFingerprintLen]byte, p position) string {
 	if p.after.Exists() {
 		b = p.after.AppendStored(b, 0)
 	}
-	return base64.RawURLEncoding.EncodeToString(append(b, tokenChecksum(b)...))
+	return tokenEncoding.EncodeToString(append(b, tokenChecksum(b)...))
 }
 
 // tokenChecksum is the checksum of the bytes before it.
@@ -52,7 +55,7 @@ func tokenChecksum(b []byte) []byte {
 
 // parseNextToken returns the position in a token, whose key is not checked against any schema.
 func parseNextToken(token string, fingerprint [tokenFingerprintLen]byte) (position, error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	b, err := tokenEncoding.DecodeString(token)
 	if err != nil || len(b) < 1+tokenFingerprintLen+tokenChecksumLen || b[0] != tokenVersion {
 		return position{}, errNextToken
 	}
