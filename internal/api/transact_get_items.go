@@ -195,7 +195,9 @@ func (r *transactGetRequest) open(c *call) (keys []db.ItemKey, err error) {
 	}
 	reasons := make([]error, len(r.gets))
 	for i, g := range r.gets {
-		reasons[i] = checkKey(g.of, g.key.V)
+		if reasons[i] = checkKey(g.of, g.key.V); reasons[i] == nil {
+			reasons[i] = checkNested(g.of, g.projector.Nested())
+		}
 		keys = append(keys, db.ItemKey{Table: g.of, Key: g.key.V})
 	}
 	return keys, canceledBy(reasons)

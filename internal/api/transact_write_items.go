@@ -379,6 +379,9 @@ func (a *transactAction) checkKeys() error {
 		u.table = t
 		a.write.Err = checkTargets(t, u.update)
 	}
+	if a.write.Err == nil {
+		a.write.Err = checkNested(t, a.write.Condition.Nested())
+	}
 	return nil
 }
 
