@@ -107,7 +107,7 @@ func TestPutItemParameters(t *testing.T) {
 	table := simple(t)
 	it := attrs{"a": s("1")}
 	yes := new("attribute_exists(a)")
-	deep := nested(33)
+	deep := nested(32)
 	for name, c := range map[string]struct {
 		in      dynamodb.PutItemInput
 		message string

@@ -47,7 +47,7 @@ func TestEmpty(t *testing.T) {
 // TestErrorTypes holds what callers tell errors apart by.
 func TestErrorTypes(t *testing.T) {
 	cache := NewCache(1 << 20)
-	p := &Params{Values: []Value{{":n", item.Int(1)}, {":big", number(t, "9E125")}, {":deep", nested(31)}}}
+	p := &Params{Values: []Value{{":n", item.Int(1)}, {":big", number(t, "9E125")}, {":deep", nested(30)}}}
 	var refused *Error
 	if _, err := cache.Update("SET a = ", p); !errors.As(err, &refused) {
 		t.Errorf("a syntax error is a %T", err)
@@ -69,12 +69,12 @@ func TestErrorTypes(t *testing.T) {
 	if err := apply("SET a = big + :big"); !errors.As(err, &fault) || fault.Kind != item.FaultNumber {
 		t.Errorf("an overflow is a %T: %v", err, err)
 	}
-	// m is the first level, m.k the second, so that a value of 30 fits below it and one of 31 does not.
+	// m is the first level, m.k the second, so that a value of 30 fits below the first and not below the second.
 	if err := apply("SET m.k = :deep"); err != nil {
-		t.Errorf("32 levels: %v", err)
+		t.Errorf("31 levels: %v", err)
 	}
 	if err := apply("SET m.k.k = :deep"); !errors.As(err, &fault) || fault.Kind != item.FaultNesting {
-		t.Errorf("33 levels: a %T: %v", err, err)
+		t.Errorf("32 levels: a %T: %v", err, err)
 	}
 }
 

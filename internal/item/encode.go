@@ -38,7 +38,9 @@ const (
 	flagOrigin   = 1 << 1
 	knownFlags   = flagStamp | flagOrigin
 	maxNameBytes = 65535
-	maxLevels    = 32 // of lists and maps within each other
+	// maxLevels is how many lists and maps can be within each other: DynamoDB's 32 levels have the attribute's scalar, or the item
+	// around it, as one. (Answers of the service: issue 110 of nubo-db/dynoxide.)
+	maxLevels = 31
 )
 
 // errTruncated says that a row ends, or overflows a number, within its header.
