@@ -35,8 +35,15 @@ type testService struct {
 // newService returns a service of an empty database at 2026-01-02 03:04:05 UTC. It is closed when the test ends.
 func newService(t testing.TB) *testService {
 	t.Helper()
+	return newServiceWith(t, pebblekv.Options{})
+}
+
+// newServiceWith is newService with options of the engine, which is in memory and has the test's clock.
+func newServiceWith(t testing.TB, o pebblekv.Options) *testService {
+	t.Helper()
 	s := &testService{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true, Clock: s.clock})
+	o.InMemory, o.Clock = true, s.clock
+	engine, err := pebblekv.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

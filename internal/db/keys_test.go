@@ -85,6 +85,9 @@ func TestKeysGolden(t *testing.T) {
 	line("catalog name", nameKey(DefaultNamespace, "orders"))
 	line("descriptor", descriptorKey(7))
 	line("backfill", backfillKey(7, 16))
+	token := (&Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "a-token"}).appendKey(nil)
+	line("token", token)
+	line("expiry of a token", appendTokenExpiryKey(nil, token, 1_700_000_000_000))
 	want, err := os.ReadFile("testdata/keys.golden")
 	if err != nil || string(want) != got.String() {
 		if os.Getenv("REWRITE") != "" {
