@@ -32,8 +32,8 @@ type checker struct {
 	progress func(int64)
 }
 
-// Check verifies the whole database: the catalog, every row's form, every index row against its item and back, counters
-// against a recount, orphans. It wants a database at rest: writes or schema changes meanwhile look like problems.
+// Check verifies the whole database: the catalog, streams and tables against each other, every row's form, every index row
+// against its item and back, counters against a recount, orphans. It wants a database at rest: writes or schema changes meanwhile look like problems.
 // progress, if not nil, is told the rows seen so far now and then. The error is that of reading; what is wrong with the
 // data is in the problems, of which at most 1000 are listed.
 func (d *DB) Check(ctx context.Context, progress func(rows int64)) ([]Problem, error) {
@@ -41,6 +41,9 @@ func (d *DB) Check(ctx context.Context, progress func(rows int64)) ([]Problem, e
 	err := d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		c.r = r
 		if err := c.catalog(); err != nil {
+			return err
+		}
+		if err := c.logs(); err != nil {
 			return err
 		}
 		prefix := []byte{spaceRows}
@@ -99,6 +102,32 @@ func (c *checker) catalog() error {
 		}
 	}
 	return nil
+}
+
+// logs checks that a stream either is the one that its table writes, or has ended, and that no table writes another.
+func (c *checker) logs() error {
+	written := map[uint64]bool{}
+	err := c.r.Scan(catalogRange(catalogLog), false, func(key, value []byte) (bool, error) {
+		l, err := parseLog(key, value)
+		if err != nil || string(logKey(l.ID)) != string(key) {
+			c.problems = append(c.problems, Problem{"", fmt.Sprintf("stream row %x: another stream's, or %v", key, err)})
+			return true, nil
+		}
+		if !l.Ended.IsZero() {
+			return true, nil
+		}
+		written[l.ID] = true
+		if t := c.tables[l.TableID]; t == nil || t.StreamLog != l.ID {
+			c.note(l.TableID, "stream %s has not ended, and the table does not write it", l.Label)
+		}
+		return true, nil
+	})
+	for id, t := range c.tables {
+		if t.StreamLog != 0 && !written[t.StreamLog] {
+			c.note(id, "the table writes stream %s, which has ended, or is not there", t.StreamLabel)
+		}
+	}
+	return err
 }
 
 // row checks one row of any section.

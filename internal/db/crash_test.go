@@ -206,11 +206,16 @@ func crashClones(t *testing.T, clones int, synced bool) (lost []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := d.Create(t.Context(), modelDescriptor())
+	table, err := d.Create(t.Context(), streamedDescriptor())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The table itself is not what is tested: it must outlive the crash even where commits are not synced.
+	churned := modelDescriptor()
+	churned.Name = "churned"
+	if _, err := d.Create(t.Context(), churned); err != nil {
+		t.Fatal(err)
+	}
+	// The tables themselves are not what is tested: they must outlive the crash even where commits are not synced.
 	if err := errors.Join(d.Close(), engine.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -231,17 +236,18 @@ func crashClones(t *testing.T, clones int, synced bool) (lost []string) {
 	}
 	all.Go(func() { churnIndexes(t, d, done) })
 	all.Go(func() { churnExpiry(t, d, done) })
+	all.Go(func() { churnStreams(t, d, done) })
 	rnd := rand.New(rand.NewPCG(s, 99))
-	for range clones {
+	for n := range clones {
 		before := make([][]bounds, len(writers))
 		for i, w := range writers {
 			before[i] = w.snapshot()
 		}
 		clone := fs.CrashClone(vfs.CrashCloneCfg{})
-		lost = append(lost, checkClone(t, clone, writers, before)...)
+		lost = append(lost, checkClone(t, clone, writers, before, n%20 == 0)...)
 		if synced && rnd.IntN(4) == 0 { // also one that kept some of what was not synced
 			clone = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rnd})
-			lost = append(lost, checkClone(t, clone, writers, before)...)
+			lost = append(lost, checkClone(t, clone, writers, before, n%20 == 0)...)
 		}
 	}
 	close(done)
@@ -252,8 +258,8 @@ func crashClones(t *testing.T, clones int, synced bool) (lost []string) {
 	return lost
 }
 
-// checkClone opens a crash clone, looks for every item, and runs Check.
-func checkClone(t *testing.T, clone *vfs.MemFS, writers []*crashWriter, before [][]bounds) (lost []string) {
+// checkClone opens a crash clone, looks for every item, runs Check, and, if stream says so, holds the stream against the table.
+func checkClone(t *testing.T, clone *vfs.MemFS, writers []*crashWriter, before [][]bounds, stream bool) (lost []string) {
 	t.Helper()
 	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: clone})
 	if err != nil {
@@ -271,6 +277,9 @@ func checkClone(t *testing.T, clone *vfs.MemFS, writers []*crashWriter, before [
 		lost = append(lost, l...)
 	}
 	check(t, d)
+	if stream {
+		checkStream(t, d)
+	}
 	if err := errors.Join(d.Close(), engine.Close()); err != nil {
 		t.Fatal(err)
 	}

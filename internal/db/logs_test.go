@@ -1,8 +1,18 @@
 package db
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
 )
 
 // TestNextLabel: labels grow even when the clock does not.
@@ -18,4 +28,375 @@ func TestNextLabel(t *testing.T) {
 			t.Errorf("nextLabel(%q) = %s, want %s", c.latest, got, c.want)
 		}
 	}
+}
+
+// TestShardsFor: as many shards as the table has partitions.
+func TestShardsFor(t *testing.T) {
+	for _, c := range []struct {
+		billing     string
+		read, write int64
+		want        int
+	}{
+		{"PAY_PER_REQUEST", 0, 0, 4},
+		{"PROVISIONED", 1, 1, 1}, {"PROVISIONED", 3000, 0, 1}, {"PROVISIONED", 0, 1000, 1}, {"PROVISIONED", 1500, 500, 1},
+		{"PROVISIONED", 1500, 501, 2}, {"PROVISIONED", 40000, 40000, 54}, {"PROVISIONED", 40000, 1 << 40, 64},
+	} {
+		if got := shardsFor(&Descriptor{Billing: c.billing, Throughput: Throughput{Read: c.read, Write: c.write}}); got != c.want {
+			t.Errorf("shardsFor(%s, %d, %d) = %d, want %d", c.billing, c.read, c.write, got, c.want)
+		}
+	}
+}
+
+// TestShardIDs: the ids of a log's shards differ, and have the form that the service model wants.
+func TestShardIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for id := range uint64(200) {
+		l := &Log{ID: id<<32 | id%3, Created: time.UnixMilli(1_700_000_000_000), Shards: maxShards}
+		ids := map[string]bool{}
+		for _, s := range l.ShardsAt(time.Now()) {
+			if len(s.ID) != len("shardId-00000001414576573621-f55eea83") || ids[s.ID] {
+				t.Fatalf("log %x has shard %s, or twice", id, s.ID)
+			}
+			ids[s.ID], seen[s.ID] = true, true
+		}
+	}
+	if len(seen) < 200*maxShards-10 { // two logs may meet once in a while
+		t.Errorf("%d shards have %d ids", 200*maxShards, len(seen))
+	}
+}
+
+// streamedDescriptor is the model's table with a stream.
+func streamedDescriptor() *Descriptor {
+	desc := modelDescriptor()
+	desc.StreamViewType = "NEW_AND_OLD_IMAGES"
+	return desc
+}
+
+// setStream switches the stream of the model's table on or off.
+func setStream(view string) func(*Descriptor) error {
+	return func(desc *Descriptor) error {
+		desc.StreamViewType = view
+		return nil
+	}
+}
+
+// records reads all of a log and wants the changes of each item to follow one another: it returns the items that they add up
+// to, by key, and how many there are. The items that it begins with are not known: whatever the first change says.
+func records(t *testing.T, d *DB, l *Log) (items map[string]item.Item, n int) {
+	t.Helper()
+	items = map[string]item.Item{}
+	for shard := range uint32(l.Shards) {
+		var after Position
+		for {
+			before := n
+			last, ended, err := d.ReadStream(context.Background(), l, shard, after, 50, func(r *StreamRecord) bool {
+				n++
+				if was, ok := items[keyText(r.Keys)]; ok && !item.SameAttributes(was, r.Old) {
+					t.Errorf("%s of %s begins with %s, after %s", r.Name, r.Keys.AppendJSON(nil), r.Old.AppendJSON(nil), was.AppendJSON(nil))
+				}
+				items[keyText(r.Keys)] = r.New
+				return true
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after = last; n == before || ended {
+				break
+			}
+		}
+	}
+	return items, n
+}
+
+// checkStream wants the stream of the model's table to add up to the items that the table has.
+func checkStream(t *testing.T, d *DB) {
+	t.Helper()
+	table := d.Lookup(DefaultNamespace, "model")
+	items, _ := records(t, d, d.StreamByID(table.StreamLog))
+	for read := (Read{Table: table, Consistent: true}); ; {
+		page, err := d.Read(context.Background(), &read, func(it item.Item) (bool, error) {
+			if got := items[keyText(it)]; !item.SameAttributes(got, it) {
+				t.Errorf("the stream makes %s, and the table has %s", got.AppendJSON(nil), it.AppendJSON(nil))
+			}
+			delete(items, keyText(it))
+			return true, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read.After = page.Last; !page.Last.Exists() {
+			break
+		}
+	}
+	for _, it := range items {
+		if it.Exists() {
+			t.Errorf("the stream makes %s, and the table has no such item", it.AppendJSON(nil))
+		}
+	}
+}
+
+// churnStreams switches the stream of another table on and off over and over.
+func churnStreams(t *testing.T, d *DB, done chan struct{}) {
+	for view := "NEW_IMAGE"; ; {
+		select {
+		case <-done:
+			return
+		case <-time.After(20 * time.Millisecond): // each turn leaves more to replay in a crash clone's log
+		}
+		if _, _, err := d.Alter(context.Background(), DefaultNamespace, "churned", false, setStream(view)); err != nil {
+			t.Error(err)
+			return
+		}
+		if view == "" {
+			view = "NEW_IMAGE"
+		} else {
+			view = ""
+		}
+	}
+}
+
+// closed waits until a log is closed.
+func (s *store) closed(id uint64) *Log {
+	s.t.Helper()
+	for range 1000 {
+		if l := s.d.StreamByID(id); l == nil || l.Ends != nil {
+			return l
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.t.Fatalf("log %x is not closed", id)
+	return nil
+}
+
+// TestLogLife follows a log from its beginning to its end, through restarts: one before the job that closes it has begun.
+func TestLogLife(t *testing.T) {
+	s := newStore(t, 0)
+	table, err := s.d.Create(t.Context(), streamedDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := table.StreamLog
+	if id != uint64(table.ID)<<32|1 || table.shards != 4 {
+		t.Errorf("the first log of table %d is %x, with %d shards", table.ID, id, table.shards)
+	}
+	fill(t, s.d, table, 100)
+	s.reopen()
+	if l := s.d.StreamByID(id); l.Status(s.now()) != "ENABLED" || l.Ends != nil || s.table().shards != 4 {
+		t.Errorf("after a restart the log is %s", l.Status(s.now()))
+	}
+	fill(t, s.d, s.table(), 110) // 100 of these change nothing
+	s.d.stop()                   // no job begins any more
+	if _, _, err := s.d.alter(t.Context(), DefaultNamespace, "model", true, setStream("")); err != nil {
+		t.Fatal(err)
+	}
+	if l := s.d.StreamByID(id); l.Status(s.now()) != "DISABLING" || l.Ends != nil {
+		t.Errorf("the log that has ended is %s", l.Status(s.now()))
+	}
+	s.reopen()
+	l := s.closed(id)
+	if l.Status(s.now()) != "DISABLED" {
+		t.Errorf("the closed log is %s", l.Status(s.now()))
+	}
+	fill(t, s.d, s.table(), 130) // nobody hears of these
+	if _, n := records(t, s.d, l); n != 110 {
+		t.Errorf("the log has %d records, want 110", n)
+	}
+	check(t, s.d)
+	for _, shard := range l.ShardsAt(s.now()) {
+		if end, err := s.d.LastPosition(t.Context(), l, shard.Number); end != shard.End || !shard.Closed || err != nil {
+			t.Errorf("shard %s ends at %x, and its last record is at %x (%v)", shard.ID, shard.End, end, err)
+		}
+	}
+	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Add(int64(Retention) - 1)
+	if err := s.d.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.reopen()
+	if _, n := records(t, s.d, s.d.StreamByID(id)); n != 110 {
+		t.Errorf("on its last day the log of the deleted table has %d records, want 110", n)
+	}
+	s.clock.Add(1)
+	if err := s.d.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.reopen()
+	if got := s.d.catalog.Load().logs; len(got) != 0 {
+		t.Errorf("%d logs are left in the catalog", len(got))
+	}
+	for shard := range uint32(4) {
+		if rs, end, err := s.engine.ReadLog(t.Context(), id, shard, Position{}, 10, 1000); len(rs) > 0 || end != (Position{}) || err != nil {
+			t.Errorf("%d records of the log that is gone are left, its end is %x (%v)", len(rs), end, err)
+		}
+	}
+}
+
+// TestTableWithoutLog opens a database whose table has a stream from a time when streams had no logs: it gets one.
+func TestTableWithoutLog(t *testing.T) {
+	s := newStore(t, 0)
+	table, err := s.d.Create(t.Context(), streamedDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := table.clone()
+	old.StreamLog, old.NextLog = 0, 0
+	b, err := json.Marshal(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock := [][]byte{descriptorKey(old.ID), logKey(table.StreamLog)}
+	err = s.engine.Update(t.Context(), kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
+		tx.Set(lock[0], b)
+		tx.Delete(lock[1])
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.reopen()
+	settle(t, s.d)
+	l := s.d.StreamByID(s.table().StreamLog)
+	if l == nil || l.Label <= old.StreamLabel || s.table().StreamLabel != l.Label {
+		t.Fatalf("the log is %+v, after a stream labelled %s", l, old.StreamLabel)
+	}
+	fill(t, s.d, s.table(), 20)
+	if _, n := records(t, s.d, l); n != 20 {
+		t.Errorf("the log has %d records, want 20", n)
+	}
+	check(t, s.d)
+}
+
+// TestStreamsAmongWriters switches the stream on and off while items are written. Each stream has, from its first record of an
+// item on, every change of it, and none that came after its end.
+func TestStreamsAmongWriters(t *testing.T) {
+	s := newStore(t, 0)
+	table, err := s.d.Create(t.Context(), modelDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := seed(t)
+	done := make(chan struct{})
+	var writing sync.WaitGroup
+	for w := range 4 {
+		rnd := rand.New(rand.NewPCG(seed, uint64(w)))
+		writing.Go(func() { scribble(t, s.d, table, rnd, done) })
+	}
+	ids := map[uint64]bool{}
+	for range 30 {
+		_, on, err := s.d.Alter(t.Context(), DefaultNamespace, "model", false, setStream("NEW_AND_OLD_IMAGES"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[on.StreamLog] = true
+		time.Sleep(5 * time.Millisecond)
+		if _, _, err = s.d.Alter(t.Context(), DefaultNamespace, "model", false, setStream("")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(done)
+	writing.Wait()
+	total := 0
+	for id := range ids {
+		l := s.closed(id)
+		_, n := records(t, s.d, l)
+		total += n
+		for shard := range uint32(l.Shards) {
+			if end, err := s.d.LastPosition(t.Context(), l, shard); end != l.Ends[shard] || err != nil {
+				t.Errorf("a record at %x came after the end at %x (%v)", end, l.Ends[shard], err)
+			}
+		}
+	}
+	if len(ids) != 30 || total == 0 {
+		t.Errorf("%d streams have %d records", len(ids), total)
+	}
+	check(t, s.d)
+}
+
+// scribble writes and deletes a few items until done is closed, singly and several at once.
+func scribble(t *testing.T, d *DB, table *Table, rnd *rand.Rand, done chan struct{}) {
+	for n := int64(0); ; n++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		var writes []Write
+		for i := range 1 + rnd.IntN(3) {
+			it := item.New([]item.Entry{
+				attr("pk", item.String(fmt.Sprint("p", rnd.IntN(10)))), attr("sk", item.Int(int64(i))), attr("n", item.Int(n)), attr("x", item.Int(rnd.Int64())),
+			})
+			w := Write{Table: table, Key: it, Change: Put{it}}
+			if rnd.IntN(5) == 0 {
+				w.Change = Delete{}
+			}
+			writes = append(writes, w)
+		}
+		if _, errs := d.WriteEach(context.Background(), writes); errors.Join(errs...) != nil {
+			t.Error(errs)
+			return
+		}
+	}
+}
+
+// TestCheckFindsStreamDamage plants each kind of damage to streams and wants Check to name it.
+func TestCheckFindsStreamDamage(t *testing.T) {
+	for what, damage := range map[string]func(tx kv.Txn, l *Log) error{
+		"which has ended, or is not there": func(tx kv.Txn, l *Log) error { tx.Delete(logKey(l.ID)); return nil },
+		"stream row":                       func(tx kv.Txn, l *Log) error { tx.Set(logKey(l.ID), []byte("damaged")); return nil },
+		"another stream's": func(tx kv.Txn, l *Log) error {
+			b, err := json.Marshal(l)
+			tx.Set(logKey(l.ID+1), b)
+			return err
+		},
+		"the table does not write it": func(tx kv.Txn, l *Log) error {
+			other := *l
+			other.ID++
+			return setLog(tx, &other)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d := open(t)
+			table, err := d.Create(t.Context(), streamedDescriptor())
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, d)
+			l := d.StreamByID(table.StreamLog)
+			lock := [][]byte{logKey(l.ID), logKey(l.ID + 1)}
+			if err := d.kv.Update(t.Context(), kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error { return damage(tx, l) }); err != nil {
+				t.Fatal(err)
+			}
+			problems, err := d.Check(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(fmt.Sprint(problems), what) {
+				t.Errorf("Check found %v, want a problem with %q", problems, what)
+			}
+		})
+	}
+}
+
+// TestNewerRecords: what a newer version has written is an error, not a guess.
+func TestNewerRecords(t *testing.T) {
+	if _, err := parseRecord(kv.Record{Data: []byte{recordFormat + 1, 0, 0, 0, 0}}); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("a record of the next format: %v", err)
+	}
+	if _, err := parseLog(nil, []byte(`{"Format":2}`)); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("a log of the next format: %v", err)
+	}
+}
+
+// FuzzStreamRecord: no bytes make the parser panic, and what it takes can be shown.
+func FuzzStreamRecord(f *testing.F) {
+	r := appendImage([]byte{recordFormat, recordHasNew}, item.New([]item.Entry{attr("pk", item.String("p"))}))
+	f.Add(append(appendImage(r, item.New([]item.Entry{attr("pk", item.String("p")), attr("n", item.Int(1))})), 0))
+	f.Add([]byte{recordFormat, recordHadOld, 0, 0, 0})
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		if r, err := parseRecord(kv.Record{Data: b}); err == nil {
+			_ = r.New.AppendJSON(r.Old.AppendJSON(r.Keys.AppendJSON(nil)))
+		}
+	})
 }
