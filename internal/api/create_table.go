@@ -188,7 +188,7 @@ func (r *createTableRequest) checkGlobalTable() error {
 func (r *createTableRequest) checkBilling(region string) error {
 	switch {
 	case r.mode() == payPerRequest && r.throughput.Set:
-		return validation(invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+		return errUnitsOnDemand
 	case r.mode() == provisioned && !r.throughput.Set:
 		return validation(invalid + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
 	}

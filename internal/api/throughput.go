@@ -7,6 +7,9 @@ import (
 	"github.com/partita-db/partita/internal/db"
 )
 
+// errUnitsOnDemand: units for a table on demand.
+var errUnitsOnDemand = validation(invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+
 // The billing modes.
 const (
 	provisioned   = "PROVISIONED"

@@ -191,7 +191,7 @@ func (r *updateTableRequest) checkBilling() error {
 	case r.billing.V == provisioned && !r.throughput.Set:
 		return validation(invalid + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
 	case r.billing.V == payPerRequest && r.throughput.Set:
-		return validation(invalid + "ProvisionedThroughput cannot be specified when BillingMode is PAY_PER_REQUEST")
+		return errUnitsOnDemand
 	}
 	return r.throughput.checkBounds("")
 }
@@ -312,7 +312,7 @@ func (r *updateTableRequest) apply(d *db.Descriptor, region string, now time.Tim
 func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now time.Time) error {
 	mode := r.mode(d)
 	if r.throughput.Set && mode == payPerRequest {
-		return validation(invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+		return errUnitsOnDemand
 	}
 	if err := r.throughput.checkQuota("", region); err != nil {
 		return err
