@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/partita-db/partita/internal/item"
@@ -169,6 +170,28 @@ func TestStatementEncodedBound(t *testing.T) {
 	if n := strings.Count(answer, `"TableName":"T"`); n != 2 || !strings.HasSuffix(answer, `{"Error":{"Code":"ThrottlingError","Message":"`+errBatchFull.Message+`"}}]}`) {
 		t.Errorf("%d items answered, then …%s", n, answer[max(0, len(answer)-200):])
 	}
+}
+
+// TestStatementsShared runs one text in many requests at once, each with parameters of its own: what is parsed is shared, what is
+// bound is not.
+func TestStatementsShared(t *testing.T) {
+	s := newService(t)
+	s.create(t, "T", "a:S b:N")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			key := fmt.Sprintf(`{"S":"%d"}`, i)
+			s.must(t, "ExecuteStatement", `{"Statement":"INSERT INTO T VALUE {'a': ?, 'b': 1, 'n': 0, 'l': [?]}","Parameters":[`+key+`,`+key+`]}`)
+			for n := range 50 {
+				s.must(t, "ExecuteStatement", fmt.Sprintf(`{"Statement":"UPDATE T SET n = n + ? WHERE a = ? AND b = 1 AND n = ?","Parameters":[{"N":"1"},%s,{"N":"%d"}]}`, key, n))
+				got := s.must(t, "ExecuteStatement", `{"Statement":"SELECT n, l[0] FROM T WHERE a = ? AND n > ?","Parameters":[`+key+`,{"N":"0"}]}`)
+				if want := fmt.Sprintf(`{"Items":[{"n":{"N":"%d"},"l[0]":%s}]}`, n+1, key); got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestNextTokenDamage holds that a token which is changed or cut is refused, and so is one that does not fit the table.
