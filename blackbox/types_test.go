@@ -138,16 +138,19 @@ func TestNames(t *testing.T) {
 		ExpressionAttributeNames: map[string]string{"#1": " ", "#2": "a.b[0]", "#3": "\x00\"\n", "#4": long}}))(t)
 	same(t, "names", strings.ReplaceAll(show(out.Item), long, "long"), "{\x00\"\n: 3,  : 1, a.b[0]: 2, long: {long: 4}}")
 
-	const empty, tooLong = oneOrMore + "Empty attribute name", oneOrMore + "Attribute name is too large, must be less than 65536 bytes"
-	for name, message := range map[string]string{"": empty, long + "y": tooLong} {
-		invalid(t, tryPut(table, attrs{"a": s("1"), name: n("1")}), message)
-		invalid(t, tryPut(table, attrs{"a": s("1"), "m": m(attrs{name: n("1")})}), message)
+	const tooLong = "1 validation error detected: Attribute name is too large, must be less than 65536 bytes"
+	for name, messages := range map[string]struct{ item, placeholder string }{
+		"":         {oneOrMore + "Empty attribute name", "ExpressionAttributeNames contains invalid value: Empty attribute name for key #n"},
+		long + "y": {tooLong, tooLong},
+	} {
+		invalid(t, tryPut(table, attrs{"a": s("1"), name: n("1")}), messages.item)
+		invalid(t, tryPut(table, attrs{"a": s("1"), "m": m(attrs{name: n("1")})}), messages.item)
 		_, err := client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: table, Key: attrs{"a": s("1")}, UpdateExpression: new("SET #n = :n"),
 			ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: attrs{":n": n("1")}})
-		invalid(t, err, "ExpressionAttributeNames contains invalid value: "+message+" for key #n")
+		invalid(t, err, messages.placeholder)
 		_, err = client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: table, Key: attrs{"a": s("1")},
 			AttributeUpdates: map[string]types.AttributeValueUpdate{name: {Value: n("1")}}})
-		invalid(t, err, message)
+		invalid(t, err, messages.item)
 	}
 }
 

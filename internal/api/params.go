@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/partita-db/partita/internal/expr"
@@ -92,9 +93,10 @@ func (w words) expression(err error) error {
 	return w.static(e.Message)
 }
 
-// fault words a fault of a value: sets and NULL:false are among what PutItem and UpdateItem wrap.
+// fault words a fault of a value: sets, NULL:false and too long names are among what PutItem and UpdateItem wrap.
 func (w words) fault(f *item.Fault) error {
-	if f.Kind == item.FaultSet || f.Kind == item.FaultNull {
+	switch f.Kind {
+	case item.FaultSet, item.FaultNull, item.FaultLongName:
 		return w.static(f.Message)
 	}
 	return validation(f.Message)
@@ -137,6 +139,10 @@ func (p *placeholders) checkContents(w words) error {
 			return validation("ExpressionAttributeNames must not be empty")
 		}
 		if err := p.params.CheckNames(); err != nil {
+			var f *item.Fault
+			if errors.As(err, &f) {
+				return w.fault(f)
+			}
 			return validation(err.Error())
 		}
 	}
@@ -154,7 +160,7 @@ func (p *placeholders) checkContents(w words) error {
 	}
 	if f := p.valueFault; f != nil {
 		message := f.Message
-		if f.Kind != item.FaultNesting {
+		if f.Kind != item.FaultNesting && f.Kind != item.FaultLongName {
 			message = "ExpressionAttributeValues contains invalid value: " + message + " for key " + p.valueFaultKey
 		}
 		return w.fault(&item.Fault{Kind: f.Kind, Message: message})

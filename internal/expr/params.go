@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/partita-db/partita/internal/item"
@@ -41,27 +42,44 @@ func (p *Params) Reset() {
 	p.indexedNames, p.indexedValues = 0, 0
 }
 
-// CheckNames reports a malformed key of Names, then a name that no attribute can have.
-// The words for the latter are not known from AWS: they are those for values.
+// maxPlaceholderBytes is the longest key of Names and Values, with its # or :.
+const maxPlaceholderBytes = 255
+
+// CheckNames reports a malformed key of Names as an *Error, then a name that no attribute can have: an empty one as an *Error,
+// one too long as the *item.Fault that it is anywhere.
 func (p *Params) CheckNames() error {
+	const invalidKey = "ExpressionAttributeNames contains invalid key: "
 	for i := range p.Names {
-		if !isPlaceholder(p.Names[i].Key, '#') {
-			return &Error{Message: `ExpressionAttributeNames contains invalid key: Syntax error; key: "` + p.Names[i].Key + `"`}
+		switch key := p.Names[i].Key; {
+		case len(key) > maxPlaceholderBytes:
+			return &Error{Message: invalidKey + keyTooLong + " size of key: " + strconv.Itoa(len(key))}
+		case !isPlaceholder(key, '#'):
+			return &Error{Message: invalidKey + `Syntax error; key: "` + key + `"`}
 		}
 	}
 	for i := range p.Names {
+		if p.Names[i].Name == "" {
+			return &Error{Message: "ExpressionAttributeNames contains invalid value: Empty attribute name for key " + p.Names[i].Key}
+		}
 		if f := item.NameFault(p.Names[i].Name); f != nil {
-			return &Error{Message: "ExpressionAttributeNames contains invalid value: " + f.Message + " for key " + p.Names[i].Key}
+			return f
 		}
 	}
 	return nil
 }
 
+// keyTooLong is AWS's text for a placeholder over maxPlaceholderBytes. That of Names goes on with the size.
+const keyTooLong = "The expression attribute map contains a key that is too long;"
+
 // CheckValues reports a malformed key of Values (step 7).
 func (p *Params) CheckValues() error {
+	const invalidKey = "ExpressionAttributeValues contains invalid key: "
 	for i := range p.Values {
-		if !isPlaceholder(p.Values[i].Key, ':') {
-			return &Error{Message: `ExpressionAttributeValues contains invalid key: Syntax error; key: "` + p.Values[i].Key + `"`}
+		switch key := p.Values[i].Key; {
+		case len(key) > maxPlaceholderBytes:
+			return &Error{Message: invalidKey + keyTooLong}
+		case !isPlaceholder(key, ':'):
+			return &Error{Message: invalidKey + `Syntax error; key: "` + key + `"`}
 		}
 	}
 	return nil

@@ -129,7 +129,7 @@ func decodeValue(json string) (Value, string) {
 }
 
 // kindNames are the kinds of faults in the order of their numbers.
-var kindNames = []string{"", "empty", "multiple", "number", "null", "set", "nesting", "name"}
+var kindNames = []string{"", "empty", "multiple", "number", "null", "set", "nesting", "name", "long name"}
 
 // describe prints errors and faults, the one that comes first marked if there are two; nothing wrong is "".
 func describe(faults Faults, err error) string {

@@ -16,7 +16,8 @@ const (
 	FaultNull                          // NULL with false
 	FaultSet                           // an empty set or a repeated member
 	FaultNesting                       // more than 32 levels
-	FaultName                          // an empty attribute name or map key, or one over 65535 bytes
+	FaultName                          // an empty attribute name or map key
+	FaultLongName                      // an attribute name or map key over 65535 bytes
 )
 
 // Fault is content that is well-formed JSON of the right types but that DynamoDB refuses with a ValidationException.
@@ -55,7 +56,8 @@ func (f *Faults) add(x *Fault) {
 	}
 }
 
-// DynamoDB's words for the faults that have nothing to fill in. The two about names are not known from AWS itself.
+// DynamoDB's words for the faults that have nothing to fill in. The one about an empty name is not known
+// from AWS itself (only in ExpressionAttributeNames); that about a long one is: issue 365 of ExtendDB/extenddb.
 const (
 	invalidPrefix      = "One or more parameter values were invalid: "
 	messageEmpty       = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
@@ -67,7 +69,7 @@ const (
 	messageDuplicateNS = "Input collection contains duplicates"
 	messageNesting     = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
 	messageEmptyName   = invalidPrefix + "Empty attribute name"
-	messageLongName    = invalidPrefix + "Attribute name is too large, must be less than 65536 bytes"
+	messageLongName    = "Attribute name is too large, must be less than 65536 bytes"
 )
 
 // Decoder turns DynamoDB's JSON into canonical values. It owns a buffer in which the decoded bytes lie: they are valid until
@@ -244,7 +246,7 @@ func NameFault(name string) *Fault {
 	case name == "":
 		return &Fault{FaultName, messageEmptyName}
 	case len(name) > maxNameBytes:
-		return &Fault{FaultName, messageLongName}
+		return &Fault{FaultLongName, messageLongName}
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func TestNameLengths(t *testing.T) {
 			}
 			f := faults.Earliest()
 			if length > 65535 {
-				if f == nil || f.Kind != FaultName || f.Message != messageLongName {
+				if f == nil || f.Kind != FaultLongName || f.Message != messageLongName {
 					t.Errorf("name of %d bytes: %v", length, f)
 				}
 			} else if f != nil || it.Verify() != nil {
