@@ -314,7 +314,7 @@ func TestStreamsAmongWriters(t *testing.T) {
 	check(t, s.d)
 }
 
-// scribble writes and deletes a few items until done is closed, singly and several at once.
+// scribble writes and deletes a few items until done is closed, each alone and in transactions.
 func scribble(t *testing.T, d *DB, table *Table, rnd *rand.Rand, done chan struct{}) {
 	for n := int64(0); ; n++ {
 		select {
@@ -333,11 +333,25 @@ func scribble(t *testing.T, d *DB, table *Table, rnd *rand.Rand, done chan struc
 			}
 			writes = append(writes, w)
 		}
-		if _, errs := d.WriteEach(context.Background(), writes); errors.Join(errs...) != nil {
-			t.Error(errs)
+		if err := writeAll(d, writes, rnd.IntN(3) == 0); err != nil {
+			t.Error(err)
 			return
 		}
 	}
+}
+
+// writeAll runs writes in one transaction, or each alone.
+func writeAll(d *DB, writes []Write, atOnce bool) error {
+	if !atOnce {
+		_, errs := d.WriteEach(context.Background(), writes)
+		return errors.Join(errs...)
+	}
+	actions := make([]Action, len(writes))
+	for i := range writes {
+		actions[i].Write = writes[i]
+	}
+	_, err := d.Transact(context.Background(), &Transaction{Actions: actions})
+	return err
 }
 
 // TestCheckFindsStreamDamage plants each kind of damage to streams and wants Check to name it.
@@ -376,6 +390,47 @@ func TestCheckFindsStreamDamage(t *testing.T) {
 				t.Errorf("Check found %v, want a problem with %q", problems, what)
 			}
 		})
+	}
+}
+
+// TestRecordLayout holds the stored form of records, and of a stream's descriptor, to what was released.
+func TestRecordLayout(t *testing.T) {
+	d := open(t)
+	desc := streamedDescriptor()
+	desc.Attributes, desc.Keys, desc.Indexes = []AttributeDefinition{{"pk", item.S}}, []KeyElement{{"pk", false}}, nil
+	table, err := d.Create(t.Context(), desc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := item.New([]item.Entry{attr("pk", item.String("p")), attr("n", item.Int(1))})
+	for _, w := range []Write{{Key: it, Change: Put{it}}, {Key: it, Change: Delete{}, ByService: true}} {
+		w.Table = table
+		if _, err := d.Write(t.Context(), &w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shard := table.shardOf(table.appendItemKey(nil, it))
+	rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, Position{}, 10, 1000)
+	if err != nil || len(rs) != 2 {
+		t.Fatalf("%d records, %v", len(rs), err)
+	}
+	for i, want := range []string{
+		"01020a0100030102706b1001701201000602016e11040381020002706b10017000",
+		"01050a0100030102706b100170001201000602016e11040381020002706b100170",
+	} {
+		if got := fmt.Sprintf("%x", rs[i].Data); got != want {
+			t.Errorf("record %d is %s, want %s", i, got, want)
+		}
+	}
+	l := *d.StreamByID(table.StreamLog)
+	l.TableUUID, l.Created = "uuid", time.Unix(1_700_000_000, 0).UTC()
+	l.Label, l.BusyUntil, l.Ended, l.Ends = "label", l.Created, l.Created, []Position{{15: 1}}
+	b, err := json.Marshal(&l)
+	const want = `{"Format":1,"ID":4294967297,"Namespace":{"Account":"000000000000","Region":""},"Table":"model","TableID":1,"TableUUID":"uuid",` +
+		`"Label":"label","ViewType":"NEW_AND_OLD_IMAGES","Keys":[{"Name":"pk","Range":false}],"Created":"2023-11-14T22:13:20Z","Shards":4,` +
+		`"Ended":"2023-11-14T22:13:20Z","Ends":[[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]],"BusyUntil":"2023-11-14T22:13:20Z"}`
+	if string(b) != want || err != nil {
+		t.Errorf("the descriptor is %s (%v), want %s", b, err, want)
 	}
 }
 
