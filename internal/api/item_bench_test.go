@@ -17,6 +17,8 @@ func BenchmarkItem(b *testing.B) {
 		{"Put", "PutItem", `{"TableName":"T","Item":` + it + `}`},
 		{"PutConditional", "PutItem", `{"TableName":"T","Item":` + it + `,"ConditionExpression":"b = :b","ExpressionAttributeValues":{":b":{"N":"12345"}}}`},
 		{"Update", "UpdateItem", `{` + key + `,"UpdateExpression":"SET m.n = m.n + :one, #n = :n","ExpressionAttributeNames":{"#n":"name"},"ExpressionAttributeValues":{":one":{"N":"1"},":n":{"S":"me"}}}`},
+		{"Select", "ExecuteStatement", `{"Statement":"SELECT * FROM T WHERE a = ? AND b = ?","Parameters":[{"S":"user#1"},{"N":"12345"}]}`},
+		{"UpdateStatement", "ExecuteStatement", `{"Statement":"UPDATE T SET m.n = m.n + 1 SET name = ? WHERE a = ? AND b = ?","Parameters":[{"S":"me"},{"S":"user#1"},{"N":"12345"}]}`},
 		{"Delete", "DeleteItem", `{"TableName":"T","Key":{"a":{"S":"none"},"b":{"N":"1"}}}`},
 	}
 	for _, test := range tests {
