@@ -299,12 +299,10 @@ func (a *transactAction) checkExpressions(c *call) (err error) {
 // one action fails the whole call; the rest is left in the action, to be a reason for cancelling the transaction.
 func (c *call) openActions(actions []*transactAction) error {
 	var missing error
-	bytes := 0
 	for _, a := range actions {
 		t, err := c.table(a.table.V)
 		if err != nil {
 			missing = err
-			continue
 		}
 		a.write.Table = t
 	}
@@ -313,16 +311,10 @@ func (c *call) openActions(actions []*transactAction) error {
 			return errSameItem
 		}
 	}
-	for _, a := range actions {
-		if a.kind == transactPut && a.item.V.Size() > maxItemBytes {
-			return validation("Item size has exceeded the maximum allowed size")
-		}
-		bytes += a.item.V.Size()
+	if err := checkSizes(actions); err != nil {
+		return err
 	}
-	switch {
-	case bytes > db.MaxTransactionBytes:
-		return errTransactionTooLarge
-	case missing != nil:
+	if missing != nil {
 		return missing
 	}
 	for _, a := range actions {
@@ -333,14 +325,31 @@ func (c *call) openActions(actions []*transactAction) error {
 	return nil
 }
 
+// checkSizes checks the size of each item to be put, and that of all items and keys together.
+func checkSizes(actions []*transactAction) error {
+	bytes := 0
+	for _, a := range actions {
+		if a.kind == transactPut && a.item.V.Size() > maxItemBytes {
+			return validation("Item size has exceeded the maximum allowed size")
+		}
+		bytes += a.item.V.Size()
+	}
+	if bytes > db.MaxTransactionBytes {
+		return errTransactionTooLarge
+	}
+	return nil
+}
+
 // repeats tells whether one of the others is on the same item. By this time keys are canonical: the numbers 1 and 1.0 are one key.
+// Without a table nobody knows which attributes of an item are its key, so that only the same items, or keys, are taken for one.
 func (a *transactAction) repeats(others []*transactAction) bool {
 	t := a.write.Table
-	if t == nil {
-		return false
-	}
 	for _, o := range others { // at most 99
-		if o.write.Table == t && hasKey(t, a.item.V) && sameKey(t, a.item.V, o.item.V) {
+		switch {
+		case o.write.Table != t:
+		case t != nil && hasKey(t, a.item.V) && sameKey(t, a.item.V, o.item.V):
+			return true
+		case t == nil && bareTableName(o.table.V) == bareTableName(a.table.V) && item.SameAttributes(o.item.V, a.item.V):
 			return true
 		}
 	}

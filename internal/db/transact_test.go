@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,32 @@ func (h *hooked) Update(ctx context.Context, o kv.WriteOptions, fn func(kv.Txn) 
 		h.before = nil
 		before()
 	}
-	return h.Engine.Update(ctx, o, fn)
+	return h.Engine.Update(ctx, o, func(tx kv.Txn) error {
+		short := &shortLived{Txn: tx}
+		defer short.end()
+		return fn(short)
+	})
+}
+
+// shortLived is a Txn whose values live no longer than they must.
+type shortLived struct {
+	kv.Txn
+	last []byte
+}
+
+// Get implements kv.Reader.
+func (s *shortLived) Get(key []byte) ([]byte, error) {
+	s.end()
+	v, err := s.Txn.Get(key)
+	s.last = bytes.Clone(v)
+	return s.last, err
+}
+
+// end ends the life of the last value.
+func (s *shortLived) end() {
+	for i := range s.last {
+		s.last[i] = 0xFF
+	}
 }
 
 // Counter implements kv.Engine.
@@ -83,6 +109,14 @@ func transactionOf(table *Table, pks ...string) *Transaction {
 		t.Actions = append(t.Actions, putOf(table, pk))
 	}
 	return t
+}
+
+// TestModelShortLived is TestModel on an engine whose values end with the next read, or with the update.
+func TestModelShortLived(t *testing.T) {
+	d, _, table := openHooked(t)
+	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(seed(t), 1)), items: map[string]item.Item{}}
+	m.run(*modelOps / 10)
+	check(t, d)
 }
 
 // held is a Change that holds its item's latch until it is released.
