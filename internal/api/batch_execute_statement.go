@@ -236,7 +236,9 @@ func (r *batchStatementsRequest) answer(c *call) error {
 
 // errBatchFull is that of a read for whose item the response has no room. That takes items that print much longer than they
 // count, so the words are ours; the statement can be sent again.
-var errBatchFull = (&Error{Code: "ThrottlingException", Message: "The response has no room for the item. Please try again."}).fill()
+var errBatchFull = (&Error{
+	Code: "ThrottlingException", Message: "The response has no room for the item. Please try again.",
+}).fill()
 
 // answer appends what came of one statement, after it has read what a SELECT selects.
 func (s *batchStatement) answer(c *call, room bool) error {

@@ -424,7 +424,8 @@ func TestBackfilling(t *testing.T) {
 	const want = `{"__type":"com.amazon.coral.validate#ValidationException","message":"Cannot read from backfilling global secondary index: Glo"}`
 	query := `{"TableName":"T","IndexName":"Glo","KeyConditionExpression":"g = :g","ExpressionAttributeValues":{":g":{"S":"g"}}}`
 	scan := `{"TableName":"T","IndexName":"Glo"}`
-	for op, body := range map[string]string{"Query": query, "Scan": scan} {
+	statement := `{"Statement":"SELECT * FROM T.Glo WHERE g = 'g'"}`
+	for op, body := range map[string]string{"Query": query, "Scan": scan, "ExecuteStatement": statement} {
 		if status, answer := s.call(t, op, body); status != 400 || answer != want {
 			t.Errorf("%s: %d %s, want %s", op, status, answer, want)
 		}
