@@ -52,7 +52,7 @@ func newCatalog(byID map[uint32]*Table, logs map[uint64]*Log) *catalog {
 		c.streams[l.Namespace] = append(c.streams[l.Namespace], l)
 	}
 	for _, ls := range c.streams {
-		slices.SortFunc(ls, func(a, b *Log) int { return strings.Compare(a.path(), b.path()) })
+		slices.SortFunc(ls, func(a, b *Log) int { return strings.Compare(a.path, b.path) })
 	}
 	return c
 }

@@ -52,7 +52,12 @@ type Log struct {
 	Ends []Position
 	// BusyUntil is until when it is ENABLING, or with Ended DISABLING, however far it is.
 	BusyUntil time.Time
+
+	path string // streamPath of it
 }
+
+// streamPath is the end of a stream's ARN, by which streams are ordered.
+func streamPath(table, label string) string { return table + "/stream/" + label }
 
 // Shard is a shard of a stream: all records of a range of hashes.
 type Shard struct {
@@ -78,6 +83,7 @@ func newLog(desc *Descriptor, others []*Log, now time.Time) *Log {
 		Table: desc.Name, TableID: desc.ID, TableUUID: desc.UUID, Label: nextLabel(latest, now), ViewType: desc.StreamViewType,
 		Keys: desc.Keys, Created: now, Shards: shardsFor(desc), BusyUntil: desc.BusyUntil,
 	}
+	l.path = streamPath(l.Table, l.Label)
 	desc.StreamLog, desc.StreamLabel = l.ID, l.Label
 	return l
 }
@@ -151,6 +157,7 @@ func parseLog(key, value []byte) (*Log, error) {
 	if l.Format > logFormat {
 		return nil, fmt.Errorf("the stream of table %s was written by a newer version (log format %d)", l.Table, l.Format)
 	}
+	l.path = streamPath(l.Table, l.Label)
 	return l, nil
 }
 
@@ -195,9 +202,6 @@ func (d *DB) closeLog(id uint64) error {
 func (d *DB) storeLog(l *Log) error {
 	return d.kv.Update(d.ctx, kv.WriteOptions{Lock: [][]byte{logKey(l.ID)}}, func(tx kv.Txn) error { return setLog(tx, l) })
 }
-
-// path is the end of the stream's ARN: its table, and its label.
-func (l *Log) path() string { return l.Table + "/stream/" + l.Label }
 
 // Status is the StreamStatus at the time.
 func (l *Log) Status(now time.Time) string {
@@ -258,8 +262,7 @@ func TimeOf(p Position) time.Time { return time.UnixMilli(int64(binary.BigEndian
 // Stream returns the stream of the table with the label, or nil.
 func (d *DB) Stream(ns Namespace, table, label string) *Log {
 	streams := d.catalog.Load().streams[ns]
-	path := (&Log{Table: table, Label: label}).path()
-	i, ok := slices.BinarySearchFunc(streams, path, func(l *Log, path string) int { return strings.Compare(l.path(), path) })
+	i, ok := slices.BinarySearchFunc(streams, streamPath(table, label), func(l *Log, path string) int { return strings.Compare(l.path, path) })
 	if !ok || streams[i].gone(d.now()) {
 		return nil
 	}
@@ -279,11 +282,11 @@ func (d *DB) StreamByID(id uint64) *Log {
 func (d *DB) Streams(ns Namespace, table, afterTable, afterLabel string, limit int) (logs []*Log, more bool) {
 	after, now := "", d.now()
 	if afterTable != "" {
-		after = (&Log{Table: afterTable, Label: afterLabel}).path()
+		after = streamPath(afterTable, afterLabel)
 	}
 	for _, l := range d.catalog.Load().streams[ns] {
 		switch {
-		case l.path() <= after || table != "" && l.Table != table || l.gone(now):
+		case l.path <= after || table != "" && l.Table != table || l.gone(now):
 		case len(logs) == limit:
 			return logs, true
 		default:
@@ -325,7 +328,7 @@ func (d *DB) ReadStream(
 	for _, raw := range records {
 		r, err := parseRecord(raw)
 		if err != nil {
-			return last, false, fmt.Errorf("stream %s: %w", l.path(), err)
+			return last, false, fmt.Errorf("stream %s: %w", l.path, err)
 		}
 		if !emit(r) {
 			break
