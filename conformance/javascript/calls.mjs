@@ -9,6 +9,7 @@ import {
   BatchGetCommand, BatchWriteCommand, DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand,
   UpdateCommand, paginateQuery, paginateScan,
 } from '@aws-sdk/lib-dynamodb';
+import { runAll, step } from './steps.mjs';
 
 const client = new DynamoDBClient({ region: 'eu-west-1' });
 const docs = DynamoDBDocumentClient.from(client);
@@ -18,9 +19,6 @@ const order = {
   items: [{ sku: 'TEE-M-BLUE', qty: 2, price: 29.99 }, { sku: 'HAT-L-RED', qty: 1, price: 19.99 }],
 };
 const Key = { user_id: 'u_441', order_date: '2024-01-15' };
-
-const steps = [];
-const step = (name, run) => steps.push({ name, run });
 
 step('CreateTable with an index, and its waiter', async () => {
   const { TableDescription } = await client.send(new CreateTableCommand({
@@ -150,15 +148,4 @@ step('DeleteTable and its waiter', async () => {
   await waitUntilTableNotExists({ client, maxWaitTime: 30, minDelay: 1 }, { TableName });
 });
 
-let failed = 0;
-for (const { name, run } of steps) {
-  try {
-    await run();
-    console.log(`  ok      ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`  FAILED  ${name}\n${error.stack}`);
-  }
-}
-console.log(`javascript: ${steps.length - failed} passed, ${failed} failed`);
-process.exitCode = failed ? 1 : 0;
+await runAll('javascript');

@@ -12,8 +12,9 @@ TABLE = ['--table-name', 'cli']
 
 
 def aws(*arguments):
-    """Runs the AWS CLI and returns what it printed, decoded."""
-    done = subprocess.run([sys.executable, AWS, 'dynamodb', *arguments, '--output', 'json'], capture_output=True, text=True)
+    """Runs the AWS CLI, its dynamodb commands unless the first argument is dynamodbstreams, and returns what it printed, decoded."""
+    service = [] if arguments[0] == 'dynamodbstreams' else ['dynamodb']
+    done = subprocess.run([sys.executable, AWS, *service, *arguments, '--output', 'json'], capture_output=True, text=True)
     if done.returncode != 0:
         raise AssertionError(f'status {done.returncode}: {done.stderr.strip()}')
     return json.loads(done.stdout) if done.stdout.strip() else None
@@ -100,6 +101,43 @@ def index():
             break
     equal(aws('query', *TABLE, '--index-name', 'titles', '--key-condition-expression', 'SongTitle = :t',
               '--expression-attribute-values', '{":t": {"S": "Song 4"}}')['Count'], 1)
+
+
+@step
+def time_to_live():
+    """update-time-to-live and describe-time-to-live"""
+    aws('update-time-to-live', *TABLE, '--time-to-live-specification', 'Enabled=true, AttributeName=expires')
+    equal(aws('describe-time-to-live', *TABLE)['TimeToLiveDescription']['AttributeName'], 'expires')
+
+
+@step
+def stream():
+    """update-table switches a stream on, which the dynamodbstreams commands read"""
+    table = aws('update-table', *TABLE, '--stream-specification', 'StreamEnabled=true,StreamViewType=NEW_IMAGE')['TableDescription']
+    arn = ['--stream-arn', table['LatestStreamArn']]
+    equal(aws('dynamodbstreams', 'list-streams', *TABLE)['Streams'][0]['StreamArn'], arn[1])
+    shards = aws('dynamodbstreams', 'describe-stream', *arn)['StreamDescription']['Shards']
+    got = aws('dynamodbstreams', 'get-shard-iterator', *arn, '--shard-id', shards[0]['ShardId'], '--shard-iterator-type', 'TRIM_HORIZON')
+    equal(aws('dynamodbstreams', 'get-records', '--shard-iterator', got['ShardIterator'])['Records'], [])
+
+
+@step
+def transaction():
+    """transact-write-items"""
+    song = {'Artist': {'S': 'Acme Band'}, 'SongTitle': {'S': 'Happy Day'}}
+    put = {'Put': {'TableName': 'cli', 'Item': song, 'ConditionExpression': 'attribute_not_exists(Artist)'}}
+    aws('transact-write-items', '--transact-items', json.dumps([put]))
+    refused('[ConditionalCheckFailed]', 'transact-write-items', '--transact-items', json.dumps([put]))
+    got = aws('transact-get-items', '--transact-items', json.dumps([{'Get': {'TableName': 'cli', 'Key': song}}]))
+    equal(got['Responses'], [{'Item': song}])
+
+
+@step
+def statement():
+    """execute-statement, as in the Developer Guide"""
+    aws('execute-statement', '--statement', "INSERT INTO cli VALUE {'Artist':'Acme Band','SongTitle':'PartiQL Rocks'}")
+    got = aws('execute-statement', '--statement', "SELECT SongTitle FROM cli WHERE Artist='Acme Band' AND SongTitle='PartiQL Rocks'")
+    equal(got['Items'], [{'SongTitle': {'S': 'PartiQL Rocks'}}])
 
 
 @step

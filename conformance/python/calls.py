@@ -5,22 +5,11 @@ import time
 import boto3
 import botocore
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from steps import equal, run, step
+from steps import equal, refused, run, step
 
 client = boto3.client('dynamodb', region_name='us-east-1')
 NAME = 'calls'
-
-
-def refused(code, function, **arguments):
-    """Expects the call to be refused with the code, and returns the error's response."""
-    try:
-        function(**arguments)
-    except ClientError as e:
-        equal(e.response['Error']['Code'], code)
-        return e.response
-    raise AssertionError(f'no {code}')
 
 
 @step

@@ -5,7 +5,10 @@ lesson do, so after a failure the later ones still run but may fail for want of 
 """
 
 import sys
+import time
 import traceback
+
+from botocore.exceptions import ClientError
 
 _steps = []
 
@@ -20,6 +23,26 @@ def equal(got, want):
     """Raises unless the two are equal."""
     if got != want:
         raise AssertionError(f"got {got!r}, want {want!r}")
+
+
+def refused(code, function, **arguments):
+    """Expects the call to be refused with the code, and returns the error's response."""
+    try:
+        function(**arguments)
+    except ClientError as e:
+        equal(e.response['Error']['Code'], code)
+        return e.response
+    raise AssertionError(f'no {code}')
+
+
+def wait(what, done):
+    """Waits until done() is true, which it returns, for half a minute at most."""
+    for _ in range(600):
+        result = done()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f'{what}: not after half a minute')
 
 
 def run(name):
