@@ -262,6 +262,44 @@ func FuzzNextToken(f *testing.F) {
 	})
 }
 
+// FuzzStatement holds that no statement makes one of the three operations fail in a way that is ours, and that every answer is
+// JSON.
+func FuzzStatement(f *testing.F) {
+	s := newService(f)
+	s.create(f, "T", "a:S b:N", "lsi Loc a:S c:S INCLUDE id", "gsi Glo g:S h:N ALL", "gsi Mul g:S k:S:HASH c:S h:N INCLUDE id")
+	for i := range 4 {
+		s.put(f, fmt.Sprintf(`"id":{"S":"%d"},"a":{"S":"h"},"b":{"N":"%d"},"c":{"S":"c"},"g":{"S":"h"},"h":{"N":"%d"},"k":{"S":"h"}`, i, i, i))
+	}
+	for i, text := range []string{
+		`SELECT id, m.k[1] FROM T WHERE a = ? AND b = 1`, `SELECT * FROM "T"."Loc" WHERE a IN ['h', ?] AND c > 'a' ORDER BY a DESC, c`,
+		`SELECT id FROM "T"."Mul" WHERE g = 'h' AND k = 'h' AND begins_with(c, 'c') AND h BETWEEN 1 AND 2`,
+		`SELECT * FROM "T"."Glo" WHERE g = 'h' OR g = 'i' AND size(id) > 1 AND NOT x IS MISSING`,
+		`INSERT INTO T VALUE {'a': 'h', 'b': 9, 'x': [?, {'y': <<1, 2>>}]}`, `DELETE FROM T WHERE b = 0 AND a = 'h' RETURNING ALL OLD *`,
+		`UPDATE T SET n = if_not_exists(n, 0) + 1 SET s = set_add(s, <<'x'>>) REMOVE l[0] WHERE a = ? AND b = 1 RETURNING MODIFIED NEW *`,
+		`EXISTS(SELECT * FROM T WHERE a = 'h' AND b = 2 AND attribute_type(id, 'S'))`,
+	} {
+		f.Add(text, uint8(i))
+	}
+	f.Fuzz(func(t *testing.T, text string, n uint8) {
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Skip()
+		}
+		parameter := []string{`{"S":"h"}`, `{"N":"1"}`, `{"B":"AA=="}`, `{"SS":["x"]}`, `{"M":{}}`, `{"S":""}`, `{"L":[]}`, `{"NULL":true}`}[n%8]
+		statement := `"Statement":` + string(quoted) + `,"Parameters":[` + parameter + `,` + parameter + `]`
+		for op, body := range map[string]string{
+			"ExecuteStatement":      `{` + statement + `,"Limit":2,"ReturnConsumedCapacity":"INDEXES"}`,
+			"BatchExecuteStatement": `{"Statements":[{` + statement + `}],"ReturnConsumedCapacity":"INDEXES"}`,
+			"ExecuteTransaction":    `{"TransactStatements":[{` + statement + `}],"ReturnConsumedCapacity":"INDEXES"}`,
+		} {
+			status, answer := s.call(t, op, body)
+			if status != 200 && status != 400 || !json.Valid([]byte(answer)) {
+				t.Errorf("%s %s: %d %s", op, body, status, answer)
+			}
+		}
+	})
+}
+
 // TestStatementConditions holds that a SELECT gives the items that Scan gives with the same condition as a FilterExpression,
 // whatever way the condition makes it take to them, over the table and over indexes, and in pages of any Limit.
 func TestStatementConditions(t *testing.T) {
