@@ -447,8 +447,8 @@ func (b *bank) change(i int, name string, add, least int64) Write {
 	return Write{Table: a.Table, Key: a.Key, Condition: c, Change: updateChange{u, a.Key}}
 }
 
-// transfer moves an amount between several accounts, the first of which pays, if it can. With a token it does so twice.
-func (b *bank) transfer(rnd *rand.Rand, token string) error {
+// newTransfer moves an amount between several accounts, the first of which pays, if it can.
+func (b *bank) newTransfer(rnd *rand.Rand, token string) *Transaction {
 	order := rnd.Perm(bankAccounts)[:2+rnd.IntN(3)]
 	amount := int64(rnd.IntN(20))
 	payees := int64(len(order) - 1)
@@ -463,6 +463,12 @@ func (b *bank) transfer(rnd *rand.Rand, token string) error {
 	if token != "" {
 		t.Token = &Token{Value: token}
 	}
+	return t
+}
+
+// transfer makes a transfer. With a token it does so twice.
+func (b *bank) transfer(rnd *rand.Rand, token string) error {
+	t := b.newTransfer(rnd, token)
 	_, err := b.d.Transact(context.Background(), t)
 	var canceled *Canceled
 	switch {
@@ -494,10 +500,10 @@ func (b *bank) touch(rnd *rand.Rand) error {
 	return err
 }
 
-// count wants the right total, and no account below zero.
-func (b *bank) count() error {
+// count wants the right total in d, which may be a copy of the bank's, and no account below zero.
+func (b *bank) count(d *DB) error {
 	total := int64(0)
-	err := b.d.GetEach(context.Background(), b.accounts, func(i int, it item.Item) error {
+	err := d.GetEach(context.Background(), b.accounts, func(i int, it item.Item) error {
 		if i == 0 {
 			total = 0
 		}
@@ -548,7 +554,7 @@ func TestTransactBank(t *testing.T) {
 	for range 2 {
 		readers.Go(func() {
 			for !isClosed(done) {
-				if err := b.count(); err != nil {
+				if err := b.count(d); err != nil {
 					t.Error(err)
 					return
 				}
@@ -558,7 +564,7 @@ func TestTransactBank(t *testing.T) {
 	writers.Wait()
 	close(done)
 	readers.Wait()
-	if err := b.count(); err != nil {
+	if err := b.count(d); err != nil {
 		t.Error(err)
 	}
 	_ = d.GetEach(t.Context(), b.accounts, func(i int, it item.Item) error {
