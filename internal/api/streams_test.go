@@ -75,6 +75,28 @@ func FuzzIterator(f *testing.F) {
 	})
 }
 
+// FuzzStreams: whatever is asked of the streams API, the answer is one of DynamoDB's.
+func FuzzStreams(f *testing.F) {
+	const arn = `"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Tab/stream/2026-01-02T03:04:05.000"`
+	for _, body := range []string{
+		`{}`, `{` + arn + `,"ShardFilter":{"Type":"CHILD_SHARDS"},"Limit":1}`, `{"ShardIterator":"a|1|b","Limit":5}`,
+		`{` + arn + `,"ShardId":"shardId-00000001767323045000-71859fbd","ShardIteratorType":"AT_TIMESTAMP","Timestamp":1.5e9}`,
+		`{` + arn + `,"ShardId":"shardId-00000001767323045000-71859fbd","ShardIteratorType":"AT_SEQUENCE_NUMBER","SequenceNumber":"2136562460700447259587555948625920000"}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		s := newService(t)
+		s.must(t, "CreateTable", `{"TableName":"Tab","AttributeDefinitions":[{"AttributeName":"h","AttributeType":"S"}],"KeySchema":[{"AttributeName":"h",
+			"KeyType":"HASH"}],"ProvisionedThroughput":{"ReadCapacityUnits":1,"WriteCapacityUnits":1},"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"KEYS_ONLY"}}`)
+		for _, op := range streamOperations {
+			if status, answer := s.call(t, op.name, body); status != 200 && status != 400 {
+				t.Errorf("%s %s: %d %s", op.name, body, status, answer)
+			}
+		}
+	})
+}
+
 // TestTimestamps: a timestamp begins with the first millisecond that is not before it.
 func TestTimestamps(t *testing.T) {
 	for _, c := range []struct {
