@@ -43,6 +43,9 @@ func (d *DB) Check(ctx context.Context, progress func(rows int64)) ([]Problem, e
 		if err := c.catalog(); err != nil {
 			return err
 		}
+		if err := c.tokens(); err != nil {
+			return err
+		}
 		if err := c.logs(); err != nil {
 			return err
 		}

@@ -245,6 +245,12 @@ func TestCheckFindsDamage(t *testing.T) {
 		"stands for no descriptor": func(_ *testing.T, _ *Table, tx kv.Txn, _, _ []byte) {
 			tx.Set(nameKey(DefaultNamespace, "ghost"), []byte{0, 0, 0, 99})
 		},
+		"is no token's": func(_ *testing.T, _ *Table, tx kv.Txn, _, _ []byte) {
+			tx.Set(appendTokenExpiryKey(nil, (&Token{Value: "t"}).appendKey(nil), 1<<60), nil)
+		},
+		"a token has no expiry row": func(_ *testing.T, _ *Table, tx kv.Txn, _, _ []byte) {
+			tx.Set((&Token{Value: "t"}).appendKey(nil), append([]byte{tokenFormat}, make([]byte, tokenHead)...))
+		},
 		"the stored descriptor is not": func(_ *testing.T, table *Table, tx kv.Txn, _, _ []byte) {
 			tx.Set(descriptorKey(table.ID), []byte("{}"))
 		},

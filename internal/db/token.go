@@ -148,6 +148,9 @@ func (d *DB) forgetTokens(ctx context.Context) error {
 		err := d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 			due = nil
 			return r.Scan(rows, false, func(key, _ []byte) (bool, error) {
+				if len(key) < tokenExpiryScope {
+					return false, fmt.Errorf("expiry row %x of a token is damaged", key)
+				}
 				due = append(due, bytes.Clone(key))
 				return len(due) < tokenChunk, nil
 			})
@@ -180,4 +183,24 @@ func (d *DB) forgetDue(ctx context.Context, due [][]byte) error {
 		}
 		return nil
 	})
+}
+
+// tokens checks that the rows of tokens and their expiry rows belong to each other.
+func (c *checker) tokens() error {
+	prefix, due := []byte{spaceTokens}, map[string]bool{}
+	err := c.r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, row []byte) (bool, error) {
+		switch {
+		case len(key) > tokenScope && key[1] == tokenRow && checkTokenRow(key, row) == nil:
+			due[string(appendTokenExpiryKey(nil, key, tokenExpiryOf(row)))] = true
+		case due[string(key)]: // expiry rows come behind all tokens
+			delete(due, string(key))
+		default:
+			c.problems = append(c.problems, Problem{"", fmt.Sprintf("row %x is no token's", key)})
+		}
+		return len(c.problems) < maxProblems, nil
+	})
+	for key := range due {
+		c.problems = append(c.problems, Problem{"", fmt.Sprintf("a token has no expiry row %x", key)})
+	}
+	return err
 }
