@@ -428,7 +428,7 @@ func TestRecordLayout(t *testing.T) {
 	b, err := json.Marshal(&l)
 	const want = `{"Format":1,"ID":4294967297,"Namespace":{"Account":"000000000000","Region":""},"Table":"model","TableID":1,"TableUUID":"uuid",` +
 		`"Label":"label","ViewType":"NEW_AND_OLD_IMAGES","Keys":[{"Name":"pk","Range":false}],"Created":"2023-11-14T22:13:20Z","Shards":4,` +
-		`"Ended":"2023-11-14T22:13:20Z","Ends":[[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]],"BusyUntil":"2023-11-14T22:13:20Z"}`
+		`"Ended":"2023-11-14T22:13:20Z","Ends":["00000000000000000000000000000001"],"BusyUntil":"2023-11-14T22:13:20Z"}`
 	if string(b) != want || err != nil {
 		t.Errorf("the descriptor is %s (%v), want %s", b, err, want)
 	}

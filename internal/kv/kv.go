@@ -12,7 +12,9 @@ package kv
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 )
 
 // FrontLen is the length of a key's fixed front. An engine may map lock keys to latches by their first FrontLen
@@ -129,6 +131,19 @@ type Count struct {
 // Position is a record's place in its log shard: 8 bytes ordered by time (48 bits of milliseconds since 1970, 16 of
 // a counter), then 8 of sequence, both big-endian, so that positions order as bytes. The zero Position is before all.
 type Position [16]byte
+
+// MarshalText writes the position as 32 hexadecimal digits.
+func (p Position) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, p[:]), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (p *Position) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err == nil && len(b) != len(p) {
+		err = fmt.Errorf("kv: a position of %d bytes", len(b))
+	}
+	copy(p[:], b)
+	return err
+}
 
 // Record is one record of a log.
 type Record struct {
