@@ -241,7 +241,7 @@ func (c *checker) expiry(t *Table, key, value []byte) {
 		c.note(t.ID, "expiry row %x has no item (%v)", key, err)
 		return
 	}
-	if seconds, ok := t.expiryTime(it); !ok || seconds != binary.BigEndian.Uint64(key[sectionPrefixLen:]) {
+	if seconds, ok := t.expiryTime(it); !ok || seconds != expirySecond(key) {
 		c.note(t.ID, "expiry row %x is not that of its item", key)
 	}
 }

@@ -102,6 +102,7 @@ type DB struct {
 
 	jobs     sync.WaitGroup
 	sweeping sync.Mutex // held by Sweep
+	marks    sync.Map   // table id → *expiryMark
 	trimmed  time.Time  // under sweeping: up to when streams are trimmed
 	working  sync.Map   // key of a job that runs → struct{}
 	stop     context.CancelFunc

@@ -6,6 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/partita-db/partita/internal/item"
@@ -113,6 +116,9 @@ func appendExpiringKey(dst []byte, row []byte) []byte {
 	return append(dst, row[kv.FrontLen:]...)
 }
 
+// expirySecond is the second in the key of an expiry row.
+func expirySecond(row []byte) uint64 { return binary.BigEndian.Uint64(row[sectionPrefixLen:]) }
+
 // expiryRange is the rows of the table's items that expire from one second to another, both included.
 func expiryRange(table uint32, from, to uint64) kv.Range {
 	r := sectionRange(table, sectionExpiry)
@@ -136,6 +142,7 @@ func (w *writer) recordExpiry(tx kv.Txn, old, new item.Item) {
 	if has && !(had && is == was && w.t.Expiry.State == StatePublic) {
 		w.row = appendExpiryKey(w.row[:0], w.key, is)
 		tx.Set(w.row, nil)
+		w.expires = is
 	}
 }
 
@@ -188,30 +195,102 @@ func (t *Table) expiring() bool {
 // expire deletes the items of all tables that have expired.
 func (d *DB) expire(ctx context.Context) error {
 	u := newDue(d.now())
-	tables, err := d.withDue(ctx, u)
-	if err != nil {
+	var sweeps []*expirySweep
+	for _, t := range d.catalog.Load().byID {
+		if t.expiring() {
+			sweeps = append(sweeps, d.newExpirySweep(t, u))
+		}
+	}
+	if len(sweeps) == 0 {
+		return nil
+	}
+	if err := d.findDue(ctx, sweeps); err != nil {
 		return fmt.Errorf("looking for expired items: %w", err)
 	}
 	var errs []error
-	for _, t := range tables {
-		if err := d.expireTable(ctx, t, u); err != nil {
-			errs = append(errs, fmt.Errorf("deleting expired items of table %s: %w", t.Name, err))
+	for _, s := range sweeps {
+		if err := s.run(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("deleting expired items of table %s: %w", s.t.Name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// withDue returns the tables that have rows of what may be due. One view looks at all of them: when there is nothing to do,
-// which is nearly always, a sweep costs no more than that.
-func (d *DB) withDue(ctx context.Context, u due) (tables []*Table, err error) {
-	err = d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
-		tables = nil
-		for _, t := range d.catalog.Load().byID {
-			if !t.expiring() {
-				continue
-			}
-			err := r.Scan(expiryRange(t.ID, u.from, u.to), false, func(_, _ []byte) (bool, error) {
-				tables = append(tables, t)
+// expiryMark remembers how far the expiry rows of a table have been swept. The engine steps over removed rows for as long as it
+// has not cleaned them away, so a sweep does not begin where the last one has been.
+type expiryMark struct {
+	since uint64        // of the table's Expiry
+	swept atomic.Uint64 // a second: all rows of earlier ones are gone, but for
+	mu    sync.Mutex
+	left  uint64 // what is of this second or later and was left over, or was written behind the sweep; never: nothing
+}
+
+// never is later than all seconds.
+const never = math.MaxUint64
+
+// begin returns the second at which a sweep up to the second to begins. It moves the mark before the sweep looks: a write that
+// does not see it moved was there to be seen.
+func (m *expiryMark) begin(to uint64) (from uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if from = min(m.swept.Load(), m.left); to < m.swept.Load() {
+		from = 0 // the clock was turned back
+	}
+	m.left = never
+	m.swept.Store(to)
+	return from
+}
+
+// leave has the next sweep begin at the second, or earlier.
+func (m *expiryMark) leave(second uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left = min(m.left, second)
+}
+
+// noteExpiry tells the sweeps of the expiry row that w has written, if it lies behind them. It is called after the commit.
+func (w *writer) noteExpiry() {
+	if w.expires == never {
+		return
+	}
+	if m, ok := w.d.marks.Load(w.t.ID); ok && w.expires < m.(*expiryMark).swept.Load() {
+		m.(*expiryMark).leave(w.expires)
+	}
+	w.expires = never
+}
+
+// expirySweep is one sweep of one table.
+type expirySweep struct {
+	expiration
+	mark *expiryMark
+	from uint64
+	due  bool // there may be something to delete
+}
+
+// newExpirySweep begins a sweep.
+func (d *DB) newExpirySweep(t *Table, u due) *expirySweep {
+	s := &expirySweep{expiration: expiration{d, t, u}}
+	if m, ok := d.marks.Load(t.ID); ok && m.(*expiryMark).since == t.Expiry.Since {
+		s.mark = m.(*expiryMark)
+	} else {
+		s.mark = &expiryMark{since: t.Expiry.Since, left: never}
+		d.marks.Store(t.ID, s.mark)
+	}
+	s.from = s.mark.begin(u.to)
+	return s
+}
+
+// rows is the range of the rows to look at.
+func (s *expirySweep) rows() kv.Range { return expiryRange(s.t.ID, max(s.from, s.u.from), s.u.to) }
+
+// findDue finds out which sweeps have rows to look at. One view looks at all tables: when there is nothing to do, which is nearly
+// always, a sweep costs no more than that.
+func (d *DB) findDue(ctx context.Context, sweeps []*expirySweep) error {
+	err := d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+		for _, s := range sweeps {
+			s.due = false
+			err := r.Scan(s.rows(), false, func(_, _ []byte) (bool, error) {
+				s.due = true
 				return false, ctx.Err()
 			})
 			if err != nil {
@@ -220,41 +299,53 @@ func (d *DB) withDue(ctx context.Context, u due) (tables []*Table, err error) {
 		}
 		return nil
 	})
-	return tables, err
+	if err != nil {
+		for _, s := range sweeps {
+			s.mark.leave(s.from)
+		}
+	}
+	return err
 }
 
-// expireTable deletes the items of one table that are due, chunk by chunk. After each it rests for as long as the chunk took, so
-// that requests, which are in more of a hurry, find at least half of the machine whatever expires. An item that is locked for long stays until the next
-// sweep, and so does all of a table whose expiry is changed meanwhile.
-func (d *DB) expireTable(ctx context.Context, t *Table, u due) error {
-	rows := expiryRange(t.ID, u.from, u.to)
-	deletion := &expiration{d, t, u}
-	for {
+// run deletes the items of the table that are due, chunk by chunk. After each it rests for as long as the chunk took, so that
+// requests, which are in more of a hurry, find at least half of the machine whatever expires. An item that is locked for long
+// stays until the next sweep, and so does all of a table whose expiry is changed meanwhile.
+func (s *expirySweep) run(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			s.mark.leave(s.from)
+		}
+	}()
+	for rows := s.rows(); s.due; {
 		begin := time.Now()
-		keys, last, err := d.expired(ctx, t, rows, u)
-		if err != nil || last == nil || !deletion.wanted() {
+		keys, last, err := s.expired(ctx, rows)
+		if err != nil || last == nil || !s.wanted() {
 			return err
 		}
 		rows.Start = append(last, 0)
 		writes := make([]Write, len(keys))
 		for i := range keys {
-			writes[i] = Write{Table: t, Key: keys[i], Change: deletion, ByService: true}
+			writes[i] = Write{Table: s.t, Key: keys[i], Change: &s.expiration, ByService: true}
 		}
-		_, errs := d.WriteEach(ctx, writes)
+		_, errs := s.d.WriteEach(ctx, writes)
 		for _, err := range errs {
-			if err != nil && !errors.Is(err, kv.ErrConflict) && !errors.Is(err, ErrTableNotFound) {
+			switch {
+			case errors.Is(err, kv.ErrConflict):
+				s.mark.leave(s.from)
+			case err != nil && !errors.Is(err, ErrTableNotFound):
 				return err
 			}
 		}
-		d.sleep(min(time.Since(begin), maxExpiryPause))
+		s.d.sleep(min(time.Since(begin), maxExpiryPause))
 	}
+	return nil
 }
 
 // expired returns the keys of the first items in a range of expiry rows that are due, and the key of the last row that it has
-// looked at; nil if there was none.
-func (d *DB) expired(ctx context.Context, t *Table, rows kv.Range, u due) (keys []item.Item, last []byte, err error) {
+// looked at; nil if there was none. It leaves those that are not due quite yet to the next sweep.
+func (s *expirySweep) expired(ctx context.Context, rows kv.Range) (keys []item.Item, last []byte, err error) {
 	var itemKey []byte
-	err = d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+	err = s.d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		keys, last = nil, nil
 		return r.Scan(rows, false, func(row, _ []byte) (bool, error) {
 			last = append(last[:0], row...)
@@ -263,8 +354,10 @@ func (d *DB) expired(ctx context.Context, t *Table, rows kv.Range, u due) (keys 
 			if err != nil {
 				return false, err
 			}
-			if u.holds(it, t.Expiry.Attribute) {
-				keys = append(keys, it.Pick(t.lastKeys).Clone())
+			if s.u.holds(it, s.t.Expiry.Attribute) {
+				keys = append(keys, it.Pick(s.t.lastKeys).Clone())
+			} else {
+				s.mark.leave(expirySecond(row))
 			}
 			return len(keys) < expiryChunk, ctx.Err()
 		})

@@ -129,7 +129,7 @@ func TestExpireMany(t *testing.T) {
 // TestExpireRechecks: between the look at the rows and the deletion, an item's time was moved, removed or retyped, the item was
 // deleted or put anew, or the table's expiry was changed: what is there then counts.
 func TestExpireRechecks(t *testing.T) {
-	s, table := newTTLStore(t, 0)
+	s, _ := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")
 	now := s.now().Unix()
 	find := func(n int) []Write {
@@ -140,13 +140,14 @@ func TestExpireRechecks(t *testing.T) {
 			items = append(items, expiring(i, item.Int(now-1)))
 		}
 		putAll(t, s.d, s.table(), items...)
-		keys, _, err := s.d.expired(t.Context(), s.table(), expiryRange(table.ID, u.from, u.to), u)
+		sweep := s.d.newExpirySweep(s.table(), u)
+		keys, _, err := sweep.expired(t.Context(), sweep.rows())
 		if err != nil || len(keys) != n {
 			t.Fatalf("%d items are found, want %d (%v)", len(keys), n, err)
 		}
 		var writes []Write
 		for _, key := range keys {
-			writes = append(writes, Write{Table: s.table(), Key: key, Change: &expiration{s.d, s.table(), u}, ByService: true})
+			writes = append(writes, Write{Table: s.table(), Key: key, Change: &sweep.expiration, ByService: true})
 		}
 		return writes
 	}
@@ -427,6 +428,54 @@ func TestExpiryDelay(t *testing.T) {
 	check(t, s.d)
 }
 
+// TestExpiryMark: a sweep begins where the last one ended, or at what came behind it or was left over.
+func TestExpiryMark(t *testing.T) {
+	s, table := newTTLStore(t, 0)
+	setExpiry(t, s.d, "e")
+	begins := func(what string, want int64) {
+		t.Helper()
+		m, ok := s.d.marks.Load(table.ID)
+		if !ok {
+			t.Fatal("there is no mark")
+		}
+		if from := min(m.(*expiryMark).swept.Load(), m.(*expiryMark).left); from != uint64(want) {
+			t.Errorf("%s the next sweep begins at %d, want %d", what, from, want)
+		}
+	}
+	first := s.now().Unix()
+	putAll(t, s.d, table, expiring(1, item.Int(first-10)))
+	s.sweep(0)
+	begins("with nothing left", first)
+	putAll(t, s.d, table, expiring(1, item.Int(first+5)), expiring(2, item.Int(first+100)))
+	begins("with items to come", first)
+	putAll(t, s.d, table, expiring(3, item.Int(first-7)))
+	begins("with an item that has expired already", first-7)
+	it := expiring(4, item.Int(first-8))
+	tx := Transaction{Actions: []Action{{Write: Write{Table: s.table(), Key: it, Change: Put{it}}}}}
+	if _, err := s.d.Transact(t.Context(), &tx); err != nil {
+		t.Fatal(err)
+	}
+	begins("with one of a transaction", first-8)
+	s.sweep(2)
+	begins("after both are gone", first)
+	s.clock.Add(int64(10 * time.Second))
+	half, err := item.Number(fmt.Sprintf("%d.5", first+10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	putAll(t, s.d, table, expiring(5, half))
+	s.sweep(2)
+	begins("before the second is over", first+10)
+	s.clock.Add(-int64(time.Minute))
+	putAll(t, s.d, table, expiring(6, item.Int(first-55)))
+	s.sweep(2)
+	begins("with the clock turned back", first-50)
+	s.clock.Add(int64(2 * time.Minute))
+	s.sweep(1)
+	begins("at last", first+70)
+	check(t, s.d)
+}
+
 // TestExpireDeletedTable: a table that is deleted under a sweep is no error, and a context that is done ends one.
 func TestExpireDeletedTable(t *testing.T) {
 	s, table := newTTLStore(t, 0)
@@ -437,11 +486,12 @@ func TestExpireDeletedTable(t *testing.T) {
 	if err := s.d.expire(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("a sweep with a context that is done: %v", err)
 	}
-	u, old := newDue(s.now()), s.table()
+	sweep := s.d.newExpirySweep(s.table(), newDue(s.now()))
+	sweep.due = true
 	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.d.expireTable(t.Context(), old, u); err != nil {
+	if err := sweep.run(t.Context()); err != nil {
 		t.Error(err)
 	}
 	check(t, s.d)

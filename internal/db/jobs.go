@@ -152,6 +152,7 @@ func (d *DB) drop(t *Table, _ *part) error {
 	})
 	if err == nil {
 		d.change(func(c *catalog) { delete(c.byID, t.ID) })
+		d.marks.Delete(t.ID)
 	}
 	return err
 }

@@ -127,7 +127,13 @@ func (x *transactor) plan() error {
 // update runs the transaction once.
 func (x *transactor) update(ctx context.Context) error {
 	defer x.d.ongoing.leave(x)
-	return x.d.kv.Update(ctx, kv.WriteOptions{Lock: x.lock}, x.run)
+	err := x.d.kv.Update(ctx, kv.WriteOptions{Lock: x.lock}, x.run)
+	for _, w := range x.ws {
+		if w != nil {
+			w.noteExpiry()
+		}
+	}
+	return err
 }
 
 // run is the transaction under its latches. It may run again from the start.

@@ -77,11 +77,13 @@ type writer struct {
 	oldRow []byte // index row keys
 	newRow []byte
 	counts []kv.Count
+	// expires is the second of the expiry row that was written; never: none.
+	expires uint64
 }
 
 // newWriter returns a writer of d.
 func newWriter(d *DB) *writer {
-	w := &writer{d: d}
+	w := &writer{d: d, expires: never}
 	w.do = w.run
 	return w
 }
@@ -114,6 +116,7 @@ func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
 			return Written{}, err
 		}
 		err := d.kv.Update(ctx, kv.WriteOptions{Lock: w.lock[:]}, w.do)
+		w.noteExpiry()
 		if !errors.Is(err, errReplan) {
 			return w.out, w.blame(err)
 		}
@@ -143,6 +146,7 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 	}
 	for n, err := range d.kv.UpdateEach(ctx, kv.WriteOptions{}, batch) {
 		i := of[n]
+		ws[i].noteExpiry()
 		if errors.Is(err, errReplan) {
 			out[i], errs[i] = d.Write(ctx, &writes[i])
 			continue
