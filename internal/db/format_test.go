@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-// formatDirs are data directories that earlier versions wrote, one for each format. A new format adds one; none is ever
-// written again (REWRITE=1 makes those that are missing).
+// formatDirs are data directories that earlier versions wrote: 1 holds a table with indexes, and 1-streams one that has a stream
+// and items that expire as well, and the token of a transaction. What a new format or new kinds of rows bring adds one; none
+// is ever written again (REWRITE=1 makes those that are missing).
 const formatDirs = "testdata/formats"
 
 // formatItems are the items of the table "model" in those directories, one of them with every type of value.
@@ -46,7 +48,10 @@ func numberSet(t *testing.T, n string) item.Value {
 // TestFormats opens a copy of each directory, finds what was written, and runs Check.
 func TestFormats(t *testing.T) {
 	if os.Getenv("REWRITE") != "" {
-		writeFormat(t, filepath.Join(formatDirs, "1"))
+		writeFormat(t, filepath.Join(formatDirs, "1"), modelDescriptor(), false)
+		streamed := modelDescriptor()
+		streamed.StreamViewType = "NEW_AND_OLD_IMAGES"
+		writeFormat(t, filepath.Join(formatDirs, "1-streams"), streamed, true)
 	}
 	dirs, err := os.ReadDir(formatDirs)
 	if err != nil || len(dirs) == 0 {
@@ -70,7 +75,7 @@ func inDir(t *testing.T, dir string, fn func(*DB)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Open(engine, Options{Logger: slog.New(slog.DiscardHandler)})
+	d, err := Open(engine, Options{SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,18 +108,61 @@ func readFormat(t *testing.T, d *DB) {
 	if n, _ := d.Counts(table, table.Index("ga")); n != 1 {
 		t.Errorf("index ga has %d rows, want 1", n)
 	}
+	if table.StreamViewType != "" && table.Expiry != nil {
+		readStreamed(t, d, table)
+	}
 	check(t, d)
 }
 
-// writeFormat writes a directory unless it is there.
-func writeFormat(t *testing.T, dir string) {
+// readStreamed wants the item that expires in the year 2100 and its row, three stream records, and one token. It looks below
+// what is held to the clock: to readers the records are trimmed long since.
+func readStreamed(t *testing.T, d *DB, table *Table) {
+	records := 0
+	for shard := range uint32(table.shards) {
+		rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, Position{}, 10, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range rs {
+			if r, err := parseRecord(raw); err != nil || r.Name != "INSERT" || !r.New.Exists() {
+				t.Errorf("record %+v, %v", r, err)
+			}
+			records++
+		}
+	}
+	rows := map[byte]int{}
+	err := d.kv.View(t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
+		count := func(key, _ []byte) (bool, error) { rows[key[0]]++; return true, nil }
+		return errors.Join(r.Scan(sectionRange(table.ID, sectionExpiry), false, count),
+			r.Scan(kv.Range{Start: []byte{spaceTokens}, End: []byte{spaceTokens + 1}}, false, count))
+	})
+	if records != 3 || rows[spaceRows] != 1 || rows[spaceTokens] != 2 || err != nil {
+		t.Errorf("%d records, %d expiry rows, %d rows of tokens, %v, want 3, 1, 2", records, rows[spaceRows], rows[spaceTokens], err)
+	}
+}
+
+// expiringTransaction puts an item that expires in the year 2100, once.
+func expiringTransaction(table *Table) *Transaction {
+	it := item.New([]item.Entry{attr("e", item.Int(4_102_444_800)), attr("pk", item.String("q")), attr("sk", item.Int(1))})
+	token := &Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "once", Fingerprint: [32]byte{1}}
+	return &Transaction{Actions: []Action{{Write: Write{Table: table, Key: it, Change: Put{it}}}}, Token: token}
+}
+
+// writeFormat writes a directory of the descriptor's table unless it is there; full says that items expire.
+func writeFormat(t *testing.T, dir string, desc *Descriptor, full bool) {
 	if _, err := os.Stat(dir); err == nil {
 		return
 	}
 	inDir(t, dir, func(d *DB) {
-		table, err := d.Create(t.Context(), modelDescriptor())
+		table, err := d.Create(t.Context(), desc)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if full {
+			setExpiry(t, d, "e")
+			if _, err := d.Transact(t.Context(), expiringTransaction(table)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for _, it := range formatItems(t) {
 			if _, err := d.Write(t.Context(), &Write{Table: table, Key: it, Change: Put{it}}); err != nil {
