@@ -167,7 +167,7 @@ func (r *batchStatementsRequest) checkDistinct() error {
 func sameItemTwice(all []*statement) bool {
 	for i, a := range all { // at most 100
 		for _, b := range all[:i] {
-			if a.table == b.table && sameKey(a.table, a.key, b.key) {
+			if sameTable(a.table, b.table) && sameKey(a.table, a.key, b.key) {
 				return true
 			}
 		}

@@ -308,7 +308,7 @@ func (r *batchWriteRequest) open(c *call) (err error) {
 	writes := r.writes()
 	for i := range writes { // at most 25
 		for j := range writes[:i] {
-			if writes[i].Table == writes[j].Table && sameKey(writes[i].Table, writes[i].Key, writes[j].Key) {
+			if sameTable(writes[i].Table, writes[j].Table) && sameKey(writes[i].Table, writes[i].Key, writes[j].Key) {
 				return errDuplicateKeys
 			}
 		}
@@ -330,6 +330,9 @@ func (t *batchWriteTable) checkKeys() error {
 	}
 	return nil
 }
+
+// sameTable tells whether a and b, which may be nil, are one table. It may have been changed between two looks for it.
+func sameTable(a, b *db.Table) bool { return a == b || a != nil && b != nil && a.ID == b.ID }
 
 // sameKey tells whether two items of a table have one key.
 func sameKey(t *db.Table, a, b item.Item) bool {

@@ -346,7 +346,7 @@ func (a *transactAction) repeats(others []*transactAction) bool {
 	t := a.write.Table
 	for _, o := range others { // at most 99
 		switch {
-		case o.write.Table != t:
+		case !sameTable(o.write.Table, t):
 		case t != nil && hasKey(t, a.item.V) && sameKey(t, a.item.V, o.item.V):
 			return true
 		case t == nil && bareTableName(o.table.V) == bareTableName(a.table.V) && item.SameAttributes(o.item.V, a.item.V):

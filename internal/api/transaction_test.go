@@ -133,3 +133,26 @@ func TestFingerprint(t *testing.T) {
 		t.Error("an absent member and an empty one have one fingerprint")
 	}
 }
+
+// TestSameItemWhileTableChanges finds that two actions are on one item though the table was changed between the looks for it.
+func TestSameItemWhileTableChanges(t *testing.T) {
+	s := newService(t)
+	s.must(t, "CreateTable", `{"TableName":"changing","BillingMode":"PAY_PER_REQUEST",
+		"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}]}`)
+	before := s.db.Lookup(db.DefaultNamespace, "changing")
+	s.must(t, "UpdateTable", `{"TableName":"changing","DeletionProtectionEnabled":true}`)
+	after := s.db.Lookup(db.DefaultNamespace, "changing")
+	if before == after {
+		t.Fatal("UpdateTable has changed nothing")
+	}
+	it := item.New([]item.Entry{{Name: "id", Value: item.String("1")}})
+	put := func(table *db.Table) *transactAction {
+		return &transactAction{kind: transactPut, item: optItem{Set: true, V: it}, write: db.Action{Write: db.Write{Table: table}}}
+	}
+	if !put(after).repeats([]*transactAction{put(before)}) {
+		t.Error("TransactWriteItems takes one item for two")
+	}
+	if !sameItemTwice([]*statement{{table: before, key: it}, {table: after, key: it}}) {
+		t.Error("statements on one item are taken for statements on two")
+	}
+}
