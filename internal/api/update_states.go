@@ -213,11 +213,13 @@ func (r *updateTableRequest) besideIOPS(d *db.Descriptor) error {
 
 // besideStream words what cannot be done while the stream is switched; operation is ENABLE or DISABLE.
 func (r *updateTableRequest) besideStream(d *db.Descriptor, operation string) error {
-	_, builds := r.builds()
+	creates, builds := r.builds()
 	of := " Table: " + d.Name + " Stream: " + d.StreamLabel + " Operation: " + operation
 	switch {
-	case builds:
-		return inUse("Can't create or delete an index when stream status is being updated." + of)
+	case creates:
+		return inUse("Can't create index when stream status is being updated." + of)
+	case builds: // not recorded; after the one above
+		return inUse("Can't delete index when stream status is being updated." + of)
 	case r.changesIOPS(d):
 		return inUse("Can't change table IOPS when stream status is being updated." + of)
 	case r.stream.Set:
