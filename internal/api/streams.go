@@ -205,12 +205,13 @@ func (c *call) timestamp(dst *optTime) error {
 	return nil
 }
 
-// time is the first millisecond that is not before the timestamp; ok is false for one that no clock shows.
+// time is the millisecond that the timestamp lies in; ok is false for one that no clock shows. Records know no shorter times: who
+// asks for what comes after this moment must get what is written within the same millisecond, and must not be in the future.
 func (o optTime) time() (t time.Time, ok bool) {
 	const greatest = 1 << 32 // the year 2106
 	if o.V < 0 || o.V > greatest {
 		return time.Time{}, o.V < 0
 	}
 	micros := math.Round(o.V * 1e6) // a float64 holds so many seconds to the microsecond
-	return time.UnixMilli(int64(math.Ceil(micros / 1e3))), true
+	return time.UnixMilli(int64(math.Floor(micros / 1e3))), true
 }
