@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
@@ -57,11 +58,11 @@ var errNoShard = (&Error{Code: "ResourceNotFoundException", Message: "Requested 
 // errTrimmed is the error for records that were there and are not any more.
 var errTrimmed = (&Error{Code: "TrimmedDataAccessException", Message: "The data you are trying to access has been trimmed"}).fill()
 
-// text checks the length of a string that may be absent; required says that it may not.
+// text checks the length, in characters, of a string that may be absent; required says that it may not.
 func (v *violations) text(o optString, path string, required bool, min, max int) {
 	switch {
 	case o.Set:
-		v.length(len(o.V), o.V, path, min, max)
+		v.length(utf8.RuneCountInString(o.V), o.V, path, min, max)
 	case required:
 		v.null(path)
 	}

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -154,7 +155,7 @@ func (c *call) transactConsumed(mode string, us usages, kind string) {
 // clientToken checks a ClientRequestToken, which may be absent.
 func (v *violations) clientToken(o optString) {
 	if o.Set {
-		v.length(len(o.V), o.V, "clientRequestToken", 1, 36)
+		v.length(utf8.RuneCountInString(o.V), o.V, "clientRequestToken", 1, 36)
 	}
 }
 
