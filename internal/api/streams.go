@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
@@ -60,11 +59,8 @@ var errTrimmed = (&Error{Code: "TrimmedDataAccessException", Message: "The data 
 
 // text checks the length, in characters, of a string that may be absent; required says that it may not.
 func (v *violations) text(o optString, path string, required bool, min, max int) {
-	switch {
-	case o.Set:
-		v.length(utf8.RuneCountInString(o.V), o.V, path, min, max)
-	case required:
-		v.null(path)
+	if o.Set || required {
+		v.required(o, path, min, max)
 	}
 }
 
