@@ -131,7 +131,10 @@ func (c *call) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (d
 	if !ok {
 		return p, validation("Invalid SequenceNumber: " + r.sequence.V)
 	}
-	if later(c.db.Horizon(), p) {
+	if horizon := c.db.Horizon(); later(horizon, p) {
+		if p == s.Start && !s.Closed { // AWS's open shards are not that old: there a reader can begin with their first number
+			return horizon, nil
+		}
 		return p, errTrimmed
 	}
 	last, err := c.db.LastPosition(c.ctx, l, s.Number)
