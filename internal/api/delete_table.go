@@ -18,7 +18,11 @@ func (c *call) deleteTable() error {
 		return err
 	}
 	name := bareTableName(r.table.V)
-	t, err := c.db.Delete(c.ctx, db.DefaultNamespace, name, func(t *db.Table) error { return checkDelete(t, c.db.Now()) })
+	var before map[string]size // the rows may be gone by the time of the answer
+	t, err := c.db.Delete(c.ctx, db.DefaultNamespace, name, func(t *db.Table) error {
+		before = sizesOf(c.db, t)
+		return checkDelete(t, c.db.Now())
+	})
 	if errors.Is(err, db.ErrTableNotFound) {
 		return errNoTable(name)
 	}
@@ -26,7 +30,7 @@ func (c *call) deleteTable() error {
 		return err
 	}
 	d := newDescription(t, c.db.Now())
-	d.status, d.brief = statusDeleting, true
+	d.status, d.brief, d.sizes = statusDeleting, true, before
 	d.index = deletedIndex
 	c.describe("TableDescription", d)
 	return nil

@@ -20,11 +20,38 @@ type description struct {
 	warm     *describedWarm // nil: not shown
 	onDemand *db.OnDemand
 	index    func(x *db.Index) describedIndex
-	sizes    map[string]size // of indexes by name, where the present ones are not meant
+	sizes    map[string]size // of indexes by name, "" for the table, where the present ones are not meant
 }
 
 // size is the number of rows and their bytes.
 type size struct{ items, bytes int64 }
+
+// sizeOf is the present size of a table (x nil) or an index.
+func sizeOf(d *db.DB, t *db.Table, x *db.Index) size {
+	items, bytes := d.Counts(t, x)
+	return size{items, bytes}
+}
+
+// sizesOf are the present sizes of a table and its indexes.
+func sizesOf(d *db.DB, t *db.Table) map[string]size {
+	all := map[string]size{"": sizeOf(d, t, nil)}
+	for i := range t.Indexes {
+		all[t.Indexes[i].Name] = sizeOf(d, t, &t.Indexes[i])
+	}
+	return all
+}
+
+// size is what is shown of the size of the table (x nil) or an index.
+func (d *description) size(on *db.DB, x *db.Index) size {
+	name := ""
+	if x != nil {
+		name = x.Name
+	}
+	if n, ok := d.sizes[name]; ok {
+		return n
+	}
+	return sizeOf(on, d.t, x)
+}
 
 // describedWarm is a WarmThroughput with its Status.
 type describedWarm struct {
@@ -91,9 +118,9 @@ func (c *call) tableDescription(d *description) {
 		c.timeMember("CreationDateTime", t.Created)
 	}
 	c.throughputMember(&t.Throughput, d.now)
-	items, bytes := c.db.Counts(t, nil)
-	c.intMember("TableSizeBytes", bytes)
-	c.intMember("ItemCount", items)
+	n := d.size(c.db, nil)
+	c.intMember("TableSizeBytes", n.bytes)
+	c.intMember("ItemCount", n.items)
 	c.stringMember("TableArn", c.tableARN(t.Name))
 	c.stringMember("TableId", t.UUID)
 	c.billingMember(d)
@@ -213,10 +240,7 @@ func (c *call) indexes(member string, d *description, local bool, more func(x *d
 		c.keySchemaMember(x.Keys)
 		c.projectionMember(x)
 		more(x)
-		n, ok := d.sizes[x.Name]
-		if !ok {
-			n.items, n.bytes = c.db.Counts(d.t, x)
-		}
+		n := d.size(c.db, x)
 		c.intMember("IndexSizeBytes", n.bytes)
 		c.intMember("ItemCount", n.items)
 		c.stringMember("IndexArn", c.tableARN(d.t.Name)+"/index/"+x.Name)

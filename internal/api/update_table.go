@@ -479,8 +479,7 @@ func (r *updateTableRequest) sizes(d *db.DB, t *db.Table) map[string]size {
 		case u.create.Set:
 			sizes[name] = size{}
 		case u.delete.Set && x != nil:
-			items, bytes := d.Counts(t, x)
-			sizes[name] = size{items, bytes}
+			sizes[name] = sizeOf(d, t, x)
 		}
 	}
 	return sizes
