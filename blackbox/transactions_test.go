@@ -144,7 +144,7 @@ func TestTransactTokens(t *testing.T) {
 	t.Parallel()
 	table := simple(t)
 	in := &dynamodb.TransactWriteItemsInput{
-		ClientRequestToken: new("a-token-of-this-test"), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		ClientRequestToken: new("token of " + *table), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		TransactItems: []types.TransactWriteItem{
 			txUpdate(table, attrs{"a": s("1")}, "ADD n :one SET s = :s, t = :s", "", attrs{":one": n("1"), ":s": ss("a", "b")}),
 			txDelete(table, attrs{"a": s("2")}),
