@@ -39,7 +39,7 @@ const (
 	knownFlags   = flagStamp | flagOrigin
 	maxNameBytes = 65535
 	// maxLevels is how many lists and maps can be within each other: DynamoDB's 32 levels have the attribute's scalar, or the item
-	// around it, as one. (Answers of the service: issue 110 of nubo-db/dynoxide.)
+	// around it, as one. (Recorded answers of the service, 2026.)
 	maxLevels = 31
 )
 
