@@ -75,11 +75,11 @@ func (d *database) close(t testing.TB) {
 // as is a client with another access key or region.
 func (d *database) as(key, region string) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
-		BaseEndpoint:     &d.url,
-		Region:           region,
-		Credentials:      credentials.NewStaticCredentialsProvider(key, "secret", ""),
-		HTTPClient:       &http.Client{Transport: d.transport},
-		RetryMaxAttempts: 1,
+		BaseEndpoint: &d.url,
+		Region:       region,
+		Credentials:  credentials.NewStaticCredentialsProvider(key, "secret", ""),
+		HTTPClient:   &http.Client{Transport: d.transport},
+		Retryer:      retryOwnFaults(),
 	})
 }
 

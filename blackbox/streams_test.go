@@ -25,7 +25,7 @@ import (
 func streamsOf(c *dynamodb.Client) *dynamodbstreams.Client {
 	o := c.Options()
 	return dynamodbstreams.New(dynamodbstreams.Options{
-		BaseEndpoint: o.BaseEndpoint, Region: o.Region, Credentials: o.Credentials, HTTPClient: o.HTTPClient, RetryMaxAttempts: 1,
+		BaseEndpoint: o.BaseEndpoint, Region: o.Region, Credentials: o.Credentials, HTTPClient: o.HTTPClient, Retryer: retryOwnFaults(),
 	})
 }
 
