@@ -294,7 +294,7 @@ func (s *batchStatement) answerError(c *call) error {
 func (r *batchStatementsRequest) usages() (us usages) {
 	for i := range r.statements {
 		if s := &r.statements[i]; s.err == nil {
-			u := us.of(s.table).as(s.Table)
+			u := us.of(s.table)
 			u.table += s.units
 			u.add(s.done.Units)
 		}

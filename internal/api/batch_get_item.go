@@ -124,7 +124,7 @@ func (c *call) batchGetItem() error {
 	if wantsConsumed(r.consumed) {
 		var us usages
 		for _, t := range r.tables {
-			us.of(t.table).as(t.name).table += t.units
+			us.of(t.table).table += t.units
 		}
 		c.consumedList(r.consumed.V, us)
 	}
@@ -413,8 +413,7 @@ type usages []*usageOf
 
 // usageOf is what a batch used of one table.
 type usageOf struct {
-	name  string
-	shown string // the name, or the ARN that the request has for it, which AWS then shows (API Reference, ConsumedCapacity)
+	name string
 	consumption
 }
 
@@ -425,14 +424,8 @@ func (us *usages) of(t *db.Table) *usageOf {
 			return u
 		}
 	}
-	u := &usageOf{name: t.Name, shown: t.Name}
+	u := &usageOf{name: t.Name}
 	*us = append(*us, u)
-	return u
-}
-
-// as has the table shown as the request named it. Of several names the last one counts.
-func (u *usageOf) as(name string) *usageOf {
-	u.shown = name
 	return u
 }
 
@@ -445,7 +438,7 @@ func (c *call) consumedList(mode string, us usages) {
 		if i > 0 {
 			c.out = append(c.out, ',')
 		}
-		c.consumed(mode, u.shown, u.consumption)
+		c.consumed(mode, u.name, u.consumption)
 	}
 	c.out = append(c.out, ']')
 }

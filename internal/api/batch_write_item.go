@@ -403,7 +403,7 @@ func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) err
 			t := &r.tables[i]
 			for j := range t.writes {
 				if n := t.first + j; errs[n] == nil {
-					us.of(t.table).as(t.name).add(done[n].Units)
+					us.of(t.table).add(done[n].Units)
 				}
 			}
 		}

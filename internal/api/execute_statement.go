@@ -148,6 +148,6 @@ func (r *executeStatementRequest) write(c *call, s *statement) error {
 func (r *executeStatementRequest) answerConsumed(c *call, s *statement, u consumption) {
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, s.Table, u)
+		c.consumed(r.consumed.V, s.table.Name, u)
 	}
 }

@@ -180,14 +180,11 @@ func (r *executeTransactionRequest) read(c *call, reasons []error) error {
 		return err
 	}
 	if wantsConsumed(r.consumed) {
-		c.transactReadConsumed(r.consumed.V, keys, sizes, r.tableOf)
+		c.transactReadConsumed(r.consumed.V, keys, sizes)
 	}
 	c.close()
 	return nil
 }
-
-// tableOf is the table of statement i, as written there.
-func (r *executeTransactionRequest) tableOf(i int) string { return r.statements[i].Table }
 
 // appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse, without Item if that is nothing.
 func (s *statement) appendResponse(c *call, it item.Item) {
@@ -216,7 +213,7 @@ func (r *executeTransactionRequest) write(c *call, reasons []error) error {
 	c.key("Responses")
 	c.out = append(c.out, "[]"...)
 	if wantsConsumed(r.consumed) {
-		c.transactWriteConsumed(r.consumed.V, t, done, r.tableOf)
+		c.transactWriteConsumed(r.consumed.V, t, done)
 	}
 	c.close()
 	return nil

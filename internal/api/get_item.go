@@ -84,7 +84,7 @@ func (c *call) getItem() error {
 	}
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, r.table.V, consumption{table: readUnits(r.size, r.consistent.V)})
+		c.consumed(r.consumed.V, t.Name, consumption{table: readUnits(r.size, r.consistent.V)})
 	}
 	c.close()
 	return nil

@@ -232,7 +232,7 @@ func (r *readRequest) answer(c *call) error {
 	}
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, r.tableName.V, pageConsumption(&r.read, page))
+		c.consumed(r.consumed.V, r.read.Table.Name, pageConsumption(&r.read, page))
 	}
 	c.close()
 	return nil

@@ -152,7 +152,7 @@ func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits)
 	}
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, r.table.V, consumption{table: units.Table, indexes: units.Indexes})
+		c.consumed(r.consumed.V, t.Name, consumption{table: units.Table, indexes: units.Indexes})
 	}
 	if r.metrics.V == "SIZE" && t.HasLocalIndex() {
 		c.key("ItemCollectionMetrics")

@@ -93,7 +93,7 @@ func (c *call) transactGetItems() error {
 		return err
 	}
 	if wantsConsumed(r.consumed) {
-		c.transactReadConsumed(r.consumed.V, keys, sizes, func(i int) string { return r.gets[i].table.V })
+		c.transactReadConsumed(r.consumed.V, keys, sizes)
 	}
 	c.close()
 	return nil

@@ -415,7 +415,7 @@ func (r *transactWriteRequest) fingerprint(actions []*transactAction) *fingerpri
 func (r *transactWriteRequest) answer(c *call, actions []*transactAction, t *db.Transaction, done db.Transacted) error {
 	c.open()
 	if wantsConsumed(r.consumed) {
-		c.transactWriteConsumed(r.consumed.V, t, done, func(i int) string { return actions[i].table.V })
+		c.transactWriteConsumed(r.consumed.V, t, done)
 	}
 	if r.metrics.V == "SIZE" {
 		var cs collections

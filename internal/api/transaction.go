@@ -116,12 +116,12 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 }
 
 // transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A replay is billed as a transaction
-// that reads the items. shown is the table of each action as the request names it.
-func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Transacted, shown func(i int) string) {
+// that reads the items.
+func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Transacted) {
 	var us usages
 	kind := "WriteCapacityUnits"
 	for i := range t.Actions {
-		u := us.of(t.Actions[i].Table).as(shown(i))
+		u := us.of(t.Actions[i].Table)
 		if done.Replayed {
 			kind = "ReadCapacityUnits"
 			u.table += readUnits(int64(done.Images[i]), true)
@@ -133,11 +133,10 @@ func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Tra
 }
 
 // transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these sizes, 0 for missing ones.
-// shown is the table of each as the request names it.
-func (c *call) transactReadConsumed(mode string, keys []db.ItemKey, sizes []int, shown func(i int) string) {
+func (c *call) transactReadConsumed(mode string, keys []db.ItemKey, sizes []int) {
 	var us usages
 	for i, k := range keys {
-		us.of(k.Table).as(shown(i)).table += readUnits(int64(sizes[i]), true)
+		us.of(k.Table).table += readUnits(int64(sizes[i]), true)
 	}
 	c.transactConsumed(mode, us, "ReadCapacityUnits")
 }
