@@ -113,7 +113,7 @@ func TestBatchGetItemErrors(t *testing.T) {
 		items         request
 		code, message string
 	}{
-		{request{}, "", oneError + "Value at 'RequestItems' failed to satisfy constraint: Member must have length greater than or equal to 1"},
+		{request{}, "", "The requestItems parameter is required for BatchGetItem"},
 		{request{*table: {Keys: []attrs{}}}, "",
 			oneError + "Value at 'requestItems." + *table + ".member.keys' failed to satisfy constraint: Member must have length greater than or equal to 1"},
 		{request{*table: {Keys: keys(0, 101)}}, "",

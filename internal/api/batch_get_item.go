@@ -159,11 +159,8 @@ var errDuplicateKeys = validation("Provided list of item keys contains duplicate
 // checkCounts checks the constraints of members and the numbers of keys.
 func (r *batchGetRequest) checkCounts() error {
 	var v violations
-	switch {
-	case !r.set:
+	if !r.set {
 		v.null("requestItems")
-	case len(r.tables) == 0: // BatchWriteItem has a sentence of its own for it, as this operation had until August 2026
-		v.note("Value at 'RequestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
 	}
 	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	keys := 0
@@ -175,7 +172,10 @@ func (r *batchGetRequest) checkCounts() error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	if keys > maxBatchKeys {
+	switch {
+	case len(r.tables) == 0:
+		return validation("The requestItems parameter is required for BatchGetItem")
+	case keys > maxBatchKeys:
 		return validation("Too many items requested for the BatchGetItem call")
 	}
 	return nil
