@@ -24,13 +24,16 @@ var mayImport = map[string][]string{
 	"internal/expr":        {"internal/item"},
 	"internal/partiql":     {"internal/item", "internal/expr"},
 	"internal/db":          {"internal/item", "internal/expr", "internal/kv"},
-	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv"}, // kv: its errors
-	"internal/server":      {"internal/api"},
+	"internal/iam":         {},
+	"internal/metrics":     {},
+	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam", "internal/metrics"}, // kv: its errors
+	"internal/server":      {"internal/api", "internal/iam", "internal/metrics"},
+	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics"},
 	"internal/kv/kvtest":   {"internal/kv"},
 	"internal/kv/pebblekv": {"internal/kv"},
-	".":                    {"internal/api", "internal/db", "internal/kv", "internal/kv/pebblekv", "internal/server"},
+	".":                    {"internal/admin", "internal/api", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/kv"},
-	"internal/cli":         {".", "internal/kv", "internal/kv/pebblekv", "internal/server"},
+	"internal/cli":         {".", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/server"},
 	"cmd/partita":          {"internal/cli"},
 }
 
@@ -39,7 +42,8 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
 	"github.com/cockroachdb/apd":    {"internal/item"},
 	"github.com/alecthomas/kong":    {"internal/cli"},
-	"net/http":                      {"internal/server", "internal/cli", ".", "partitatest"},
+	"net/http":                      {"internal/admin", "internal/server", "internal/cli", ".", "partitatest"},
+	"github.com/prometheus":         {"internal/admin"},
 	"net/http/httptest":             {}, // it brings a flag
 	"testing":                       {"partitatest", "internal/kv/kvtest"},
 	"github.com/aws":                {"partitatest"}, // a test's client

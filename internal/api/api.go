@@ -14,13 +14,14 @@ import (
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/partiql"
 )
 
 // Account is the account id of everybody.
-const Account = "000000000000"
+const Account = iam.Account
 
 // Options for New.
 type Options struct {
@@ -57,8 +58,22 @@ type Request struct {
 	Body      []byte // must not change until Serve returns; not kept after that
 	Region    string // that the request was signed for; empty: the service's own
 	Endpoint  string // host[:port] that the request was sent to, for clients that ask where to send others
-	Principal string // who signed it
 	ID        string // the request's id, for the log
+	// Principal is who signed it; nil: nobody is asked, and everything is allowed.
+	Principal *iam.Principal
+
+	Report Report // Serve fills it
+}
+
+// Report is what Serve tells of a request beside its answer, for metrics and logs. It has no values of attributes in it.
+type Report struct {
+	Code      string // of the error that was answered: ValidationException; empty for none
+	Table     string // the first one; empty for none
+	Index     string
+	Condition string // of a Query or a SELECT: how it chose its items, with names and without values
+	Tables    int    // how many there are
+	Read      int    // items that were read
+	Returned  int    // items that were answered
 }
 
 // call is one request being answered, with the scratch memory that is reused for the next.
@@ -99,11 +114,13 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	c.dec.Reset()
 	c.params.Reset()
 	c.ph = placeholders{params: &c.params}
+	r.Report = Report{}
 	n := len(out)
 	err := s.run(c, r)
 	status, body = 200, c.out
 	if err != nil {
 		e := s.wireError(err, r)
+		r.Report.Code = e.Code
 		status, body = e.Status, e.append(c.out[:n])
 	}
 	c.ctx, c.body, c.out = nil, nil, nil

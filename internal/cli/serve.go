@@ -32,6 +32,10 @@ type serve struct {
 	LogLevel    string        `enum:"debug,info,warn,error" default:"info" help:"The least level to log: ${enum}. Default: ${default}."`
 	LogFormat   string        `enum:"text,json" default:"text" help:"The form of the log on standard error: ${enum}. Default: ${default}."`
 
+	Access  accessFlags  `embed:""`
+	Network networkFlags `embed:""`
+	Admin   adminFlags   `embed:""`
+
 	kong.Plugins // the flags of further engines
 
 	engines []Engine
@@ -170,6 +174,11 @@ func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error
 	}
 	s := new(store)
 	var err error
+	for _, apply := range []func(*partita.Options) error{c.Access.apply, c.Network.apply, c.Admin.apply} {
+		if err := apply(&o); err != nil {
+			return nil, err
+		}
+	}
 	chosen := c.chosen()
 	switch {
 	case chosen != nil:

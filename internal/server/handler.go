@@ -107,7 +107,7 @@ func (x *exchange) answer() {
 		x.send(http.StatusBadRequest, x.unsigned(err))
 		return
 	}
-	x.call.Region, x.call.Principal, x.call.Endpoint = who.region, who.key, r.Host
+	x.call.Region, x.call.Endpoint = who.region, r.Host
 	x.call.Body, x.call.ID = x.in, x.id
 	status, body := h.run(r.Context(), x)
 	if len(body) > freeBytes && x.charge(int64(len(body))) != nil && onlyReads(x.call.Target) {

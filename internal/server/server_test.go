@@ -36,7 +36,7 @@ func told(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 	case "Echo":
 		return 200, append(out, r.Body...)
 	}
-	return 200, fmt.Appendf(out, `{"target":%q,"region":%q,"key":%q}`, r.Target, r.Region, r.Principal)
+	return 200, fmt.Appendf(out, `{"target":%q,"region":%q}`, r.Target, r.Region)
 }
 
 // start runs a server with the options on a loopback port until the end of the test and returns its address.
