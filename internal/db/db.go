@@ -155,6 +155,14 @@ func (d *DB) Close() error {
 // Now is the database's clock.
 func (d *DB) Now() time.Time { return d.now() }
 
+// Ping reads a row, and so tells whether reads are answered.
+func (d *DB) Ping(ctx context.Context) error {
+	return d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+		_, err := r.Get(nextIDKey())
+		return err
+	})
+}
+
 // Expressions is the cache of parsed expressions.
 func (d *DB) Expressions() *expr.Cache { return d.expressions }
 

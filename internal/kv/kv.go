@@ -154,16 +154,39 @@ type Record struct {
 // Limits are the largest sizes, in bytes, that an engine takes.
 type Limits struct{ Key, Value, Update int }
 
-// Metrics are an engine's own figures, for the page of the person on call.
+// Metrics are an engine's own figures, for the page of the person on call. An engine leaves out what it does not have.
 type Metrics struct {
-	Commits, Syncs          uint64
-	BlockCacheHits          int64
-	BlockCacheMisses        int64
-	BlockCacheBytes         int64
+	// Failed is why the engine has stopped itself, or ErrClosed; the other figures are zero then. nil: it runs.
+	Failed error
+	// NoSpace says that writes are refused because FreeBytes of the volume are less than FloorBytes.
+	NoSpace               bool
+	FreeBytes, FloorBytes uint64
+
+	Commits, Syncs uint64
+	SyncSeconds    Histogram // of one sync of the log
+
+	BlockCacheHits, BlockCacheMisses int64
+	BlockCacheBytes                  int64
+
 	MemtableBytes           uint64
 	DiskBytes               uint64
 	CompactionBytesEstimate uint64
 	ReadAmplification       int
+	L0Files                 int64
+	WriteStalls             uint64
+	WriteStallSeconds       float64
+
+	LatchWaits, LatchTimeouts uint64
+	LatchWaitSeconds          float64
+}
+
+// Histogram is how many of the things measured, in seconds, were at most as long as each bound, how many there were at all, and how
+// long all took together. Buckets are cumulative, as Prometheus has them.
+type Histogram struct {
+	Bounds  []float64
+	Buckets []uint64
+	Count   uint64
+	Sum     float64
 }
 
 // Engine is a store. All methods may be called from any goroutine. After a failure of its own an engine answers

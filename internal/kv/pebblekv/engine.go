@@ -38,6 +38,9 @@ type Options struct {
 	// MemoryLimit is what the process may take, in bytes. Half of it becomes block cache, as the Go heap needs room
 	// to collect; 0 means 256 MiB of cache. The cache fills as it is used.
 	MemoryLimit int64
+	// MemtableBytes is how much is kept in memory before it is written out as a table file; 0 means 16 MiB. Tests make it
+	// small, so that a short history has flushes and compactions.
+	MemtableBytes uint64
 	// FreeSpaceFloor is the free space, in bytes, below which writes are refused. 0 means a twentieth of the volume, at
 	// most 1 GiB; negative means none.
 	FreeSpaceFloor int64
@@ -255,6 +258,9 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 			WriteStallEnd:   func() { e.log.Info("writes go on") },
 		},
 	}
+	if o.MemtableBytes != 0 {
+		p.MemTableSize = o.MemtableBytes
+	}
 	for i := range p.Levels {
 		p.Levels[i].BlockSize = blockSize
 		p.Levels[i].IndexBlockSize = indexBlockSize
@@ -446,8 +452,8 @@ func (e *Engine) Limits() kv.Limits { return limits }
 
 // Metrics implements kv.Engine.
 func (e *Engine) Metrics() kv.Metrics {
-	if e.enter() != nil {
-		return kv.Metrics{}
+	if err := e.enter(); err != nil {
+		return kv.Metrics{Failed: err}
 	}
 	defer e.exit()
 	m := e.db.Metrics()

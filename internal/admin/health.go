@@ -1,0 +1,67 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// readTime is how long the read of /readyz may take.
+const readTime = 2 * time.Second
+
+// health answers whether the process lives: it does, unless its engine has stopped itself, which only a restart ends.
+func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
+	if s := h.source.Load(); s != nil {
+		if err := s.Engine.Metrics().Failed; err != nil {
+			http.Error(w, "failed: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// ready answers whether requests are served now. Refused writes do not make a server unready, as reads go on; they are told.
+func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
+	state, err := h.state(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, state)
+}
+
+// Why a server is not ready.
+var (
+	errStarting = errors.New("starting: the database is being opened")
+	errEnding   = errors.New("draining: the server is being stopped")
+)
+
+// state says in a few words how the server is, or why it is not ready.
+func (h *Handler) state(ctx context.Context) (string, error) {
+	s := h.source.Load()
+	switch {
+	case h.ending.Load():
+		return "", errEnding
+	case s == nil:
+		return "", errStarting
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	m := s.Engine.Metrics()
+	if m.Failed == nil {
+		m.Failed = s.DB.Ping(ctx)
+	}
+	switch {
+	case errors.Is(m.Failed, kv.ErrFailed):
+		return "", fmt.Errorf("failed: %w", m.Failed)
+	case m.Failed != nil:
+		return "", fmt.Errorf("reads fail: %w", m.Failed)
+	case m.NoSpace:
+		return fmt.Sprintf("ready, but writes are refused: the volume has %d bytes free, and %d are kept", m.FreeBytes, m.FloorBytes), nil
+	}
+	return "ready", nil
+}
