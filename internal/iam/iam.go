@@ -1,8 +1,8 @@
 // Package iam knows who may do what: the credentials that requests are signed with, as they stand in a file, and the policies
 // that go with them, in the language of AWS's IAM as far as it concerns DynamoDB.
 //
-// It verifies no signatures (package server does, with the secrets that it finds here) and knows no operations (package api says
-// what a request wants to do, and asks).
+// It reads no requests (package server does, and has a Credential verify the signature; the secrets stay here) and knows no
+// operations (package api says what a request wants to do, and asks).
 package iam
 
 // Account is the account that everybody belongs to, as it stands in ARNs.
@@ -26,6 +26,17 @@ type Access struct {
 	// the request has no such key. nil: the request has none at all. It is called only if a statement asks for the key.
 	Values func(key string) (values []string, there bool)
 }
+
+// The condition keys that a request can have values for. LeadingKeys and Attributes can have several.
+const (
+	KeyLeadingKeys            = "dynamodb:LeadingKeys" // the partition keys of the items that it is about
+	KeyAttributes             = "dynamodb:Attributes"  // the top-level attributes that it names
+	KeySelect                 = "dynamodb:Select"
+	KeyReturnValues           = "dynamodb:ReturnValues"
+	KeyReturnConsumedCapacity = "dynamodb:ReturnConsumedCapacity"
+	KeyEnclosingOperation     = "dynamodb:EnclosingOperation" // the transaction that the action is part of
+	KeyFullTableScan          = "dynamodb:FullTableScan"      // of a PartiQL statement: true or false
+)
 
 // Decision is what a policy says of an Access.
 type Decision int

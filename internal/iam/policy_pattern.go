@@ -1,0 +1,147 @@
+package iam
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// pattern is text with wildcards. Within it, * and ? are the bytes anyRun and anyOne, which UTF-8 does not have, so that the
+// characters themselves can stand for themselves.
+type pattern string
+
+const (
+	anyRun = 0xFF
+	anyOne = 0xFE
+)
+
+// wildcards makes a pattern of a text in which * and ? are wildcards.
+func wildcards(s string) pattern {
+	b := []byte(s)
+	for i, c := range b {
+		switch c {
+		case '*':
+			b[i] = anyRun
+		case '?':
+			b[i] = anyOne
+		}
+	}
+	return pattern(b)
+}
+
+// literal is the text before the first wildcard.
+func (p pattern) literal() string {
+	for i := range len(p) {
+		if p[i] >= anyOne {
+			return string(p[:i])
+		}
+	}
+	return string(p)
+}
+
+// wild tells whether there are wildcards in it.
+func (p pattern) wild() bool { return len(p.literal()) < len(p) }
+
+// matches tells whether the whole of s is what p describes: * is any number of characters, and none too; ? is one.
+func (p pattern) matches(s string) bool {
+	star, mark := -1, 0 // where the last * stands, and how far it has eaten
+	i, j := 0, 0
+	for j < len(s) {
+		switch {
+		case i < len(p) && p[i] == anyRun:
+			star, mark = i, j
+			i++
+		case i < len(p) && p[i] == anyOne:
+			_, n := utf8.DecodeRuneInString(s[j:])
+			i, j = i+1, j+n
+		case i < len(p) && p[i] == s[j]:
+			i, j = i+1, j+1
+		case star >= 0:
+			_, n := utf8.DecodeRuneInString(s[mark:])
+			mark += n
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == anyRun {
+		i++
+	}
+	return i == len(p)
+}
+
+// template is a pattern with variables, which stand for what the principal is.
+type template struct {
+	pattern pattern   // if there are no variables
+	pieces  []pattern // otherwise: what stands around them, one more than there are variables
+	values  []func(*Principal) string
+}
+
+// of is the pattern for a principal.
+func (t *template) of(p *Principal) pattern {
+	if t.pieces == nil {
+		return t.pattern
+	}
+	var b strings.Builder
+	for i, piece := range t.pieces {
+		if i > 0 {
+			b.WriteString(t.values[i-1](p))
+		}
+		b.WriteString(string(piece))
+	}
+	return pattern(b.String())
+}
+
+// principalKeys are the condition keys that tell who asks. They are variables too.
+var principalKeys = map[string]func(*Principal) string{
+	"aws:username":     func(p *Principal) string { return p.User },
+	"aws:principalarn": (*Principal).ARN,
+}
+
+// parseTemplate reads a text of a policy. Wildcards count if wild is true; variables do in a policy whose Version has them.
+func parseTemplate(n node, text string, wild, variables bool) (t template, err error) {
+	plain := func(s string) pattern { return pattern(s) }
+	if wild {
+		plain = wildcards
+	}
+	var piece pattern
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		piece += plain(before)
+		if !found {
+			break
+		}
+		if !variables {
+			return t, n.errorf("has a variable, which needs the Version 2012-10-17")
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			return t, n.errorf("has a ${ without a }")
+		}
+		text = after
+		switch name {
+		case "*", "?", "$":
+			piece += pattern(name)
+			continue
+		}
+		value := principalKeys[strings.ToLower(name)]
+		if value == nil {
+			return t, n.errorf("has the variable ${%s}, which is not known", name)
+		}
+		t.pieces, t.values = append(t.pieces, piece), append(t.values, value)
+		piece = ""
+	}
+	if t.values == nil {
+		t.pattern = piece
+	} else {
+		t.pieces = append(t.pieces, piece)
+	}
+	return t, nil
+}
+
+// first is the pattern up to the first variable, and whether it is all.
+func (t *template) first() (p pattern, all bool) {
+	if t.pieces == nil {
+		return t.pattern, true
+	}
+	return t.pieces[0], false
+}
