@@ -77,6 +77,12 @@ type Options struct {
 	// SweepInterval is how often the database looks for what is due: expired items, stream records of yesterday, old
 	// transaction tokens. 0: every second; negative: never, but for calls of Sweep.
 	SweepInterval time.Duration
+	// AllowHosts and CORSOrigins are for servers that ask nobody for credentials. Those refuse requests under host names that
+	// a stranger could have pointed at them, and requests of web pages from other machines, so that no page reaches them
+	// through a browser. AllowHosts adds host names to the allowed ones (addresses, localhost, names without a dot or under
+	// .localhost, .local, .internal, .test, .home.arpa); CORSOrigins adds origins, as https://console.example, to those of
+	// localhost. "*" is any.
+	AllowHosts, CORSOrigins []string
 	// Logger takes what whoever runs the database should know. nil: slog.Default.
 	Logger *slog.Logger
 	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
@@ -118,6 +124,9 @@ func Open(o Options) (*DB, error) {
 		Known:       api.Known,
 		Region:      o.Region,
 		BufferBytes: bufferBytes(o.MemoryLimit),
+		Open:        true,
+		AllowHosts:  o.AllowHosts,
+		CORSOrigins: o.CORSOrigins,
 		Logger:      o.Logger,
 	})}, nil
 }

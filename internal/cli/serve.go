@@ -170,7 +170,7 @@ func (s *store) Close() error {
 func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
 	o := partita.Options{
 		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay, SweepInterval: c.TTLInterval, Logger: log,
-		OnFailure: onFailure,
+		OnFailure: onFailure, AllowHosts: hostOf(c.Addr),
 	}
 	s := new(store)
 	var err error

@@ -20,6 +20,7 @@ var (
 	gzipEncoding    = []string{"gzip"}
 	deflateEncoding = []string{"deflate"}
 	closeConnection = []string{"close"}
+	yes             = []string{"true"}
 )
 
 // The bodies that are the same whatever was asked.
@@ -108,11 +109,15 @@ func accepts(accept, encoding string) bool {
 // errorBody writes a fault as DynamoDB writes an error of the authentication family.
 func errorBody(fault error) []byte {
 	f := fault.(*authFault)
-	var b bytes.Buffer
-	b.WriteString(`{"__type":"com.amazon.coral.service#` + f.code + `","message":`)
-	e := json.NewEncoder(&b)
+	return appendError(nil, "com.amazon.coral.service#"+f.code, "message", f.message)
+}
+
+// appendError appends the body of an error. key is the name of the member that has the message.
+func appendError(out []byte, code, key, message string) []byte {
+	b := bytes.NewBuffer(append(out, `{"__type":"`+code+`","`+key+`":`...))
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false) // AWS does not
-	e.Encode(f.message)    // a string: cannot fail
+	e.Encode(message)      // a string: cannot fail
 	return append(bytes.TrimSuffix(b.Bytes(), []byte("\n")), '}')
 }
 

@@ -23,6 +23,10 @@ type Options struct {
 	Known func(target string) bool
 	// Region is what the health answer names. Empty: us-east-1.
 	Region string
+	// Open says that nobody is asked for credentials. Then the Host is checked, and web pages of other machines are refused;
+	// AllowHosts and CORSOrigins name exceptions, "*" any. Otherwise all pages may call, as with AWS: they lack a signature.
+	Open                    bool
+	AllowHosts, CORSOrigins []string
 	// BufferBytes is the memory for all bodies and answers above 64 KiB together; 0: 256 MiB.
 	BufferBytes int64
 	// Logger takes panics, and every request at debug level. nil: slog.Default.
@@ -38,6 +42,7 @@ type Handler struct {
 	known  func(string) bool
 	health []byte
 	log    *slog.Logger
+	guard  *guard // nil: none is needed
 	budget budget
 	pool   sync.Pool // of *exchange
 }
@@ -64,20 +69,29 @@ func NewHandler(o Options) *Handler {
 		pool:   sync.Pool{New: func() any { return new(exchange) }},
 	}
 	h.budget.left.Store(o.BufferBytes)
+	if o.Open {
+		h.guard = newGuard(o.AllowHosts, o.CORSOrigins, o.Logger)
+	}
 	return h
 }
 
-// ServeHTTP answers one request. The order of the checks is AWS's: size, CORS, health,
-// method and content type, and then, in answer, what needs the body.
+// ServeHTTP answers one request. Whoever should not be here is sent away first. Then the order of the checks is AWS's: size,
+// CORS, health, method and content type, and then, in answer, what needs the body.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer x.end()
+	if h.guard != nil {
+		if why := h.guard.refusal(r); why != "" {
+			x.refuse(why)
+			return
+		}
+	}
 	if err := x.readBody(); err != nil {
 		x.refuseBody(err)
 		return
 	}
 	if origin(r) {
-		w.Header()["Access-Control-Allow-Origin"] = anyOrigin
+		x.cors()
 		if r.Method == http.MethodOptions {
 			x.preflight()
 			return
@@ -169,6 +183,9 @@ func (x *exchange) preflight() {
 	}
 	if v := x.r.Header["Access-Control-Request-Method"]; len(v) > 0 {
 		header["Access-Control-Allow-Methods"] = v
+	}
+	if x.h.guard != nil && one(x.r.Header, "Access-Control-Request-Private-Network") == "true" {
+		header["Access-Control-Allow-Private-Network"] = yes // a page that may call may call into the local network too
 	}
 	x.send(http.StatusOK, nil)
 }

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// guard keeps web pages away from a server that asks nobody for credentials. Two ways lead a page of a stranger to a server
+// on the machine, or in the network, of whoever looks at it: a request across origins, and a name of the stranger's that
+// resolves to the server's address, so that to the browser both are one origin. The first shows in the Origin, the second
+// in the Host.
+type guard struct {
+	hosts, origins map[string]bool // beside those that are always allowed; "*" is any
+	log            *slog.Logger
+
+	mu     sync.Mutex
+	warned map[string]bool // of which the log has been told
+}
+
+// maxWarned is how many hosts and origins the log is told of: their number is the strangers' choice.
+const maxWarned = 100
+
+// newGuard returns a guard that allows these hosts and origins too.
+func newGuard(hosts, origins []string, log *slog.Logger) *guard {
+	g := &guard{hosts: map[string]bool{}, origins: map[string]bool{}, log: log, warned: map[string]bool{}}
+	for _, h := range hosts {
+		g.hosts[hostName(h)] = true
+	}
+	for _, o := range origins {
+		g.origins[strings.ToLower(strings.TrimSuffix(o, "/"))] = true
+	}
+	return g
+}
+
+// refusal returns why a request is refused, "" if it is not.
+func (g *guard) refusal(r *http.Request) string {
+	if !g.allowsHost(r.Host) {
+		name := hostName(r.Host)
+		g.warn("a request was refused: it came under a host name that is not known to be this server's, as those of web pages do "+
+			"that want to reach it through a browser; --allow-host allows it", "host", name)
+		return "Partita asks for no credentials and is not known by the host name " + name +
+			". Use an IP address or localhost, or start it with --allow-host " + name + "."
+	}
+	for _, origin := range r.Header["Origin"] {
+		if !g.allowsOrigin(origin) {
+			g.warn("a request was refused: it came from a web page of another origin; --cors-origin allows it", "origin", origin)
+			return "Partita asks for no credentials, and so web pages of other machines may not use it. To allow this one, start it " +
+				"with --cors-origin " + origin + "."
+		}
+	}
+	return ""
+}
+
+// warn tells the log, once for each value.
+func (g *guard) warn(text, what, value string) {
+	value = value[:min(len(value), 300)]
+	g.mu.Lock()
+	known := g.warned[what+value] || len(g.warned) >= maxWarned
+	if !known {
+		g.warned[what+value] = true
+	}
+	g.mu.Unlock()
+	if !known {
+		g.log.Warn(text, what, value)
+	}
+}
+
+// localSuffixes end the names that no stranger can have: nobody sells them, and public name servers do not know them.
+var localSuffixes = [...]string{".localhost", ".local", ".internal", ".test", ".home.arpa"}
+
+// allowsHost tells whether a Host is one that a stranger cannot point at this server: an address, a name without a dot or
+// under a local suffix, one that was named. HTTP/1.0 has no Host, and browsers do not speak it.
+func (g *guard) allowsHost(host string) bool {
+	name := hostName(host)
+	if !strings.Contains(name, ".") && !strings.Contains(name, ":") {
+		return true
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	for _, suffix := range localSuffixes {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return g.hosts[name] || g.hosts["*"]
+}
+
+// allowsOrigin tells whether pages of an origin may call: those of this machine, and those that were named. Sandboxed pages
+// and files, whose origin is null, can be anybody's.
+func (g *guard) allowsOrigin(origin string) bool {
+	if g.origins["*"] || g.origins[strings.ToLower(origin)] {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil {
+		return false
+	}
+	name := hostName(u.Host)
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// hostName is the name or address of a Host, in lower case, without port, brackets and the dot at its end.
+func hostName(host string) string {
+	if strings.Contains(host, ":") {
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// refuse answers a request that the guard refuses. It has no CORS headers: the page is not to read it.
+func (x *exchange) refuse(why string) {
+	x.discard()
+	x.w.Header()["Content-Type"] = typeAmzJSON
+	x.send(http.StatusForbidden, appendError(nil, "com.amazon.coral.service#AccessDeniedException", "Message", why))
+}
+
+// cors sets the headers that let a page read the answer. AWS lets every page.
+func (x *exchange) cors() { x.w.Header()["Access-Control-Allow-Origin"] = anyOrigin }
