@@ -123,7 +123,7 @@ func TestWire(t *testing.T) {
 
 	_, header, _ := send(t, "POST", "{}", map[string]string{"X-Amz-Target": list, "Content-Type": "application/json; charset=UTF-8"})
 	same(t, "plain JSON", header.Get("Content-Type"), "application/json")
-	_, header, _ = send(t, "OPTIONS", "", map[string]string{"Origin": "http://page", "Access-Control-Request-Headers": "x-amz-target"})
+	_, header, _ = send(t, "OPTIONS", "", map[string]string{"Origin": "http://localhost:3000", "Access-Control-Request-Headers": "x-amz-target"})
 	same(t, "CORS", fmt.Sprint(header.Get("Access-Control-Allow-Origin"), header.Get("Access-Control-Allow-Headers"), header.Get("Access-Control-Max-Age")),
 		"*x-amz-target172800")
 	status, _, answer := send(t, "POST", strings.Repeat(" ", 16<<20+1), map[string]string{"X-Amz-Target": list})
