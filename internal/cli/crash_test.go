@@ -93,8 +93,7 @@ func TestCrashes(t *testing.T) {
 	checkDir(t, dir)
 }
 
-// build returns the program's file, built once. The packages are those that the tests were built from, so that most of it
-// is in Go's cache.
+// build returns the program's file, built once, as releases are: without cgo.
 func build(t *testing.T) string {
 	t.Helper()
 	name, err := built()
@@ -111,7 +110,9 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	buildDir = dir
 	name := filepath.Join(dir, "partita")
-	if out, err := exec.Command("go", "build", "-o", name, "../../cmd/partita").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", name, "../../cmd/partita")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return name, nil
