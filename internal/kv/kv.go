@@ -231,7 +231,35 @@ type Engine interface {
 
 // Checkpointer is an engine that can write a consistent copy of itself into a directory, for backups.
 type Checkpointer interface {
+	// Checkpoint writes a copy that holds every commit that was durable when it was called. The directory must not exist, or be
+	// empty, and its parent must exist; it is private to the user. The copy is durable when Checkpoint returns; if it fails, or
+	// ctx ends, nothing is left of it.
 	Checkpoint(ctx context.Context, dir string) error
+}
+
+// Verifier is an engine that can check the files that it keeps its rows in.
+type Verifier interface {
+	// VerifyFiles reads all files and returns what is damaged, in words. progress is told bytes read, of how many. The error is
+	// that of a check that could not be made.
+	VerifyFiles(ctx context.Context, progress func(done, total int64)) (damage []string, err error)
+}
+
+// Inspector is a Reader that shows what an engine keeps beside the database's rows, for a check of all that there is.
+type Inspector interface {
+	// Inspect calls the functions of own, those that are not nil, for all that there is, logs in the order of log and shard.
+	Inspect(own Own) error
+	// Records calls fn for each record of a shard, oldest first, until it returns false. Data is valid during the call.
+	Records(log uint64, shard uint32, fn func(Record) (more bool)) error
+}
+
+// Own is who is told by Inspect.
+type Own struct {
+	Counter func(counter uint64, counts []Count)
+	Trimmed func(log uint64, shard uint32, upTo Position) // the highest position that was ever trimmed
+	Shard   func(log uint64, shard uint32)                // one that has records
+	Stamp   func(bound uint64)                            // no stamp was given above it
+	// Unknown is told of a row that is none of these, or damaged.
+	Unknown func(key []byte, what string)
 }
 
 // Loader is an engine that can take rows sorted by key in bulk, past the log, into a range that holds none.

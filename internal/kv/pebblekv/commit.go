@@ -166,6 +166,9 @@ func unknown(err error) error { return fmt.Errorf("%w: %w", kv.ErrCommitUnknown,
 // see it and holds their latches.
 func (e *Engine) apply(c *commit, b *pebble.Batch) (err error) {
 	defer e.engineCall(&err)
+	if e.readOnly {
+		return errReadOnly
+	}
 	e.order.inFlight.Add(1) // before anybody can see it
 	e.commits.Add(1)
 	switch {

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/bits"
 	"runtime"
@@ -33,6 +32,9 @@ type Options struct {
 	InMemory bool
 	// FS replaces the operating system's files. Unlike InMemory it is treated as a disk.
 	FS vfs.FS
+	// ReadOnly opens what is there without changing anything, not even the log, whose rows are read into memory; every write
+	// is refused. A directory that another process has open is ErrLocked as ever.
+	ReadOnly bool
 	// Clock tells the time for stamps and log positions; nil is time.Now.
 	Clock func() time.Time
 	// MemoryLimit is what the process may take, in bytes. Half of it becomes block cache, as the Go heap needs room
@@ -71,7 +73,7 @@ const (
 // limits are what callers may write.
 var limits = kv.Limits{Key: 32 << 10, Value: 16 << 20, Update: 64 << 20}
 
-// Engine is a kv.Engine on Pebble. It is also a kv.Checkpointer.
+// Engine is a kv.Engine on Pebble. It is also a kv.Checkpointer and a kv.Verifier, and its Readers are kv.Inspectors.
 type Engine struct {
 	db    *pebble.DB
 	fs    *stopFS
@@ -81,6 +83,7 @@ type Engine struct {
 	log   *slog.Logger
 	// volatile says that there is no log and nothing to sync: it is all gone after Close.
 	volatile bool
+	readOnly bool
 
 	stripes      []stripe
 	stripeMask   uint64
@@ -110,6 +113,7 @@ type Engine struct {
 var (
 	_ kv.Engine       = (*Engine)(nil)
 	_ kv.Checkpointer = (*Engine)(nil)
+	_ kv.Verifier     = (*Engine)(nil)
 )
 
 // Open opens the store in o.Dir, which it makes if there is none. It returns ErrLocked, ErrNewerFormat, ErrForeign or
@@ -126,7 +130,7 @@ func Open(o Options) (*Engine, error) {
 func newEngine(o Options) *Engine {
 	e := &Engine{
 		dir: o.Dir, clock: o.Clock, log: o.Logger, onFailure: o.OnFailure,
-		volatile: o.InMemory && o.FS == nil, latchTimeout: o.LatchTimeout,
+		volatile: o.InMemory && o.FS == nil, latchTimeout: o.LatchTimeout, readOnly: o.ReadOnly,
 		shards: make(map[shardID]*shard), failed: make(chan struct{}),
 	}
 	if e.clock == nil {
@@ -157,6 +161,9 @@ func newEngine(o Options) *Engine {
 	case disk == nil:
 		disk = vfs.Default
 	}
+	if e.readOnly {
+		disk = readOnlyFS{disk}
+	}
 	e.dir = disk.PathJoin(e.dir) // cleans it
 	e.fs = newStopFS(disk, e.dir)
 	e.space = space{fs: disk, dir: e.dir, floor: o.FreeSpaceFloor, every: time.Second, log: e.log}
@@ -168,7 +175,12 @@ func (e *Engine) open(o Options) (err error) {
 	if e.dir == "" {
 		return errors.New("no data directory is named")
 	}
-	if e.lock, err = prepareDir(e.fs, e.dir); err != nil {
+	if e.readOnly {
+		e.lock, err = readableDir(e.fs, e.dir)
+	} else {
+		e.lock, err = prepareDir(e.fs, e.dir)
+	}
+	if err != nil {
 		return err
 	}
 	defer func() {
@@ -176,8 +188,10 @@ func (e *Engine) open(o Options) (err error) {
 			err = errors.Join(err, e.closeAfter())
 		}
 	}()
-	if err := checkFormat(e.fs, e.dir); err != nil {
-		return err
+	if !e.readOnly {
+		if err := checkFormat(e.fs, e.dir); err != nil {
+			return err
+		}
 	}
 	if err := e.openPebble(o); err != nil {
 		return err
@@ -233,6 +247,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	p := &pebble.Options{
 		FS:                          e.fs,
 		Lock:                        e.lock,
+		ReadOnly:                    e.readOnly,
 		Comparer:                    pebble.DefaultComparer,
 		Merger:                      merger,
 		FormatMajorVersion:          pebbleFormat,
@@ -415,36 +430,6 @@ func clamp(r kv.Range) (start, end []byte) {
 		return nil, nil
 	}
 	return start, end
-}
-
-// Checkpoint implements kv.Checkpointer. The directory must not exist. That of an engine in memory is on the disk.
-func (e *Engine) Checkpoint(_ context.Context, dir string) (err error) {
-	if err := e.enter(); err != nil {
-		return err
-	}
-	defer e.exit()
-	defer e.engineCall(&err)
-	fsys, to := vfs.FS(e.fs), dir
-	if e.volatile {
-		if _, err := vfs.Default.Stat(dir); err == nil {
-			return fmt.Errorf("copying to %s: %w", dir, fs.ErrExist)
-		}
-		if err := e.db.Flush(); err != nil { // there is no log that would hold the newest rows
-			return err
-		}
-		to = fmt.Sprintf("checkpoint-%d", e.copies.Add(1))
-		defer func() { err = errors.Join(err, e.fs.RemoveAll(to)) }()
-	}
-	if err := e.db.Checkpoint(to, pebble.WithFlushedWAL()); err != nil {
-		return err
-	}
-	if e.volatile {
-		if _, err := vfs.Clone(e.fs, vfs.Default, to, dir, vfs.CloneSync); err != nil {
-			return err
-		}
-		fsys = vfs.Default
-	}
-	return errors.Join(writeFormat(fsys, dir), e.failure())
 }
 
 // Limits implements kv.Engine.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -85,32 +86,50 @@ func syncDir(fsys vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// checkFormat reads FORMAT, or writes it into an empty directory.
-func checkFormat(fsys vfs.FS, dir string) error {
+// readFormat reads FORMAT, and refuses what this release cannot read. Without one the error is fs.ErrNotExist.
+func readFormat(fsys vfs.FS, dir string) error {
 	f, err := fsys.Open(fsys.PathJoin(dir, formatFile))
-	if err == nil {
-		defer func() { _ = f.Close() }() // it was only read
-		text, err := io.ReadAll(f)
-		if err != nil {
-			return err
-		}
-		return parseFormat(string(text))
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return err
 	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return err
+	}
+	return parseFormat(string(text))
+}
+
+// checkFormat reads FORMAT, or writes it into an empty directory.
+func checkFormat(fsys vfs.FS, dir string) error {
+	if err := readFormat(fsys, dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := checkEmpty(fsys, dir); err != nil {
+		return fmt.Errorf("%w: it has no file %s but %w", ErrForeign, formatFile, err)
+	}
+	if err := writeFormat(fsys, dir); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
+	}
+	return nil
+}
+
+// lockFile is made, and locked, by whoever opens a directory.
+const lockFile = "LOCK"
+
+// checkEmpty refuses a directory that holds anything but what may be left of a first start that was cut short.
+func checkEmpty(fsys vfs.FS, dir string) error {
 	names, err := fsys.List(dir)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		// A first start that was cut short may have left the half-written file; anything else is not ours.
-		if name != "LOCK" && name != formatFile+".tmp" && name != "lost+found" {
-			return fmt.Errorf("%w: it has no file %s but holds %s", ErrForeign, formatFile, name)
-		}
+	if slices.Contains(names, unfinishedFile) {
+		return fmt.Errorf("holds %s: copying into it did not come to its end; remove it and begin anew", unfinishedFile)
 	}
-	if err := writeFormat(fsys, dir); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnwritable, err)
+	for _, name := range names {
+		if name != lockFile && name != formatFile+".tmp" && name != "lost+found" {
+			return fmt.Errorf("holds %s", name)
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,8 @@ type stopFS struct {
 	dark  atomic.Bool
 	night vfs.FS // the files made in the dark
 	syncs atomic.Uint64
+	// copies are the directories that checkpoints are written into, each with the context.Context that ends it.
+	copies sync.Map
 	// trouble is when a table file last could not be written, in nanoseconds.
 	trouble atomic.Int64
 }
@@ -73,6 +76,9 @@ func (s *stopFS) pause() {
 func (s *stopFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if s.dark.Load() {
 		return s.night.Create(name, c)
+	}
+	if ctx := s.copying(name); ctx != nil {
+		return createCopy(ctx, s.FS, name, c)
 	}
 	if isTable(name) {
 		s.pause()
@@ -161,6 +167,9 @@ func (s *stopFS) Rename(old, name string) error {
 
 // Link implements vfs.FS.
 func (s *stopFS) Link(old, name string) error {
+	if ctx := s.copying(name); ctx != nil {
+		return linkCopy(ctx, s.FS, old, name)
+	}
 	return s.change(name, func(fs vfs.FS) error { return fs.Link(old, name) })
 }
 

@@ -114,6 +114,9 @@ func (tx *txn) check() error {
 	if err := tx.e.failure(); err != nil || !tx.wrote() {
 		return err
 	}
+	if tx.e.readOnly {
+		return errReadOnly
+	}
 	return tx.e.space.check()
 }
 

@@ -1,0 +1,89 @@
+package pebblekv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// errReadOnly refuses a write to an engine that was opened with Options.ReadOnly.
+var errReadOnly = errors.New("pebblekv: the store is open for reading only")
+
+// readOnlyFS is the file system under an engine that only reads. Nothing on the disk changes: no file is made, not even that of the
+// lock. A directory without one, as a backup is, no server has open.
+type readOnlyFS struct{ vfs.FS }
+
+// Lock implements vfs.FS. Where the file may not be written to, a server that could have it open would be another user's, whose
+// directory cannot be read either.
+func (r readOnlyFS) Lock(name string) (io.Closer, error) {
+	if _, err := r.FS.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return unlocked{}, nil
+	}
+	lock, err := r.FS.Lock(name)
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
+		return unlocked{}, nil
+	}
+	return lock, err
+}
+
+// unlocked is the lock of what needs none.
+type unlocked struct{}
+
+func (unlocked) Close() error { return nil }
+
+// Create implements vfs.FS.
+func (readOnlyFS) Create(string, vfs.DiskWriteCategory) (vfs.File, error) { return nil, errReadOnly }
+
+// OpenReadWrite implements vfs.FS.
+func (readOnlyFS) OpenReadWrite(string, vfs.DiskWriteCategory, ...vfs.OpenOption) (vfs.File, error) {
+	return nil, errReadOnly
+}
+
+// ReuseForWrite implements vfs.FS.
+func (readOnlyFS) ReuseForWrite(string, string, vfs.DiskWriteCategory) (vfs.File, error) {
+	return nil, errReadOnly
+}
+
+// Link implements vfs.FS.
+func (readOnlyFS) Link(string, string) error { return errReadOnly }
+
+// Rename implements vfs.FS.
+func (readOnlyFS) Rename(string, string) error { return errReadOnly }
+
+// Remove implements vfs.FS.
+func (readOnlyFS) Remove(string) error { return errReadOnly }
+
+// RemoveAll implements vfs.FS.
+func (readOnlyFS) RemoveAll(string) error { return errReadOnly }
+
+// MkdirAll implements vfs.FS.
+func (readOnlyFS) MkdirAll(string, os.FileMode) error { return errReadOnly }
+
+// Unwrap implements vfs.FS.
+func (r readOnlyFS) Unwrap() vfs.FS { return r.FS }
+
+// readableDir locks a directory that is only read, if it was ever open, and checks its FORMAT.
+func readableDir(fsys vfs.FS, dir string) (*pebble.Lock, error) {
+	if _, err := fsys.List(dir); err != nil {
+		return nil, err
+	}
+	lock, err := pebble.LockDirectory(dir, readOnlyFS{fsys})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	err = readFormat(fsys, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: it has no file %s", ErrForeign, formatFile)
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
