@@ -108,53 +108,6 @@ func records(t *testing.T, d *DB, l *Log) (items map[string]item.Item, n int) {
 	return items, n
 }
 
-// checkStream wants the stream of the model's table to add up to the items that the table has.
-func checkStream(t *testing.T, d *DB) {
-	t.Helper()
-	table := d.Lookup(DefaultNamespace, "model")
-	items, _ := records(t, d, d.StreamByID(table.StreamLog))
-	for read := (Read{Table: table, Consistent: true}); ; {
-		page, err := d.Read(context.Background(), &read, func(it item.Item) (bool, error) {
-			if got := items[keyText(it)]; !item.SameAttributes(got, it) {
-				t.Errorf("the stream makes %s, and the table has %s", got.AppendJSON(nil), it.AppendJSON(nil))
-			}
-			delete(items, keyText(it))
-			return true, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if read.After = page.Last; !page.Last.Exists() {
-			break
-		}
-	}
-	for _, it := range items {
-		if it.Exists() {
-			t.Errorf("the stream makes %s, and the table has no such item", it.AppendJSON(nil))
-		}
-	}
-}
-
-// churnStreams switches the stream of another table on and off over and over.
-func churnStreams(t *testing.T, d *DB, done chan struct{}) {
-	for view := "NEW_IMAGE"; ; {
-		select {
-		case <-done:
-			return
-		case <-time.After(20 * time.Millisecond): // each turn leaves more to replay in a crash clone's log
-		}
-		if _, _, err := d.Alter(context.Background(), DefaultNamespace, "churned", false, setStream(view)); err != nil {
-			t.Error(err)
-			return
-		}
-		if view == "" {
-			view = "NEW_IMAGE"
-		} else {
-			view = ""
-		}
-	}
-}
-
 // closed waits until a log is closed.
 func (s *store) closed(id uint64) *Log {
 	s.t.Helper()

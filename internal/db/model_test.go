@@ -676,6 +676,6 @@ func churnExpiry(t *testing.T, d *DB, done chan struct{}) {
 			}
 			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(5 * time.Millisecond) // each turn leaves more to replay in a crash clone's log
+		time.Sleep(5 * time.Millisecond)
 	}
 }
