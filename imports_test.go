@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"internal/kv":          {},
 	"internal/expr":        {"internal/item"},
 	"internal/partiql":     {"internal/item", "internal/expr"},
-	"internal/db":          {"internal/item", "internal/expr", "internal/kv"},
+	"internal/db":          {"internal/item", "internal/expr", "internal/kv", "internal/metrics"},
 	"internal/iam":         {},
 	"internal/metrics":     {},
 	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam", "internal/metrics"}, // kv: its errors

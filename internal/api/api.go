@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -37,6 +38,7 @@ type Service struct {
 	log        *slog.Logger
 	statements *partiql.Cache
 	calls      sync.Pool
+	suggested  suggested
 }
 
 // New returns the service of a database.
@@ -54,26 +56,19 @@ func New(d *db.DB, o Options) *Service {
 
 // Request is one call as it came over the wire.
 type Request struct {
-	Target    string // X-Amz-Target: prefix.Operation
-	Body      []byte // must not change until Serve returns; not kept after that
-	Region    string // that the request was signed for; empty: the service's own
-	Endpoint  string // host[:port] that the request was sent to, for clients that ask where to send others
-	ID        string // the request's id, for the log
+	Target   string // X-Amz-Target: prefix.Operation
+	Body     []byte // must not change until Serve returns; not kept after that
+	Region   string // that the request was signed for; empty: the service's own
+	Endpoint string // host[:port] that the request was sent to, for clients that ask where to send others
+	ID       string // the request's id, for the log
 	// Principal is who signed it; nil: nobody is asked, and everything is allowed.
 	Principal *iam.Principal
 
-	Report Report // Serve fills it
-}
+	// Began is when the request came, and Slow for how long it may take before Report.Condition is wanted. 0: it never is.
+	Began time.Time
+	Slow  time.Duration
 
-// Report is what Serve tells of a request beside its answer, for metrics and logs. It has no values of attributes in it.
-type Report struct {
-	Code      string // of the error that was answered: ValidationException; empty for none
-	Table     string // the first one; empty for none
-	Index     string
-	Condition string // of a Query or a SELECT: how it chose its items, with names and without values
-	Tables    int    // how many there are
-	Read      int    // items that were read
-	Returned  int    // items that were answered
+	Report Report // Serve fills it
 }
 
 // call is one request being answered, with the scratch memory that is reused for the next.
@@ -91,6 +86,8 @@ type call struct {
 	ph     placeholders // ExpressionAttributeNames and -Values; its params are the call's
 	out    []byte       // the answer; handlers append to it
 	hot    hotRequests
+	report Report
+	how    choice
 }
 
 // hotRequests are the requests of the operations that most calls are, kept to be used again. A handler empties its own first.
@@ -115,9 +112,11 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	c.params.Reset()
 	c.ph = placeholders{params: &c.params}
 	r.Report = Report{}
+	c.report, c.how = Report{}, choice{}
 	n := len(out)
 	err := s.run(c, r)
 	status, body = 200, c.out
+	s.finish(c, r, err)
 	if err != nil {
 		e := s.wireError(err, r)
 		r.Report.Code = e.Code
@@ -136,6 +135,9 @@ const maxKeptBody = 1 << 20
 // run finds the operation and calls its handler.
 func (s *Service) run(c *call, r *Request) error {
 	op := operationOf(r.Target)
+	if op != nil {
+		c.report.Operation = op.number
+	}
 	if op != nil && op.handle != nil {
 		return op.handle(c)
 	}

@@ -327,6 +327,7 @@ func (t *batchGetTable) read(c *call, room *batchRoom) error {
 			return errFull
 		}
 		t.units += readUnits(int64(it.Size()), t.consistent.V)
+		c.report.item(it.Exists())
 		t.done = i + 1
 		return nil
 	})

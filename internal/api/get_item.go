@@ -82,6 +82,7 @@ func (c *call) getItem() error {
 	if err != nil {
 		return err
 	}
+	c.report.item(r.size > 0)
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, consumption{table: readUnits(r.size, r.consistent.V)})

@@ -9,7 +9,9 @@ import (
 
 // table returns the table that a checked TableName (or ARN) names, if it is ready for items.
 func (c *call) table(name string) (*db.Table, error) {
-	return c.db.Table(db.DefaultNamespace, bareTableName(name))
+	t, err := c.db.Table(db.DefaultNamespace, bareTableName(name))
+	c.report.table(t, name)
+	return t, err
 }
 
 // errKeySchema: a key that has not exactly the attributes of the key schema, or other types.

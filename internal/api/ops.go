@@ -6,6 +6,7 @@ import "strings"
 type operation struct {
 	name   string
 	handle func(*call) error
+	number int // from 1, in the order of OperationNames
 }
 
 // The prefixes of X-Amz-Target.
@@ -92,9 +93,11 @@ var streamOperations = []operation{
 var byTarget = func() map[string]*operation {
 	m := make(map[string]*operation)
 	for i := range operations {
+		operations[i].number = 1 + i
 		m[targetPrefix+operations[i].name] = &operations[i]
 	}
 	for i := range streamOperations {
+		streamOperations[i].number = 1 + len(operations) + i
 		m[streamTargetPrefix+streamOperations[i].name] = &streamOperations[i]
 	}
 	return m

@@ -64,7 +64,7 @@ func (c *call) query() error {
 	if err := q.checkSelect(words{wraps: true}); err != nil {
 		return err
 	}
-	if err := q.convertKeyConditions(); err != nil {
+	if err := q.convertKeyConditions(c); err != nil {
 		return err
 	}
 	if err := q.resolve(c); err != nil {
@@ -156,7 +156,7 @@ func (q *queryRequest) bind(c *call) error {
 }
 
 // convertKeyConditions reports what is wrong with the key conditions whatever the table's key is.
-func (q *queryRequest) convertKeyConditions() error {
+func (q *queryRequest) convertKeyConditions(c *call) error {
 	if q.keyErr != nil {
 		return q.keyErr
 	}
@@ -166,6 +166,7 @@ func (q *queryRequest) convertKeyConditions() error {
 		}
 		q.parts = q.keyConditions.keyParts()
 	}
+	c.how.parts = q.parts
 	return q.checkConditionCount()
 }
 

@@ -149,6 +149,7 @@ func (r *readRequest) resolve(c *call) error {
 		return validation("Consistent reads are not supported on global secondary indexes")
 	}
 	r.read.Index = x
+	c.report.Index = x.Name
 	return c.checkBuilt(t, x)
 }
 
@@ -219,6 +220,7 @@ func (r *readRequest) answer(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.report.page(page)
 	if !r.count() {
 		c.out = append(c.out, ']')
 	}

@@ -47,6 +47,7 @@ func (c *call) newSelection(s *statement, consistent bool) (*selection, error) {
 		return nil, err
 	}
 	x.read.Filter = use.Filter
+	c.how.use, c.how.keys = use, keys
 	if err := x.checkProjected(s, &use); err != nil {
 		return nil, err
 	}
@@ -66,6 +67,7 @@ func (x *selection) resolve(c *call, name string) error {
 		return validation("Strongly consistent read is not supported on Global Secondary Indexes")
 	}
 	x.read.Index = index
+	c.report.Index = index.Name
 	return c.checkBuilt(x.read.Table, index)
 }
 
@@ -185,6 +187,7 @@ func (x *selection) run(c *call, s *statement) error {
 			return err
 		}
 		x.used.addAll(pageConsumption(&x.read, page))
+		c.report.page(page)
 		if page.Last.Exists() {
 			x.stop(page.Last)
 			return nil
@@ -241,6 +244,7 @@ func (c *call) getStatement(s *statement, consistent bool, found func(item.Item)
 		}
 		return nil
 	})
+	c.report.item(size > 0)
 	return size, err
 }
 

@@ -52,7 +52,9 @@ func errNoTable(name string) *Error {
 // lookup returns the table that a checked TableName (or ARN) names, in any state.
 func (c *call) lookup(tableName string) (*db.Table, error) {
 	name := bareTableName(tableName)
-	if t := c.db.Lookup(db.DefaultNamespace, name); t != nil {
+	t := c.db.Lookup(db.DefaultNamespace, name)
+	c.report.table(t, name)
+	if t != nil {
 		return t, nil
 	}
 	return nil, errNoTable(name)

@@ -109,6 +109,7 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 		}
 		c.out = append(c.out, "[,"[min(i, 1)])
 		add(i, it)
+		c.report.item(it.Exists())
 		return nil
 	})
 	c.out = append(c.out, ']')

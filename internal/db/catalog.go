@@ -81,6 +81,7 @@ func (d *DB) publish(t *Table, logs []*Log) {
 			c.logs[l.ID] = l
 		}
 		t.setShards(c.logs)
+		d.equip(t, logs)
 		c.byID[t.ID] = t
 	})
 	for _, l := range logs {
@@ -111,6 +112,7 @@ func (d *DB) loadCatalog() error {
 			l, err := parseLog(key, value)
 			if err == nil {
 				logs[l.ID] = l
+				d.equipLog(l)
 			}
 			return err == nil, err
 		})
@@ -127,6 +129,7 @@ func (d *DB) loadCatalog() error {
 			}
 			t := newTable(desc)
 			t.setShards(logs)
+			d.equip(t, nil)
 			byID[desc.ID] = t
 			return true, nil
 		})

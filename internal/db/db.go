@@ -18,6 +18,7 @@ import (
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/metrics"
 )
 
 // Errors of the package, compared with errors.Is.
@@ -81,6 +82,8 @@ type Options struct {
 	TableDelay time.Duration
 	// SweepInterval is how often Sweep runs by itself. 0: every second; negative: never.
 	SweepInterval time.Duration
+	// Metrics count what is read, written and done in the background. nil: nobody counts.
+	Metrics *metrics.Metrics
 	// Logger takes what the background jobs have to say. nil: slog.Default.
 	Logger *slog.Logger
 }
@@ -94,6 +97,7 @@ type DB struct {
 	now         func() time.Time
 	delay       time.Duration
 	log         *slog.Logger
+	metrics     *metrics.Metrics // nil: none
 	expressions *expr.Cache
 
 	schema  sync.Mutex // held while the catalog changes
@@ -105,6 +109,7 @@ type DB struct {
 	marks    sync.Map   // table id → *expiryMark
 	trimmed  time.Time  // under sweeping: up to when streams are trimmed
 	working  sync.Map   // key of a job that runs → struct{}
+	filling  sync.Map   // *part being built, of a table → *metrics.Backfill
 	stop     context.CancelFunc
 	ctx      context.Context // of the background jobs
 
@@ -117,7 +122,7 @@ type DB struct {
 // Open reads the catalog, and resumes the schema changes that were under way. The engine stays the caller's to close,
 // after Close.
 func Open(engine kv.Engine, o Options) (*DB, error) {
-	d := &DB{kv: engine, now: o.Now, delay: o.TableDelay, log: o.Logger, expressions: expr.NewCache(expressionCacheBytes)}
+	d := &DB{kv: engine, now: o.Now, delay: o.TableDelay, log: o.Logger, metrics: o.Metrics, expressions: expr.NewCache(expressionCacheBytes)}
 	if d.now == nil {
 		d.now = time.Now
 	}

@@ -105,6 +105,7 @@ func (d *DB) startWork(what, table string, run func() error) {
 			if err == nil || stopped(err) || errors.Is(err, kv.ErrFailed) || d.ctx.Err() != nil {
 				return
 			}
+			d.countFailure()
 			d.log.Warn("a background job failed and is tried again", "job", what, "table", table, "error", err)
 			d.sleep(wait)
 		}
@@ -153,6 +154,7 @@ func (d *DB) drop(t *Table, _ *part) error {
 	if err == nil {
 		d.change(func(c *catalog) { delete(c.byID, t.ID) })
 		d.marks.Delete(t.ID)
+		d.unequip(t)
 	}
 	return err
 }
@@ -274,6 +276,8 @@ func (d *DB) backfill(t *Table, p *part) error {
 	cursorKey := backfillKey(t.ID, p.section)
 	rows := sectionRange(t.ID, sectionItems)
 	fill := t.filler(p)
+	progress := d.beginFilling(t, p)
+	defer d.endFilling(t, p)
 	for {
 		var keys [][]byte
 		err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
@@ -283,6 +287,7 @@ func (d *DB) backfill(t *Table, p *part) error {
 			}
 			if cursor != nil {
 				rows.Start = append(bytes.Clone(cursor), 0)
+				progress.resume(cursor)
 			}
 			keys, err = chunk(r, rows)
 			return err
@@ -309,6 +314,8 @@ func (d *DB) backfill(t *Table, p *part) error {
 			return nil
 		case err != nil && !errors.Is(err, kv.ErrConflict):
 			return err
+		case err == nil:
+			progress.Done.Add(int64(len(keys)))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/metrics"
 )
 
 // Position is a record's place in a shard of a stream.
@@ -53,7 +54,8 @@ type Log struct {
 	// BusyUntil is until when it is ENABLING, or with Ended DISABLING, however far it is.
 	BusyUntil time.Time
 
-	path string // streamPath of it
+	path  string // streamPath of it
+	meter *metrics.Stream
 }
 
 // streamPath is the end of a stream's ARN, by which streams are ordered.
@@ -335,6 +337,7 @@ func (d *DB) ReadStream(
 		}
 		last = raw.Position
 	}
+	l.meter.Reached(shard, placeOf(last))
 	// l is from before the read: if it was closed then, the read saw all that there is.
 	ended = l.Ends != nil && (len(records) == 0 || string(last[:]) >= string(l.Ends[shard][:]))
 	return last, ended, nil

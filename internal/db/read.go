@@ -15,10 +15,11 @@ const maxPageBytes = 1 << 20
 
 // reader is the scratch memory of one point read, reused.
 type reader struct {
-	d   *DB
-	do  func(kv.Reader) error // r.run, bound once
-	key []byte
-	fn  func(item.Item) error
+	d    *DB
+	do   func(kv.Reader) error // r.run, bound once
+	key  []byte
+	fn   func(item.Item) error
+	size int // of the item
 }
 
 // newReader returns a reader of d.
@@ -34,6 +35,7 @@ func (r *reader) run(kr kv.Reader) error {
 	if err != nil {
 		return err
 	}
+	r.size = it.Size()
 	return r.fn(it)
 }
 
@@ -45,7 +47,11 @@ func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, 
 		d.readers.Put(r)
 	}()
 	r.key, r.fn = t.appendItemKey(r.key[:0], key), fn
-	return d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent}, r.do)
+	err := d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent}, r.do)
+	if err == nil {
+		t.countRead(int64(r.size), consistent)
+	}
+	return err
 }
 
 // GetMany calls fn for each key in order with its item, missing if there is none, until fn returns an error, which it returns.
@@ -55,7 +61,7 @@ func (d *DB) GetMany(ctx context.Context, t *Table, keys []item.Item, consistent
 	for i := range keys {
 		rows[i] = t.appendItemKey(nil, keys[i])
 	}
-	return d.getRows(ctx, rows, consistent, fn)
+	return d.getRows(ctx, rows, consistent, t.counted(consistent, fn))
 }
 
 // ItemKey names an item of a table. Key has the table's key attributes, checked.
@@ -70,7 +76,7 @@ func (d *DB) GetEach(ctx context.Context, keys []ItemKey, fn func(i int, it item
 	for i, k := range keys {
 		rows[i] = k.Table.appendItemKey(nil, k.Key)
 	}
-	return d.getRows(ctx, rows, true, fn)
+	return d.getRows(ctx, rows, true, countedEach(keys, fn))
 }
 
 // getRows calls fn for the items in the rows, all of one view.
@@ -181,6 +187,9 @@ func (d *DB) Read(ctx context.Context, r *Read, emit func(item.Item) (more bool,
 			return r.step(kr, &page, it, emit)
 		})
 	})
+	if err == nil {
+		r.countPage(&page)
+	}
 	return page, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/metrics"
 )
 
 // Namespace is what a table's name is unique in. Today there is one for all access keys and regions (Region is empty);
@@ -137,6 +138,8 @@ type Index struct {
 	Throughput Throughput
 	OnDemand   *OnDemand
 	Warm       *Warm
+
+	meter *metrics.Index // nil: nobody counts
 }
 
 // MarkUpdating makes the index UPDATING, from the Alter by which it is called, for as long as --table-delay says.

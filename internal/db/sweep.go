@@ -9,9 +9,10 @@ import (
 // Sweep does what is due by the database's clock: it deletes the items that have expired, trims streams, forgets the tokens
 // of old transactions, and sees to the end of deleted tables whose time in DELETING is over. When it returns, all of that is
 // done, but for the rows of deleted tables, which go in the background. Sweeps run one at a time.
-func (d *DB) Sweep(ctx context.Context) error {
+func (d *DB) Sweep(ctx context.Context) (err error) {
 	d.sweeping.Lock()
 	defer d.sweeping.Unlock()
+	defer d.countSweep(time.Now(), &err)
 	for _, t := range d.catalog.Load().byID {
 		d.deleted(t)
 	}

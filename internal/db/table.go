@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/metrics"
 )
 
 // Table is a table as it stands at one moment: its descriptor and what is derived from it. It never changes; a schema
@@ -19,6 +20,7 @@ type Table struct {
 	lastKeys   []string     // the key's names, sorted
 	local      bool         // has a local index
 	shards     int          // of the log that StreamLog names
+	meter      *metrics.Table
 }
 
 // indexPlan is an index with what its rows need.

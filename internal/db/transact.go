@@ -133,6 +133,7 @@ func (x *transactor) update(ctx context.Context) error {
 			w.noteExpiry()
 		}
 	}
+	x.meter(err)
 	return err
 }
 
@@ -218,7 +219,7 @@ func (x *transactor) reasons() []error {
 // applyOne tests the condition of an action and computes its new item, which for a condition check is the old one. reason is what
 // cancels the transaction, fatal an error of the engine.
 func (x *transactor) applyOne(w *writer, old item.Item) (new item.Item, reason, fatal error) {
-	w.out = Written{}
+	w.out, w.changed = Written{}, false
 	if w.write.Change == nil {
 		w.out.Units.Table = writeUnits(old.Size())
 		return old, w.test(old), nil

@@ -79,6 +79,8 @@ type writer struct {
 	counts []kv.Count
 	// expires is the second of the expiry row that was written; never: none.
 	expires uint64
+	met     int  // the size of the item that failed the condition
+	changed bool // something was recorded
 }
 
 // newWriter returns a writer of d.
@@ -117,6 +119,7 @@ func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
 		}
 		err := d.kv.Update(ctx, kv.WriteOptions{Lock: w.lock[:]}, w.do)
 		w.noteExpiry()
+		w.meter(err, 1)
 		if !errors.Is(err, errReplan) {
 			return w.out, w.blame(err)
 		}
@@ -147,6 +150,7 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 	for n, err := range d.kv.UpdateEach(ctx, kv.WriteOptions{}, batch) {
 		i := of[n]
 		ws[i].noteExpiry()
+		ws[i].meter(err, 1)
 		if errors.Is(err, errReplan) {
 			out[i], errs[i] = d.Write(ctx, &writes[i])
 			continue
@@ -158,7 +162,7 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 
 // run is the one write path, under the item's latch. It may run again from the start.
 func (w *writer) run(tx kv.Txn) error {
-	w.out = Written{}
+	w.out, w.changed = Written{}, false
 	if now, err := w.d.current(w.t); err != nil || now != w.t {
 		return errReplan // planning anew finds out which
 	}
@@ -204,6 +208,7 @@ func (w *writer) test(old item.Item) error {
 		return nil
 	}
 	failed := &ConditionFailed{}
+	w.met = old.Size()
 	if w.write.KeepFailed && old.Exists() {
 		failed.Item = old.Clone()
 	}
@@ -226,6 +231,7 @@ func getItem(r kv.Reader, key []byte) (item.Item, error) {
 // record writes all that follows from a change of an item from old to new, either of which may be missing: the item's row,
 // its index rows, its expiry row, its stream record, the counters. It is the one place that knows them all.
 func (w *writer) record(tx kv.Txn, old, new item.Item) error {
+	w.changed = true
 	w.counts = w.counts[:0]
 	w.count(sectionItems, old, new)
 	if slices.ContainsFunc(w.t.plans, func(p *indexPlan) bool { return p.x.State != StatePublic }) {

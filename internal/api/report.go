@@ -1,0 +1,136 @@
+package api
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/partiql"
+)
+
+// Report is what Serve tells of a request beside its answer, for metrics and logs. It has no values of attributes in it.
+type Report struct {
+	Operation int    // its number, an index into OperationNames plus one; 0: there is no such operation
+	Code      string // of the error that was answered: ValidationException; empty for none
+	Table     string // the first one; empty for none
+	Index     string
+	Condition string // of a slow Query or SELECT: how it chose its items, with names and without values
+	Tables    int    // how many there are
+	Read      int    // items that were read
+	Returned  int    // items that were answered
+
+	last    *db.Table // that was counted last in Tables
+	missing string    // a table that was asked for and is not there
+}
+
+// OperationNames are the names of all of DynamoDB's operations. Others can be made up by whoever likes, these cannot.
+func OperationNames() []string {
+	names := make([]string, 0, len(operations)+len(streamOperations))
+	for _, list := range [...][]operation{operations, streamOperations} {
+		for i := range list {
+			names = append(names, list[i].name)
+		}
+	}
+	return names
+}
+
+// OperationNumber is Report.Operation of a request with an X-Amz-Target that Serve has not seen.
+func OperationNumber(target string) int {
+	if op := operationOf(target); op != nil {
+		return op.number
+	}
+	return 0
+}
+
+// table notes a table, which is nil if there is none by the name. Of a request on one table over and over it counts one.
+func (r *Report) table(t *db.Table, name string) {
+	switch {
+	case t == nil:
+		r.missing = cmp.Or(r.missing, bareTableName(name))
+	case r.last == nil:
+		r.Table, r.Tables, r.last = t.Name, 1, t
+	case t != r.last && t.Name != r.Table:
+		r.Tables++
+		r.last = t
+	}
+}
+
+// item notes the read of one item by its key.
+func (r *Report) item(there bool) {
+	if there {
+		r.Read++
+		r.Returned++
+	}
+}
+
+// page notes a page of a Query or a Scan.
+func (r *Report) page(page db.Page) {
+	r.Read += page.Scanned
+	r.Returned += page.Count
+}
+
+// choice is how a request chooses its items. It is put into words only if somebody wants to read them.
+type choice struct {
+	parts []expr.KeyPart  // of a Query
+	use   partiql.KeyUse  // of a SELECT on a table or index with these
+	keys  []db.KeyElement // keys; nil: it is none
+}
+
+// maxCondition is the length at which a condition is cut off: names can be long, too.
+const maxCondition = 1 << 10
+
+// String is the choice with names and without values: pk = ? AND sk BETWEEN ? AND ?
+func (h *choice) String() string {
+	var b strings.Builder
+	for i := range h.use.Hash {
+		if i == 0 {
+			for j := range h.use.Hash[0] {
+				part(&b, h.keys[j].Name, expr.EQ, len(h.use.Hash))
+			}
+		}
+	}
+	for _, p := range h.use.Range {
+		part(&b, p.Attribute, p.Operator, 1)
+	}
+	for _, p := range h.parts {
+		part(&b, p.Attribute, p.Operator, 1)
+	}
+	text := b.String()
+	if len(text) > maxCondition {
+		text = strings.ToValidUTF8(text[:maxCondition], "") + "…"
+	}
+	return text
+}
+
+// part adds the condition on one attribute, which has so many alternatives.
+func part(b *strings.Builder, name string, op expr.Operator, alternatives int) {
+	if b.Len() > 0 {
+		b.WriteString(" AND ")
+	}
+	switch {
+	case alternatives > 1:
+		b.WriteString(name + " IN (?" + strings.Repeat(", ?", min(alternatives, maxInValues)-1) + ")")
+	case op == expr.BETWEEN:
+		b.WriteString(name + " BETWEEN ? AND ?")
+	case op == expr.BEGINS_WITH:
+		b.WriteString("begins_with(" + name + ", ?)")
+	case op == expr.EQ, op == expr.LT, op == expr.LE, op == expr.GT, op == expr.GE:
+		b.WriteString(name + " " + map[expr.Operator]string{expr.EQ: "=", expr.LT: "<", expr.LE: "<=", expr.GT: ">", expr.GE: ">="}[op] + " ?")
+	default: // a legacy one that was refused
+		b.WriteString(name + " " + op.String())
+	}
+}
+
+// finish completes the report of a request that ends with err. What takes time to say is said of slow ones only.
+func (s *Service) finish(c *call, r *Request, err error) {
+	if c.report.missing != "" && err != nil {
+		s.suggest(c, r)
+	}
+	if r.Slow > 0 && time.Since(r.Began) >= r.Slow {
+		c.report.Condition = c.how.String()
+	}
+	c.report.last = nil
+	r.Report = c.report
+}

@@ -1,0 +1,339 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/metrics"
+)
+
+// This file is what the database counts for whoever watches it: the capacity that reads and writes use, whether or not they ask,
+// and how its tables, indexes and streams are. Without Options.Metrics nothing is counted.
+
+// equip gives a table that nobody has seen yet its figures, those of an earlier state of it, and a new log its own.
+func (d *DB) equip(t *Table, logs []*Log) {
+	if d.metrics == nil {
+		return
+	}
+	for _, l := range logs {
+		d.equipLog(l)
+	}
+	if t.State == StateDropped {
+		d.unequip(t)
+		return
+	}
+	ids := make([]uint16, len(t.Indexes))
+	for i := range t.Indexes {
+		ids[i] = t.Indexes[i].ID
+	}
+	var indexes []*metrics.Index
+	t.meter, indexes = d.metrics.Table(t.ID, ids)
+	for i := range t.Indexes {
+		t.Indexes[i].meter = indexes[i]
+	}
+}
+
+// equipLog gives a log its figures, unless it has some.
+func (d *DB) equipLog(l *Log) {
+	if d.metrics != nil && l.meter == nil {
+		l.meter = metrics.NewStream(l.Shards)
+	}
+}
+
+// unequip forgets the figures of a table that is gone.
+func (d *DB) unequip(t *Table) {
+	if d.metrics != nil {
+		d.metrics.Forget(t.ID)
+	}
+}
+
+// countFailure counts a background job that failed.
+func (d *DB) countFailure() {
+	if d.metrics != nil {
+		d.metrics.JobFailures.Add(1)
+	}
+}
+
+// countSweep counts a sweep that ends now, with *err.
+func (d *DB) countSweep(began time.Time, err *error) {
+	if d.metrics == nil {
+		return
+	}
+	d.metrics.Sweeps.Observe(time.Since(began))
+	if *err != nil && !stopped(*err) {
+		d.metrics.SweepFailures.Add(1)
+	}
+}
+
+// ---- capacity
+
+// readUnits are the capacity units of reading size bytes.
+func readUnits(size int64, consistent bool) float64 {
+	units := math.Max(1, math.Ceil(float64(size)/4096))
+	if consistent {
+		return units
+	}
+	return units / 2
+}
+
+// countRead counts the read of an item.
+func (t *Table) countRead(size int64, consistent bool) {
+	if t.meter != nil {
+		t.meter.Read.Add(readUnits(size, consistent))
+	}
+}
+
+// counted returns fn as a function that counts the items that it takes.
+func (t *Table) counted(consistent bool, fn func(int, item.Item) error) func(int, item.Item) error {
+	if t.meter == nil {
+		return fn
+	}
+	return func(i int, it item.Item) error {
+		size := it.Size()
+		err := fn(i, it)
+		if err == nil {
+			t.countRead(int64(size), consistent)
+		}
+		return err
+	}
+}
+
+// countedEach is counted for a transaction, which costs twice as much.
+func countedEach(keys []ItemKey, fn func(int, item.Item) error) func(int, item.Item) error {
+	if len(keys) == 0 || keys[0].Table.meter == nil {
+		return fn
+	}
+	return func(i int, it item.Item) error {
+		size := it.Size()
+		err := fn(i, it)
+		if err == nil {
+			keys[i].Table.meter.Read.Add(2 * readUnits(int64(size), true))
+		}
+		return err
+	}
+}
+
+// countPage counts a page: what was walked, and what was fetched from the table.
+func (r *Read) countPage(page *Page) {
+	switch units := readUnits(page.Bytes, r.Consistent); {
+	case r.Table.meter == nil:
+	case r.Index == nil:
+		r.Table.meter.Read.Add(units)
+	default:
+		r.Table.plan(r.Index).x.meter.Read.Add(units)
+		fetched := float64(page.FetchUnits)
+		if !r.Consistent {
+			fetched /= 2
+		}
+		r.Table.meter.Read.Add(fetched)
+	}
+}
+
+// meter counts a write that ended with err, at so many times its units of the table. One whose condition failed costs what it
+// would have met, and what the service itself deletes costs nothing.
+func (w *writer) meter(err error, times float64) {
+	m := w.t.meter
+	switch {
+	case m == nil:
+		return
+	case err != nil:
+		if errors.Is(err, ErrConditionFailed) {
+			m.Write.Add(times * writeUnits(w.met))
+		}
+		return
+	case w.write.ByService && w.changed:
+		m.Expired.Add(1)
+	case !w.write.ByService:
+		m.Write.Add(times * w.out.Units.Table)
+		for _, x := range w.out.Units.Indexes {
+			x.Index.meter.Write.Add(x.Units)
+		}
+	}
+	if w.changed && w.t.StreamLog != 0 {
+		m.Records.Add(1)
+	}
+}
+
+// meter counts a transaction that ended with err. One that is repeated costs as much as reading its items would.
+func (x *transactor) meter(err error) {
+	if err != nil {
+		return
+	}
+	for i, w := range x.ws {
+		switch {
+		case w == nil || w.t.meter == nil:
+		case x.out.Replayed:
+			w.t.meter.Read.Add(2 * readUnits(int64(x.out.Images[i]), true))
+		default:
+			w.meter(nil, 2)
+		}
+	}
+}
+
+// ---- backfill
+
+// filling is the making of an index.
+type filling struct {
+	*metrics.Backfill
+	begun bool
+}
+
+// fillingOf names an index that is being made.
+type fillingOf struct {
+	table   uint32
+	section uint16
+}
+
+// beginFilling notes that a part of the table is being built.
+func (d *DB) beginFilling(t *Table, p *part) *filling {
+	f := &filling{Backfill: new(metrics.Backfill)}
+	items, _ := d.Counts(t, nil)
+	f.Estimated.Store(items)
+	d.filling.Store(fillingOf{t.ID, p.section}, f.Backfill)
+	return f
+}
+
+// endFilling notes that it is not any more.
+func (d *DB) endFilling(t *Table, p *part) { d.filling.Delete(fillingOf{t.ID, p.section}) }
+
+// resume is called with where the work stands. If that is where an earlier run has left it, as much as lies before it counts as
+// done: hashes spread the items evenly.
+func (f *filling) resume(cursor []byte) {
+	if !f.begun {
+		done, _ := bits.Mul64(binary.BigEndian.Uint64(cursor[sectionPrefixLen:]), uint64(f.Estimated.Load()))
+		f.Done.Store(int64(done))
+	}
+	f.begun = true
+}
+
+// ---- what there is
+
+// Figures are what there is to watch of a table.
+type Figures struct {
+	Name         string
+	Meter        *metrics.Table
+	Items, Bytes int64
+	Indexes      []IndexFigures
+	Stream       *StreamFigures // nil: it has none
+}
+
+// IndexFigures are what there is to watch of an index.
+type IndexFigures struct {
+	Name         string
+	Meter        *metrics.Index
+	Items, Bytes int64
+	Building     *metrics.Backfill // nil: it is not being built
+}
+
+// StreamFigures are how old the records of a stream are. Lag is for how long the oldest one has waited that nobody has read, of the
+// shards that anybody has read since the start; zero if there is none.
+type StreamFigures struct {
+	Oldest, Newest, Lag time.Duration
+	Any, Read           bool // there are records; somebody has asked for some
+}
+
+// Figures returns those of all tables, by id. Tables whose Meter is shared come without more than their counts.
+func (d *DB) Figures(ctx context.Context) ([]Figures, error) {
+	c := d.catalog.Load()
+	tables := make([]*Table, 0, len(c.byID))
+	for _, t := range c.byID {
+		if t.State != StateDropped && t.meter != nil {
+			tables = append(tables, t)
+		}
+	}
+	slices.SortFunc(tables, func(a, b *Table) int { return cmp.Compare(a.ID, b.ID) })
+	all := make([]Figures, 0, len(tables))
+	for _, t := range tables {
+		f := d.figures(t)
+		if l := c.logs[t.StreamLog]; l != nil && !t.meter.Shared {
+			var err error
+			if f.Stream, err = d.streamFigures(ctx, l); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// figures are those of a table but of its stream.
+func (d *DB) figures(t *Table) Figures {
+	f := Figures{Name: t.Name, Meter: t.meter}
+	if t.Namespace.Region != "" {
+		f.Name = t.Namespace.Region + "/" + t.Name
+	}
+	counts := d.kv.Counter(uint64(t.ID))
+	f.Items, f.Bytes = countOf(counts, sectionItems)
+	for i := range t.Indexes {
+		x := &t.Indexes[i]
+		xf := IndexFigures{Name: x.Name, Meter: x.meter}
+		xf.Items, xf.Bytes = countOf(counts, x.ID)
+		if b, ok := d.filling.Load(fillingOf{t.ID, x.ID}); ok {
+			xf.Building = b.(*metrics.Backfill)
+		}
+		f.Indexes = append(f.Indexes, xf)
+	}
+	return f
+}
+
+// countOf is what a table's counter says of a section.
+func countOf(counts []kv.Count, section uint16) (items, bytes int64) {
+	for _, c := range counts {
+		if c.Section == uint32(section) {
+			return c.Items, c.Bytes
+		}
+	}
+	return 0, 0
+}
+
+// streamFigures looks at the ends of a log's shards, and at where its readers are.
+func (d *DB) streamFigures(ctx context.Context, l *Log) (*StreamFigures, error) {
+	f, now, horizon := new(StreamFigures), d.now(), d.Horizon()
+	for shard := range l.Shards {
+		records, end, err := d.kv.ReadLog(ctx, l.ID, uint32(shard), horizon, 1, 1)
+		if err != nil {
+			return nil, err
+		}
+		place, asked := l.meter.ReadTo(shard)
+		f.Read = f.Read || asked
+		if len(records) == 0 {
+			continue
+		}
+		newest := now.Sub(TimeOf(end))
+		f.Oldest = max(f.Oldest, now.Sub(TimeOf(records[0].Position)))
+		if !f.Any || newest < f.Newest {
+			f.Newest = newest
+		}
+		f.Any = true
+		if !asked || place >= placeOf(end) {
+			continue
+		}
+		if behind := behindPlace(place); string(behind[:]) > string(horizon[:]) {
+			if records, _, err = d.kv.ReadLog(ctx, l.ID, uint32(shard), behind, 1, 1); err != nil {
+				return nil, err
+			}
+		}
+		if len(records) > 0 {
+			f.Lag = max(f.Lag, now.Sub(TimeOf(records[0].Position)))
+		}
+	}
+	return f, nil
+}
+
+// placeOf is the part of a position that orders a shard's records.
+func placeOf(p Position) uint64 { return binary.BigEndian.Uint64(p[:8]) }
+
+// behindPlace is the position behind the record at a place.
+func behindPlace(place uint64) (p Position) {
+	binary.BigEndian.PutUint64(p[:8], place)
+	binary.BigEndian.PutUint64(p[8:], math.MaxUint64)
+	return p
+}
