@@ -69,6 +69,9 @@ type Options struct {
 	// runtime/debug.SetMemoryLimit for that). 0 means caches of 256 MiB.
 	MemoryLimit int64
 	// Region stands in ARNs where a request was not signed for one. Empty: us-east-1.
+	// FreeSpaceFloor is the free space, in bytes, to keep on the volume of Dir: below it writes are refused, reads go on, and
+	// writes resume by themselves. 0 means a twentieth of the volume, at most 1 GiB; negative means none.
+	FreeSpaceFloor int64
 	Region string
 	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they are usable at once.
 	TableDelay time.Duration
@@ -146,7 +149,8 @@ func open(o Options) (engine, owned kv.Engine, err error) {
 		return o.Engine, nil, nil
 	}
 	e, err := pebblekv.Open(pebblekv.Options{
-		Dir: o.Dir, InMemory: o.InMemory, Clock: o.Clock, MemoryLimit: o.MemoryLimit, Logger: o.Logger, OnFailure: o.OnFailure,
+		Dir: o.Dir, InMemory: o.InMemory, Clock: o.Clock, MemoryLimit: o.MemoryLimit, FreeSpaceFloor: o.FreeSpaceFloor,
+		Logger: o.Logger, OnFailure: o.OnFailure,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -182,7 +182,7 @@ func worded(err error) *Error {
 	case errors.Is(err, kv.ErrConflict):
 		return (&Error{Code: "ThrottlingException", Message: "The item is locked by other requests. Please try again shortly."}).fill()
 	case errors.Is(err, kv.ErrNoSpace):
-		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the disk is nearly full."}).fill()
+		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room."}).fill()
 	}
 	return nil
 }

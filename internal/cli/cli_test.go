@@ -249,7 +249,7 @@ func TestHelp(t *testing.T) {
 			continue
 		}
 		for _, flag := range []string{
-			"addr", "port", "data", "in-memory", "memory-limit", "region", "table-delay", "ttl-interval", "log-level", "log-format",
+			"addr", "port", "data", "in-memory", "memory-limit", "region", "table-delay", "ttl-interval", "free-space-floor", "log-level", "log-format",
 		} {
 			if !strings.Contains(p.stdout.String(), "--"+flag) || !strings.Contains(p.stdout.String(), "$"+variable(flag)) {
 				t.Errorf("the help does not tell of --%s and $%s:\n%s", flag, variable(flag), &p.stdout)

@@ -35,6 +35,7 @@ type serve struct {
 	Access  accessFlags  `embed:""`
 	Network networkFlags `embed:""`
 	Admin   adminFlags   `embed:""`
+	Disk    diskFlags    `embed:""`
 
 	kong.Plugins // the flags of further engines
 
@@ -174,7 +175,7 @@ func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error
 	}
 	s := new(store)
 	var err error
-	for _, apply := range []func(*partita.Options) error{c.Access.apply, c.Network.apply, c.Admin.apply} {
+	for _, apply := range []func(*partita.Options) error{c.Access.apply, c.Network.apply, c.Admin.apply, c.Disk.apply} {
 		if err := apply(&o); err != nil {
 			return nil, err
 		}

@@ -234,7 +234,7 @@ func (d *DB) store(ctx context.Context, t *Table, logs []*Log, more func(kv.Txn)
 	for _, l := range logs {
 		lock = append(lock, logKey(l.ID))
 	}
-	return d.kv.Update(ctx, kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
+	return d.kv.Update(ctx, kv.WriteOptions{Lock: lock, MakesRoom: t.shrinks()}, func(tx kv.Txn) error {
 		tx.Set(descriptorKey(t.ID), b)
 		for _, l := range logs {
 			if err := setLog(tx, l); err != nil {

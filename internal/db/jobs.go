@@ -144,7 +144,7 @@ func (d *DB) drop(t *Table, _ *part) error {
 	for i := range t.Indexes {
 		lock = append(lock, backfillKey(t.ID, t.Indexes[i].ID))
 	}
-	err := d.kv.Update(d.ctx, kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
+	err := d.kv.Update(d.ctx, kv.WriteOptions{Lock: lock, MakesRoom: true}, func(tx kv.Txn) error {
 		for _, key := range lock {
 			tx.Delete(key)
 		}
@@ -197,7 +197,7 @@ func (d *DB) dropPart(t *Table, p *part) error {
 		return err
 	}
 	lock := [][]byte{backfillKey(t.ID, p.section), descriptorKey(t.ID)}
-	err := d.kv.Update(d.ctx, kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
+	err := d.kv.Update(d.ctx, kv.WriteOptions{Lock: lock, MakesRoom: true}, func(tx kv.Txn) error {
 		tx.Delete(lock[0])
 		for _, c := range d.kv.Counter(uint64(t.ID)) {
 			if c.Section == uint32(p.section) {

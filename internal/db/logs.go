@@ -202,7 +202,7 @@ func (d *DB) closeLog(id uint64) error {
 
 // storeLog writes a log's row alone.
 func (d *DB) storeLog(l *Log) error {
-	return d.kv.Update(d.ctx, kv.WriteOptions{Lock: [][]byte{logKey(l.ID)}}, func(tx kv.Txn) error { return setLog(tx, l) })
+	return d.kv.Update(d.ctx, kv.WriteOptions{Lock: [][]byte{logKey(l.ID)}, MakesRoom: true}, func(tx kv.Txn) error { return setLog(tx, l) })
 }
 
 // Status is the StreamStatus at the time.
@@ -373,7 +373,7 @@ func (d *DB) dropLog(ctx context.Context, l *Log) error {
 	}
 	d.schema.Lock()
 	defer d.schema.Unlock()
-	err := d.kv.Update(ctx, kv.WriteOptions{Lock: [][]byte{logKey(l.ID)}}, func(tx kv.Txn) error {
+	err := d.kv.Update(ctx, kv.WriteOptions{Lock: [][]byte{logKey(l.ID)}, MakesRoom: true}, func(tx kv.Txn) error {
 		tx.Delete(logKey(l.ID))
 		return nil
 	})

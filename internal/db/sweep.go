@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/partita-db/partita/internal/kv"
 )
 
 // Sweep does what is due by the database's clock: it deletes the items that have expired, trims streams, forgets the tokens
@@ -54,14 +56,22 @@ func (d *DB) works() (some bool) {
 func (d *DB) sweepEvery(interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	var told string // the last failure that was logged, and when: what lasts is told once a minute
+	var at time.Time
 	for {
 		select {
 		case <-d.ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if err := d.Sweep(d.ctx); err != nil && !stopped(err) {
+		err := d.Sweep(d.ctx)
+		switch {
+		case errors.Is(err, kv.ErrFailed):
+			return // only a restart ends that
+		case err == nil || stopped(err) || err.Error() == told && time.Since(at) < time.Minute:
+		default:
 			d.log.Warn("a sweep failed and is tried again", "error", err)
+			told, at = err.Error(), time.Now()
 		}
 	}
 }

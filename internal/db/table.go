@@ -97,6 +97,11 @@ func (p *indexPlan) entry(it item.Item) item.Item {
 	return it.Pick(p.names)
 }
 
+// shrinks tells whether the table is being deleted, or an index of it: that is done even when space is short.
+func (t *Table) shrinks() bool {
+	return t.State != StatePublic || slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.Dropping })
+}
+
 // Status is the TableStatus that DescribeTable shows at the time: CREATING, UPDATING, DELETING or ACTIVE.
 func (t *Table) Status(now time.Time) string {
 	if t.State != StatePublic {

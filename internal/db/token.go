@@ -170,7 +170,7 @@ func (d *DB) forgetDue(ctx context.Context, due [][]byte) error {
 	for i := range due {
 		tokens[i], expiries[i] = splitTokenExpiryKey(due[i])
 	}
-	return d.kv.Update(ctx, kv.WriteOptions{Lock: tokens, NoSync: true}, func(tx kv.Txn) error {
+	return d.kv.Update(ctx, kv.WriteOptions{Lock: tokens, NoSync: true, MakesRoom: true}, func(tx kv.Txn) error {
 		for i, token := range tokens {
 			row, err := tx.Get(token)
 			if err != nil {

@@ -78,6 +78,8 @@ type WriteOptions struct {
 	// NoSync returns before the commit is durable. Later commits that are durable cover it, and readers wait for it
 	// as for any other.
 	NoSync bool
+	// MakesRoom lets the update through where others get ErrNoSpace: it is small and leads to the removal of a lot.
+	MakesRoom bool
 }
 
 // Write is one of the updates of UpdateEach.

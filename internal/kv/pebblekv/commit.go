@@ -95,6 +95,7 @@ func (e *Engine) Update(ctx context.Context, o kv.WriteOptions, fn func(kv.Txn) 
 	defer e.exit()
 	tx := e.newTxn()
 	defer tx.release()
+	tx.makesRoom = o.MakesRoom
 	c, err := tx.run(ctx, o.Lock, o.NoSync, fn)
 	if c == nil {
 		if waitErr := tx.awaitSeen(ctx); waitErr != nil {

@@ -21,6 +21,8 @@ type txn struct {
 	stripes []uint32
 	stamp   uint64
 	err     error // the first write that was refused
+	// makesRoom is WriteOptions.MakesRoom.
+	makesRoom bool
 
 	records  []pendingRecord
 	data     []byte // of all records, one after the other
@@ -111,7 +113,7 @@ func (tx *txn) check() error {
 	if err := tx.addCounters(); err != nil {
 		return err
 	}
-	if err := tx.e.failure(); err != nil || !tx.wrote() {
+	if err := tx.e.failure(); err != nil || !tx.wrote() || tx.makesRoom {
 		return err
 	}
 	if tx.e.readOnly {
