@@ -1,18 +1,26 @@
 package cli
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strings"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/server"
 )
 
 // networkFlags say how the listener behaves: TLS, web pages, limits.
 type networkFlags struct {
 	AllowHost  []string `placeholder:"NAME" help:"A host name that requests may come under while nobody is asked for credentials, beside addresses, localhost, local names and that of --addr; * is any."`
 	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"An origin whose web pages may use the database while nobody is asked for credentials, as https://console.example, beside those of localhost; * is any."`
+
+	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Speak TLS (HTTP/2 and 1.1) with this certificate, in PEM; it is loaded anew when it changes. Needs --tls-key."`
+	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"The key of --tls-cert."`
+	TLSClientCA string `name:"tls-client-ca" placeholder:"FILE" help:"Take only clients with a certificate of one of these authorities."`
 }
 
 // apply checks the flags and puts them into the options.
@@ -30,6 +38,25 @@ func (f *networkFlags) apply(o *partita.Options) error {
 	o.AllowHosts = append(o.AllowHosts, f.AllowHost...)
 	o.CORSOrigins = append(o.CORSOrigins, f.CORSOrigin...)
 	return nil
+}
+
+// tls returns the configuration that the flags ask for, nil for none.
+func (f *networkFlags) tls(log *slog.Logger) (*tls.Config, error) {
+	switch {
+	case f.TLSCert == "" && f.TLSKey == "" && f.TLSClientCA == "":
+		return nil, nil
+	case f.TLSCert == "" || f.TLSKey == "":
+		return nil, errors.New("TLS needs both --tls-cert and --tls-key")
+	}
+	return server.NewTLS(server.TLSFiles{Cert: f.TLSCert, Key: f.TLSKey, ClientCA: f.TLSClientCA}, log)
+}
+
+// scheme is that of the URLs under which clients reach the listeners.
+func (f *networkFlags) scheme() string {
+	if f.TLSCert != "" {
+		return "https"
+	}
+	return "http"
 }
 
 // checkOrigin checks an origin as browsers send them: scheme, host and port, and nothing else. "*" and "null" stand for

@@ -66,13 +66,13 @@ func listenError(addr string, err error) error {
 }
 
 // endpoint is the URL under which clients of this machine reach the listeners.
-func endpoint(addr string, listeners []net.Listener) string {
+func endpoint(scheme, addr string, listeners []net.Listener) string {
 	host, _, _ := net.SplitHostPort(addr) // listen has read it
 	at := listeners[0].Addr().(*net.TCPAddr)
 	if host == "" || at.IP.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(at.Port))
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(at.Port))
 }
 
 // loopback tells whether only this machine reaches the listeners.

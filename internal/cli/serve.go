@@ -69,6 +69,10 @@ func (c *serve) Run(s *streams) error {
 		return err
 	}
 	log := c.logger(s.stderr)
+	secure, err := c.Network.tls(log)
+	if err != nil {
+		return err
+	}
 	listeners, err := listen(addr)
 	if err != nil {
 		return err
@@ -90,6 +94,9 @@ func (c *serve) Run(s *streams) error {
 		log.Warn("whoever reaches this address can read and write everything: any credentials are accepted", "addr", addr)
 	}
 	srv := server.New(store.Handler(), log)
+	if secure != nil {
+		srv.UseTLS(secure)
+	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(listeners...) }()
 	select {
@@ -221,7 +228,7 @@ func (c *serve) chosen() Engine {
 // banner is what a user sees first: where it listens, where the data is, and a line to paste. The keys in that line are
 // made up, so that nobody's real ones are used by accident, and none need be configured.
 func (c *serve) banner(addr string, listeners []net.Listener, where string) string {
-	url := endpoint(addr, listeners)
+	url := endpoint(c.Network.scheme(), addr, listeners)
 	return fmt.Sprintf("Partita %s\n  listening  %s\n  data       %s\n  try        "+
 		"AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws dynamodb list-tables --endpoint-url %s --region %s\n",
 		Version(), url, where, url, c.Region)

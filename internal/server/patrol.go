@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -24,16 +25,21 @@ const (
 // patrol closes the connections that stay in one state for too long: unused, or with a client that has stopped sending or
 // reading. It stands in for net/http's timeouts, which set deadlines several times a request and so cost it a tenth of
 // all its work; a glance every few seconds does as well.
+//
+// A connection of HTTP/2 stays active while requests come and go on it, each in a stream of its own, so there it is the
+// streams that the patrol looks at.
 type patrol struct {
-	now   atomic.Int64 // time.Duration since the beginning, as of the last round
-	mu    sync.Mutex
-	conns map[*conn]struct{}
+	now     atomic.Int64 // time.Duration since the beginning, as of the last round
+	mu      sync.Mutex
+	conns   map[*conn]struct{}
+	streams map[*stream]struct{}
 }
 
 // conn is a connection under watch.
 type conn struct {
 	net.Conn
 	patrol *patrol
+	http2  atomic.Bool
 	state  atomic.Int64 // the lowest two bits: StateNew, StateActive or StateIdle; above: the patrol's now when it began
 }
 
@@ -78,14 +84,32 @@ func (c *conn) enter(state http.ConnState) { c.state.Store(c.patrol.now.Load()<<
 
 // connState is http.Server's ConnState.
 func connState(c net.Conn, state http.ConnState) {
-	if c, ok := c.(*conn); ok && state <= http.StateIdle {
-		c.enter(state)
+	if state > http.StateIdle {
+		return
 	}
+	secure, _ := c.(*tls.Conn)
+	if secure != nil {
+		c = secure.NetConn()
+	}
+	watched, ok := c.(*conn)
+	if !ok {
+		return
+	}
+	if secure != nil && watched.in() == http.StateNew {
+		watched.http2.Store(secure.ConnectionState().NegotiatedProtocol == "h2")
+	}
+	watched.enter(state)
 }
+
+// in is the state that the connection is in.
+func (c *conn) in() http.ConnState { return http.ConnState(c.state.Load() & 3) }
 
 // overstays tells whether the connection has been in its state for too long.
 func (c *conn) overstays(now time.Duration) bool {
 	s := c.state.Load()
+	if http.ConnState(s&3) == http.StateActive && c.http2.Load() {
+		return false
+	}
 	limit := [...]time.Duration{http.StateNew: newTime, http.StateActive: activeTime, http.StateIdle: idleTime}[s&3]
 	return now-time.Duration(s>>2) > limit
 }
@@ -94,11 +118,12 @@ func (c *conn) overstays(now time.Duration) bool {
 func (p *patrol) round(passed time.Duration) {
 	now := time.Duration(p.now.Add(int64(passed)))
 	p.closeIf(func(c *conn) bool { return c.overstays(now) })
+	p.resetStreams(now)
 }
 
 // closeUnused closes the connections that have not sent a request yet. Shutdown would wait five seconds for it.
 func (p *patrol) closeUnused() {
-	p.closeIf(func(c *conn) bool { return http.ConnState(c.state.Load()&3) == http.StateNew })
+	p.closeIf(func(c *conn) bool { return c.in() == http.StateNew })
 }
 
 // closeIf closes the connections of which close holds.

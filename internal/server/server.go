@@ -8,11 +8,13 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -24,19 +26,46 @@ const maxHeaderBytes = 64 << 10
 type Server struct {
 	http   http.Server
 	patrol patrol
+	secure bool // speaks TLS
 }
+
+// What HTTP/2 adds. The patrol watches its streams, and these watch the connection below them, which is in use as long as any
+// stream is.
+const (
+	// maxStreams is how many requests of one connection are served at a time. Clients keep to it, and open more connections.
+	maxStreams = 100
+	// pingTime is how long a connection may be silent until it is asked for a sign of life, and pongTime how long that may take.
+	pingTime = time.Minute
+	pongTime = 15 * time.Second
+)
 
 // New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
 func New(h http.Handler, log *slog.Logger) *Server {
-	s := &Server{patrol: patrol{conns: map[*conn]struct{}{}}}
+	s := &Server{}
+	s.patrol.conns, s.patrol.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
-		Handler:        h,
-		ConnState:      connState,
+		Handler:   s.patrol.watch(h),
+		ConnState: connState,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingTime, PingTimeout: pongTime, WriteByteTimeout: activeTime,
+		},
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	s.http.RegisterOnShutdown(s.patrol.closeUnused)
 	return s
+}
+
+// UseTLS has the server speak TLS, with HTTP/2 and HTTP/1.1. It is called before Serve.
+func (s *Server) UseTLS(c *tls.Config) { s.http.TLSConfig, s.secure = c, true }
+
+// serve accepts connections on one listener.
+func (s *Server) serve(l net.Listener) error {
+	l = watched{l, &s.patrol}
+	if s.secure {
+		return s.http.ServeTLS(l, "", "")
+	}
+	return s.http.Serve(l)
 }
 
 // Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails it closes all of
@@ -50,7 +79,7 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	var g errgroup.Group
 	for _, l := range listeners {
 		g.Go(func() error {
-			err := s.http.Serve(watched{l, &s.patrol})
+			err := s.serve(l)
 			if errors.Is(err, http.ErrServerClosed) {
 				return nil
 			}

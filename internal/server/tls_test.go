@@ -1,0 +1,414 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/partita-db/partita/internal/api"
+)
+
+// pair is a certificate with its key.
+type pair struct {
+	cert      *x509.Certificate
+	key       *ecdsa.PrivateKey
+	pem, priv []byte
+}
+
+// certify makes a certificate of the name, signed by parent or, without one, by itself.
+func certify(t *testing.T, name string, parent *pair) *pair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: parent == nil, BasicConstraintsValid: true, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	signer := &pair{cert: template, key: key}
+	if parent != nil {
+		signer = parent
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, signer.cert, &key.PublicKey, signer.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pair{key: key}
+	if p.cert, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	priv, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	p.priv = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: priv})
+	return p
+}
+
+// secured are the TLS files of a test and their server's clock.
+type secured struct {
+	t     *testing.T
+	files TLSFiles
+	mu    sync.Mutex
+	time  time.Time
+	log   func() string
+	sink  *slog.Logger
+}
+
+// newSecured makes files with the pair, and the authority of clients if it is not nil.
+func newSecured(t *testing.T, p, clientCA *pair) *secured {
+	dir := t.TempDir()
+	o, log := open(nil, nil)
+	s := &secured{t: t, time: time.Now(), log: log, sink: o.Logger}
+	s.files = TLSFiles{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
+	s.write(s.files.Cert, p.pem)
+	s.write(s.files.Key, p.priv)
+	if clientCA != nil {
+		s.files.ClientCA = filepath.Join(dir, "ca")
+		s.write(s.files.ClientCA, clientCA.pem)
+	}
+	return s
+}
+
+// write writes one of the files.
+func (s *secured) write(name string, data []byte) {
+	s.t.Helper()
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// now is the clock.
+func (s *secured) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.time
+}
+
+// pass turns it.
+func (s *secured) pass(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.time = s.time.Add(d)
+}
+
+// start runs a server with the files.
+func (s *secured) start(serve func(context.Context, *api.Request, []byte) (int, []byte)) (*Server, string) {
+	s.t.Helper()
+	config, err := newTLS(s.files, s.sink, s.now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return startServer(s.t, NewHandler(Options{Serve: serve, Logger: s.sink}), func(s *Server) { s.UseTLS(config) })
+}
+
+// startServer runs a server, which set may change before, until the end of the test.
+func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(h, slog.New(slog.DiscardHandler))
+	if set != nil {
+		set(s)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return s, l.Addr().String()
+}
+
+// client returns a client that trusts the server's pair and shows its own, if that is not nil.
+func client(t *testing.T, trusts, own *pair, http2 bool) *http.Client {
+	roots := x509.NewCertPool()
+	roots.AddCert(trusts.cert)
+	c := &tls.Config{RootCAs: roots}
+	if own != nil {
+		c.Certificates = []tls.Certificate{{Certificate: [][]byte{own.cert.Raw}, PrivateKey: own.key}}
+	}
+	tr := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: http2}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+// post calls the operation.
+func post(c *http.Client, addr, operation string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequest("POST", "https://"+addr, body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", amzJSON)
+	r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+	return c.Do(r)
+}
+
+// ping calls Echo, and returns the protocol.
+func ping(c *http.Client, addr string) (string, error) {
+	resp, err := post(c, addr, "Echo", strings.NewReader("{}"))
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.Proto + " " + string(body), err
+}
+
+func TestTLS(t *testing.T) {
+	p := certify(t, "one", nil)
+	_, addr := newSecured(t, p, nil).start(told)
+	for http2, want := range map[bool]string{true: "HTTP/2.0 {}", false: "HTTP/1.1 {}"} {
+		if got, err := ping(client(t, p, nil, http2), addr); got != want || err != nil {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	old := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	if c, err := tls.Dial("tcp", addr, old); err == nil {
+		c.Close()
+		t.Error("TLS 1.1 is spoken")
+	}
+	c, r := dial(t, addr) // who does not know is told
+	io.WriteString(c, request("Echo", "", "{}"))
+	if resp, body := answerTo(t, r, "POST"); resp.StatusCode != 400 || !strings.Contains(body, "HTTPS server") {
+		t.Errorf("plain HTTP is answered %d %s", resp.StatusCode, body)
+	}
+}
+
+func TestCertificateReload(t *testing.T) {
+	one, two := certify(t, "one", nil), certify(t, "two", nil)
+	s := newSecured(t, one, nil)
+	_, addr := s.start(told)
+	check := func(when string, p *pair) {
+		t.Helper()
+		if _, err := ping(client(t, p, nil, true), addr); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	check("at first", one)
+	s.write(s.files.Cert, two.pem) // the key does not fit it yet
+	check("within the second", one)
+	for range 3 {
+		s.pass(lookInterval)
+		check("half changed", one)
+	}
+	s.write(s.files.Key, two.priv)
+	s.pass(lookInterval)
+	check("changed", two)
+	if err := os.Remove(s.files.Key); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(lookInterval)
+	check("with the key gone", two)
+	s.write(s.files.Key, two.priv)
+	s.pass(lookInterval)
+	check("with the key back", two)
+	if log := s.log(); strings.Count(log, "level=ERROR") != 2 || strings.Count(log, "loaded anew") != 2 {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+func TestClientCertificates(t *testing.T) {
+	server, ca, other := certify(t, "server", nil), certify(t, "ca", nil), certify(t, "other", nil)
+	s := newSecured(t, server, ca)
+	_, addr := s.start(told)
+	mine, others := certify(t, "mine", ca), certify(t, "others", other)
+	check := func(when string, own *pair, good bool) {
+		t.Helper()
+		for _, http2 := range []bool{true, false} {
+			if _, err := ping(client(t, server, own, http2), addr); (err == nil) != good {
+				t.Errorf("%s: %v, want it to be good: %v", when, err, good)
+			}
+		}
+	}
+	check("mine", mine, true)
+	check("of another authority", others, false)
+	check("none", nil, false)
+	s.write(s.files.ClientCA, []byte("nothing"))
+	s.pass(lookInterval)
+	check("mine, with a broken file", mine, true)
+	check("none, with a broken file", nil, false)
+	s.write(s.files.ClientCA, other.pem)
+	s.pass(lookInterval)
+	check("mine, of the old authority", mine, false)
+	check("of the new authority", others, true)
+}
+
+func TestTLSFilesThatAreWrong(t *testing.T) {
+	one, two := certify(t, "one", nil), certify(t, "two", nil)
+	for name, spoil := range map[string]func(*secured){
+		"no such file":       func(s *secured) { s.files.Cert += "x" },
+		"another's key":      func(s *secured) { s.write(s.files.Key, two.priv) },
+		"no key":             func(s *secured) { s.write(s.files.Key, nil) },
+		"no authority":       func(s *secured) { s.write(s.files.ClientCA, one.priv) },
+		"no authority there": func(s *secured) { s.files.ClientCA += "x" },
+	} {
+		s := newSecured(t, one, one)
+		spoil(s)
+		if _, err := NewTLS(s.files, s.sink); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestPatrolTLS turns the patrol's clock under connections of TLS.
+func TestPatrolTLS(t *testing.T) {
+	p := certify(t, "one", nil)
+	busy, finish := make(chan struct{}), make(chan struct{})
+	s, addr := newSecured(t, p, nil).start(func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+		if api.OperationName(r.Target) == "Hold" {
+			busy <- struct{}{}
+			<-finish
+		}
+		return 200, append(out, r.Body...)
+	})
+	defer close(finish)
+	_, mute := dial(t, addr) // never finishes its handshake
+	half, halfReader := dial(t, addr)
+	io.WriteString(half, "\x16\x03\x01\x02") // begins it
+	idle := client(t, p, nil, false)
+	for range 2 {
+		if _, err := ping(idle, addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plain, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	plain.SetDeadline(time.Now().Add(20 * time.Second))
+	io.WriteString(plain, request("Hold", "", "{}"))
+	<-busy
+	await(t, s, [3]int{2, 1, 1})
+	s.patrol.round(newTime + time.Second)
+	for _, r := range []*bufio.Reader{mute, halfReader} {
+		if _, err := r.ReadByte(); err == nil {
+			t.Error("a handshake that does not end was answered")
+		}
+	}
+	await(t, s, [3]int{0, 1, 1})
+	s.patrol.round(activeTime)
+	if _, err := plain.Read(make([]byte, 1)); err == nil {
+		t.Error("a request that does not end was answered")
+	}
+	s.patrol.round(idleTime)
+	await(t, s, [3]int{0, 0, 0})
+}
+
+// TestPatrolHTTP2 turns the patrol's clock under a connection of HTTP/2 that is busy all the time, with requests that end and
+// with some that do not.
+func TestPatrolHTTP2(t *testing.T) {
+	p := certify(t, "one", nil)
+	s, addr := newSecured(t, p, nil).start(func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+		if api.OperationName(r.Target) == "Large" {
+			return 200, append(out, object(12<<20)...) // more than the client's window
+		}
+		return 200, append(out, r.Body...)
+	})
+	c := client(t, p, nil, true)
+	if _, err := ping(c, addr); err != nil {
+		t.Fatal(err)
+	}
+	streams := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			s.patrol.mu.Lock()
+			n := len(s.patrol.streams)
+			s.patrol.mu.Unlock()
+			if n == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d streams, want %d", n, want)
+			}
+		}
+	}
+	// Bodies that overlap keep the connection active, far longer than one request may be.
+	type answer struct {
+		text string
+		err  error
+	}
+	begin := func() (*io.PipeWriter, chan answer) {
+		body, w := io.Pipe()
+		answers := make(chan answer, 1)
+		go func() {
+			resp, err := post(c, addr, "Echo", body)
+			if err != nil {
+				answers <- answer{err: err}
+				return
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			answers <- answer{string(text), err}
+		}()
+		io.WriteString(w, "{")
+		return w, answers
+	}
+	last, lastAnswers := begin()
+	streams(1)
+	for range 6 {
+		next, nextAnswers := begin()
+		streams(2)
+		s.patrol.round(activeTime / 2)
+		io.WriteString(last, "}")
+		last.Close()
+		if a := <-lastAnswers; a.err != nil || a.text != "{}" {
+			t.Fatalf("a request of a busy connection: %v", a)
+		}
+		streams(1)
+		last, lastAnswers = next, nextAnswers
+	}
+	// A body that does not end, and an answer that is not read.
+	resp, err := post(c, addr, "Large", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	streams(2)
+	s.patrol.round(activeTime + time.Second)
+	streams(0)
+	if a := <-lastAnswers; a.err == nil && a.text != string(malformed) {
+		t.Errorf("a body that does not end was answered %q", a.text)
+	}
+	last.Close()
+	if _, err := io.ReadAll(resp.Body); err == nil {
+		t.Error("an answer came whole that was not read in time")
+	}
+	if got, err := ping(c, addr); err != nil || got != "HTTP/2.0 {}" {
+		t.Errorf("the next request: %q, %v", got, err)
+	}
+	await(t, s, [3]int{0, 0, 1}) // all that on one connection
+	s.patrol.round(idleTime + time.Second)
+	await(t, s, [3]int{0, 0, 0})
+}
