@@ -79,6 +79,7 @@ type call struct {
 	region     string
 	endpoint   string
 	body       []byte
+	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
 
 	scan   item.Scanner
 	dec    item.Decoder
@@ -108,6 +109,9 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	if c.region == "" {
 		c.region = s.region
 	}
+	if c.principal = r.Principal; c.principal != nil && c.principal.MayEverything() {
+		c.principal = nil
+	}
 	c.dec.Reset()
 	c.params.Reset()
 	c.ph = placeholders{params: &c.params}
@@ -122,7 +126,7 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 		r.Report.Code = e.Code
 		status, body = e.Status, e.append(c.out[:n])
 	}
-	c.ctx, c.body, c.out = nil, nil, nil
+	c.ctx, c.body, c.out, c.principal = nil, nil, nil, nil
 	if len(r.Body) <= maxKeptBody {
 		s.calls.Put(c)
 	}

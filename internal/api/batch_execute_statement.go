@@ -136,7 +136,7 @@ func (s *batchStatement) open(c *call) {
 		s.err = errExists
 		return
 	}
-	if s.err = s.statement.open(c); s.err != nil {
+	if s.err = s.statement.open(c, &s.statementRequest, ""); s.err != nil {
 		return
 	}
 	switch {

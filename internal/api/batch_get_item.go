@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -264,10 +265,17 @@ func (key *optItem) in(keys []optItem) bool {
 
 // open finds all tables, then checks the keys against them.
 func (r *batchGetRequest) open(c *call) (err error) {
+	var missing error
 	for _, t := range r.tables {
 		if t.table, err = c.table(t.name); err != nil {
+			missing = cmp.Or(missing, err)
+		}
+		if err := c.ask(t.name, t.table, t); err != nil {
 			return err
 		}
+	}
+	if missing != nil {
+		return missing
 	}
 	for _, t := range r.tables {
 		for i := range t.keys {
@@ -442,4 +450,13 @@ func (c *call) consumedList(mode string, us usages) {
 		c.consumed(mode, u.name, u.consumption)
 	}
 	c.out = append(c.out, ']')
+}
+
+// wants says what a part of BatchGetItem wants.
+func (t *batchGetTable) wants(w *want) {
+	w.action = "BatchGetItem"
+	for i := range t.keys {
+		w.items = append(w.items, t.keys[i].V)
+	}
+	w.projection, w.sel = t.projector, selected(t.projector != nil)
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 
@@ -291,14 +292,21 @@ func (w *batchWrite) item() *optItem {
 
 // open finds all tables, then checks the items and keys against them, and that none is written twice.
 func (r *batchWriteRequest) open(c *call) (err error) {
+	var missing error
 	n := 0
 	for i := range r.tables {
 		t := &r.tables[i]
 		if t.table, err = c.table(t.name); err != nil {
+			missing = cmp.Or(missing, err)
+		}
+		if err := c.ask(t.name, t.table, t); err != nil {
 			return err
 		}
 		t.first = n
 		n += len(t.writes)
+	}
+	if missing != nil {
+		return missing
 	}
 	for i := range r.tables {
 		if err := r.tables[i].checkKeys(); err != nil {
@@ -445,5 +453,13 @@ func (t *batchWriteTable) collections(cs *collections, errs []error) {
 		if errs[t.first+i] == nil {
 			cs.add(t.name, t.table, t.writes[i].item().V)
 		}
+	}
+}
+
+// wants says what a part of BatchWriteItem wants.
+func (t *batchWriteTable) wants(w *want) {
+	w.action = "BatchWriteItem"
+	for i := range t.writes {
+		w.items = append(w.items, t.writes[i].item().V)
 	}
 }

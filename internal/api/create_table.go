@@ -88,6 +88,9 @@ func (c *call) createTable() error {
 	if err := r.check(c.region); err != nil {
 		return err
 	}
+	if err := r.ask(c); err != nil {
+		return err
+	}
 	t, err := c.db.Create(c.ctx, r.descriptor(c.db.Now()))
 	if errors.Is(err, db.ErrTableExists) {
 		return c.tableExists(bareTableName(r.table.V))
@@ -97,6 +100,18 @@ func (c *call) createTable() error {
 	}
 	c.describe("TableDescription", r.answer(t, c.db.Now()))
 	return nil
+}
+
+// ask asks whether the request may make the table, with the tags and the policy that it is to have from the first.
+func (r *createTableRequest) ask(c *call) error {
+	err := c.askTable("CreateTable", r.table.V)
+	if err == nil && len(r.tags.V) > 0 {
+		err = c.askTable("TagResource", r.table.V)
+	}
+	if err == nil && r.policy.V != "" {
+		err = c.askTable("PutResourcePolicy", r.table.V)
+	}
+	return err
 }
 
 // tableExists is the error for a name that is taken.

@@ -37,7 +37,8 @@ func (c *call) deleteItem() error {
 	if err != nil {
 		return err
 	}
-	t, err := c.table(r.table.V)
+	r.write.Condition = condition
+	t, err := c.tableFor(r.table.V, r)
 	if err != nil {
 		return err
 	}
@@ -93,3 +94,6 @@ func (r *deleteItemRequest) checkEnums() error {
 	r.checkConditionEnums(&v)
 	return v.err()
 }
+
+// wants says what DeleteItem wants.
+func (r *deleteItemRequest) wants(w *want) { r.singleWrite.wants(w, "DeleteItem", r.key.V) }

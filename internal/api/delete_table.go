@@ -17,6 +17,9 @@ func (c *call) deleteTable() error {
 	if err := r.check(); err != nil {
 		return err
 	}
+	if err := c.askTable("DeleteTable", r.table.V); err != nil {
+		return err
+	}
 	name := bareTableName(r.table.V)
 	var before map[string]size // the rows may be gone by the time of the answer
 	t, err := c.db.Delete(c.ctx, db.DefaultNamespace, name, func(t *db.Table) error {

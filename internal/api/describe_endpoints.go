@@ -6,6 +6,9 @@ func (c *call) describeEndpoints() error {
 	if err := c.decode(nothing{}); err != nil {
 		return err
 	}
+	if err := c.askAny("DescribeEndpoints"); err != nil {
+		return err
+	}
 	c.open()
 	c.key("Endpoints")
 	c.out = append(c.out, "[{"...)

@@ -11,6 +11,9 @@ func (c *call) describeLimits() error {
 	if err := c.decode(nothing{}); err != nil {
 		return err
 	}
+	if err := c.askAny("DescribeLimits"); err != nil {
+		return err
+	}
 	c.open()
 	c.intMember("AccountMaxReadCapacityUnits", maxAccountUnits)
 	c.intMember("AccountMaxWriteCapacityUnits", maxAccountUnits)

@@ -64,7 +64,7 @@ func (c *call) describeStream() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	l, err := c.stream(r.arn.V)
+	l, err := c.streamFor("DescribeStream", r.arn.V)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (c *call) describeTable() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	t, err := c.lookup(r.table.V)
+	t, err := c.lookupFor("DescribeTable", r.table.V)
 	if err != nil {
 		return err
 	}

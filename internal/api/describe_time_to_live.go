@@ -14,7 +14,7 @@ func (c *call) describeTimeToLive() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	t, err := c.lookup(r.table.V)
+	t, err := c.lookupFor("DescribeTimeToLive", r.table.V)
 	if err != nil {
 		return err
 	}

@@ -127,8 +127,8 @@ var errTransactSelect = validation("Select statements within ExecuteTransaction 
 // open finds the tables of all statements, then the keys of their items, and checks that these are distinct. reasons is what is
 // wrong with a key, nil where there is nothing.
 func (r *executeTransactionRequest) open(c *call) (reasons []error, err error) {
-	for _, s := range r.statements {
-		if err := s.open(c); err != nil {
+	for i, s := range r.statements {
+		if err := s.open(c, &r.requests[i], "ExecuteTransaction"); err != nil {
 			return nil, err
 		}
 	}

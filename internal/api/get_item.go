@@ -14,7 +14,8 @@ type getItemRequest struct {
 	consumed        optString
 	projection      optString
 
-	size int64 // of the item read
+	projector *expr.Projection // nil: the whole item
+	size      int64            // of the item read
 }
 
 // names are GetItem's members.
@@ -55,7 +56,8 @@ func (c *call) getItem() error {
 	if err != nil {
 		return err
 	}
-	t, err := c.table(r.table.V)
+	r.projector = projection
+	t, err := c.tableFor(r.table.V, r)
 	if err != nil {
 		return err
 	}
@@ -171,4 +173,10 @@ func checkDistinct(names []string) error {
 		}
 	}
 	return nil
+}
+
+// wants says what GetItem wants.
+func (r *getItemRequest) wants(w *want) {
+	w.action, w.consumed = "GetItem", orNone(r.consumed)
+	w.items, w.projection, w.sel = []item.Item{r.key.V}, r.projector, selected(r.projector != nil)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/partita-db/partita/internal/db"
@@ -61,6 +62,9 @@ func (c *call) getRecords() error {
 		return err
 	}
 	l := c.db.StreamByID(it.log)
+	if err := r.ask(c, l); err != nil {
+		return err
+	}
 	if l == nil || it.shard >= uint32(l.Shards) {
 		return errNoShard
 	}
@@ -69,6 +73,17 @@ func (c *call) getRecords() error {
 		limit = int(r.limit.V)
 	}
 	return c.records(l, it, limit, now)
+}
+
+// ask asks whether the stream, which is nil if it is gone, may be read. Of a stream that is there the iterator's ARN says nothing:
+// only its id counts for what will be read.
+func (r *getRecordsRequest) ask(c *call, l *db.Log) error {
+	if l != nil {
+		return c.askStream("GetRecords", l.Table, l.Label)
+	}
+	arn, _, _ := strings.Cut(r.iterator.V, iteratorMark)
+	table, label, _ := streamOfARN(arn)
+	return c.askStream("GetRecords", table, label)
 }
 
 // records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.

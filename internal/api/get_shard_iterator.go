@@ -74,7 +74,7 @@ func (c *call) getShardIterator() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	l, err := c.stream(r.arn.V)
+	l, err := c.streamFor("GetShardIterator", r.arn.V)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
@@ -30,6 +31,8 @@ type testService struct {
 	now time.Time
 
 	seen map[string]string // what the answers had last, for later requests
+
+	principal *iam.Principal // who makes the calls; nil: nobody is asked
 }
 
 // newService returns a service of an empty database at 2026-01-02 03:04:05 UTC. It is closed when the test ends.
@@ -84,7 +87,7 @@ func (s *testService) call(t testing.TB, name, body string) (status int, answer 
 	if operationOf(target) == nil && operationOf(streamTargetPrefix+name) != nil {
 		target = streamTargetPrefix + name
 	}
-	status, b := s.Serve(context.Background(), &Request{Target: target, Body: []byte(body), ID: "TEST"}, nil)
+	status, b := s.Serve(context.Background(), &Request{Target: target, Body: []byte(body), ID: "TEST", Principal: s.principal}, nil)
 	return status, string(b)
 }
 
@@ -122,6 +125,8 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 //	sweep                     does what is due by the clock: deletes expired items, trims streams, forgets tokens
 //	settle <name>             waits until the table's indexes, that by expiry too, are built and removed
 //	closed <name>             waits until all streams of tables of the name that have ended are closed
+//	policy                    the input is the policy of the user ann, who makes the calls from here on. It is one or several
+//	                          statements without the rest. None: nobody is asked any more
 //
 // In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
 // with the number for each #; «iterator», «shard» and «sequence» for the last ShardIterator, ShardId and SequenceNumber of
@@ -173,8 +178,24 @@ func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 	case "settle":
 		s.settle(t, d.CmdArgs[0].Key)
 		return ""
+	case "policy":
+		return s.setPolicy(d.Input)
 	}
 	d.Fatalf(t, "unknown command %s", d.Cmd)
+	return ""
+}
+
+// setPolicy makes ann with these statements the one who makes the calls.
+func (s *testService) setPolicy(statements string) string {
+	s.principal = nil
+	if statements == "" {
+		return ""
+	}
+	policy, err := iam.ParsePolicy([]byte(`{"Version":"2012-10-17","Statement":[` + statements + `]}`))
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	s.principal = &iam.Principal{AccessKeyID: "ANNSKEY", User: "ann", Policy: policy}
 	return ""
 }
 

@@ -50,6 +50,9 @@ func (c *call) listStreams() error {
 			return errStreamARN(r.start.V)
 		}
 	}
+	if err := c.askAny("ListStreams"); err != nil {
+		return err
+	}
 	limit := maxListed
 	if r.limit.Set {
 		limit = int(r.limit.V)

@@ -49,6 +49,9 @@ func (c *call) listTables() error {
 	if err := r.check(); err != nil {
 		return err
 	}
+	if err := c.askAny("ListTables"); err != nil {
+		return err
+	}
 	limit := maxListed
 	if r.limit.Set {
 		limit = int(r.limit.V)

@@ -33,6 +33,9 @@ func (c *call) listTagsOfResource() error {
 	if err != nil {
 		return err
 	}
+	if err := c.askTable("ListTagsOfResource", name); err != nil {
+		return err
+	}
 	t := c.db.Lookup(db.DefaultNamespace, name)
 	if t == nil {
 		return errNoResource(r.arn.V)

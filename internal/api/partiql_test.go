@@ -351,7 +351,7 @@ func (s *testService) takesQuery(t *testing.T, text string, parameters []string)
 	}
 	st, err := r.bind(c)
 	if err == nil {
-		err = st.open(c)
+		err = st.open(c, r, "")
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,8 @@ func (c *call) putItem() error {
 	if err != nil {
 		return err
 	}
-	t, err := c.table(r.table.V)
+	r.write.Condition = condition
+	t, err := c.tableFor(r.table.V, r)
 	if err != nil {
 		return err
 	}
@@ -106,3 +107,6 @@ func (r *putItemRequest) checkEnums() error {
 	r.checkConditionEnums(&v)
 	return v.err()
 }
+
+// wants says what PutItem wants.
+func (r *putItemRequest) wants(w *want) { r.singleWrite.wants(w, "PutItem", r.item.V) }

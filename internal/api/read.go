@@ -129,9 +129,9 @@ func (r *readRequest) checkSelect(shown words) error {
 	return nil
 }
 
-// resolve finds the table and the index, and checks that the index can be read in the way asked for.
-func (r *readRequest) resolve(c *call) error {
-	t, err := c.table(r.tableName.V)
+// resolve finds the table and the index, and checks that the index can be read in the way asked for. w is the whole request.
+func (r *readRequest) resolve(c *call, w wanting) error {
+	t, err := c.tableFor(r.tableName.V, w)
 	if err != nil {
 		return err
 	}
@@ -299,4 +299,18 @@ func pageConsumption(r *db.Read, page db.Page) consumption {
 		fetched /= 2
 	}
 	return consumption{table: fetched, indexes: []db.IndexUnits{{Index: r.Index, Units: units}}}
+}
+
+// wants says what Query and Scan have in common. The attributes of ExclusiveStartKey do not count: they come from an answer.
+func (r *readRequest) wants(w *want) {
+	w.index, w.consumed = r.indexName.V, orNone(r.consumed)
+	w.conditions, w.projection = []*expr.Condition{r.read.Filter}, r.projection
+	switch {
+	case r.sel.Set:
+		w.sel = r.sel.V
+	case r.projection == nil && r.indexName.Set:
+		w.sel = "ALL_PROJECTED_ATTRIBUTES"
+	default:
+		w.sel = selected(r.projection != nil)
+	}
 }

@@ -140,9 +140,9 @@ var (
 	errExists = validation("EXISTS is supported in ExecuteTransaction only")
 )
 
-// open finds the statement's table.
-func (s *statement) open(c *call) (err error) {
-	s.table, err = c.table(s.Table)
+// open finds the statement's table. enclosing is the name of the transaction's operation, empty for a statement by itself.
+func (s *statement) open(c *call, r *statementRequest, enclosing string) (err error) {
+	s.table, err = c.tableFor(s.Table, wantingStatement{s, r.onFailure, enclosing})
 	return err
 }
 
@@ -291,4 +291,34 @@ func (s *statement) keyWords() keyWords {
 func (s *statement) returned(done db.Written) item.Item {
 	returns := [...]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}[s.Returning]
 	return updated(returns, s.Update, done)
+}
+
+// actionSelect is the action of SELECT.
+const actionSelect = "PartiQLSelect"
+
+// wantingStatement is a bound statement with what its request says beside it.
+type wantingStatement struct {
+	*statement
+	onFailure optString
+	enclosing string
+}
+
+// wants says what a statement wants.
+func (s wantingStatement) wants(w *want) {
+	w.statement, w.enclosing, w.index = s.statement, s.enclosing, s.Index
+	w.conditions, w.update = []*expr.Condition{s.Where}, s.Update
+	returns := [...]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}[s.Returning]
+	switch s.Kind {
+	case partiql.KindSelect, partiql.KindExists:
+		w.action, w.sel = actionSelect, selected(!s.All)
+	case partiql.KindInsert:
+		w.action, w.items = "PartiQLInsert", []item.Item{s.Item}
+	case partiql.KindUpdate:
+		w.action, w.returns = "PartiQLUpdate", returnedValues(returns, s.onFailure)
+	case partiql.KindDelete:
+		w.action, w.returns = "PartiQLDelete", returnedValues(returns, s.onFailure)
+	}
+	if w.sel == "ALL_ATTRIBUTES" && s.Index != "" {
+		w.sel = "ALL_PROJECTED_ATTRIBUTES"
+	}
 }

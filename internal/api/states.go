@@ -49,6 +49,14 @@ func errNoTable(name string) *Error {
 	return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: Table: " + name + " not found"}).fill()
 }
 
+// lookupFor is lookup for a request of an action, which the policy must allow whether there is such a table or not.
+func (c *call) lookupFor(action, tableName string) (*db.Table, error) {
+	if err := c.askTable(action, tableName); err != nil {
+		return nil, err
+	}
+	return c.lookup(tableName)
+}
+
 // lookup returns the table that a checked TableName (or ARN) names, in any state.
 func (c *call) lookup(tableName string) (*db.Table, error) {
 	name := bareTableName(tableName)

@@ -39,11 +39,14 @@ func streamOfARN(arn string) (table, label string, ok bool) {
 // errStreamARN: the text is ours.
 func errStreamARN(arn string) error { return validation("Invalid StreamArn: " + arn) }
 
-// stream returns the stream that a StreamArn names.
-func (c *call) stream(arn string) (*db.Log, error) {
+// streamFor returns the stream that a StreamArn names, if the policy allows the action.
+func (c *call) streamFor(action, arn string) (*db.Log, error) {
 	table, label, ok := streamOfARN(arn)
 	if !ok {
 		return nil, errStreamARN(arn)
+	}
+	if err := c.askStream(action, table, label); err != nil {
+		return nil, err
 	}
 	if l := c.db.Stream(db.DefaultNamespace, table, label); l != nil {
 		return l, nil

@@ -48,7 +48,7 @@ func (c *call) tagResource() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	err := c.alterTags(r.arn.V, func(old []db.Tag) ([]db.Tag, error) { return mergeTags(old, r.tags.V) })
+	err := c.alterTags("TagResource", r.arn.V, func(old []db.Tag) ([]db.Tag, error) { return mergeTags(old, r.tags.V) })
 	if err != nil {
 		return err
 	}

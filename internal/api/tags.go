@@ -128,11 +128,14 @@ func errNoResource(arn string) *Error {
 	return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: ResourceArn: " + arn + " not found"}).fill()
 }
 
-// alterTags changes a table's tags. AWS locks them for two seconds after a change (and reads lag behind); Partita has done
+// alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads lag behind); Partita has done
 // with the change when it answers, so there is nothing to lock.
-func (c *call) alterTags(arn string, change func(old []db.Tag) ([]db.Tag, error)) error {
+func (c *call) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag, error)) error {
 	name, err := taggable(arn)
 	if err != nil {
+		return err
+	}
+	if err := c.askTable(action, name); err != nil {
 		return err
 	}
 	_, _, err = c.db.Alter(c.ctx, db.DefaultNamespace, name, false, func(d *db.Descriptor) error {

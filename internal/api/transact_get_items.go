@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/partita-db/partita/internal/db"
@@ -188,10 +189,17 @@ func (r *transactGetRequest) open(c *call) (keys []db.ItemKey, err error) {
 			return nil, errSameItem
 		}
 	}
+	var missing error
 	for _, g := range r.gets {
 		if g.of, err = c.table(g.table.V); err != nil {
+			missing = cmp.Or(missing, err)
+		}
+		if err := c.ask(g.table.V, g.of, g); err != nil {
 			return nil, err
 		}
+	}
+	if missing != nil {
+		return nil, missing
 	}
 	reasons := make([]error, len(r.gets))
 	for i, g := range r.gets {
@@ -211,4 +219,10 @@ func (g *transactGet) repeats(others []*transactGet) bool {
 		}
 	}
 	return false
+}
+
+// wants says what a part of TransactGetItems wants.
+func (g *transactGet) wants(w *want) {
+	w.action, w.enclosing = "GetItem", "TransactGetItems"
+	w.items, w.projection, w.sel = []item.Item{g.key.V}, g.projector, selected(g.projector != nil)
 }

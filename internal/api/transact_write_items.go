@@ -304,6 +304,9 @@ func (c *call) openActions(actions []*transactAction) error {
 		if err != nil {
 			missing = err
 		}
+		if err := c.ask(a.table.V, t, a); err != nil {
+			return err
+		}
 		a.write.Table = t
 	}
 	for i, a := range actions {
@@ -430,4 +433,19 @@ func (r *transactWriteRequest) answer(c *call, actions []*transactAction, t *db.
 	}
 	c.close()
 	return nil
+}
+
+// transactActions are the actions that the parts of TransactWriteItems ask for.
+var transactActions = map[transactKind]string{
+	transactCheck: "ConditionCheckItem", transactPut: "PutItem", transactDelete: "DeleteItem", transactUpdate: "UpdateItem",
+}
+
+// wants says what a part of TransactWriteItems wants.
+func (a *transactAction) wants(w *want) {
+	w.action, w.enclosing = transactActions[a.kind], "TransactWriteItems"
+	w.returns = returnedValues("NONE", a.onFailure)
+	w.items, w.conditions = []item.Item{a.item.V}, []*expr.Condition{a.write.Condition}
+	if u, ok := a.write.Change.(*updateChange); ok {
+		w.update = u.update
+	}
 }

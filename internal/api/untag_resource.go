@@ -57,7 +57,7 @@ func (c *call) untagResource() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	err := c.alterTags(r.arn.V, func(old []db.Tag) ([]db.Tag, error) {
+	err := c.alterTags("UntagResource", r.arn.V, func(old []db.Tag) ([]db.Tag, error) {
 		return slices.DeleteFunc(slices.Clone(old), func(t db.Tag) bool { return slices.Contains(r.keys.V, t.Key) }), nil
 	})
 	if err != nil {

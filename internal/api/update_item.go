@@ -48,7 +48,8 @@ func (c *call) updateItem() error {
 	if err != nil {
 		return err
 	}
-	t, err := c.table(r.table.V)
+	r.write.Condition, r.change.update = condition, update
+	t, err := c.tableFor(r.table.V, r)
 	if err != nil {
 		return err
 	}
@@ -225,4 +226,10 @@ func updated(returns string, u *expr.Update, done db.Written) item.Item {
 		}
 	}
 	return item.Item{}
+}
+
+// wants says what UpdateItem wants.
+func (r *updateItemRequest) wants(w *want) {
+	r.singleWrite.wants(w, "UpdateItem", r.key.V)
+	w.update = r.change.update
 }

@@ -85,7 +85,7 @@ func (c *call) updateTable() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	t, err := c.lookup(r.table.V)
+	t, err := c.lookupFor("UpdateTable", r.table.V)
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,9 @@ func (c *call) updateTimeToLive() error {
 	if err := r.check(); err != nil {
 		return err
 	}
+	if err := c.askTable("UpdateTimeToLive", r.table.V); err != nil {
+		return err
+	}
 	name, attribute := bareTableName(r.table.V), ""
 	if r.spec.enabled.V {
 		attribute = r.spec.attribute.V

@@ -143,6 +143,21 @@ func (u *Update) Targets() []Target {
 	return targets
 }
 
+// Attributes returns the names of the top-level attributes that the update changes or computes with, in order of appearance,
+// distinct.
+func (u *Update) Attributes() []string {
+	var names []string
+	for i := range u.actions {
+		if name := u.binding.name(u.actions[i].path[0]); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		if u.actions[i].value != nil {
+			names = u.binding.attributes(u.actions[i].value, names)
+		}
+	}
+	return names
+}
+
 // Nested returns the names of the top-level attributes that the update reads or changes parts of, in order of appearance.
 func (u *Update) Nested() []string { return u.binding.nestedNames() }
 

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/iam"
+)
+
+// askingBodies are requests of every operation that pass all checks of their parameters. The table of which they speak does not
+// exist, which nobody shall learn whom the policy forbids to ask.
+var askingBodies = map[string]string{
+	"BatchExecuteStatement": `{"Statements":[{"Statement":"SELECT * FROM Ghosts WHERE k = 'a'"}]}`,
+	"BatchGetItem":          `{"RequestItems":{"Ghosts":{"Keys":[{"k":{"S":"a"}}]}}}`,
+	"BatchWriteItem":        `{"RequestItems":{"Ghosts":[{"PutRequest":{"Item":{"k":{"S":"a"}}}}]}}`,
+	"CreateTable": `{"TableName":"Ghosts","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"k","KeyType":"HASH"}],
+		"AttributeDefinitions":[{"AttributeName":"k","AttributeType":"S"}]}`,
+	"DeleteItem":         `{"TableName":"Ghosts","Key":{"k":{"S":"a"}}}`,
+	"DeleteTable":        `{"TableName":"Ghosts"}`,
+	"DescribeEndpoints":  `{}`,
+	"DescribeLimits":     `{}`,
+	"DescribeStream":     `{"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Ghosts/stream/2026"}`,
+	"DescribeTable":      `{"TableName":"Ghosts"}`,
+	"DescribeTimeToLive": `{"TableName":"Ghosts"}`,
+	"ExecuteStatement":   `{"Statement":"SELECT * FROM Ghosts"}`,
+	"ExecuteTransaction": `{"TransactStatements":[{"Statement":"DELETE FROM Ghosts WHERE k = 'a'"}]}`,
+	"GetItem":            `{"TableName":"Ghosts","Key":{"k":{"S":"a"}}}`,
+	"GetRecords":         `{"ShardIterator":"«iterator»"}`,
+	"GetShardIterator": `{"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Ghosts/stream/2026",
+		"ShardId":"shardId-00000000000000000000-00000000","ShardIteratorType":"LATEST"}`,
+	"ListStreams":        `{}`,
+	"ListTables":         `{}`,
+	"ListTagsOfResource": `{"ResourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Ghosts"}`,
+	"PutItem":            `{"TableName":"Ghosts","Item":{"k":{"S":"a"}}}`,
+	"Query":              `{"TableName":"Ghosts","KeyConditionExpression":"k = :k","ExpressionAttributeValues":{":k":{"S":"a"}}}`,
+	"Scan":               `{"TableName":"Ghosts"}`,
+	"TagResource": `{"ResourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Ghosts",
+		"Tags":[{"Key":"a","Value":"b"}]}`,
+	"TransactGetItems":   `{"TransactItems":[{"Get":{"TableName":"Ghosts","Key":{"k":{"S":"a"}}}}]}`,
+	"TransactWriteItems": `{"TransactItems":[{"Delete":{"TableName":"Ghosts","Key":{"k":{"S":"a"}}}}]}`,
+	"UntagResource":      `{"ResourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Ghosts","TagKeys":["a"]}`,
+	"UpdateItem":         `{"TableName":"Ghosts","Key":{"k":{"S":"a"}}}`,
+	"UpdateTable":        `{"TableName":"Ghosts","BillingMode":"PAY_PER_REQUEST"}`,
+	"UpdateTimeToLive":   `{"TableName":"Ghosts","TimeToLiveSpecification":{"Enabled":true,"AttributeName":"t"}}`,
+}
+
+// TestEveryOperationAsks walks through all operations that are answered, and denies each, by a Deny and by having no statement about
+// it.
+func TestEveryOperationAsks(t *testing.T) {
+	s := newService(t)
+	s.remember(`"ShardIterator":"` + iteratorOfNothing(t, s) + `"`)
+	statements := map[string]string{
+		"with an explicit deny":                   `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"dynamodb:*","Resource":"*"}`,
+		"because no identity-based policy allows": `{"Effect":"Allow","Action":"*","Resource":"arn:aws:dynamodb:*:*:table/Something"}`,
+	}
+	for want, policy := range statements {
+		if refused := s.setPolicy(policy); refused != "" {
+			t.Fatal(refused)
+		}
+		for _, op := range append(operations, streamOperations...) {
+			if op.handle == nil {
+				continue
+			}
+			body := askingBodies[op.name]
+			if body == "" {
+				t.Errorf("%s: there is no request for this test", op.name)
+			}
+			status, answer := s.call(t, op.name, s.recall(body))
+			if !isDenial(op.name, status, answer) || !strings.Contains(answer, want) {
+				t.Errorf("%s: %d %s, want AccessDenied %s", op.name, status, answer, want)
+			}
+		}
+	}
+}
+
+// isDenial tells whether an answer says AccessDenied. A batch of statements says it of each of them.
+func isDenial(operation string, status int, answer string) bool {
+	if operation == "BatchExecuteStatement" {
+		return status == 200 && strings.Contains(answer, `"Code":"AccessDenied"`)
+	}
+	return status == 400 && strings.Contains(answer, `"com.amazon.coral.service#AccessDeniedException","Message":"User: `)
+}
+
+// iteratorOfNothing returns an iterator of a stream that does not exist, and never did.
+func iteratorOfNothing(t *testing.T, s *testService) string {
+	t.Helper()
+	const arn = "arn:aws:dynamodb:us-east-1:000000000000:table/Ghosts/stream/2026"
+	return string(appendIterator(nil, arn, iterator{log: 1 << 40, made: s.clock()}))
+}
+
+// TestIteratorOfAnother hides the iterator of a stream that must not be read behind the ARN of one that may be: what counts is
+// what would be read.
+func TestIteratorOfAnother(t *testing.T) {
+	s := newService(t)
+	s.must(t, "CreateTable", `{"TableName":"Secret","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"k","KeyType":"HASH"}],
+		"AttributeDefinitions":[{"AttributeName":"k","AttributeType":"S"}],
+		"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"KEYS_ONLY"}}`)
+	streams, _ := s.db.Streams(db.DefaultNamespace, "Secret", "", "", 1)
+	const open = "arn:aws:dynamodb:us-east-1:000000000000:table/Open/stream/2026"
+	forged := appendIterator(nil, open, iterator{log: streams[0].ID, made: s.clock(), after: s.db.Horizon()})
+	body := fmt.Sprintf(`{"ShardIterator":%q}`, forged)
+	s.must(t, "GetRecords", body)
+	s.setPolicy(`{"Effect":"Allow","Action":"dynamodb:GetRecords","Resource":"arn:aws:dynamodb:*:*:table/Open/stream/*"}`)
+	if status, answer := s.call(t, "GetRecords", body); !isDenial("GetRecords", status, answer) {
+		t.Errorf("%d %s, want AccessDenied", status, answer)
+	}
+}
+
+// TestFullAccessIsNotAsked checks that who may do everything is treated as nobody is asked about.
+func TestFullAccessIsNotAsked(t *testing.T) {
+	s := newService(t)
+	s.principal = &iam.Principal{User: "root", Policy: iam.FullAccess}
+	for _, op := range append(operations, streamOperations...) {
+		if op.handle == nil {
+			continue
+		}
+		if status, answer := s.call(t, op.name, askingBodies[op.name]); strings.Contains(answer, "AccessDenied") {
+			t.Errorf("%s: %d %s", op.name, status, answer)
+		}
+	}
+}
