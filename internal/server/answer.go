@@ -58,6 +58,9 @@ func (x *exchange) send(status int, body []byte) {
 		header["Content-Type"] = nil // or net/http would guess one
 	}
 	x.status, x.sent = status, len(body)
+	if status != http.StatusOK && x.call.Report.Code == "" {
+		x.noteCode(body)
+	}
 	x.w.WriteHeader(status)
 	x.w.Write(body) // a client that has gone away is not our error
 }

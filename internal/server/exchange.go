@@ -1,7 +1,6 @@
 package server
 
 import (
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -37,21 +36,18 @@ type exchange struct {
 	id      string          // x-amzn-RequestId
 	charged int64           // bytes taken from the budget
 
-	logged bool // whether anybody reads the debug log; the rest is for it
-	began  time.Time
+	logged bool      // whether anybody reads the debug log
+	began  time.Time // zero if nobody wants to know
 	status int
 	sent   int
 }
 
-// end logs the exchange, returns what it took from the budget, and puts it back into the pool. Buffers that have grown
+// end counts and logs the exchange, returns what it took from the budget, and puts it back into the pool. Buffers that have grown
 // large stay outside: a few huge requests must not become the standing size of all.
 func (x *exchange) end() {
 	h := x.h
-	if x.logged {
-		h.log.LogAttrs(x.r.Context(), slog.LevelDebug, "request",
-			slog.String("operation", api.OperationName(x.call.Target)), slog.Int("status", x.status),
-			slog.Duration("took", time.Since(x.began)), slog.Int("bytes_in", len(x.in)), slog.Int("bytes_out", x.sent),
-			slog.String("method", x.r.Method), slog.String("client", x.r.RemoteAddr), slog.String("request_id", x.id))
+	if !x.began.IsZero() {
+		x.tell()
 	}
 	x.release()
 	*x = exchange{in: keep(x.in), out: keep(x.out), packed: keep(x.packed)}

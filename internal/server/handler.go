@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/metrics"
 )
 
 // Options for NewHandler.
@@ -29,7 +30,11 @@ type Options struct {
 	AllowHosts, CORSOrigins []string
 	// BufferBytes is the memory for all bodies and answers above 64 KiB together; 0: 256 MiB.
 	BufferBytes int64
-	// Logger takes panics, and every request at debug level. nil: slog.Default.
+	// Metrics count the requests. nil: nobody does.
+	Metrics *metrics.Metrics
+	// SlowRequest is how long a request may take before the log tells of it. 0: as long as it likes.
+	SlowRequest time.Duration
+	// Logger takes panics, slow requests, and every request at debug level. nil: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -45,6 +50,10 @@ type Handler struct {
 	guard  *guard // nil: none is needed
 	budget budget
 	pool   sync.Pool // of *exchange
+
+	metrics *metrics.Metrics // nil: none
+	slow    time.Duration    // 0: none is
+	slowLog slowLog
 }
 
 // NewHandler returns a Handler.
@@ -66,7 +75,10 @@ func NewHandler(o Options) *Handler {
 		known:  o.Known,
 		health: []byte("healthy: dynamodb." + o.Region + ".amazonaws.com "), // AWS ends it with a space
 		log:    o.Logger,
-		pool:   sync.Pool{New: func() any { return new(exchange) }},
+
+		metrics: o.Metrics,
+		slow:    o.SlowRequest,
+		pool:    sync.Pool{New: func() any { return new(exchange) }},
 	}
 	h.budget.left.Store(o.BufferBytes)
 	if o.Open {
@@ -231,8 +243,12 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := h.pool.Get().(*exchange)
 	x.h, x.w, x.r = h, w, r
 	x.newID()
-	if x.logged = h.log.Enabled(r.Context(), slog.LevelDebug); x.logged {
+	if x.logged = h.log.Enabled(r.Context(), slog.LevelDebug); x.logged || h.timed() {
 		x.began = time.Now()
+		x.call.Began, x.call.Slow = x.began, h.slow
+	}
+	if h.metrics != nil {
+		h.metrics.InFlight.Add(1)
 	}
 	return x
 }

@@ -1,0 +1,153 @@
+package server
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/partita-db/partita/internal/api"
+)
+
+// timed tells whether anybody wants to know how long requests take.
+func (h *Handler) timed() bool { return h.metrics != nil || h.slow > 0 }
+
+// tell counts and logs an exchange that is over, if it was a call.
+func (x *exchange) tell() {
+	h, took := x.h, time.Since(x.began)
+	if h.metrics != nil {
+		h.metrics.InFlight.Add(-1)
+	}
+	if x.logged {
+		x.tellDebug(took)
+	}
+	if x.call.Target == "" && x.status == http.StatusOK {
+		return // the health page, or a browser that asks whether it may call
+	}
+	r := &x.call.Report
+	if r.Operation == 0 { // it may not have come to Serve
+		r.Operation = api.OperationNumber(x.call.Target)
+	}
+	if h.metrics != nil {
+		h.metrics.Operations[r.Operation].Done(x.code(), took, len(x.in), x.sent)
+	}
+	if h.slow > 0 && took >= h.slow {
+		x.tellSlow(took)
+	}
+}
+
+// code is the code of the error that was answered, empty for none.
+func (x *exchange) code() string {
+	if c := x.call.Report.Code; c != "" || x.status == http.StatusOK {
+		return c
+	}
+	return codeOfStatus(x.status)
+}
+
+// codeOfStatus is the code of an answer that has none.
+func codeOfStatus(status int) string {
+	switch status {
+	case http.StatusForbidden:
+		return "Forbidden"
+	case http.StatusNotFound:
+		return "UnknownOperationException"
+	case http.StatusRequestEntityTooLarge:
+		return "RequestEntityTooLarge"
+	}
+	return "Other"
+}
+
+// noteCode notes the code in the body of an answer that did not come from Serve.
+func (x *exchange) noteCode(body []byte) {
+	_, rest, found := bytes.Cut(body, []byte("#"))
+	if code, _, ended := bytes.Cut(rest, []byte(`"`)); found && ended && len(code) <= 64 {
+		x.call.Report.Code = string(code)
+	}
+}
+
+// operation is the name of the call's operation, never one that the client has made up.
+func (x *exchange) operation() string {
+	if n := x.call.Report.Operation; n > 0 {
+		return api.OperationName(x.call.Target)
+	}
+	return "Unknown"
+}
+
+// tellSlow logs a slow request: all that may explain it, and no value.
+func (x *exchange) tellSlow(took time.Duration) {
+	h := x.h
+	if h.metrics != nil {
+		h.metrics.SlowRequests.Add(1)
+	}
+	left, ok := h.slowLog.admit(time.Now())
+	if !ok {
+		return
+	}
+	r := &x.call.Report
+	attrs := append(make([]slog.Attr, 0, 20),
+		slog.String("operation", x.operation()), slog.Duration("took", took), slog.String("table", r.Table))
+	if r.Tables > 1 {
+		attrs = append(attrs, slog.Int("tables", r.Tables))
+	}
+	if r.Index != "" {
+		attrs = append(attrs, slog.String("index", r.Index))
+	}
+	if r.Condition != "" {
+		attrs = append(attrs, slog.String("key_condition", r.Condition))
+	}
+	attrs = append(attrs, slog.Int("items_read", r.Read), slog.Int("items_returned", r.Returned),
+		slog.Int("bytes_in", len(x.in)), slog.Int("bytes_out", x.sent), slog.Int("status", x.status))
+	if code := x.code(); code != "" {
+		attrs = append(attrs, slog.String("code", code))
+	}
+	attrs = append(attrs, x.accessKey(), slog.String("request_id", x.id))
+	if left > 0 {
+		attrs = append(attrs, slog.Int("left_out", left))
+	}
+	h.log.LogAttrs(x.r.Context(), slog.LevelWarn, "a slow request", attrs...)
+}
+
+// tellDebug logs a request for whoever wants to see all of them.
+func (x *exchange) tellDebug(took time.Duration) {
+	x.h.log.LogAttrs(x.r.Context(), slog.LevelDebug, "request",
+		slog.String("operation", api.OperationName(x.call.Target)), slog.Int("status", x.status),
+		slog.String("code", x.code()), slog.String("table", x.call.Report.Table),
+		slog.Duration("took", took), slog.Int("bytes_in", len(x.in)), slog.Int("bytes_out", x.sent),
+		slog.String("method", x.r.Method), slog.String("client", x.r.RemoteAddr), x.accessKey(), slog.String("request_id", x.id))
+}
+
+// accessKey is the id of the access key that signed the request; empty where nobody is asked for one.
+func (x *exchange) accessKey() slog.Attr {
+	if x.call.Principal == nil {
+		return slog.Attr{}
+	}
+	return slog.String("access_key", x.call.Principal.AccessKeyID)
+}
+
+// slowLines is how many slow requests are logged in a second at most.
+const slowLines = 10
+
+// slowLog counts the lines about slow requests.
+type slowLog struct {
+	mu     sync.Mutex
+	second int64
+	lines  int // in that second
+	left   int // that are left out since the last one
+}
+
+// admit tells whether there may be a line now, and how many were left out before it.
+func (l *slowLog) admit(now time.Time) (left int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if second := now.Unix(); second != l.second {
+		l.second, l.lines = second, 0
+	}
+	if l.lines == slowLines {
+		l.left++
+		return 0, false
+	}
+	l.lines++
+	left, l.left = l.left, 0
+	return left, true
+}
