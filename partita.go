@@ -48,6 +48,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/server"
@@ -68,10 +69,10 @@ type Options struct {
 	// MemoryLimit is what the process may use, in bytes: caches and buffers are sized from it. It binds nothing else (see
 	// runtime/debug.SetMemoryLimit for that). 0 means caches of 256 MiB.
 	MemoryLimit int64
-	// Region stands in ARNs where a request was not signed for one. Empty: us-east-1.
 	// FreeSpaceFloor is the free space, in bytes, to keep on the volume of Dir: below it writes are refused, reads go on, and
 	// writes resume by themselves. 0 means a twentieth of the volume, at most 1 GiB; negative means none.
 	FreeSpaceFloor int64
+	// Region stands in ARNs where a request was not signed for one. Empty: us-east-1.
 	Region string
 	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they are usable at once.
 	TableDelay time.Duration
@@ -86,12 +87,40 @@ type Options struct {
 	// .localhost, .local, .internal, .test, .home.arpa); CORSOrigins adds origins, as https://console.example, to those of
 	// localhost. "*" is any.
 	AllowHosts, CORSOrigins []string
+	// Credentials are the access keys that requests must be signed with, and what each may do. They stay the caller's to close.
+	// nil: nobody is asked who he is, and everybody may do everything.
+	Credentials *Credentials
 	// Logger takes what whoever runs the database should know. nil: slog.Default.
 	Logger *slog.Logger
 	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
 	// is answered with an error from then on; only a restart, which serves what is on disk, ends that.
 	OnFailure func(error)
 }
+
+// Credentials are access keys with their secrets, their users and their policies. They are safe for concurrent use, and hide
+// the secrets however they are printed.
+type Credentials = iam.Store
+
+// OpenCredentials returns the credentials of a file, which others than its owner must not be able to read, and follows it until
+// its Close: a change holds within a second or two. One that cannot be read is logged, and leaves all as it was. logger nil:
+// slog.Default.
+//
+// "partita credentials new --file FILE" makes such a file:
+//
+//	{"credentials": [{
+//	  "accessKeyId": "AKIA...", "secretAccessKey": "...",
+//	  "user": "alice",
+//	  "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
+//	}]}
+//
+// A credential may also have a sessionToken, which requests must then bring, and an RFC 3339 time at which it expires. The
+// user is the access key id where there is none. There is no policy unless it is written.
+func OpenCredentials(path string, logger *slog.Logger) (*Credentials, error) {
+	return iam.OpenFile(path, logger)
+}
+
+// ParseCredentials returns the credentials of a document of the same form.
+func ParseCredentials(document []byte) (*Credentials, error) { return iam.Parse(document) }
 
 // errNoPlace says that Options do not tell where the data is, or tell it twice.
 var errNoPlace = errors.New("partita: one of Options.Dir, Options.InMemory and Options.Engine must be given")
@@ -127,9 +156,11 @@ func Open(o Options) (*DB, error) {
 		Known:       api.Known,
 		Region:      o.Region,
 		BufferBytes: bufferBytes(o.MemoryLimit),
-		Open:        true,
+		Open:        o.Credentials == nil,
 		AllowHosts:  o.AllowHosts,
 		CORSOrigins: o.CORSOrigins,
+		Credentials: o.Credentials,
+		Now:         o.Clock,
 		Logger:      o.Logger,
 	})}, nil
 }

@@ -1,9 +1,10 @@
 package server
 
 import (
-	"net/http"
-	"net/url"
 	"strings"
+	"time"
+
+	"github.com/partita-db/partita/internal/iam"
 )
 
 // authFault is what is wrong with the way a request was signed: one of AWS's exceptions about signatures.
@@ -11,133 +12,141 @@ type authFault struct{ code, message string }
 
 func (f *authFault) Error() string { return f.code + ": " + f.message }
 
+// incomplete, invalid and unrecognized return faults of the three kinds.
+func incomplete(message string) error { return &authFault{"IncompleteSignatureException", message} }
+func invalid(message string) error    { return &authFault{"InvalidSignatureException", message} }
+func unrecognized(message string) error {
+	return &authFault{"UnrecognizedClientException", message}
+}
+
 // The faults whose words never differ.
 var (
-	errSignedTwice = &authFault{"InvalidSignatureException",
-		"Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."}
-	errUnsigned = &authFault{"MissingAuthenticationTokenException", "Request is missing Authentication Token"}
+	errSignedTwice = invalid("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.")
+	errUnsigned    = &authFault{"MissingAuthenticationTokenException", "Request is missing Authentication Token"}
+	errNoHost      = invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+	errUnknownKey  = unrecognized("The security token included in the request is invalid.")
+	errBadToken    = unrecognized("The security token included in the request is invalid") // it is AWS that has no full stop here
+	errExpired     = &authFault{"ExpiredTokenException", "The security token included in the request is expired"}
+	errMismatch    = invalid("The request signature we calculated does not match the signature you provided. " +
+		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 )
 
-// signer is who signed a request and for which region. Either may be empty where the credential does not say.
-type signer struct{ key, region string }
+const (
+	// algorithm is the only one there is for us. AWS has another for signatures that hold in several regions.
+	algorithm = "AWS4-HMAC-SHA256"
+	// basicFormat is ISO 8601's, as dates stand in signatures.
+	basicFormat = "20060102T150405Z"
+	// maxSkew is how far the date of a signature may be from ours. A presigned request lives as long, too: what its
+	// X-Amz-Expires says is for other services.
+	maxSkew = 15 * time.Minute
+)
 
-// authenticate checks that a signature, if there is one, has all its parts, and returns who says to have made it. Any
-// credentials will do: the signature itself is not verified. As long as that is so, a request that is not signed at all is
-// nobody's, and is answered (AWS would miss its token), so that a plain HTTP client can be used.
-func authenticate(r *http.Request) (signer, error) {
-	header := one(r.Header, "Authorization")
-	if r.URL.RawQuery != "" {
-		if query := r.URL.Query(); query.Has("X-Amz-Algorithm") {
-			if header != "" {
-				return signer{}, errSignedTwice
-			}
-			return inQuery(query)
-		}
+// authenticate finds out who sent the request and for which region. Without credentials to compare with, whatever has the
+// shape of a signature will do, and so will none: it is nobody's then, and is answered (AWS would miss its token), so that a
+// plain HTTP client can be used.
+func (x *exchange) authenticate() error {
+	sig, err := readSignature(x.r)
+	if err != nil {
+		return err
 	}
-	if len(r.Header["Authorization"]) == 0 {
-		return signer{}, nil
+	if x.h.credentials == nil {
+		x.call.Region = scope(sig.credential).region
+		return nil
 	}
-	if !strings.HasPrefix(header, "AWS4-") {
-		return signer{}, errUnsigned
+	if sig == (signature{}) {
+		return errUnsigned
 	}
-	return inHeader(r, header)
+	return x.verify(&sig)
 }
 
-// inHeader reads a signature in the Authorization header:
-// AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/dynamodb/aws4_request, SignedHeaders=<…>, Signature=<…>
-func inHeader(r *http.Request, header string) (signer, error) {
-	var credential, signature, signedHeaders string
-	_, rest, _ := strings.Cut(header, " ")
-	for rest != "" {
-		var part string
-		if i := strings.IndexAny(rest, ", "); i >= 0 {
-			part, rest = rest[:i], rest[i+1:]
-		} else {
-			part, rest = rest, ""
-		}
-		name, value, _ := strings.Cut(part, "=")
-		switch name {
-		case "Credential":
-			credential = value
-		case "Signature":
-			signature = value
-		case "SignedHeaders":
-			signedHeaders = value
-		}
+// verify checks a signature, in AWS's order. On success the call has its principal and its region.
+func (x *exchange) verify(sig *signature) error {
+	now := x.h.now()
+	if err := checkDate(sig.date, now); err != nil {
+		return err
 	}
-	dated := one(r.Header, "X-Amz-Date") != "" || one(r.Header, "Date") != ""
-	if credential != "" && signature != "" && signedHeaders != "" && dated {
-		return scope(credential), nil
+	if !signs(sig.signedHeaders, "host") {
+		return errNoHost
+	}
+	if sig.algorithm != algorithm {
+		return incomplete("Unsupported AWS 'algorithm': '" + sig.algorithm + "' (only AWS4-HMAC-SHA256 for now). ")
+	}
+	who, err := checkScope(sig)
+	if err != nil {
+		return err
+	}
+	credential, err := x.credential(who.key, sig.token, now)
+	if err != nil {
+		return err
+	}
+	x.canonical.date, x.canonical.scope = sig.date, sig.credential[len(who.key)+1:]
+	text, ok := x.canonical.stringToSign(x.r, sig, x.payload())
+	if !ok || !credential.Verify(sig.date[:len("20060102")], who.region, text, sig.signature) {
+		return errMismatch
+	}
+	x.call.Principal, x.call.Region = credential.Principal, who.region
+	return nil
+}
+
+// checkDate checks that a date is one, and near enough.
+func checkDate(date string, now time.Time) error {
+	t, err := time.Parse(basicFormat, date)
+	if err != nil || len(date) != len(basicFormat) {
+		return incomplete("Date must be in ISO-8601 'basic format'. Got '" + date + "'. See http://en.wikipedia.org/wiki/ISO_8601")
+	}
+	now = now.UTC().Truncate(time.Second)
+	if limit := now.Add(-maxSkew); t.Before(limit) {
+		return invalid("Signature expired: " + date + " is now earlier than " + limit.Format(basicFormat) +
+			" (" + now.Format(basicFormat) + " - 15 min.)")
+	}
+	if limit := now.Add(maxSkew); t.After(limit) {
+		return invalid("Signature not yet current: " + date + " is still later than " + limit.Format(basicFormat) +
+			" (" + now.Format(basicFormat) + " + 15 min.)")
+	}
+	return nil
+}
+
+// checkScope checks that a credential is one for this service and for the signature's day.
+func checkScope(sig *signature) (who signer, err error) {
+	if strings.Count(sig.credential, "/") != 4 {
+		return signer{}, invalid("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" +
+			sig.credential + "'")
+	}
+	key, rest, _ := strings.Cut(sig.credential, "/")
+	date, rest, _ := strings.Cut(rest, "/")
+	region, rest, _ := strings.Cut(rest, "/")
+	service, term, _ := strings.Cut(rest, "/")
+	day := sig.date[:len("20060102")]
+	if isRegion(region) && service == "dynamodb" && term == "aws4_request" && date == day {
+		return signer{key, region}, nil
 	}
 	var b strings.Builder
-	for _, p := range [...]struct {
-		name, value string
-	}{{"Credential", credential}, {"Signature", signature}, {"SignedHeaders", signedHeaders}} {
-		if p.value == "" {
-			b.WriteString("Authorization header requires '" + p.name + "' parameter. ")
-		}
+	if !isRegion(region) {
+		b.WriteString("Credential should be scoped to a valid region, not '" + region + "'. ")
 	}
-	if !dated {
-		b.WriteString("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
+	if service != "dynamodb" {
+		b.WriteString("Credential should be scoped to correct service: 'dynamodb'. ")
 	}
-	b.WriteString("Authorization=" + header)
-	return signer{}, &authFault{"IncompleteSignatureException", b.String()}
-}
-
-// queryParts are the parameters of a presigned request, in the order in which AWS misses them.
-var queryParts = [...]string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"}
-
-// inQuery reads a signature in the query string.
-func inQuery(query url.Values) (signer, error) {
-	var b strings.Builder
-	for _, name := range queryParts {
-		if query.Get(name) == "" {
-			b.WriteString("AWS query-string parameters must include '" + name + "'. ")
-		}
-	}
-	if b.Len() > 0 {
-		b.WriteString("Re-examine the query-string parameters.")
-		return signer{}, &authFault{"IncompleteSignatureException", b.String()}
-	}
-	return scope(query.Get("X-Amz-Credential")), nil
-}
-
-// scope reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids a local user a key with
-// slashes. A signature for several regions (SigV4A) names none and has a part less.
-func scope(credential string) signer {
-	rest, term, _ := cutLast(credential)
 	if term != "aws4_request" {
-		return signer{key: credential}
+		b.WriteString("Credential should be scoped with a valid terminator: 'aws4_request', not '" + term + "'. ")
 	}
-	rest, _, _ = cutLast(rest)
-	rest, region, ok := cutLast(rest)
-	key, _, dated := cutLast(rest)
-	if !ok || !dated || !isRegion(region) {
-		return signer{key: credential}
+	if date != day {
+		b.WriteString("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" +
+			date + "' != '" + day + "', from '" + sig.date + "'.")
 	}
-	return signer{key: key, region: region}
+	return signer{}, invalid(b.String())
 }
 
-// cutLast cuts s at its last slash.
-func cutLast(s string) (before, after string, found bool) {
-	i := strings.LastIndexByte(s, '/')
-	if i < 0 {
-		return s, "", false
+// credential returns the access key's credential, if the session token fits it and its time is not over.
+func (x *exchange) credential(key, token string, now time.Time) (*iam.Credential, error) {
+	c, known := x.h.credentials.Lookup(key)
+	switch {
+	case !known, token == "" && c.HasToken(): // the key of a session is none without it
+		return nil, errUnknownKey
+	case !c.TokenIs(token):
+		return nil, errBadToken
+	case c.Expired(now):
+		return nil, errExpired
 	}
-	return s[:i], s[i+1:], true
-}
-
-// isRegion tells whether a name may stand for the region in an ARN. People who run a database at home make up names of
-// their own, so only the letters are looked at.
-func isRegion(s string) bool {
-	if s == "" || len(s) > 64 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
+	return c, nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
@@ -36,11 +37,39 @@ func (x *exchange) readBody() error {
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
 		return x.fill(r.Body, int(r.ContentLength))
 	}
-	unpacked, err := unpack(encoding, r.Body)
+	body := io.Reader(r.Body)
+	if x.h.credentials != nil { // signatures are of what is sent
+		x.raw = sha256.New()
+		body = io.TeeReader(body, x.raw)
+	}
+	unpacked, err := unpack(encoding, body)
 	if err != nil {
 		return err
 	}
-	return x.fill(unpacked, -1)
+	if err := x.fill(unpacked, -1); err != nil || x.raw == nil {
+		return err
+	}
+	return readOn(body)
+}
+
+// readOn reads what a decompressor has left.
+func readOn(body io.Reader) error {
+	switch _, err := io.CopyN(io.Discard, body, maxBodyBytes+1); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return errBodyTooLarge
+	default:
+		return err
+	}
+}
+
+// payload returns the SHA-256 of the body as it was sent.
+func (x *exchange) payload() [sha256.Size]byte {
+	if x.raw == nil {
+		return sha256.Sum256(x.in)
+	}
+	return [sha256.Size]byte(x.raw.Sum(nil))
 }
 
 // fill reads src to its end into x.in. length is what it will be, -1 where nobody knows. The buffer grows as the bytes

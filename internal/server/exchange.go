@@ -1,6 +1,7 @@
 package server
 
 import (
+	"hash"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -32,6 +33,9 @@ type exchange struct {
 	out    []byte // the answer's body
 	packed []byte // the same, compressed
 
+	raw       hash.Hash // takes the body as it is sent, where that is not what is in in; nil: it is
+	canonical canonical
+
 	head    strings.Builder // the text behind the header values: one allocation for all of them
 	id      string          // x-amzn-RequestId
 	charged int64           // bytes taken from the budget
@@ -50,7 +54,8 @@ func (x *exchange) end() {
 		x.tell()
 	}
 	x.release()
-	*x = exchange{in: keep(x.in), out: keep(x.out), packed: keep(x.packed)}
+	x.canonical.release()
+	*x = exchange{in: keep(x.in), out: keep(x.out), packed: keep(x.packed), canonical: x.canonical}
 	h.pool.Put(x)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/metrics"
 )
 
@@ -28,6 +29,10 @@ type Options struct {
 	// AllowHosts and CORSOrigins name exceptions, "*" any. Otherwise all pages may call, as with AWS: they lack a signature.
 	Open                    bool
 	AllowHosts, CORSOrigins []string
+	// Credentials are what requests must be signed with. nil: signatures are read, but not verified.
+	Credentials *iam.Store
+	// Now tells the time that signatures must be of. nil: time.Now.
+	Now func() time.Time
 	// BufferBytes is the memory for all bodies and answers above 64 KiB together; 0: 256 MiB.
 	BufferBytes int64
 	// Metrics count the requests. nil: nobody does.
@@ -51,6 +56,9 @@ type Handler struct {
 	budget budget
 	pool   sync.Pool // of *exchange
 
+	credentials *iam.Store // nil: nobody is asked for any
+	now         func() time.Time
+
 	metrics *metrics.Metrics // nil: none
 	slow    time.Duration    // 0: none is
 	slowLog slowLog
@@ -67,6 +75,9 @@ func NewHandler(o Options) *Handler {
 	if o.BufferBytes == 0 {
 		o.BufferBytes = defaultBufferBytes
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -75,10 +86,13 @@ func NewHandler(o Options) *Handler {
 		known:  o.Known,
 		health: []byte("healthy: dynamodb." + o.Region + ".amazonaws.com "), // AWS ends it with a space
 		log:    o.Logger,
+		pool:   sync.Pool{New: func() any { return new(exchange) }},
+
+		credentials: o.Credentials,
+		now:         o.Now,
 
 		metrics: o.Metrics,
 		slow:    o.SlowRequest,
-		pool:    sync.Pool{New: func() any { return new(exchange) }},
 	}
 	h.budget.left.Store(o.BufferBytes)
 	if o.Open {
@@ -128,13 +142,11 @@ func (x *exchange) answer() {
 	}
 	x.w.Header()["Content-Type"] = contentType
 	x.call.Target = one(r.Header, "X-Amz-Target")
-	who, err := authenticate(r)
-	if err != nil {
+	if err := x.authenticate(); err != nil {
 		x.send(http.StatusBadRequest, x.unsigned(err))
 		return
 	}
-	x.call.Region, x.call.Endpoint = who.region, r.Host
-	x.call.Body, x.call.ID = x.in, x.id
+	x.call.Endpoint, x.call.Body, x.call.ID = r.Host, x.in, x.id
 	status, body := h.run(r.Context(), x)
 	if len(body) > freeBytes && x.charge(int64(len(body))) != nil && onlyReads(x.call.Target) {
 		x.sendUnavailable() // asking again does no harm, holding the answer for a slow client would

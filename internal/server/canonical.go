@@ -1,0 +1,236 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// canonical writes a request as Signature Version 4 has it signed (AWS's guide "Create a signed AWS API request"), in memory
+// that the next request uses again:
+//
+//	POST
+//	/                                   the path, normalised, and encoded once more than on the wire
+//	a=1&b=2                             the query, encoded and in order, without X-Amz-Signature
+//	host:localhost:8000                 each signed header, in the order of SignedHeaders
+//	x-amz-date:20150830T123600Z
+//
+//	host;x-amz-date                     SignedHeaders
+//	e3b0c44298fc1c149afbf4c8996fb924…   the SHA-256 of the body as it was sent
+//
+// The checksum of that is the last line of the string to sign.
+type canonical struct {
+	date, scope string // of the string to sign
+
+	text   []byte
+	query  []byte      // the query's parameters, encoded, in the order of the request
+	params []parameter // where they are in query
+	key    []byte      // a header's name as package http has it
+}
+
+// maxCanonicalBytes is far above the canonical form of any header that a server takes, and a limit to those who sign a long
+// header over and over.
+const maxCanonicalBytes = 1 << 20
+
+// stringToSign returns what the signature must be of; ok is false for a request that is too long to have one. payload is the
+// SHA-256 of the body. The text is good until the next call.
+func (c *canonical) stringToSign(r *http.Request, sig *signature, payload [sha256.Size]byte) (text []byte, ok bool) {
+	c.text = append(append(c.text[:0], r.Method...), '\n')
+	c.text = append(appendPath(c.text, r), '\n')
+	c.appendQuery(r.URL.RawQuery, sig.inQuery)
+	c.text = append(c.text, '\n')
+	for names := sig.signedHeaders; names != ""; {
+		var name string
+		name, names, _ = strings.Cut(names, ";")
+		c.appendHeader(r, name)
+		if len(c.text) > maxCanonicalBytes {
+			return nil, false
+		}
+	}
+	c.text = append(append(append(c.text, '\n'), sig.signedHeaders...), '\n')
+	c.text = hex.AppendEncode(c.text, payload[:])
+	sum := sha256.Sum256(c.text)
+	c.text = append(c.text[:0], algorithm+"\n"...)
+	c.text = append(append(c.text, c.date...), '\n')
+	c.text = append(append(c.text, c.scope...), '\n')
+	c.text = hex.AppendEncode(c.text, sum[:])
+	return c.text, true
+}
+
+// release forgets the request, and memory that has grown large.
+func (c *canonical) release() {
+	*c = canonical{text: c.text[:0], query: c.query[:0], params: c.params[:0], key: c.key[:0]}
+	if cap(c.text)+cap(c.query) > maxCanonicalBytes/8 {
+		*c = canonical{}
+	}
+}
+
+// appendPath appends the path. What was encoded on the wire is encoded a second time, as everywhere but at S3.
+func appendPath(dst []byte, r *http.Request) []byte {
+	p := r.URL.RawPath // as it was sent, where package url would write it otherwise
+	if p == "" {
+		p = r.URL.EscapedPath()
+	}
+	if p == "/" || p == "" {
+		return append(dst, '/')
+	}
+	clean := path.Clean("/" + p)
+	if clean != "/" && (strings.HasSuffix(p, "/") || strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..")) {
+		clean += "/" // these are folders
+	}
+	for _, b := range []byte(clean) {
+		if b == '/' {
+			dst = append(dst, b)
+		} else {
+			dst = appendEscaped(dst, b)
+		}
+	}
+	return dst
+}
+
+// parameter is one of a query: where its name begins and ends, and its value, in canonical.query.
+type parameter struct{ start, equals, end int }
+
+// appendQuery appends the query.
+func (c *canonical) appendQuery(query string, presigned bool) {
+	if query == "" {
+		return
+	}
+	c.query, c.params = c.query[:0], c.params[:0]
+	for query != "" {
+		var name, value string
+		name, value, query = nextParameter(query)
+		if name == "" && value == "" || presigned && unescape(name) == "X-Amz-Signature" {
+			continue
+		}
+		p := parameter{start: len(c.query)}
+		c.query = appendReescaped(c.query, name)
+		p.equals = len(c.query)
+		c.query = appendReescaped(append(c.query, '='), value)
+		p.end = len(c.query)
+		c.params = append(c.params, p)
+	}
+	if !slices.IsSortedFunc(c.params, c.compare) {
+		slices.SortFunc(c.params, c.compare)
+	}
+	for i, p := range c.params {
+		if i > 0 {
+			c.text = append(c.text, '&')
+		}
+		c.text = append(c.text, c.query[p.start:p.end]...)
+	}
+}
+
+// compare orders parameters by name, and those of the same name by value.
+func (c *canonical) compare(a, b parameter) int {
+	return cmp.Or(bytes.Compare(c.query[a.start:a.equals], c.query[b.start:b.equals]),
+		bytes.Compare(c.query[a.equals:a.end], c.query[b.equals:b.end]))
+}
+
+// appendHeader appends a header's line: all its values, with commas between them.
+func (c *canonical) appendHeader(r *http.Request, name string) {
+	c.key = c.key[:0]
+	upper := true
+	for _, b := range []byte(name) {
+		c.text = append(c.text, lower(b))
+		if b = lower(b); upper && 'a' <= b && b <= 'z' {
+			b -= 'a' - 'A'
+		}
+		c.key = append(c.key, b)
+		upper = b == '-'
+	}
+	c.text = append(c.text, ':')
+	values, there := r.Header[string(c.key)]
+	switch { // package http takes some headers out of the map
+	case string(c.key) == "Host":
+		c.text = appendFolded(c.text, r.Host)
+	case there:
+		for i, v := range values {
+			if i > 0 {
+				c.text = append(c.text, ',')
+			}
+			c.text = appendFolded(c.text, v)
+		}
+	case string(c.key) == "Content-Length" && r.ContentLength >= 0:
+		c.text = strconv.AppendInt(c.text, r.ContentLength, 10)
+	case string(c.key) == "Transfer-Encoding":
+		c.text = append(c.text, strings.Join(r.TransferEncoding, ",")...)
+	}
+	c.text = append(c.text, '\n')
+}
+
+// appendFolded appends a header's value without spaces at its ends, and one for each run of them within.
+func appendFolded(dst []byte, value string) []byte {
+	value = strings.Trim(value, " ")
+	if strings.IndexByte(value, ' ') < 0 || !strings.Contains(value, "  ") {
+		return append(dst, value...)
+	}
+	for i := range len(value) {
+		if value[i] != ' ' || value[i-1] != ' ' { // the first is no space
+			dst = append(dst, value[i])
+		}
+	}
+	return dst
+}
+
+// lower returns a letter of ASCII in lower case.
+func lower(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		return b + 'a' - 'A'
+	}
+	return b
+}
+
+// appendReescaped appends a part of a query string, decoded and encoded again as AWS does.
+func appendReescaped(dst []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		b, n := unescapeByte(s[i:])
+		dst = appendEscaped(dst, b)
+		i += n
+	}
+	return dst
+}
+
+// unescape decodes a part of a query string. A percent sign that begins no code stands for itself.
+func unescape(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	var out []byte
+	for i := 0; i < len(s); {
+		b, n := unescapeByte(s[i:])
+		out = append(out, b)
+		i += n
+	}
+	return string(out)
+}
+
+// unescapeByte returns the first byte of an encoded text, and how many bytes encode it.
+func unescapeByte(s string) (b byte, n int) {
+	switch {
+	case s[0] == '+':
+		return ' ', 1
+	case s[0] == '%' && len(s) >= 3:
+		var code [1]byte
+		if _, err := hex.Decode(code[:], []byte(s[1:3])); err == nil {
+			return code[0], 3
+		}
+	}
+	return s[0], 1
+}
+
+// appendEscaped appends a byte in the encoding of signatures: all but letters, digits and -._~ become %XX.
+func appendEscaped(dst []byte, b byte) []byte {
+	switch {
+	case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '.', b == '_', b == '~':
+		return append(dst, b)
+	}
+	const digits = "0123456789ABCDEF"
+	return append(dst, '%', digits[b>>4], digits[b&15])
+}
