@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"internal/server":      {"internal/api", "internal/iam", "internal/metrics"},
 	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics"},
 	"internal/kv/kvtest":   {"internal/kv"},
-	"internal/kv/pebblekv": {"internal/kv"},
+	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/kv"},
 	"internal/cli":         {".", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/server"},

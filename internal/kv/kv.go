@@ -164,8 +164,8 @@ type Metrics struct {
 	NoSpace               bool
 	FreeBytes, FloorBytes uint64
 
-	Commits, Syncs uint64
-	SyncSeconds    Histogram // of one sync of the log
+	Commits uint64
+	Syncs   Histogram // of the log
 
 	BlockCacheHits, BlockCacheMisses int64
 	BlockCacheBytes                  int64
@@ -183,10 +183,9 @@ type Metrics struct {
 }
 
 // Histogram is how many of the things measured, in seconds, were at most as long as each bound, how many there were at all, and how
-// long all took together. Buckets are cumulative, as Prometheus has them.
+// long all took together.
 type Histogram struct {
-	Bounds  []float64
-	Buckets []uint64
+	Buckets map[float64]uint64
 	Count   uint64
 	Sum     float64
 }

@@ -85,7 +85,9 @@ func TestSlowLine(t *testing.T) {
 	var log bytes.Buffer
 	h := NewHandler(Options{
 		SlowRequest: 1, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) { return 400, append(out, unknownOperation...) },
+		Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+			return 400, append(out, unknownOperation...)
+		},
 	})
 	r, _ := http.NewRequest("POST", "/", strings.NewReader("{}"))
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.hunter2")

@@ -95,6 +95,8 @@ type Engine struct {
 	counters  counters
 	space     space
 	commits   atomic.Uint64
+	waits     waits         // for latches
+	stalls    waits         // of writes
 	copies    atomic.Uint64 // names the checkpoints of an engine in memory
 	scheduler *scheduler
 
@@ -269,8 +271,14 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details)
 			},
-			WriteStallBegin: func(i pebble.WriteStallBeginInfo) { e.log.Warn("writes are stalled", "reason", i.Reason) },
-			WriteStallEnd:   func() { e.log.Info("writes go on") },
+			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+				e.stalls.began.Store(time.Now().UnixNano())
+				e.log.Warn("writes are stalled", "reason", i.Reason)
+			},
+			WriteStallEnd: func() {
+				e.stalls.end(time.Unix(0, e.stalls.began.Swap(0)))
+				e.log.Info("writes go on")
+			},
 		},
 	}
 	if o.MemtableBytes != 0 {
@@ -441,11 +449,17 @@ func (e *Engine) Metrics() kv.Metrics {
 		return kv.Metrics{Failed: err}
 	}
 	defer e.exit()
+	e.space.look()
 	m := e.db.Metrics()
+	var syncs kv.Histogram
+	syncs.Buckets, syncs.Count, syncs.Sum = e.fs.syncs.Read()
 	return kv.Metrics{
-		Commits: e.commits.Load(), Syncs: e.fs.syncs.Load(),
+		NoSpace: e.space.low.Load(), FreeBytes: e.space.free.Load(), FloorBytes: e.space.least.Load(),
+		Commits: e.commits.Load(), Syncs: syncs,
 		BlockCacheHits: m.BlockCache.Hits, BlockCacheMisses: m.BlockCache.Misses, BlockCacheBytes: m.BlockCache.Size,
 		MemtableBytes: m.MemTable.Size, DiskBytes: m.DiskSpaceUsage(),
-		CompactionBytesEstimate: m.Compact.EstimatedDebt, ReadAmplification: m.ReadAmp(),
+		CompactionBytesEstimate: m.Compact.EstimatedDebt, ReadAmplification: m.ReadAmp(), L0Files: m.Levels[0].TablesCount,
+		WriteStalls: e.stalls.n.Load(), WriteStallSeconds: e.stalls.seconds(),
+		LatchWaits: e.waits.n.Load(), LatchTimeouts: e.waits.timeouts.Load(), LatchWaitSeconds: e.waits.seconds(),
 	}
 }

@@ -143,8 +143,31 @@ func (e *Engine) conflict(lock [][]byte, rest []uint32) error {
 	return c
 }
 
+// waits counts the times that an update had to wait: for a latch, or for the store to catch up.
+type waits struct {
+	n, timeouts atomic.Uint64
+	nanos       atomic.Int64
+	began       atomic.Int64 // of the one that lasts, in nanoseconds since 1970, where there is only one at a time; 0: none does
+}
+
+// end counts a wait that began then.
+func (w *waits) end(began time.Time) {
+	w.n.Add(1)
+	w.nanos.Add(int64(time.Since(began)))
+}
+
+// seconds is how long all have lasted.
+func (w *waits) seconds() float64 {
+	nanos := w.nanos.Load()
+	if began := w.began.Load(); began != 0 {
+		nanos += time.Now().UnixNano() - began
+	}
+	return time.Duration(nanos).Seconds()
+}
+
 // awaitTurn waits until the latch is handed over, and gives up with the context, the deadline or the engine.
 func (e *Engine) awaitTurn(ctx context.Context, l *latch, turn chan struct{}, deadline <-chan time.Time) error {
+	defer e.waits.end(time.Now())
 	var err error
 	select {
 	case <-turn:
@@ -153,6 +176,7 @@ func (e *Engine) awaitTurn(ctx context.Context, l *latch, turn chan struct{}, de
 		err = ctx.Err()
 	case <-deadline:
 		err = kv.ErrConflict
+		e.waits.timeouts.Add(1)
 	case <-e.failed:
 		err = e.failure()
 	}

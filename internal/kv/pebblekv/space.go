@@ -21,6 +21,8 @@ type space struct {
 
 	next atomic.Int64 // when to look again, in nanoseconds
 	low  atomic.Bool
+	// free and least are the bytes that are free and that shall be, as of the last look.
+	free, least atomic.Uint64
 }
 
 // defaultFloor is the free space to keep on a volume: a twentieth, at most 1 GiB.
@@ -51,6 +53,11 @@ func (s *space) look() {
 	if s.floor == 0 {
 		floor = defaultFloor(usage.TotalBytes)
 	}
+	if s.floor < 0 {
+		floor = 0
+	}
+	s.free.Store(usage.AvailBytes)
+	s.least.Store(floor)
 	low := usage.AvailBytes < floor
 	if s.low.Swap(low) == low {
 		return

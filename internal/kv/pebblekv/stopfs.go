@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/partita-db/partita/internal/metrics"
 )
 
 // stopFS is the file system under Pebble. It is what makes the engine stop cleanly.
@@ -26,8 +28,8 @@ type stopFS struct {
 	// stop is called at the first failure, and nil until the engine is open: Open reports its own failures.
 	stop  atomic.Pointer[func(error)]
 	dark  atomic.Bool
-	night vfs.FS // the files made in the dark
-	syncs atomic.Uint64
+	night vfs.FS            // the files made in the dark
+	syncs metrics.Histogram // of the log
 	// copies are the directories that checkpoints are written into, each with the context.Context that ends it.
 	copies sync.Map
 	// trouble is when a table file last could not be written, in nanoseconds.
@@ -259,9 +261,10 @@ func (f *stopFile) sync(do func() error) error {
 	if f.hidden() {
 		return nil
 	}
+	began := time.Now()
 	err := do()
 	if f.wal {
-		f.fs.syncs.Add(1)
+		f.fs.syncs.Observe(time.Since(began))
 	}
 	if f.hide(err) {
 		return nil
