@@ -102,6 +102,9 @@ type statement struct {
 	key   item.Item // of the one item that the statement is about; of an INSERT it is the item itself
 	// filter is what the WHERE clause says beyond that key; nil: nothing.
 	filter *expr.Condition
+
+	onFailure optString // of the request
+	enclosing string    // the operation of a transaction that it is part of
 }
 
 // bind parses the statement, puts the parameters in their places, and makes the checks that need no table.
@@ -142,7 +145,8 @@ var (
 
 // open finds the statement's table. enclosing is the name of the transaction's operation, empty for a statement by itself.
 func (s *statement) open(c *call, r *statementRequest, enclosing string) (err error) {
-	s.table, err = c.tableFor(s.Table, wantingStatement{s, r.onFailure, enclosing})
+	s.onFailure, s.enclosing = r.onFailure, enclosing
+	s.table, err = c.tableFor(s.Table, s)
 	return err
 }
 
@@ -289,36 +293,36 @@ func (s *statement) keyWords() keyWords {
 
 // returned is what the RETURNING clause asks for, a missing item if there is nothing to return.
 func (s *statement) returned(done db.Written) item.Item {
-	returns := [...]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}[s.Returning]
-	return updated(returns, s.Update, done)
+	return updated(s.returns(), s.Update, done)
+}
+
+// returns is the RETURNING clause as a ReturnValues.
+func (s *statement) returns() string {
+	return [...]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}[s.Returning]
 }
 
 // actionSelect is the action of SELECT.
 const actionSelect = "PartiQLSelect"
 
-// wantingStatement is a bound statement with what its request says beside it.
-type wantingStatement struct {
-	*statement
-	onFailure optString
-	enclosing string
-}
-
-// wants says what a statement wants.
-func (s wantingStatement) wants(w *want) {
-	w.statement, w.enclosing, w.index = s.statement, s.enclosing, s.Index
+// wants says what a statement wants. EXISTS is a SELECT, that shows the item if it is not what it should be.
+func (s *statement) wants(w *want) {
+	w.statement, w.enclosing, w.index = s, s.enclosing, s.Index
 	w.conditions, w.update = []*expr.Condition{s.Where}, s.Update
-	returns := [...]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}[s.Returning]
+	if s.Kind != partiql.KindSelect && s.Kind != partiql.KindInsert {
+		w.returns = returnedValues(s.returns(), s.onFailure)
+	}
 	switch s.Kind {
 	case partiql.KindSelect, partiql.KindExists:
-		w.action, w.sel = actionSelect, selected(!s.All)
+		w.action = actionSelect
+		w.sel = selected(!s.All)
+		if s.All && s.Index != "" {
+			w.sel = "ALL_PROJECTED_ATTRIBUTES"
+		}
 	case partiql.KindInsert:
 		w.action, w.items = "PartiQLInsert", []item.Item{s.Item}
 	case partiql.KindUpdate:
-		w.action, w.returns = "PartiQLUpdate", returnedValues(returns, s.onFailure)
+		w.action = "PartiQLUpdate"
 	case partiql.KindDelete:
-		w.action, w.returns = "PartiQLDelete", returnedValues(returns, s.onFailure)
-	}
-	if w.sel == "ALL_ATTRIBUTES" && s.Index != "" {
-		w.sel = "ALL_PROJECTED_ATTRIBUTES"
+		w.action = "PartiQLDelete"
 	}
 }
