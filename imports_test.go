@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/server":      {"internal/api", "internal/iam", "internal/metrics"},
 	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics"},
 	"internal/kv/kvtest":   {"internal/kv"},
+	"internal/historytest": {},
 	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/kv"},
@@ -42,11 +43,12 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
 	"github.com/cockroachdb/apd":    {"internal/item"},
 	"github.com/alecthomas/kong":    {"internal/cli"},
-	"net/http":                      {"internal/admin", "internal/server", "internal/cli", ".", "partitatest"},
+	"net/http":                      {"internal/admin", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest"},
 	"github.com/prometheus":         {"internal/admin"},
 	"net/http/httptest":             {}, // it brings a flag
-	"testing":                       {"partitatest", "internal/kv/kvtest"},
-	"github.com/aws":                {"partitatest"}, // a test's client
+	"testing":                       {"partitatest", "internal/kv/kvtest", "internal/historytest"},
+	"github.com/aws":                {"partitatest", "internal/historytest"}, // a test's client
+	"github.com/anishathalye":       {"internal/historytest"},
 	"github.com/tikv":               {},              // a module of its own, tikv/
 	"google.golang.org/grpc":        {},
 }

@@ -234,7 +234,7 @@ func (l *soakLedger) verify() {
 var soakExpiryTable = new("soak-expiry")
 
 const (
-	soakLife  = 3 * time.Second
+	soakLife  = time.Second
 	soakGrace = 20 * time.Second // after its time an item must be gone by then
 )
 

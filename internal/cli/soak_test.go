@@ -19,15 +19,16 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/smithy-go"
+
+	"github.com/partita-db/partita/internal/historytest"
 )
 
 var (
-	soakTime     = flag.Duration("soak.time", 3*time.Second, "how long TestSoak keeps its load up")
+	soakTime     = flag.Duration("soak.time", 2*time.Second, "how long TestSoak keeps its load up")
 	soakRate     = flag.Float64("soak.rate", 400, "steps a second of TestSoak's load, of one request or two")
 	soakItems    = flag.Int("soak.items", 0, "items of each of TestSoak's writers; 0: 150 in a run of less than a minute, else 3000")
 	soakSeed     = flag.Uint64("soak.seed", 0, "seed of TestSoak; 0 takes one from the clock")
@@ -138,29 +139,14 @@ func (k *soak) start() {
 	cmd := exec.Command(k.program, args...)
 	cmd.Dir = k.dir
 	k.s = startCommand(k.t, cmd)
-	transport := &http.Transport{
+	transport := historytest.Transport{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: 10 * time.Second, DisableCompression: true,
-		WriteBufferSize: 1 << 20, // a request is sent in one piece: see retryOwnFaults
-	}
+	}}
 	k.s.client.Transport = transport
-	key := credentials.NewStaticCredentialsProvider("soak", "secret", "")
-	k.client = dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &k.s.url, Region: "us-east-1", Credentials: key, HTTPClient: k.s.client, Retryer: retryOwnFaults(),
-	})
+	k.client = historytest.NewClient(k.s.url, transport)
 	k.readers = dynamodbstreams.New(dynamodbstreams.Options{
-		BaseEndpoint: &k.s.url, Region: "us-east-1", Credentials: key, HTTPClient: k.s.client, Retryer: retryOwnFaults(),
-	})
-}
-
-// retryOwnFaults repeats a request once, and only if the client itself has closed the connection under it: the SDK closes a
-// request's body when the answer begins, and net/http may take that for a failure to send it. What the server answers, or fails
-// to answer, is never repeated.
-func retryOwnFaults() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff = 2, time.Millisecond
-		o.Retryables = []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-			return aws.BoolTernary(errors.Is(err, net.ErrClosed))
-		})}
+		BaseEndpoint: &k.s.url, Region: "us-east-1", Retryer: aws.NopRetryer{}, HTTPClient: k.s.client,
+		Credentials: credentials.NewStaticCredentialsProvider("soak", "secret", ""),
 	})
 }
 
@@ -233,9 +219,12 @@ func (k *soak) end(signal os.Signal) {
 	if err := k.s.cmd.Wait(); err != nil {
 		k.t.Errorf("after %v: %v", signal, err)
 	}
-	if took := time.Since(began); took > soakStop {
+	took := time.Since(began).Round(time.Millisecond)
+	if took > soakStop {
 		k.t.Errorf("it ended %v after %v", took, signal)
+		return
 	}
+	k.t.Logf("it ended %v after %v", took, signal)
 }
 
 // watchLog looks through what the program logged: nothing at error level, and each kind of warning is shown once.
