@@ -49,7 +49,7 @@ var onlyIn = map[string][]string{
 	"testing":                       {"partitatest", "internal/kv/kvtest", "internal/historytest"},
 	"github.com/aws":                {"partitatest", "internal/historytest"}, // a test's client
 	"github.com/anishathalye":       {"internal/historytest"},
-	"github.com/tikv":               {},              // a module of its own, tikv/
+	"github.com/tikv":               {}, // a module of its own, tikv/
 	"google.golang.org/grpc":        {},
 }
 
