@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -495,51 +494,6 @@ func TestExpireDeletedTable(t *testing.T) {
 		t.Error(err)
 	}
 	check(t, s.d)
-}
-
-// TestCheckFindsExpiryDamage plants each kind of damage of expiry rows and wants Check to name it.
-func TestCheckFindsExpiryDamage(t *testing.T) {
-	for what, damage := range map[string]func(tx kv.Txn, table *Table, key, row []byte){
-		"has no row that says so": func(tx kv.Txn, _ *Table, _, row []byte) { tx.Delete(row) },
-		"has no item":             func(tx kv.Txn, _ *Table, key, _ []byte) { tx.Delete(key) },
-		"is not that of its item": func(tx kv.Txn, _ *Table, key, _ []byte) { tx.Set(appendExpiryKey(nil, key, 7), nil) },
-		"has a value":             func(tx kv.Txn, _ *Table, _, row []byte) { tx.Set(row, []byte("x")) },
-	} {
-		t.Run(what, func(t *testing.T) {
-			s, table := newTTLStore(t, 0)
-			setExpiry(t, s.d, "e")
-			it := expiring(1, item.Int(s.now().Unix()+100))
-			putAll(t, s.d, table, it)
-			check(t, s.d)
-			key := table.appendItemKey(nil, it)
-			err := s.d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{key}}, func(tx kv.Txn) error {
-				damage(tx, s.table(), key, appendExpiryKey(nil, key, uint64(s.now().Unix()+100)))
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			problems, err := s.d.Check(t.Context(), nil)
-			if err != nil || !strings.Contains(fmt.Sprint(problems), what) {
-				t.Errorf("Check found %v (%v), want a problem with %q", problems, err, what)
-			}
-		})
-	}
-	t.Run("nothing expires", func(t *testing.T) {
-		s, table := newTTLStore(t, 0)
-		key := table.appendItemKey(nil, expiring(1, item.Value{}))
-		err := s.d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{key}}, func(tx kv.Txn) error {
-			tx.Set(appendExpiryKey(nil, key, 7), nil)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		problems, err := s.d.Check(t.Context(), nil)
-		if err != nil || !strings.Contains(fmt.Sprint(problems), "nothing expires") {
-			t.Errorf("Check found %v (%v)", problems, err)
-		}
-	})
 }
 
 // TestDue covers the borders of what is deleted, exactly.

@@ -307,45 +307,6 @@ func writeAll(d *DB, writes []Write, atOnce bool) error {
 	return err
 }
 
-// TestCheckFindsStreamDamage plants each kind of damage to streams and wants Check to name it.
-func TestCheckFindsStreamDamage(t *testing.T) {
-	for what, damage := range map[string]func(tx kv.Txn, l *Log) error{
-		"which has ended, or is not there": func(tx kv.Txn, l *Log) error { tx.Delete(logKey(l.ID)); return nil },
-		"stream row":                       func(tx kv.Txn, l *Log) error { tx.Set(logKey(l.ID), []byte("damaged")); return nil },
-		"another stream's": func(tx kv.Txn, l *Log) error {
-			b, err := json.Marshal(l)
-			tx.Set(logKey(l.ID+1), b)
-			return err
-		},
-		"the table does not write it": func(tx kv.Txn, l *Log) error {
-			other := *l
-			other.ID++
-			return setLog(tx, &other)
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			d := open(t)
-			table, err := d.Create(t.Context(), streamedDescriptor())
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(t, d)
-			l := d.StreamByID(table.StreamLog)
-			lock := [][]byte{logKey(l.ID), logKey(l.ID + 1)}
-			if err := d.kv.Update(t.Context(), kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error { return damage(tx, l) }); err != nil {
-				t.Fatal(err)
-			}
-			problems, err := d.Check(t.Context(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !strings.Contains(fmt.Sprint(problems), what) {
-				t.Errorf("Check found %v, want a problem with %q", problems, what)
-			}
-		})
-	}
-}
-
 // TestRecordLayout holds the stored form of records, and of a stream's descriptor, to what was released.
 func TestRecordLayout(t *testing.T) {
 	d := open(t)

@@ -104,6 +104,9 @@ func parseRecord(r kv.Record) (*StreamRecord, error) {
 		}
 		b = b[n+int(length):]
 	}
+	if len(b) > 0 {
+		return nil, fmt.Errorf("stream record %x is too long", r.Position)
+	}
 	return out, nil
 }
 

@@ -184,23 +184,3 @@ func (d *DB) forgetDue(ctx context.Context, due [][]byte) error {
 		return nil
 	})
 }
-
-// tokens checks that the rows of tokens and their expiry rows belong to each other.
-func (c *checker) tokens() error {
-	prefix, due := []byte{spaceTokens}, map[string]bool{}
-	err := c.r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, row []byte) (bool, error) {
-		switch {
-		case len(key) > tokenScope && key[1] == tokenRow && checkTokenRow(key, row) == nil:
-			due[string(appendTokenExpiryKey(nil, key, tokenExpiryOf(row)))] = true
-		case due[string(key)]: // expiry rows come behind all tokens
-			delete(due, string(key))
-		default:
-			c.problems = append(c.problems, Problem{"", fmt.Sprintf("row %x is no token's", key)})
-		}
-		return len(c.problems) < maxProblems, nil
-	})
-	for key := range due {
-		c.problems = append(c.problems, Problem{"", fmt.Sprintf("a token has no expiry row %x", key)})
-	}
-	return err
-}

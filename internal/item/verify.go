@@ -126,7 +126,7 @@ func (v Value) verify(levels int) error {
 func verifyNumber(b []byte) error {
 	var d decimal
 	if !d.load(b) {
-		return fmt.Errorf("number %x is not canonical", b)
+		return errors.New("number is not canonical")
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func verifySet(t Type, b []byte) error {
 		}
 		m := b[start:end]
 		if at > 0 && string(m) <= string(last) {
-			return fmt.Errorf("set member %x does not come after %x", m, last)
+			return fmt.Errorf("set member %d does not come after the one before it", at)
 		}
 		if err := (Value{appendValue(nil, memberType(t), m)}).verify(0); err != nil {
 			return fmt.Errorf("set member %d: %w", at, err)

@@ -1,0 +1,334 @@
+package db
+
+import (
+	"cmp"
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// The rows of a table and of its indexes lie far apart, and to look up one for each of the other would cost more than all the
+// rest. So a first walk through everything adds up digests: of the rows that the items ask for, and of those that are there.
+// Only where these differ, each row is looked up, to find out which it is.
+
+// digest is the sum of two keyed hashes over rows, in any order. Two sets of rows that differ have the same digest about once in 2^128.
+type digest [2]uint64
+
+// checkedPart is what is known of a section of a table.
+type checkedPart struct {
+	section uint16
+	index   string // its name, if it is one
+	items   int64  // rows, and their bytes as counters count them
+	bytes   int64
+	// uncountable says that a row was damaged, so that its bytes are not known.
+	uncountable  bool
+	wanted, seen digest
+	strays       int64
+}
+
+// add adds a row to a digest.
+func (c *checker) add(d *digest, key, value []byte) {
+	c.scratch = append(append(c.scratch[:0], key...), value...)
+	c.scratch = binary.BigEndian.AppendUint32(c.scratch, uint32(len(key)))
+	for i, seed := range c.seeds {
+		d[i] += maphash.Bytes(seed, c.scratch)
+	}
+}
+
+// part returns what is known of a section.
+func (c *checker) part(t *Table, s uint16) *checkedPart {
+	return c.partOf(section{t.ID, s}, t)
+}
+
+// partOf is part for a table that may not be there.
+func (c *checker) partOf(s section, t *Table) *checkedPart {
+	p := c.parts[s]
+	if p == nil {
+		p = &checkedPart{section: s.section}
+		if t != nil {
+			if plan := t.planOf(appendSection(nil, s.table, s.section)); plan != nil {
+				p.index = plan.x.Name
+			}
+		}
+		c.parts[s] = p
+	}
+	return p
+}
+
+// rows walks through the rows of all tables.
+func (c *checker) rows() error {
+	prefix := []byte{spaceRows}
+	c.done = 0
+	return c.r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, value []byte) (bool, error) {
+		c.row(key, value)
+		return true, c.saw(StageRows, c.total, len(key)+len(value))
+	})
+}
+
+// row looks at one row of any section.
+func (c *checker) row(key, value []byte) {
+	if len(key) < kv.FrontLen {
+		c.notef(KindStray, "key %x is too short", key)
+		return
+	}
+	s := section{binary.BigEndian.Uint32(key[1:]), binary.BigEndian.Uint16(key[5:])}
+	t := c.tables[s.table]
+	switch {
+	case t == nil && c.broken[s.table]:
+	case t == nil:
+		c.partOf(s, nil).strays++
+	case t.State == StateDropped: // being removed
+	case s.section == sectionExpiry:
+		c.expiryRow(t, key, value)
+	case s.section == sectionItems:
+		c.item(t, key, value)
+	default:
+		c.indexRow(t, key, value)
+	}
+}
+
+// parse reads a row, and notes what is wrong with its form.
+func (c *checker) parse(t *Table, part *checkedPart, key, value []byte) (it item.Item, ok bool) {
+	it, err := item.Parse(value)
+	if err == nil {
+		err = it.Verify()
+	}
+	part.items++
+	part.bytes += int64(it.Size())
+	if err == nil {
+		err = t.checkOwnKey(it)
+	}
+	if err != nil {
+		part.uncountable = true
+		c.noteRow(KindRow, t, key, "%v", err)
+	}
+	return it, err == nil
+}
+
+// item looks at an item, and adds up what it asks of other sections.
+func (c *checker) item(t *Table, key, value []byte) {
+	c.out.Items++
+	it, ok := c.parse(t, c.part(t, sectionItems), key, value)
+	if !ok {
+		return
+	}
+	if string(t.appendItemKey(nil, it)) != string(key) {
+		c.noteRow(KindKey, t, key, "the item that stands here has another key")
+		return
+	}
+	if stamp := it.Stamp(); stamp == 0 || c.own.shown && stamp > c.own.bound {
+		c.noteRow(KindStamp, t, key, "the item's stamp is %d, and none above %d was given", stamp, c.own.bound)
+	}
+	var row []byte
+	for _, p := range t.plans {
+		if rowKey, ok := p.appendKey(row[:0], t, it); ok && p.x.State == StatePublic {
+			row = p.entry(it).AppendStored(rowKey, 0)
+			c.add(&c.part(t, p.x.ID).wanted, row[:len(rowKey)], row[len(rowKey):])
+		}
+	}
+	if t.Expiry != nil && t.Expiry.State == StatePublic {
+		if seconds, ok := t.expiryTime(it); ok {
+			c.add(&c.part(t, sectionExpiry).wanted, appendExpiryKey(row[:0], key, seconds), nil)
+		}
+	}
+}
+
+// indexRow looks at the form of an index row.
+func (c *checker) indexRow(t *Table, key, value []byte) {
+	p := t.planOf(key)
+	part := c.part(t, binary.BigEndian.Uint16(key[5:]))
+	switch {
+	case p == nil:
+		part.strays++
+		return
+	case p.x.State == StateAbsent: // being removed
+		return
+	}
+	c.out.IndexRows++
+	c.add(&part.seen, key, value)
+	if it, ok := c.parse(t, part, key, value); ok && it.Stamp() != 0 {
+		c.noteRow(KindStamp, t, key, "a row of an index has a stamp")
+	}
+}
+
+// expiryRow looks at the form of an expiry row.
+func (c *checker) expiryRow(t *Table, key, value []byte) {
+	part := c.part(t, sectionExpiry)
+	switch {
+	case t.Expiry == nil || t.Expiry.State == StateDropped:
+		part.strays++
+		return
+	case t.Expiry.State == StateAbsent: // being removed
+		return
+	case len(value) != 0:
+		c.noteRow(KindExpiry, t, key, "the row has a value")
+	}
+	c.out.ExpiryRows++
+	c.add(&part.seen, key, nil)
+}
+
+// compare looks up the rows of those sections of which the digests differ, and of those that are not finished.
+func (c *checker) compare() error {
+	for _, id := range sortedKeys(c.tables) {
+		t := c.tables[id]
+		if t.State == StateDropped {
+			continue
+		}
+		for _, p := range t.plans {
+			part := c.part(t, p.x.ID)
+			if err := c.comparePart(t, part, p.x.State, c.indexWants(t, p), c.indexHas(t, p)); err != nil {
+				return err
+			}
+		}
+		if e := t.Expiry; e != nil && e.State != StateDropped {
+			if err := c.comparePart(t, c.part(t, sectionExpiry), e.State, c.expiryWants(t), c.expiryHas(t)); err != nil {
+				return err
+			}
+		}
+	}
+	c.noteStrays()
+	return nil
+}
+
+// comparePart looks up the rows of a section: what is there must be right in every state, and all must be there when it is public.
+func (c *checker) comparePart(t *Table, part *checkedPart, state State, wants, has func(key, value []byte) (bool, error)) error {
+	if state == StateAbsent || state == StatePublic && part.wanted == part.seen {
+		return nil
+	}
+	if state == StatePublic {
+		if err := c.r.Scan(sectionRange(t.ID, sectionItems), false, wants); err != nil {
+			return err
+		}
+	}
+	return c.r.Scan(sectionRange(t.ID, part.section), false, has)
+}
+
+// whole parses a row that is known to be one, of the key that it stands under; ok is false for the others, which are noted already.
+func (t *Table) whole(key, value []byte) (it item.Item, ok bool) {
+	it, err := item.Parse(value)
+	if err != nil || it.Verify() != nil || t.checkOwnKey(it) != nil {
+		return it, false
+	}
+	return it, string(t.appendItemKey(nil, it)) == string(key)
+}
+
+// indexWants looks up the index row of each item.
+func (c *checker) indexWants(t *Table, p *indexPlan) func(key, value []byte) (bool, error) {
+	return func(key, value []byte) (bool, error) {
+		it, ok := t.whole(key, value)
+		if !ok {
+			return true, c.ctx.Err()
+		}
+		rowKey, ok := p.appendKey(nil, t, it)
+		if !ok {
+			return true, c.ctx.Err()
+		}
+		raw, err := c.r.Get(rowKey)
+		row, parseErr := item.Parse(raw)
+		switch {
+		case err != nil:
+			return false, err
+		case raw == nil:
+			c.note(Problem{Kind: KindIndex, Table: t.Name, Index: p.x.Name, Key: t.describeKey(key), Detail: "the item has no row in the index"})
+		case parseErr == nil && row.Verify() == nil && t.checkOwnKey(row) == nil && !item.SameAttributes(row, p.entry(it)):
+			c.noteRow(KindIndex, t, rowKey, "the row differs from its item")
+		}
+		return true, c.ctx.Err()
+	}
+}
+
+// indexHas looks up the item of each index row.
+func (c *checker) indexHas(t *Table, p *indexPlan) func(key, value []byte) (bool, error) {
+	return func(key, value []byte) (bool, error) {
+		row, err := item.Parse(value)
+		if err != nil || row.Verify() != nil || t.checkOwnKey(row) != nil {
+			return true, c.ctx.Err() // noted already
+		}
+		itemKey := t.appendItemKey(nil, row)
+		raw, err := c.r.Get(itemKey)
+		if err != nil {
+			return false, err
+		}
+		if raw == nil {
+			c.noteRow(KindIndex, t, key, "the row has no item")
+			return true, c.ctx.Err()
+		}
+		it, ok := t.whole(itemKey, raw)
+		if !ok {
+			return true, c.ctx.Err()
+		}
+		switch rowKey, ok := p.appendKey(nil, t, it); {
+		case !ok || string(rowKey) != string(key):
+			c.noteRow(KindIndex, t, key, "the row is not that of its item")
+		case p.x.State != StatePublic && !item.SameAttributes(row, p.entry(it)):
+			c.noteRow(KindIndex, t, key, "the row differs from its item")
+		}
+		return true, c.ctx.Err()
+	}
+}
+
+// expiryWants looks up the expiry row of each item.
+func (c *checker) expiryWants(t *Table) func(key, value []byte) (bool, error) {
+	return func(key, value []byte) (bool, error) {
+		it, ok := t.whole(key, value)
+		if !ok {
+			return true, c.ctx.Err()
+		}
+		seconds, ok := t.expiryTime(it)
+		if !ok {
+			return true, c.ctx.Err()
+		}
+		row, err := c.r.Get(appendExpiryKey(nil, key, seconds))
+		if err == nil && row == nil {
+			c.noteRow(KindExpiry, t, key, "the item expires at %d, and has no row that says so", seconds)
+		}
+		return err == nil, err
+	}
+}
+
+// expiryHas looks up the item of each expiry row.
+func (c *checker) expiryHas(t *Table) func(key, value []byte) (bool, error) {
+	return func(key, _ []byte) (bool, error) {
+		itemKey := appendExpiringKey(nil, key)
+		raw, err := c.r.Get(itemKey)
+		if err != nil {
+			return false, err
+		}
+		if raw == nil {
+			c.noteRow(KindExpiry, t, key, "the row says that an item expires at %d, and there is none", expirySecond(key))
+			return true, c.ctx.Err()
+		}
+		if it, ok := t.whole(itemKey, raw); ok {
+			if seconds, expires := t.expiryTime(it); !expires || seconds != expirySecond(key) {
+				c.noteRow(KindExpiry, t, key, "the row says that the item expires at %d, and it does not", expirySecond(key))
+			}
+		}
+		return true, c.ctx.Err()
+	}
+}
+
+// noteStrays notes the sections that nobody has.
+func (c *checker) noteStrays() {
+	sections := make([]section, 0, len(c.parts))
+	for s := range c.parts {
+		sections = append(sections, s)
+	}
+	slices.SortFunc(sections, func(a, b section) int {
+		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.section, b.section))
+	})
+	for _, s := range sections {
+		part := c.parts[s]
+		switch t := c.tables[s.table]; {
+		case part.strays == 0:
+		case t == nil:
+			c.notef(KindStray, "%d rows are of table id %d, section %d, and there is no such table", part.strays, s.table, s.section)
+		case s.section == sectionExpiry:
+			c.noteTable(KindStray, t, "%d rows say when items expire, and none do", part.strays)
+		default:
+			c.noteTable(KindStray, t, "%d rows are of section %d, which is no index", part.strays, s.section)
+		}
+	}
+}

@@ -1,0 +1,696 @@
+package db
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+)
+
+// checkClock is the time in the databases that are damaged here.
+var checkClock = time.Unix(1_700_000_000, 0)
+
+// checkedStore is a database with a bit of everything: the table "model" with indexes, a stream and items that expire, the stream of
+// the table "old", which is gone, and the token of a transaction. The items are p/1 to p/3 and q/1; p/1 was changed, and r/1 is gone.
+type checkedStore struct {
+	fs       *vfs.MemFS
+	t        *Table
+	log, old *Log
+	shards   map[uint32][]kv.Record // of the stream
+}
+
+// checkedItem is an item of the table "model".
+func checkedItem(pk string, sk int64, a string) item.Item {
+	return item.New([]item.Entry{
+		attr("pk", item.String(pk)), attr("sk", item.Int(sk)), attr("a", item.String(a)), attr("n", item.Int(-sk)),
+		attr("b", item.Binary([]byte(a))), attr("secret", item.String("s3cret")), attr("e", item.Int(4_102_444_800)),
+	})
+}
+
+// newCheckedStore writes the database and closes it.
+func newCheckedStore(t *testing.T) *checkedStore {
+	s := &checkedStore{fs: vfs.NewCrashableMem(), shards: map[uint32][]kv.Record{}}
+	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs, Clock: func() time.Time { return checkClock }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(engine, Options{Now: func() time.Time { return checkClock }, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fill(t, d)
+	if err := errors.Join(d.Close(), engine.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// fill makes the tables and writes to them.
+func (s *checkedStore) fill(t *testing.T, d *DB) {
+	old := streamedDescriptor()
+	old.Name, old.Indexes = "old", nil
+	old.Attributes = []AttributeDefinition{{"pk", item.S}, {"sk", item.N}}
+	gone, err := d.Create(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	putAll(t, d, gone, checkedItem("p", 1, "x"))
+	if _, err := d.Delete(t.Context(), DefaultNamespace, "old", func(*Table) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Create(t.Context(), streamedDescriptor()); err != nil {
+		t.Fatal(err)
+	}
+	setExpiry(t, d, "e")
+	s.t = d.Lookup(DefaultNamespace, "model")
+	for _, it := range []item.Item{checkedItem("p", 1, "before"), checkedItem("p", 1, "a1"), checkedItem("p", 2, "a2"), checkedItem("p", 3, "a3"), checkedItem("r", 1, "r")} {
+		putAll(t, d, s.t, it)
+	}
+	if _, err := d.Write(t.Context(), &Write{Table: s.t, Key: checkedItem("r", 1, ""), Change: Delete{}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Transact(t.Context(), expiringTransaction(s.t)); err != nil {
+		t.Fatal(err)
+	}
+	check(t, d)
+	s.log, s.old = d.StreamByID(s.t.StreamLog), d.StreamByID(gone.StreamLog)
+	for shard := range uint32(s.log.Shards) {
+		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, Position{}, 100, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// rawStore writes rows past the database and its engine.
+type rawStore struct {
+	*checkedStore
+	db *pebble.DB
+}
+
+// open opens a copy of the store for reading, after damage has been done to it.
+func (s *checkedStore) open(t *testing.T, damage func(*rawStore)) *pebblekv.Engine {
+	t.Helper()
+	disk := s.fs.CrashClone(vfs.CrashCloneCfg{})
+	db, err := pebble.Open("data", &pebble.Options{
+		FS: disk, Merger: &pebble.Merger{Name: "partita.counters.v1"}, DisableAutomaticCompactions: true, Logger: quiet{},
+		FormatMajorVersion: pebble.FormatTableFormatV6,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(&rawStore{s, db})
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: disk, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return engine
+}
+
+// quiet is a Logger of Pebble's.
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)         {}
+func (quiet) Errorf(string, ...any)        {}
+func (quiet) Fatalf(f string, args ...any) { panic(fmt.Sprintf(f, args...)) }
+
+// set, delete and merge write rows; get reads one.
+func (r *rawStore) set(key, value []byte) {
+	if err := r.db.Set(key, value, pebble.Sync); err != nil {
+		panic(err)
+	}
+}
+
+func (r *rawStore) delete(key []byte) {
+	if err := r.db.Delete(key, pebble.Sync); err != nil {
+		panic(err)
+	}
+}
+
+func (r *rawStore) merge(key, operand []byte) {
+	if err := r.db.Merge(key, operand, pebble.Sync); err != nil {
+		panic(err)
+	}
+}
+
+func (r *rawStore) get(key []byte) []byte {
+	value, closer, err := r.db.Get(key)
+	if err != nil {
+		panic(fmt.Sprintf("%x: %v", key, err))
+	}
+	defer closer.Close()
+	return slices.Clone(value)
+}
+
+// key is that of an item, row that of its row in an index.
+func (r *rawStore) key(it item.Item) []byte { return r.t.appendItemKey(nil, it) }
+
+func (r *rawStore) row(index string, it item.Item) []byte {
+	key, ok := r.t.plan(r.t.Index(index)).appendKey(nil, r.t, it)
+	if !ok {
+		panic("no row in " + index)
+	}
+	return key
+}
+
+// descriptor stores a changed descriptor of the table.
+func (r *rawStore) descriptor(change func(*Descriptor)) {
+	desc := r.t.clone()
+	change(desc)
+	r.json(descriptorKey(r.t.ID), desc)
+}
+
+func (r *rawStore) json(key []byte, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	r.set(key, b)
+}
+
+// stream stores a changed descriptor of a stream.
+func (r *rawStore) stream(l *Log, change func(*Log)) {
+	changed := *l
+	change(&changed)
+	r.json(logKey(l.ID), &changed)
+}
+
+// recordKey is the engine's key of a stream record.
+func recordKey(log uint64, shard uint32, p Position) []byte {
+	k := binary.BigEndian.AppendUint64([]byte{kv.ReservedPrefix, 'l'}, log)
+	return append(binary.BigEndian.AppendUint32(k, shard), p[:]...)
+}
+
+// of returns an item's nth record, and its key.
+func (r *rawStore) of(it item.Item, n int) (key []byte, raw kv.Record) {
+	shard := r.t.shardOf(r.key(it))
+	for _, raw := range r.shards[shard] {
+		parsed, err := parseRecord(raw)
+		if err != nil {
+			panic(err)
+		}
+		if string(r.t.appendItemKey(nil, parsed.Keys)) == string(r.key(it)) {
+			if n == 0 {
+				return recordKey(r.log.ID, shard, raw.Position), raw
+			}
+			n--
+		}
+	}
+	panic("no such record")
+}
+
+// after is a position some steps after another.
+func after(p Position, time, number int64) Position {
+	binary.BigEndian.PutUint64(p[:8], uint64(int64(binary.BigEndian.Uint64(p[:8]))+time))
+	binary.BigEndian.PutUint64(p[8:], uint64(int64(binary.BigEndian.Uint64(p[8:]))+number))
+	return p
+}
+
+// recordData is a record as it is stored.
+func recordData(what byte, keys, new, old item.Item) []byte {
+	return appendImage(appendImage(appendImage([]byte{recordFormat, what}, keys), new), old)
+}
+
+// damages are all kinds of damage, and all that Check has to say of each: its kind and a part of its text.
+var damages = map[string]struct {
+	do   func(*rawStore)
+	want []string
+}{
+	"none": {func(*rawStore) {}, nil},
+
+	"a name without an id": {func(r *rawStore) { r.set(nameKey(DefaultNamespace, "x"), nil) }, []string{"catalog: the name row"}},
+	"a name of no table": {func(r *rawStore) { r.set(nameKey(DefaultNamespace, "ghost"), []byte{0, 0, 0, 99}) },
+		[]string{`catalog: the name "ghost" stands for table id 99`}},
+	"a table without a name": {func(r *rawStore) { r.delete(nameKey(DefaultNamespace, "model")) },
+		[]string{"catalog: table model: its state is PUBLIC, and it stands under a name: false"}},
+	"a next id that was given": {func(r *rawStore) { r.set(nextIDKey(), []byte{0, 0, 0, 2}) },
+		[]string{"catalog: table model: its id 2 is not below the next one", "stream: the stream row"}},
+	"a next id cut short": {func(r *rawStore) { r.set(nextIDKey(), []byte{9}) },
+		[]string{"catalog: the next table id is 1 bytes", "catalog: table model: its id", "stream: the stream row", "stream: the stream row"}},
+	"a catalog row of no kind": {func(r *rawStore) { r.set([]byte{spaceCatalog, 'z'}, nil) }, []string{"catalog: the row 017a is of no kind"}},
+
+	"a damaged descriptor": {func(r *rawStore) { r.set(descriptorKey(r.t.ID), []byte("{")) }, []string{"descriptor: the descriptor of table id 2"}},
+	"a newer descriptor": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Format++ }) },
+		[]string{"descriptor: table model: the descriptor of table id 2: its format is 2"}},
+	"a descriptor of another id": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.ID = 1 }) }, []string{"descriptor: table model: the descriptor of table id 2: it says that it is of id 1"}},
+	"an unknown state":           {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.State = "ODD" }) }, []string{`state "ODD" is none of a table`}},
+	"a key without a type":       {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Keys[0].Name = "none" }) }, []string{`key attribute "none" has no type`}},
+	"an index id twice": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Indexes[1].ID = d.Indexes[0].ID }) },
+		[]string{"has the id 16, which is another's"}},
+	"an unknown state of an index": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Indexes[0].State = "ODD" }) }, []string{`state "ODD" is none of an index`}},
+	"a UUID twice": {func(r *rawStore) {
+		r.json(descriptorKey(1), &Descriptor{Format: 1, ID: 1, Name: "twin", UUID: r.t.UUID, State: StateDropped, Attributes: r.t.Attributes, Keys: r.t.Keys})
+		r.delete(logKey(r.old.ID))
+		r.db.DeleteRange(recordKey(r.old.ID, 0, Position{}), recordKey(r.old.ID+1, 0, Position{}), pebble.Sync)
+	}, []string{"descriptor: table model: its UUID"}},
+
+	"a cursor of no table": {func(r *rawStore) { r.set(backfillKey(99, 16), nil) }, []string{"backfill cursor: there is one of table id 99"}},
+	"a cursor of a finished index": {func(r *rawStore) { r.set(backfillKey(r.t.ID, 16), r.key(checkedItem("p", 1, ""))) },
+		[]string{"backfill cursor: table model: there is one of section 16, which is not being built"}},
+	"a cursor that is no key": {func(r *rawStore) {
+		r.descriptor(func(d *Descriptor) { d.Index("gb").State = StateWriteOnly })
+		r.set(backfillKey(r.t.ID, r.t.Index("gb").ID), []byte("x"))
+	}, []string{"backfill cursor: table model: that of section 19 stands at 78"}},
+	"a cursor with an odd key": {func(r *rawStore) { r.set([]byte{spaceCatalog, catalogBackfill, 1}, nil) }, []string{"backfill cursor: the key 016201 is no cursor's"}},
+
+	"rows of no table": {func(r *rawStore) {
+		r.set(append(appendSection(nil, 99, 0), make([]byte, 8)...), nil)
+		r.set(append(appendSection(nil, 99, 0), make([]byte, 9)...), nil)
+	}, []string{"rows that are nobody's: 2 rows are of table id 99, section 0"}},
+	"rows of no index": {func(r *rawStore) { r.set(append(appendSection(nil, r.t.ID, 77), make([]byte, 8)...), nil) },
+		[]string{"rows that are nobody's: table model: 1 rows are of section 77"}},
+	"a key cut short": {func(r *rawStore) { r.set([]byte{spaceRows, 0}, nil) }, []string{"rows that are nobody's: key 0200 is too short"}},
+	"rows of no space": {func(r *rawStore) { r.set([]byte{9, 9}, nil); r.set([]byte{0}, nil) },
+		[]string{"rows that are nobody's: 1 rows have keys that begin with 00", "rows that are nobody's: 1 rows have keys that begin with 09"}},
+
+	"a damaged item": {func(r *rawStore) { r.set(r.key(checkedItem("p", 2, "")), []byte("damaged")) },
+		[]string{`damaged row: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: item: stored row has format`}},
+	"an item with a wrong size": {func(r *rawStore) {
+		key := r.key(checkedItem("p", 2, ""))
+		row := r.get(key)
+		row[2]++
+		r.set(key, row)
+	}, []string{`damaged row: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: item: size is`}},
+	"an item without its key": {func(r *rawStore) {
+		r.set(r.key(checkedItem("p", 2, "")), item.New([]item.Entry{attr("pk", item.String("p"))}).AppendStored(nil, 1))
+	}, []string{`damaged row: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}`}},
+	"a damaged index row": {func(r *rawStore) { r.set(r.row("ga", checkedItem("p", 2, "a2")), []byte{1, 2, 3}) },
+		[]string{`damaged row: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}`}},
+
+	"an item under another's key": {func(r *rawStore) { r.set(r.key(checkedItem("z", 7, "")), r.get(r.key(checkedItem("p", 2, "")))) },
+		[]string{`row under another's key: table model: key {"pk":{"S":"z"},"sk":{"N":"7"}}`, "counter: table model: the counter says 4 rows"}},
+
+	"a stamp from the future": {func(r *rawStore) {
+		r.set(r.key(checkedItem("p", 2, "")), checkedItem("p", 2, "a2").AppendStored(nil, 1<<62))
+	}, []string{`stamp: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the item's stamp is 4611686018427387904`}},
+	"no stamp": {func(r *rawStore) {
+		r.set(r.key(checkedItem("p", 2, "")), checkedItem("p", 2, "a2").AppendStored(nil, 0))
+	}, []string{`stamp: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the item's stamp is 0`}},
+	"an index row with a stamp": {func(r *rawStore) {
+		it := checkedItem("p", 2, "a2")
+		r.set(r.row("ga", it), it.AppendStored(nil, 1))
+	}, []string{`stamp: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: a row of an index has a stamp`}},
+
+	"a missing index row": {func(r *rawStore) { r.delete(r.row("ga", checkedItem("p", 2, "a2"))) },
+		[]string{`index: table model: index ga: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the item has no row`, "counter: table model: index ga: the counter says 3 rows"}},
+	"an index row that differs": {func(r *rawStore) {
+		r.set(r.row("ga", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a9").AppendStored(nil, 0))
+	}, []string{`index: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`}},
+	"a projection with too much": {func(r *rawStore) {
+		r.set(r.row("gb", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a2").AppendStored(nil, 0))
+	}, []string{`index: table model: index gb: key {"b":{"B":"YTI="},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`, "counter: table model: index gb"}},
+	"an index row of an item as it was": {func(r *rawStore) {
+		r.set(r.row("ga", checkedItem("p", 1, "before")), checkedItem("p", 1, "before").AppendStored(nil, 0))
+	}, []string{`index: table model: index ga: key {"a":{"S":"before"},"n":{"N":"-1"},"pk":{"S":"p"},"sk":{"N":"1"}}: the row is not that of its item`,
+		"counter: table model: index ga: the counter says 3 rows"}},
+	"an index row without an item": {func(r *rawStore) {
+		it := checkedItem("r", 1, "r")
+		r.set(r.row("ln", it), it.AppendStored(nil, 0))
+	}, []string{`index: table model: index ln: key {"n":{"N":"-1"},"pk":{"S":"r"},"sk":{"N":"1"}}: the row has no item`, "counter: table model: index ln"}},
+	"a wrong row of an unfinished index": {func(r *rawStore) {
+		r.descriptor(func(d *Descriptor) { d.Index("ga").State = StateWriteOnly })
+		r.set(r.row("ga", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a9").AppendStored(nil, 0))
+	}, []string{`index: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`}},
+	"a wrong row of an index on its way out": {func(r *rawStore) {
+		r.descriptor(func(d *Descriptor) { x := d.Index("ga"); x.State, x.Dropping = StateDeleteOnly, true })
+		r.set(r.row("ga", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a9").AppendStored(nil, 0))
+	}, []string{`index: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`}},
+	"rows left of an index that is being removed": {func(r *rawStore) {
+		r.descriptor(func(d *Descriptor) { x := d.Index("ga"); x.State, x.Dropping = StateAbsent, true })
+		r.set(r.row("ga", checkedItem("p", 2, "a2")), []byte("whatever"))
+		r.delete(r.row("ga", checkedItem("p", 1, "a1")))
+	}, nil},
+	"rows left of a table that is being removed": {func(r *rawStore) {
+		r.descriptor(func(d *Descriptor) { d.State, d.StreamLog, d.StreamViewType = StateDropped, 0, "" })
+		r.delete(nameKey(DefaultNamespace, "model"))
+		r.stream(r.log, func(l *Log) { l.Ended = checkClock })
+		r.delete(r.key(checkedItem("p", 1, "")))
+	}, nil},
+
+	"a missing expiry row": {func(r *rawStore) { r.delete(appendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 4_102_444_800)) },
+		[]string{`expiry: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the item expires at 4102444800, and has no row`}},
+	"an expiry row of another time": {func(r *rawStore) { r.set(appendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 7), nil) },
+		[]string{`expiry: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the row says that the item expires at 7, and it does not`}},
+	"an expiry row without an item": {func(r *rawStore) { r.set(appendExpiryKey(nil, r.key(checkedItem("z", 2, "")), 7), nil) },
+		[]string{`expiry: table model: key {"pk":{"S":"z"},"sk":{"N":"2"}}: the row says that an item expires at 7, and there is none`}},
+	"an expiry row with a value": {func(r *rawStore) {
+		r.set(appendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 4_102_444_800), []byte("x"))
+	},
+		[]string{`expiry: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the row has a value`}},
+	"expiry rows where nothing expires": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Expiry = nil }) },
+		[]string{"rows that are nobody's: table model: 4 rows say when items expire, and none do"}},
+
+	"a wrong counter": {func(r *rawStore) { r.set(counterKey(r.t.ID), []byte{0, 2, 4}) },
+		[]string{"counter: table model: the counter says 1 rows of 2 bytes, and there are 4", "counter: table model: index lb", "counter: table model: index ln", "counter: table model: index ga", "counter: table model: index gb"}},
+	"a counter of no section": {func(r *rawStore) { r.merge(counterKey(r.t.ID), []byte{77, 2, 4}) },
+		[]string{"counter: table model: the counter says 1 rows of section 77"}},
+	"a counter of no table": {func(r *rawStore) { r.set(counterKey(99), []byte{0, 2, 4}) }, []string{"counter: there is a counter of table id 99"}},
+	"an odd row of the engine's": {func(r *rawStore) { r.set([]byte{kv.ReservedPrefix, 'z'}, nil); r.set([]byte{0xF7}, nil) },
+		[]string{"row of the engine's: row f07a", "row of the engine's: row f7"}},
+
+	"a damaged stream row":   {func(r *rawStore) { r.set(logKey(r.old.ID), []byte("{")) }, []string{"stream: the stream row"}},
+	"a stream of another id": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.ID++ }) }, []string{"stream: the stream row 016c0000000100000001: it is that of log 100000002"}},
+	"a stream of no table": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.Ended, l.Ends = time.Time{}, nil }) },
+		[]string{"it has not ended, and its table is gone"}},
+	"a stream that the table does not write": {func(r *rawStore) {
+		other := *r.log
+		other.ID, other.Label = other.ID+1, "other"
+		r.json(logKey(other.ID), &other)
+	}, []string{"stream: table model: stream other: it has not ended, and the table does not write it"}},
+	"a stream that is not there": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.StreamLog = 0; d.StreamViewType = "" }) },
+		[]string{"it has not ended, and the table does not write it"}},
+	"a table that writes an ended stream": {func(r *rawStore) { r.stream(r.log, func(l *Log) { l.Ended = checkClock }) },
+		[]string{"stream: table model: it writes stream"}},
+	"a stream of another view": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.StreamViewType = "KEYS_ONLY" }) },
+		[]string{"stream: table model: it writes a stream"}},
+	"a stream of another UUID": {func(r *rawStore) { r.stream(r.log, func(l *Log) { l.TableUUID = "other" }) }, []string{"it names a table of the same id"}},
+	"a stream with ends of other shards": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.Ends = l.Ends[:1] }) },
+		[]string{"it has 4 shards, and ends of 1"}},
+	"records of no stream": {func(r *rawStore) { r.delete(logKey(r.old.ID)) }, []string{"stream: there are records, or marks of trimmed ones, of log 100000001"}},
+	"records of no shard": {func(r *rawStore) { r.set(recordKey(r.log.ID, 9, Position{15: 1}), nil) },
+		[]string{"stream: there are records, or marks of trimmed ones, of log 200000001"}},
+
+	"a damaged record": {func(r *rawStore) { key, _ := r.of(checkedItem("p", 2, ""), 0); r.set(key, []byte{1, 2, 99}) },
+		[]string{"stream record: table model: stream 2023-11-14T22:13:20.000, shardId-"}},
+	"a newer record": {func(r *rawStore) { key, _ := r.of(checkedItem("p", 2, ""), 0); r.set(key, []byte{2, 2, 0, 0, 0}) },
+		[]string{"it is damaged, or was written by a newer version"}},
+	"a record with too much": {func(r *rawStore) { key, raw := r.of(checkedItem("p", 2, ""), 0); r.set(key, append(raw.Data, 0)) },
+		[]string{"it is damaged, or was written by a newer version"}},
+	"a record with unknown flags": {func(r *rawStore) {
+		key, raw := r.of(checkedItem("p", 2, ""), 0)
+		raw.Data[1] |= 64
+		r.set(key, raw.Data)
+		raw.Data[1] &^= 64
+	},
+		[]string{"unknown flags"}},
+	"a record without a key": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("p", 2, ""), 0)
+		r.set(key, recordData(recordHasNew, item.New([]item.Entry{attr("pk", item.String("p"))}), checkedItem("p", 2, "a2"), item.Item{}))
+	}, []string{"it has not the key attributes of the table"}},
+	"a record in another shard": {func(r *rawStore) {
+		it := checkedItem("s", 1, "s")
+		shard := (r.t.shardOf(r.key(it)) + 1) % 4
+		p := Position{7: 1, 15: 1}
+		if n := len(r.shards[shard]); n > 0 {
+			p = after(r.shards[shard][n-1].Position, 1, 1)
+		}
+		r.set(recordKey(r.log.ID, shard, p), recordData(recordHadOld, it.Pick(r.t.lastKeys), item.Item{}, it))
+	}, []string{`stream record: table model: key {"pk":{"S":"s"},"sk":{"N":"1"}}: stream 2023-11-14T22:13:20.000`}},
+	"a record of nothing": {func(r *rawStore) {
+		key, raw := r.of(checkedItem("r", 1, ""), 0)
+		next, _ := r.of(checkedItem("r", 1, ""), 1)
+		parsed, _ := parseRecord(raw)
+		r.set(key, recordData(0, parsed.Keys, item.Item{}, item.Item{}))
+		r.set(next, recordData(0, parsed.Keys, item.Item{}, item.Item{}))
+	}, []string{"there was no item before it, and none is there after it", "there was no item before it, and none is there after it"}},
+	"a record without its image": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("r", 1, ""), 1)
+		r.set(key, recordData(recordHadOld, checkedItem("r", 1, "").Pick(r.t.lastKeys), item.Item{}, item.Item{}))
+	}, []string{"its images are not those of a stream of NEW_AND_OLD_IMAGES"}},
+	"a record of no change": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("p", 3, ""), 0)
+		it := checkedItem("p", 3, "a3")
+		r.set(key, recordData(recordHadOld|recordHasNew, it.Pick(r.t.lastKeys), it, it))
+	}, []string{"its images are the same"}},
+	"a record of another key": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("r", 1, ""), 1)
+		r.set(key, recordData(recordHadOld, checkedItem("r", 1, "").Pick(r.t.lastKeys), item.Item{}, checkedItem("s", 1, "r")))
+	}, []string{"its images have another key", "its old image is not the new image of the record before it"}},
+	"a record that does not follow": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("p", 1, ""), 1)
+		it := checkedItem("p", 1, "a1")
+		r.set(key, recordData(recordHadOld|recordHasNew, it.Pick(r.t.lastKeys), it, checkedItem("p", 1, "never")))
+	}, []string{`key {"pk":{"S":"p"},"sk":{"N":"1"}}: stream`}},
+	"an insert of what was there": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("p", 1, ""), 1)
+		it := checkedItem("p", 1, "a1")
+		r.set(key, recordData(recordHasNew, it.Pick(r.t.lastKeys), it, item.Item{}))
+	}, []string{"the record before it says otherwise whether the item was there"}},
+	"a missing record": {func(r *rawStore) { key, _ := r.of(checkedItem("p", 1, ""), 1); r.delete(key) }, []string{"records before it are missing"}},
+	"a record out of order": {func(r *rawStore) {
+		key, raw := r.of(checkedItem("p", 2, ""), 0)
+		r.set(recordKey(r.log.ID, binary.BigEndian.Uint32(key[10:]), after(raw.Position, 0, 1<<40)), recordData(recordHadOld, checkedItem("p", 9, "").Pick(r.t.lastKeys), item.Item{}, checkedItem("p", 9, "x")))
+	}, []string{"it is out of order", "it is out of order"}},
+	"a record that was trimmed": {func(r *rawStore) {
+		key, raw := r.of(checkedItem("p", 1, ""), 0)
+		mark := append([]byte{kv.ReservedPrefix, 'h'}, key[2:14]...)
+		r.set(mark, raw.Position[:])
+	}, []string{"it was trimmed, and is there"}},
+	"a record behind the end": {func(r *rawStore) {
+		r.stream(r.old, func(l *Log) {
+			l.Ends = slices.Clone(l.Ends)
+			for i, end := range l.Ends {
+				if end != (Position{}) {
+					l.Ends[i] = after(end, -1, -1)
+				}
+			}
+		})
+	}, []string{"it lies behind the end of its shard, which is closed"}},
+	"a missing end": {func(r *rawStore) {
+		r.stream(r.old, func(l *Log) {
+			l.Ends = slices.Clone(l.Ends)
+			for i, end := range l.Ends {
+				if end != (Position{}) {
+					l.Ends[i] = after(end, 1, 1)
+				}
+			}
+		})
+	}, []string{"it is the end of the shard, which is closed, and there is no such record"}},
+	"a last record that differs from its item": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("p", 3, ""), 0)
+		it := checkedItem("p", 3, "a4")
+		r.set(key, recordData(recordHasNew, it.Pick(r.t.lastKeys), it, item.Item{}))
+	}, []string{`key {"pk":{"S":"p"},"sk":{"N":"3"}}: stream`}},
+	"a removal of what is there": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("p", 3, ""), 0)
+		it := checkedItem("p", 3, "a3")
+		r.set(key, recordData(recordHadOld, it.Pick(r.t.lastKeys), item.Item{}, it))
+	}, []string{"it says that the item was removed, and the item is there"}},
+	"an item that the stream has and the table has not": {func(r *rawStore) {
+		key, _ := r.of(checkedItem("r", 1, ""), 1)
+		it := checkedItem("r", 1, "later")
+		r.set(key, recordData(recordHadOld|recordHasNew, it.Pick(r.t.lastKeys), it, checkedItem("r", 1, "r")))
+	}, []string{`key {"pk":{"S":"r"},"sk":{"N":"1"}}: stream`}},
+
+	"a damaged token": {func(r *rawStore) { r.set(checkedToken().appendKey(nil), []byte("x")) },
+		[]string{"transaction token: token row", "transaction token: row"}},
+	"a token with damaged images": {func(r *rawStore) { key := checkedToken().appendKey(nil); r.set(key, append(r.get(key), 0xFF)) },
+		[]string{"its images are damaged", "is no token's"}},
+	"a token under another's hash": {func(r *rawStore) {
+		key := checkedToken().appendKey(nil)
+		row := r.get(key)
+		r.delete(key)
+		key[5]++
+		r.set(key, row)
+	}, []string{"stands under another's hash", "is no token's"}},
+	"a token that never ends": {func(r *rawStore) {
+		key := checkedToken().appendKey(nil)
+		r.delete(appendTokenExpiryKey(nil, key, tokenExpiryOf(r.get(key))))
+	}, []string{"transaction token: a token that ends at 2023-11-14 22:23:20 +0000 UTC has no row"}},
+	"the end of no token": {func(r *rawStore) { r.set(appendTokenExpiryKey(nil, (&Token{Value: "t"}).appendKey(nil), 1<<60), nil) }, []string{"is no token's"}},
+}
+
+// checkedToken is the token of expiringTransaction.
+func checkedToken() *Token {
+	return &Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "once"}
+}
+
+// counterKey is the engine's key of a table's counter.
+func counterKey(id uint32) []byte {
+	return binary.BigEndian.AppendUint64([]byte{kv.ReservedPrefix, 'c'}, uint64(id))
+}
+
+// TestCheckFindsDamage does each kind of damage to a database that is healthy otherwise, and wants exactly what there is to say.
+func TestCheckFindsDamage(t *testing.T) {
+	store := newCheckedStore(t)
+	found := map[Kind]bool{}
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			engine := store.open(t, damage.do)
+			report, err := Check(t.Context(), engine, CheckOptions{Now: func() time.Time { return checkClock }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			total := int64(0)
+			for _, p := range report.Problems {
+				found[p.Kind] = true
+				got = append(got, string(p.Kind)+": "+p.String())
+			}
+			for _, n := range report.Found {
+				total += n
+			}
+			matches := len(got) == len(damage.want)
+			for _, want := range damage.want {
+				matches = matches && slices.ContainsFunc(got, func(g string) bool { return strings.Contains(g, want) })
+			}
+			all := strings.Join(got, "\n\t")
+			if !matches || total != int64(len(got)) || report.Clean() != (len(got) == 0) {
+				t.Errorf("Check found\n\t%s\nwant\n\t%s", all, strings.Join(damage.want, "\n\t"))
+			}
+			if strings.Contains(all, "s3cret") {
+				t.Error("a value was told")
+			}
+		})
+	}
+	for _, kind := range []Kind{
+		KindEngine, KindCatalog, KindDescriptor, KindCursor, KindStray, KindRow, KindKey, KindStamp, KindIndex, KindExpiry,
+		KindCounter, KindStream, KindRecord, KindToken,
+	} {
+		if !found[kind] {
+			t.Errorf("no damage was of the kind %q", kind)
+		}
+	}
+}
+
+// TestCheckReport counts what is in the database.
+func TestCheckReport(t *testing.T) {
+	engine := newCheckedStore(t).open(t, func(*rawStore) {})
+	stages := map[Stage]bool{}
+	report, err := Check(t.Context(), engine, CheckOptions{Files: true, Now: func() time.Time { return checkClock }, Progress: func(p Progress) { stages[p.Stage] = true }})
+	if err != nil || !report.Clean() {
+		t.Fatal(report.Problems, err)
+	}
+	report.Bytes, report.Found = 0, nil
+	got, _ := json.Marshal(report)
+	want := `{"Tables":1,"Items":4,"IndexRows":12,"ExpiryRows":4,"Streams":2,"StreamRecords":8,"Tokens":1,"Unfollowed":0,"Bytes":0,"Found":null,"Problems":null}`
+	if string(got) != want || !stages[StageFiles] {
+		t.Errorf("the report is %s, want %s", got, want)
+	}
+	report, err = Check(t.Context(), engine, CheckOptions{FollowKeys: 1, Now: func() time.Time { return checkClock }})
+	if err != nil || !report.Clean() || report.Unfollowed == 0 {
+		t.Errorf("with few records followed: %+v, %v", report, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Check(ctx, engine, CheckOptions{Files: true}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled check: %v", err)
+	}
+}
+
+// TestCheckLists wants all problems counted and the first of them listed.
+func TestCheckLists(t *testing.T) {
+	engine := newCheckedStore(t).open(t, func(r *rawStore) {
+		for i := range byte(20) {
+			r.set([]byte{spaceCatalog, 'z', i}, nil)
+		}
+	})
+	report, err := Check(t.Context(), engine, CheckOptions{MaxProblems: 5, Now: func() time.Time { return checkClock }})
+	if err != nil || len(report.Problems) != 5 || report.Found[KindCatalog] != 20 {
+		t.Errorf("%d problems are listed, %v are counted, %v", len(report.Problems), report.Found, err)
+	}
+}
+
+// TestCheckHoldsMemory wants a descriptor named that is not the one in use.
+func TestCheckHoldsMemory(t *testing.T) {
+	d := open(t)
+	table, err := d.Create(t.Context(), modelDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := table.clone()
+	changed.Epoch++
+	b, _ := json.Marshal(changed)
+	err = d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{descriptorKey(table.ID)}}, func(tx kv.Txn) error {
+		tx.Set(descriptorKey(table.ID), b)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := d.Check(t.Context(), nil)
+	if err != nil || len(problems) != 1 || problems[0].Detail != "the stored descriptor is not the one in use" {
+		t.Errorf("Check found %v, %v", problems, err)
+	}
+}
+
+// TestCheckWhileWriting checks a database again and again while items and indexes come and go.
+func TestCheckWhileWriting(t *testing.T) {
+	d := open(t)
+	table, err := d.Create(t.Context(), streamedDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	setExpiry(t, d, "e")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 20 {
+			for n := range int64(50) {
+				it := checkedItem(fmt.Sprint("p", n%7), n, fmt.Sprint(i))
+				if _, err := d.Write(context.Background(), &Write{Table: table, Key: it, Change: Put{it}}); err != nil {
+					t.Error(err)
+				}
+			}
+			name := fmt.Sprint("late", i/2)
+			_, _, err := d.alter(context.Background(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
+				if x := desc.Index(name); x != nil {
+					x.Dropping = true
+				} else {
+					desc.Indexes = append(desc.Indexes, gsi(name, "ALL", "a", "|", "n"))
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for checks := 0; ; checks++ {
+		problems, err := d.Check(t.Context(), nil)
+		if err != nil || len(problems) > 0 {
+			t.Fatal(problems, err)
+		}
+		select {
+		case <-done:
+			t.Logf("%d checks", checks)
+			return
+		default:
+		}
+	}
+}
+
+// TestDescribeKey shows keys of all types, and those that cannot be read.
+func TestDescribeKey(t *testing.T) {
+	table := newTable(modelDescriptor())
+	for i := range table.Indexes {
+		table.Indexes[i].ID = uint16(firstIndexID + i)
+	}
+	for _, n := range []string{"0", "-1", "1", "99999999999999999999999999999999999999", "-1E-130", "1E+125", "-123.456"} {
+		it := item.New([]item.Entry{attr("pk", item.String("twelve bytes")), attr("sk", num(t, n)), attr("n", num(t, n)), attr("a", item.String(""))})
+		key := it.Pick([]string{"pk", "sk"})
+		if got := table.describeKey(table.appendItemKey(nil, it)); got != string(key.AppendJSON(nil)) {
+			t.Errorf("an item's key is %s, want %s", got, key.AppendJSON(nil))
+		}
+		row, _ := table.plan(table.Index("ln")).appendKey(nil, table, it)
+		if got, want := table.describeKey(row), string(it.Pick([]string{"n", "pk", "sk"}).AppendJSON(nil)); got != want {
+			t.Errorf("an index row's key is %s, want %s", got, want)
+		}
+		for n := range len(row) {
+			table.describeKey(row[:n]) // it must not panic
+		}
+	}
+	if got := table.describeKey([]byte{2, 0}); got != "0200" {
+		t.Errorf("a key that cannot be read is %s", got)
+	}
+}
