@@ -46,11 +46,13 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/partita-db/partita/internal/admin"
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/metrics"
 	"github.com/partita-db/partita/internal/server"
 )
 
@@ -90,6 +92,10 @@ type Options struct {
 	// Credentials are the access keys that requests must be signed with, and what each may do. They stay the caller's to close.
 	// nil: nobody is asked who he is, and everybody may do everything.
 	Credentials *Credentials
+	// Admin, if it is given, tells of this database from the end of Open on: health, metrics. Nothing is counted without it.
+	Admin *Admin
+	// SlowRequest is how long a request may take before Logger is told of it, without values. 0: as long as it likes.
+	SlowRequest time.Duration
 	// Logger takes what whoever runs the database should know. nil: slog.Default.
 	Logger *slog.Logger
 	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
@@ -141,8 +147,12 @@ func Open(o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	var figures *metrics.Metrics
+	if o.Admin != nil {
+		figures = metrics.New(api.OperationNames())
+	}
 	inner, err := db.Open(engine, db.Options{
-		Now: o.Clock, TableDelay: o.TableDelay, SweepInterval: o.SweepInterval, Logger: o.Logger,
+		Now: o.Clock, TableDelay: o.TableDelay, SweepInterval: o.SweepInterval, Metrics: figures, Logger: o.Logger,
 	})
 	if err != nil {
 		if owned != nil {
@@ -151,7 +161,7 @@ func Open(o Options) (*DB, error) {
 		return nil, err
 	}
 	service := api.New(inner, api.Options{Region: o.Region, Logger: o.Logger})
-	return &DB{db: inner, owned: owned, handler: server.NewHandler(server.Options{
+	handler := server.NewHandler(server.Options{
 		Serve:       service.Serve,
 		Known:       api.Known,
 		Region:      o.Region,
@@ -161,9 +171,26 @@ func Open(o Options) (*DB, error) {
 		CORSOrigins: o.CORSOrigins,
 		Credentials: o.Credentials,
 		Now:         o.Clock,
+		Metrics:     figures,
+		SlowRequest: o.SlowRequest,
 		Logger:      o.Logger,
-	})}, nil
+	})
+	if o.Admin != nil {
+		o.Admin.Attach(admin.Source{DB: inner, Engine: engine, Metrics: figures, Buffers: handler.Buffers})
+	}
+	return &DB{db: inner, owned: owned, handler: handler}, nil
 }
+
+// Admin answers those who run a database: a handler for an address of its own, with /healthz, /readyz, /metrics for Prometheus,
+// and what acts, for which requests need its token. It can be served before Open, and says then that the database is starting;
+// Drain tells it that the end has begun.
+type Admin = admin.Handler
+
+// AdminOptions are the options of an Admin.
+type AdminOptions = admin.Options
+
+// NewAdmin returns an Admin, to be given to Open.
+func NewAdmin(o AdminOptions) *Admin { return admin.New(o) }
 
 // open returns the engine that the options ask for, a second time if it is ours to close.
 func open(o Options) (engine, owned kv.Engine, err error) {

@@ -14,6 +14,10 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/metrics"
@@ -46,13 +50,12 @@ type Source struct {
 // Handler answers those who run the server. It does so before there is a database (it says that it is starting), and while the
 // server ends. It is safe for concurrent use.
 type Handler struct {
-	mux     http.ServeMux
-	o       Options
-	token   [sha256.Size]byte
-	log     *slog.Logger
-	source  atomic.Pointer[Source]
-	ending  atomic.Bool
-	metrics http.Handler
+	mux    http.ServeMux
+	o      Options
+	token  [sha256.Size]byte
+	log    *slog.Logger
+	source atomic.Pointer[Source]
+	ending atomic.Bool
 }
 
 // New returns a Handler without a database.
@@ -66,10 +69,27 @@ func New(o Options) *Handler {
 	h := &Handler{o: o, token: sha256.Sum256([]byte(o.Token)), log: o.Logger}
 	h.mux.HandleFunc("GET /healthz", h.health)
 	h.mux.HandleFunc("GET /readyz", h.ready)
+	figures := h.figures()
+	if o.Exposed {
+		figures = h.guarded(figures)
+	}
+	h.mux.Handle("GET /metrics", figures)
 	if o.Profiles != nil {
 		h.mux.Handle("/debug/pprof/", h.guarded(o.Profiles))
 	}
 	return h
+}
+
+// maxScrapes is how many requests for metrics are answered at a time.
+const maxScrapes = 4
+
+// figures returns the handler of /metrics.
+func (h *Handler) figures() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), h)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: maxScrapes, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelWarn),
+	})
 }
 
 // Token is what guarded requests must bring.

@@ -16,7 +16,7 @@ const readTime = 2 * time.Second
 // health answers whether the process lives: it does, unless its engine has stopped itself, which only a restart ends.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	if s := h.source.Load(); s != nil {
-		if err := s.Engine.Metrics().Failed; err != nil {
+		if err := s.Engine.Metrics().Failed; errors.Is(err, kv.ErrFailed) {
 			http.Error(w, "failed: "+err.Error(), http.StatusServiceUnavailable)
 			return
 		}

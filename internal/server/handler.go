@@ -62,6 +62,8 @@ type Handler struct {
 	metrics *metrics.Metrics // nil: none
 	slow    time.Duration    // 0: none is
 	slowLog slowLog
+
+	bufferBytes int64 // the whole budget
 }
 
 // NewHandler returns a Handler.
@@ -95,6 +97,7 @@ func NewHandler(o Options) *Handler {
 		slow:    o.SlowRequest,
 	}
 	h.budget.left.Store(o.BufferBytes)
+	h.bufferBytes = o.BufferBytes
 	if o.Open {
 		h.guard = newGuard(o.AllowHosts, o.CORSOrigins, o.Logger)
 	}

@@ -13,6 +13,11 @@ import (
 // timed tells whether anybody wants to know how long requests take.
 func (h *Handler) timed() bool { return h.metrics != nil || h.slow > 0 }
 
+// Buffers tells how much of the memory for large bodies and answers is in use, of how much.
+func (h *Handler) Buffers() (used, limit int64) {
+	return h.bufferBytes - h.budget.left.Load(), h.bufferBytes
+}
+
 // tell counts and logs an exchange that is over, if it was a call.
 func (x *exchange) tell() {
 	h, took := x.h, time.Since(x.began)
