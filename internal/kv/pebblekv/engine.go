@@ -118,8 +118,8 @@ var (
 	_ kv.Verifier     = (*Engine)(nil)
 )
 
-// Open opens the store in o.Dir, which it makes if there is none. It returns ErrLocked, ErrNewerFormat, ErrForeign or
-// ErrUnwritable, wrapped, where they apply.
+// Open opens the store in o.Dir, which it makes if there is none. It returns ErrLocked, ErrNewerFormat, ErrForeign, ErrDamaged
+// or ErrUnwritable, wrapped, where they apply.
 func Open(o Options) (*Engine, error) {
 	e := newEngine(o)
 	if err := e.open(o); err != nil {
@@ -194,6 +194,9 @@ func (e *Engine) open(o Options) (err error) {
 		if err := checkFormat(e.fs, e.dir); err != nil {
 			return err
 		}
+	}
+	if err := checkManifest(e.fs, e.dir); err != nil {
+		return err
 	}
 	if err := e.openPebble(o); err != nil {
 		return err
@@ -366,7 +369,12 @@ func (e *Engine) closePebble() (err error) {
 	if !e.volatile && e.failure() == nil && e.commits.Load() > 0 {
 		err = errors.Join(e.db.Set(stampKey, e.stamps.save(), pebble.NoSync), e.db.Flush())
 	}
-	return errors.Join(err, e.db.Close(), e.lock.Close())
+	if err = errors.Join(err, e.db.Close()); err == nil && !e.volatile && !e.readOnly && e.failure() == nil {
+		if err := writeSeal(e.fs.FS, e.dir); err != nil { // an older one holds as well
+			e.log.Warn("the MANIFEST is not sealed", "err", err)
+		}
+	}
+	return errors.Join(err, e.lock.Close())
 }
 
 // DropRange implements kv.Engine.

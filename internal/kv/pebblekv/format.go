@@ -154,18 +154,23 @@ func parseFormat(text string) error {
 	return nil
 }
 
-// writeFormat writes FORMAT, all or nothing.
+// writeFormat writes FORMAT.
 func writeFormat(fsys vfs.FS, dir string) error {
-	tmp := fsys.PathJoin(dir, formatFile+".tmp")
+	return writeFile(fsys, dir, formatFile, fmt.Sprintf("partita %d\nencryption none\n", formatVersion))
+}
+
+// writeFile writes a file, all or nothing.
+func writeFile(fsys vfs.FS, dir, name, text string) error {
+	tmp := fsys.PathJoin(dir, name+".tmp")
 	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "partita %d\nencryption none\n", formatVersion)
+	_, err = f.Write([]byte(text))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := fsys.Rename(tmp, fsys.PathJoin(dir, formatFile)); err != nil {
+	if err := fsys.Rename(tmp, fsys.PathJoin(dir, name)); err != nil {
 		return err
 	}
 	return syncDir(fsys, dir)
