@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,6 +57,8 @@ type Handler struct {
 	log    *slog.Logger
 	source atomic.Pointer[Source]
 	ending atomic.Bool
+	// backingUp is held while a backup is being written.
+	backingUp sync.Mutex
 }
 
 // New returns a Handler without a database.
@@ -69,6 +72,7 @@ func New(o Options) *Handler {
 	h := &Handler{o: o, token: sha256.Sum256([]byte(o.Token)), log: o.Logger}
 	h.mux.HandleFunc("GET /healthz", h.health)
 	h.mux.HandleFunc("GET /readyz", h.ready)
+	h.mux.Handle("POST /backup", h.guarded(http.HandlerFunc(h.backup)))
 	figures := h.figures()
 	if o.Exposed {
 		figures = h.guarded(figures)
