@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -50,7 +51,8 @@ func New(d *db.DB, o Options) *Service {
 		o.Logger = slog.Default()
 	}
 	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(statementCacheBytes)}
-	s.calls.New = func() any { return &call{db: d, statements: s.statements} }
+	large := make(chan struct{}, runtime.GOMAXPROCS(0))
+	s.calls.New = func() any { return &call{db: d, statements: s.statements, large: large} }
 	return s
 }
 
@@ -68,7 +70,17 @@ type Request struct {
 	Began time.Time
 	Slow  time.Duration
 
+	// Memory is where a large answer comes from. nil: it has no bound.
+	Memory Memory
+
 	Report Report // Serve fills it
+}
+
+// Memory is what large answers are made of.
+type Memory interface {
+	// Grow returns the answer with room for n bytes more; false if there is no memory for it at the moment. It is asked for all
+	// answers above 64 KiB while they grow, and with n 0 for what has grown by itself.
+	Grow(out []byte, n int) ([]byte, bool)
 }
 
 // call is one request being answered, with the scratch memory that is reused for the next.
@@ -86,9 +98,13 @@ type call struct {
 	params expr.Params
 	ph     placeholders // ExpressionAttributeNames and -Values; its params are the call's
 	out    []byte       // the answer; handlers append to it
-	hot    hotRequests
-	report Report
-	how    choice
+	memory Memory
+	// granted is the capacity of out that the memory knows of.
+	granted int
+	large   chan struct{} // has a place for each large item that may be written out at a time
+	hot     hotRequests
+	report  Report
+	how     choice
 }
 
 // hotRequests are the requests of the operations that most calls are, kept to be used again. A handler empties its own first.
@@ -105,6 +121,7 @@ type hotRequests struct {
 func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int, body []byte) {
 	c := s.calls.Get().(*call)
 	c.ctx, c.body, c.out = ctx, r.Body, out
+	c.memory, c.granted = r.Memory, cap(out)
 	c.region, c.endpoint = r.Region, r.Endpoint
 	if c.region == "" {
 		c.region = s.region
@@ -126,7 +143,7 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 		r.Report.Code = e.Code
 		status, body = e.Status, e.append(c.out[:n])
 	}
-	c.ctx, c.body, c.out, c.principal = nil, nil, nil, nil
+	c.ctx, c.body, c.out, c.principal, c.memory = nil, nil, nil, nil, nil
 	if len(r.Body) <= maxKeptBody {
 		s.calls.Put(c)
 	}

@@ -263,7 +263,7 @@ func (s *batchStatement) answer(c *call, room bool) error {
 	}
 	if it := s.returned(s.done); it.Exists() {
 		c.key("Item")
-		c.out = it.AppendJSON(c.out)
+		c.encodeWritten(it)
 	}
 	return nil
 }

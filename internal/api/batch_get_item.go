@@ -330,9 +330,15 @@ func (t *batchGetTable) read(c *call, room *batchRoom) error {
 	}
 	start := len(c.out)
 	return c.db.GetMany(c.ctx, t.table, keys, t.consistent.V, func(i int, it item.Item) error {
-		if it.Exists() && !t.append(c, room, it, len(c.out) > start) {
-			room.full = true
-			return errFull
+		if it.Exists() {
+			fits, err := t.append(c, room, it, len(c.out) > start)
+			if err != nil {
+				return err
+			}
+			if !fits {
+				room.full = true
+				return errFull
+			}
 		}
 		t.units += readUnits(int64(it.Size()), t.consistent.V)
 		c.report.item(it.Exists())
@@ -342,9 +348,9 @@ func (t *batchGetTable) read(c *call, room *batchRoom) error {
 }
 
 // append appends an item, unless the response has no room for it; the first item always has. comma tells that it follows another.
-func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item, comma bool) bool {
+func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item, comma bool) (fits bool, err error) {
 	if room.any && room.bytes+it.Size() > maxBatchBytes {
-		return false
+		return false, nil
 	}
 	room.bytes += it.Size()
 	before := len(c.out)
@@ -354,13 +360,15 @@ func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item, comma boo
 	if t.projector != nil {
 		it = t.projector.Apply(it)
 	}
-	c.out = it.AppendJSON(c.out)
+	if err := c.encode(it.Size(), func() { c.out = it.AppendJSON(c.out) }); err != nil {
+		return false, err
+	}
 	if room.any && len(c.out)-room.begin > maxBatchBytes {
 		c.out = c.out[:before]
-		return false
+		return false, nil
 	}
 	room.any = true
-	return true
+	return true, nil
 }
 
 // unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of their tables.

@@ -136,7 +136,7 @@ func (r *executeStatementRequest) write(c *call, s *statement) error {
 	c.key("Items")
 	c.out = append(c.out, '[')
 	if it := s.returned(done); it.Exists() {
-		c.out = it.AppendJSON(c.out)
+		c.encodeWritten(it)
 	}
 	c.out = append(c.out, ']')
 	r.answerConsumed(c, s, consumption{table: done.Units.Table, indexes: done.Units.Indexes})

@@ -78,8 +78,7 @@ func (c *call) getItem() error {
 			it = projection.Apply(it)
 		}
 		c.key("Item")
-		c.out = it.AppendJSON(c.out)
-		return nil
+		return c.encode(it.Size(), func() { c.out = it.AppendJSON(c.out) })
 	})
 	if err != nil {
 		return err

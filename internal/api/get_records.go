@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -92,10 +93,14 @@ func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
 	c.key("Records")
 	c.out = append(c.out, '[')
 	start, n := len(c.out), 0
+	var full error
 	last, ended, err := c.db.ReadStream(c.ctx, l, it.shard, it.after, limit, func(r *db.StreamRecord) bool {
 		end := len(c.out)
 		c.comma(n)
-		c.record(l, it.shard, r)
+		size := r.Keys.Size() + r.New.Size() + r.Old.Size()
+		if full = c.encode(size, func() { c.record(l, it.shard, r) }); full != nil {
+			return false
+		}
 		if n > 0 && len(c.out)-start > maxRecordsBytes {
 			c.out = c.out[:end]
 			return false
@@ -106,7 +111,7 @@ func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
 	if errors.Is(err, db.ErrTrimmed) {
 		return errTrimmed
 	}
-	if err != nil {
+	if err := cmp.Or(err, full); err != nil {
 		return err
 	}
 	c.out = append(c.out, ']')

@@ -250,15 +250,20 @@ func (r *readRequest) emit(c *call) func(item.Item) (bool, error) {
 		if len(c.out) > begin {
 			c.out = append(c.out, ',')
 		}
-		switch {
-		case r.projection == nil:
-			c.out = it.AppendJSON(c.out)
-		case r.plain:
-			c.attributes(it, r.projection.Attributes())
-		default:
-			c.out = r.projection.Apply(it).AppendJSON(c.out)
-		}
-		return len(c.out)-begin < maxPageBytes, nil
+		err := c.encode(it.Size(), func() { r.append(c, it) })
+		return len(c.out)-begin < maxPageBytes, err
+	}
+}
+
+// append appends what was asked for of an item.
+func (r *readRequest) append(c *call, it item.Item) {
+	switch {
+	case r.projection == nil:
+		c.out = it.AppendJSON(c.out)
+	case r.plain:
+		c.attributes(it, r.projection.Attributes())
+	default:
+		c.out = r.projection.Apply(it).AppendJSON(c.out)
 	}
 }
 

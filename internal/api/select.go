@@ -218,9 +218,9 @@ func (x *selection) emit(c *call, s *statement) func(item.Item) (bool, error) {
 		if n > 0 {
 			c.out = append(c.out, ',')
 		}
-		c.out = s.AppendJSON(c.out, it)
+		err := c.encode(it.Size(), func() { c.out = s.AppendJSON(c.out, it) })
 		n++
-		return n != x.most && len(c.out)-begin < maxPageBytes, nil
+		return n != x.most && len(c.out)-begin < maxPageBytes, err
 	}
 }
 
@@ -239,10 +239,10 @@ func (c *call) getStatement(s *statement, consistent bool, found func(item.Item)
 	start := len(c.out)
 	err = c.db.Get(c.ctx, s.table, s.key, consistent, func(it item.Item) error {
 		c.out, size = c.out[:start], int64(it.Size())
-		if s.matches(it) {
-			found(it)
+		if !s.matches(it) {
+			return nil
 		}
-		return nil
+		return c.encode(it.Size(), func() { found(it) })
 	})
 	c.report.item(size > 0)
 	return size, err

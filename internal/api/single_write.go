@@ -148,7 +148,7 @@ func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits)
 	c.open()
 	if attributes.Exists() {
 		c.key("Attributes")
-		c.out = attributes.AppendJSON(c.out)
+		c.encodeWritten(attributes)
 	}
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")

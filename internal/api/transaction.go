@@ -90,7 +90,7 @@ func canceledBy(errs []error) error {
 
 // maxTransactJSONBytes is what the items of a transaction of reads take at most when they are written out: numbers may be printed
 // much longer than they count, and other than a batch a transaction cannot be answered in part.
-const maxTransactJSONBytes = 64 << 20
+const maxTransactJSONBytes = 32 << 20
 
 // transactResponses reads items in one consistent view, as a transaction of reads does, and appends the member Responses. add
 // appends the ItemResponse of each, which is missing if there is none. It returns the items' sizes.
@@ -108,9 +108,8 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 			return errTransactionTooLarge
 		}
 		c.out = append(c.out, "[,"[min(i, 1)])
-		add(i, it)
 		c.report.item(it.Exists())
-		return nil
+		return c.encode(it.Size(), func() { add(i, it) })
 	})
 	c.out = append(c.out, ']')
 	return sizes, err

@@ -88,6 +88,7 @@ func (x *exchange) pack(header http.Header, body []byte) []byte {
 	z.Close()
 	pool.Put(z)
 	x.packed = packed.b
+	x.packedPurse.hold(&x.h.budget, cap(x.packed), true) // it is there, and shorter than what has been granted
 	if len(x.packed) >= len(body) {
 		return body
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/flate"
@@ -81,7 +80,9 @@ func (x *exchange) fill(src io.Reader, length int) error {
 	}
 	step := min(most, freeBytes)
 	for {
-		x.in = slices.Grow(x.in, step-len(x.in))
+		if err := x.growBody(step); err != nil {
+			return err
+		}
 		for len(x.in) < step {
 			n, err := src.Read(x.in[len(x.in):step])
 			x.in = x.in[:len(x.in)+n]
@@ -98,15 +99,7 @@ func (x *exchange) fill(src io.Reader, length int) error {
 		if step == most {
 			break
 		}
-		next := min(most, 2*step)
-		taken := 0
-		if step > freeBytes {
-			taken = step
-		}
-		if err := x.charge(int64(next - taken)); err != nil {
-			return err
-		}
-		step = next
+		step = min(most, 2*step)
 	}
 	if length < 0 {
 		return errBodyTooLarge

@@ -5,17 +5,16 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
 )
 
 const (
-	// freeBytes is the length up to which bodies and answers do not draw on the budget.
-	freeBytes = 64 << 10
-	// pooledBytes is the largest buffer that is kept for the next request.
-	pooledBytes = 1 << 20
+	// freeBytes is the size up to which the buffers of bodies and answers do not draw on the budget.
+	freeBytes = 4 << 10
+	// pooledBytes is the largest buffer that an exchange keeps for the next one. Those of large answers have pools of their own.
+	pooledBytes = 64 << 10
 	// idBytes is the length of a request id.
 	idBytes = 52
 	// headBytes is the length of all header values that one answer has for itself: id, checksum, content length.
@@ -36,9 +35,10 @@ type exchange struct {
 	raw       hash.Hash // takes the body as it is sent, where that is not what is in in; nil: it is
 	canonical canonical
 
-	head    strings.Builder // the text behind the header values: one allocation for all of them
-	id      string          // x-amzn-RequestId
-	charged int64           // bytes taken from the budget
+	head strings.Builder // the text behind the header values: one allocation for all of them
+	id   string          // x-amzn-RequestId
+
+	inPurse, outPurse, packedPurse purse // what the buffers have drawn from the budget
 
 	logged bool      // whether anybody reads the debug log
 	began  time.Time // zero if nobody wants to know
@@ -84,31 +84,4 @@ func (x *exchange) newID() {
 	x.head.Grow(headBytes)
 	x.head.Write(id[:])
 	x.id = x.head.String()
-}
-
-// budget is the memory for all bodies and answers above freeBytes that are under way at a time.
-type budget struct{ left atomic.Int64 }
-
-// take takes n bytes, if there are as many.
-func (b *budget) take(n int64) bool {
-	if b.left.Add(-n) >= 0 {
-		return true
-	}
-	b.left.Add(n)
-	return false
-}
-
-// charge takes n bytes from the budget for the time of this exchange, or returns errBudgetSpent.
-func (x *exchange) charge(n int64) error {
-	if !x.h.budget.take(n) {
-		return errBudgetSpent
-	}
-	x.charged += n
-	return nil
-}
-
-// release gives back what the exchange took from the budget.
-func (x *exchange) release() {
-	x.h.budget.left.Add(x.charged)
-	x.charged = 0
 }

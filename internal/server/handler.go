@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,10 @@ type Options struct {
 	Credentials *iam.Store
 	// Now tells the time that signatures must be of. nil: time.Now.
 	Now func() time.Time
-	// BufferBytes is the memory for all bodies and answers above 64 KiB together; 0: 256 MiB.
+	// BufferBytes is the memory for all bodies and answers above 4 KiB together; 0: 256 MiB.
 	BufferBytes int64
+	// MaxRequests is how many calls run at a time; those that find so many are answered ThrottlingException. 0: 4096.
+	MaxRequests int
 	// Metrics count the requests. nil: nobody does.
 	Metrics *metrics.Metrics
 	// SlowRequest is how long a request may take before the log tells of it. 0: as long as it likes.
@@ -48,13 +51,15 @@ const defaultBufferBytes = 256 << 20
 
 // Handler answers DynamoDB requests. It is safe for concurrent use.
 type Handler struct {
-	serve  func(context.Context, *api.Request, []byte) (int, []byte)
-	known  func(string) bool
-	health []byte
-	log    *slog.Logger
-	guard  *guard // nil: none is needed
-	budget budget
-	pool   sync.Pool // of *exchange
+	serve   func(context.Context, *api.Request, []byte) (int, []byte)
+	known   func(string) bool
+	health  []byte
+	log     *slog.Logger
+	guard   *guard // nil: none is needed
+	budget  budget
+	answers shared
+	gate    gate
+	pool    sync.Pool // of *exchange
 
 	credentials *iam.Store // nil: nobody is asked for any
 	now         func() time.Time
@@ -98,6 +103,7 @@ func NewHandler(o Options) *Handler {
 	}
 	h.budget.left.Store(o.BufferBytes)
 	h.bufferBytes = o.BufferBytes
+	h.gate.most = int64(cmp.Or(o.MaxRequests, defaultMaxRequests))
 	if o.Open {
 		h.guard = newGuard(o.AllowHosts, o.CORSOrigins, o.Logger)
 	}
@@ -151,7 +157,7 @@ func (x *exchange) answer() {
 	}
 	x.call.Endpoint, x.call.Body, x.call.ID = r.Host, x.in, x.id
 	status, body := h.run(r.Context(), x)
-	if len(body) > freeBytes && x.charge(int64(len(body))) != nil && onlyReads(x.call.Target) {
+	if !x.holdAnswer(onlyReads(x.call.Target)) {
 		x.sendUnavailable() // asking again does no harm, holding the answer for a slow client would
 		return
 	}
@@ -173,6 +179,11 @@ func (h *Handler) run(ctx context.Context, x *exchange) (status int, body []byte
 			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		status, body = http.StatusInternalServerError, internalError
 	}()
+	if !h.gate.enter() {
+		return x.tooMany()
+	}
+	defer h.gate.leave()
+	x.call.Memory = x
 	status, x.out = h.serve(ctx, &x.call, x.out[:0])
 	return status, x.out
 }

@@ -158,7 +158,7 @@ func client(t *testing.T, trusts, own *pair, http2 bool) *http.Client {
 	if own != nil {
 		c.Certificates = []tls.Certificate{{Certificate: [][]byte{own.cert.Raw}, PrivateKey: own.key}}
 	}
-	tr := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: http2}
+	tr := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: http2, DisableCompression: true}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
 }

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// budget is the memory for all bodies and answers that are under way at a time. What counts is what their buffers take, and not
+// how much of them is filled; buffers up to freeBytes are not counted.
+type budget struct{ left atomic.Int64 }
+
+// take takes n bytes, if there are as many.
+func (b *budget) take(n int64) bool {
+	if b.left.Add(-n) >= 0 {
+		return true
+	}
+	b.left.Add(n)
+	return false
+}
+
+// counted is what a buffer of such a capacity counts.
+func counted(capacity int) int64 {
+	if capacity <= freeBytes {
+		return 0
+	}
+	return int64(capacity)
+}
+
+// purse is what one buffer has drawn from the budget.
+type purse struct{ drawn int64 }
+
+// hold draws what a buffer of such a capacity counts, or gives back what it does not any more. Without force it may be refused,
+// and then changes nothing.
+func (p *purse) hold(b *budget, capacity int, force bool) bool {
+	more := counted(capacity) - p.drawn
+	switch {
+	case more == 0:
+		return true
+	case more < 0 || force:
+		b.left.Add(-more)
+	case !b.take(more):
+		return false
+	}
+	p.drawn += more
+	return true
+}
+
+// release gives back what the exchange holds.
+func (x *exchange) release() {
+	b := &x.h.budget
+	x.inPurse.hold(b, 0, true)
+	x.outPurse.hold(b, 0, true)
+	x.packedPurse.hold(b, 0, true)
+	if cap(x.out) > pooledBytes {
+		x.h.answers.put(x.out)
+		x.out = nil
+	}
+}
+
+// holdAnswer draws what the answer takes, in whatever way it has grown, and tells whether it may be sent. A refused one is let
+// go; without refusable there is none.
+func (x *exchange) holdAnswer(refusable bool) bool {
+	if x.outPurse.hold(&x.h.budget, cap(x.out), !refusable) {
+		return true
+	}
+	x.out = nil
+	return false
+}
+
+// growBody gives the body a buffer for n bytes, or returns errBudgetSpent.
+func (x *exchange) growBody(n int) error {
+	b := &x.h.budget
+	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inPurse.hold(b, cap(x.in), false) {
+		x.in = nil // one that was kept, and is too large for now
+	}
+	if n <= cap(x.in) {
+		return nil
+	}
+	if !x.inPurse.hold(b, n, false) {
+		return errBudgetSpent
+	}
+	x.in = append(make([]byte, 0, n), x.in...)
+	return nil
+}
+
+// Grow implements api.Memory for the call.
+func (x *exchange) Grow(out []byte, n int) ([]byte, bool) {
+	size := cap(out)
+	if need := len(out) + n; need > size {
+		for size = leastShared; size < need; {
+			size *= 2
+		}
+	}
+	if !x.outPurse.hold(&x.h.budget, size, false) {
+		return out, false
+	}
+	if size == cap(out) {
+		return out, true
+	}
+	grown := append(x.h.answers.get(size), out...)
+	x.h.answers.put(out)
+	return grown, true
+}
+
+// Sizes of the buffers that all exchanges share.
+const (
+	leastShared = 128 << 10
+	mostShared  = 1 << 20
+)
+
+// shared are buffers for large answers, by size: powers of two from leastShared to mostShared.
+type shared struct{ pools [4]sync.Pool }
+
+// get returns an empty buffer of the size, a power of two from leastShared on.
+func (s *shared) get(size int) []byte {
+	if size <= mostShared {
+		if b, ok := s.pools[bits.Len(uint(size/leastShared))-1].Get().(*[]byte); ok {
+			return (*b)[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// put takes a buffer that is not used any more, if it is one of those.
+func (s *shared) put(b []byte) {
+	if n := cap(b); n >= leastShared && n <= mostShared && n&(n-1) == 0 {
+		s.pools[bits.Len(uint(n/leastShared))-1].Put(&b)
+	}
+}

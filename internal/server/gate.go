@@ -1,0 +1,49 @@
+package server
+
+import (
+	"net/http"
+	"sync/atomic"
+)
+
+// gate lets so many calls run at a time, and keeps nobody waiting: a queue would only hide that there are too many. Bodies that
+// come slowly and answers that go slowly are not calls; their memory is bounded by the budget, their number by that of the
+// connections.
+type gate struct {
+	most    int64
+	running atomic.Int64
+}
+
+// enter tells whether one more call may run. If so, leave ends it.
+func (g *gate) enter() bool {
+	if g.running.Add(1) <= g.most {
+		return true
+	}
+	g.leave()
+	return false
+}
+
+// leave ends a call.
+func (g *gate) leave() { g.running.Add(-1) }
+
+// defaultMaxRequests is Options.MaxRequests where nothing is said.
+const defaultMaxRequests = 4096
+
+// busy is what a call is answered that finds the gate closed. A 503 would be sent again by the SDKs as well, but sooner: for a
+// throttled call boto3, the JavaScript SDK and the Go SDK wait longer, those in adaptive mode send less from then on, and it
+// costs less of the Go SDK's allowance for retries.
+var busy = []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException",` +
+	`"message":"There are too many requests in progress. Please try again shortly."}`)
+
+// How long a client should wait: for everybody in seconds, and as the SDKs of AWS read it in milliseconds.
+var (
+	retrySeconds      = []string{"1"}
+	retryMilliseconds = []string{"1000"}
+)
+
+// tooMany sets the header of an answer to a call that did not run because there were too many, and returns the rest.
+func (x *exchange) tooMany() (status int, body []byte) {
+	header := x.w.Header()
+	header["Retry-After"] = retrySeconds
+	header["X-Amz-Retry-After"] = retryMilliseconds
+	return http.StatusBadRequest, busy
+}
