@@ -6,6 +6,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,11 +34,14 @@ type Engine interface {
 type commands struct {
 	Serve   serve   `cmd:"" help:"Start the database."`
 	Version version `cmd:"" help:"Print the version."`
+
+	Credentials credentialsCommand `cmd:"" help:"Make and list access keys."`
 }
 
 // streams are what a command reads its surroundings from and writes to.
 type streams struct {
 	ctx            context.Context // ends when the program is told to
+	args           []string        // of the program
 	stdout, stderr io.Writer
 }
 
@@ -91,15 +95,19 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engi
 		fmt.Fprintf(stderr, "partita: %s (\"partita --help\" lists the flags)\n", oneLine(err))
 		return 2
 	}
-	if err := command.Run(&streams{ctx: ctx, stdout: stdout, stderr: stderr}); err != nil {
+	if err := command.Run(&streams{ctx: ctx, args: args, stdout: stdout, stderr: stderr}); err != nil {
 		fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
 		return 1
 	}
 	return 0
 }
 
-// oneLine is the error as one line: joined errors stand on lines of their own.
+// oneLine is the error as one line: joined errors stand on lines of their own. Advice keeps its lines.
 func oneLine(err error) string {
+	var a *advice
+	if errors.As(err, &a) {
+		return err.Error()
+	}
 	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 }
 

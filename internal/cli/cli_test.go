@@ -163,9 +163,9 @@ func TestServeInMemory(t *testing.T) {
 	}
 }
 
-// TestServeEverywhere listens on all addresses, which only a warning forbids.
+// TestServeEverywhere listens on all addresses, as it is told to.
 func TestServeEverywhere(t *testing.T) {
-	p := begin(t, nil, nil, "serve", "--addr", ":0", "--in-memory")
+	p := begin(t, nil, nil, "serve", "--addr", ":0", "--in-memory", "--no-auth")
 	if _, err := health("127.0.0.1", p.port()); err != nil {
 		t.Error(err)
 	}
@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 		{"serve --in-memory --port " + taken, 1, "cannot listen on localhost:" + taken + ": the port is in use"},
 		{"serve --in-memory --addr 127.0.0.1:" + taken, 1, "the port is in use"},
 		{"serve --in-memory --addr nowhere", 1, `"nowhere" is not an address`},
-		{"serve --in-memory --addr 192.0.2.1:0", 1, "cannot listen on 192.0.2.1:0"},
+		{"serve --in-memory --addr 192.0.2.1:0 --no-auth", 1, "cannot listen on 192.0.2.1:0"},
 		{"serve --port 0 --data " + filepath.Join(dir, "held"), 1, "in use by another process"},
 		{"serve --port 0 --data " + filepath.Join(file, "below"), 1, "cannot be written to"},
 		{"serve --port 0 --data " + newer, 1, "written by a newer release"},
@@ -249,7 +249,7 @@ func TestHelp(t *testing.T) {
 			continue
 		}
 		for _, flag := range []string{
-			"addr", "port", "data", "in-memory", "memory-limit", "region", "table-delay", "ttl-interval", "free-space-floor", "log-level", "log-format",
+			"addr", "port", "credentials", "no-auth", "data", "in-memory", "memory-limit", "region", "table-delay", "ttl-interval", "free-space-floor", "log-level", "log-format",
 		} {
 			if !strings.Contains(p.stdout.String(), "--"+flag) || !strings.Contains(p.stdout.String(), "$"+variable(flag)) {
 				t.Errorf("the help does not tell of --%s and $%s:\n%s", flag, variable(flag), &p.stdout)

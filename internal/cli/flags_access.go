@@ -1,9 +1,161 @@
 package cli
 
-import "github.com/partita-db/partita"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/partita-db/partita"
+)
 
 // accessFlags say who may use the database, and from where.
-type accessFlags struct{}
+type accessFlags struct {
+	Credentials credentialsFlag `placeholder:"FILE" help:"The access keys that requests must be signed with, and what each may do; \"partita credentials new\" makes one. The file is read again when it changes. The variable may also have the document itself."`
+	NoAuth      bool            `help:"Ask nobody for credentials, also on addresses that other machines reach."`
 
-// apply checks the flags and puts them into the options.
-func (f *accessFlags) apply(o *partita.Options) error { return nil }
+	store *partita.Credentials // nil: nobody is asked
+}
+
+// credentialsFlag is the name of a file, or, in the environment, a document.
+type credentialsFlag string
+
+// document tells whether the flag is a document.
+func (c credentialsFlag) document() bool { return strings.HasPrefix(strings.TrimSpace(string(c)), "{") }
+
+// AfterApply refuses a document on the command line. Kong calls it when the flag is set, and says from where.
+func (c credentialsFlag) AfterApply(from *kong.Path) error {
+	if c.document() && !from.Resolved {
+		return fmt.Errorf("--credentials takes the name of a file: other users can see a command line and the secrets in it; "+
+			"only %s may have the document itself", variable("credentials"))
+	}
+	return nil
+}
+
+// open checks the flags, before anybody listens on the address, and reads the credentials.
+func (f *accessFlags) open(s *streams, addr string, log *slog.Logger) (err error) {
+	switch {
+	case f.Credentials != "" && f.NoAuth:
+		return errors.New("--credentials and --no-auth contradict one another; give one of them")
+	case f.Credentials.document():
+		if f.store, err = partita.ParseCredentials([]byte(f.Credentials)); err != nil {
+			return fmt.Errorf("%s: %w", variable("credentials"), err)
+		}
+		return nil
+	case f.Credentials != "":
+		f.store, err = partita.OpenCredentials(string(f.Credentials), log)
+		return err
+	case f.NoAuth:
+		return nil
+	}
+	private, err := onlyHere(s.ctx, addr)
+	if err == nil && !private {
+		err = openToAll(s, addr)
+	}
+	return err
+}
+
+// close ends the following of the file.
+func (f *accessFlags) close() {
+	if f.store != nil {
+		f.store.Close() // it only stops
+	}
+}
+
+// check looks once more when the server listens: a name may by now mean another address.
+func (f *accessFlags) check(s *streams, addr string, listeners []net.Listener, log *slog.Logger) error {
+	switch {
+	case f.store != nil || loopback(listeners):
+		return nil
+	case !f.NoAuth:
+		return openToAll(s, addr)
+	}
+	log.Warn("whoever reaches this address can read and write everything: any credentials are accepted", "addr", addr)
+	return nil
+}
+
+// apply puts the credentials into the options.
+func (f *accessFlags) apply(o *partita.Options) error {
+	o.Credentials = f.store
+	return nil
+}
+
+// describe says in the banner who is let in.
+func (f *accessFlags) describe(listeners []net.Listener) string {
+	switch {
+	case f.store != nil:
+		keys, users := f.store.Count()
+		return fmt.Sprintf("holders of credentials (access keys: %d, users: %d)", keys, users)
+	case loopback(listeners):
+		return "this machine only, with any credentials"
+	}
+	return "everybody who reaches this address, with any credentials"
+}
+
+// example is what stands before a command to try. Where any keys will do they are made up, so that nobody's real ones are used
+// by accident, and none need be configured.
+func (f *accessFlags) example() string {
+	if f.store != nil {
+		return ""
+	}
+	return "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local "
+}
+
+// onlyHere tells whether only this machine would reach an address.
+func onlyHere(ctx context.Context, addr string) (bool, error) {
+	host, _, err := net.SplitHostPort(addr)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%q is not an address: it has the form host:port", addr)
+	case host == "localhost":
+		return true, nil
+	case host == "":
+		return false, nil
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback(), nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return false, listenError(addr, err)
+	}
+	for _, ip := range ips {
+		if !ip.Unmap().IsLoopback() {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// openToAll is the error for an address that others reach, with nobody asked who he is.
+func openToAll(s *streams, addr string) error {
+	command := "partita " + strings.Join(quoted(s.args), " ")
+	return &advice{
+		fmt.Sprintf("other machines reach %s, and without credentials anybody there could read and write everything", addr),
+		fmt.Sprintf("Ask for credentials:\n  partita credentials new --file credentials.json\n  %s --credentials credentials.json\n"+
+			"or, where the network keeps strangers out, let everybody in:\n  %s --no-auth\n"+
+			"In the environment these are %s (the file, or the document itself) and %s=1.",
+			command, command, variable("credentials"), variable("no-auth")),
+	}
+}
+
+// advice is an error with more to say than a line.
+type advice struct{ problem, lines string }
+
+func (a *advice) Error() string { return a.problem + ".\n" + a.lines }
+
+// quoted returns words as a shell takes them.
+func quoted(words []string) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		if out[i] = w; w == "" || strings.ContainsAny(w, " \t\n\"'`$&|;<>()*?[]#~!\\{}") {
+			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return out
+}

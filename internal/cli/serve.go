@@ -69,6 +69,10 @@ func (c *serve) Run(s *streams) error {
 		return err
 	}
 	log := c.logger(s.stderr)
+	if err := c.Access.open(s, addr, log); err != nil {
+		return err
+	}
+	defer c.Access.close()
 	secure, err := c.Network.tls(log)
 	if err != nil {
 		return err
@@ -78,6 +82,9 @@ func (c *serve) Run(s *streams) error {
 		return err
 	}
 	defer closeAll(listeners)
+	if err := c.Access.check(s, addr, listeners, log); err != nil {
+		return err
+	}
 	limitMemory(int64(c.MemoryLimit))
 	failed := make(chan error, 1)
 	store, err := c.open(s.ctx, log, func(cause error) {
@@ -90,9 +97,6 @@ func (c *serve) Run(s *streams) error {
 		return err
 	}
 	fmt.Fprint(s.stdout, c.banner(addr, listeners, store.where))
-	if !loopback(listeners) {
-		log.Warn("whoever reaches this address can read and write everything: any credentials are accepted", "addr", addr)
-	}
 	srv := server.New(store.Handler(), log)
 	if secure != nil {
 		srv.UseTLS(secure)
@@ -225,13 +229,12 @@ func (c *serve) chosen() Engine {
 	return nil
 }
 
-// banner is what a user sees first: where it listens, where the data is, and a line to paste. The keys in that line are
-// made up, so that nobody's real ones are used by accident, and none need be configured.
+// banner is what a user sees first: where it listens, who may come, where the data is, and a line to paste.
 func (c *serve) banner(addr string, listeners []net.Listener, where string) string {
 	url := endpoint(c.Network.scheme(), addr, listeners)
-	return fmt.Sprintf("Partita %s\n  listening  %s\n  data       %s\n  try        "+
-		"AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws dynamodb list-tables --endpoint-url %s --region %s\n",
-		Version(), url, where, url, c.Region)
+	return fmt.Sprintf("Partita %s\n  listening  %s\n  for        %s\n  data       %s\n"+
+		"  try        %saws dynamodb list-tables --endpoint-url %s --region %s\n",
+		Version(), url, c.Access.describe(listeners), where, c.Access.example(), url, c.Region)
 }
 
 // finish ends a healthy server: what is in flight is answered, then everything is written out.

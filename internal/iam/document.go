@@ -163,7 +163,7 @@ func (e *entry) credential() (*Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := e.text("user", false, isUser, "letters, digits, and _ + = , . @ -, at most 128")
+	user, err := e.text("user", false, isUser, userForm)
 	if err != nil {
 		return nil, err
 	}
@@ -232,6 +232,9 @@ func (e *entry) policy() (*Policy, error) {
 
 // isKeyID tells whether an access key id is one: it stands between slashes in a credential.
 func isKeyID(s string) bool { return len(s) <= 128 && allIn(s, "._-") }
+
+// userForm says in words what isUser looks for.
+const userForm = "letters, digits, and _ + = , . @ -, at most 128"
 
 // isUser tells whether a name may end a user's ARN.
 func isUser(s string) bool { return len(s) <= 128 && allIn(s, "_+=,.@-") }
