@@ -42,8 +42,10 @@ package partita
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/partita-db/partita/internal/admin"
@@ -237,6 +239,25 @@ func (d *DB) Sweep(ctx context.Context) error {
 		return err
 	}
 	return d.db.Sweep(ctx)
+}
+
+// Backup writes a consistent copy of the whole database into a directory on this machine while requests go on: all that was answered
+// before it was called, and of what is in flight all of a write or nothing. The directory must not exist or be empty, its
+// parent must exist, and it must not lie in the data directory. Files that never change are linked where the volume
+// allows it, so that a copy there takes little time and space, and is no more safe from the disk than the original.
+//
+// The copy is durable when Backup returns nil; if it fails, or ctx ends, nothing is left. Open opens a copy as any
+// data directory; to keep it as a backup, restore it elsewhere ("partita restore") instead. A database on an Engine
+// without a method Checkpoint(ctx, dir) error cannot be copied so, and the error says that.
+func (d *DB) Backup(ctx context.Context, dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := d.db.Backup(ctx, dir); err != nil {
+		return fmt.Errorf("backup into %s: %w", dir, err)
+	}
+	return nil
 }
 
 // Close stops the background jobs, writes out what is in memory and closes the data directory. Requests must have ended

@@ -35,6 +35,10 @@ type commands struct {
 	Serve   serve   `cmd:"" help:"Start the database."`
 	Version version `cmd:"" help:"Print the version."`
 
+	Check   check   `cmd:"" help:"Verify all that is in a data directory or a backup."`
+	Backup  backup  `cmd:"" help:"Write a copy of all data, of a running server or of a stopped one."`
+	Restore restore `cmd:"" help:"Make a data directory of a backup."`
+
 	Credentials credentialsCommand `cmd:"" help:"Make and list access keys."`
 }
 

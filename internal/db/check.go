@@ -34,6 +34,12 @@ const (
 	KindToken      Kind = "transaction token"       //
 )
 
+// Kinds are all kinds, in the order in which a summary lists them.
+var Kinds = []Kind{
+	KindFile, KindEngine, KindCatalog, KindDescriptor, KindCursor, KindStray, KindRow, KindKey, KindStamp, KindIndex, KindExpiry,
+	KindCounter, KindStream, KindRecord, KindToken,
+}
+
 // Problem is one thing that Check found. Table, Index and Key are empty where it is not about one.
 type Problem struct {
 	Kind  Kind

@@ -553,10 +553,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range []Kind{
-		KindEngine, KindCatalog, KindDescriptor, KindCursor, KindStray, KindRow, KindKey, KindStamp, KindIndex, KindExpiry,
-		KindCounter, KindStream, KindRecord, KindToken,
-	} {
+	for _, kind := range Kinds[1:] { // damaged files are the engine's to find
 		if !found[kind] {
 			t.Errorf("no damage was of the kind %q", kind)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -98,7 +99,7 @@ func (c *copier) names() (names []string, err error) {
 
 // stored tells whether a file of that name is Pebble's and holds data, or says where it is.
 func stored(name string) bool {
-	return isTable(name) || strings.HasSuffix(name, ".log") || strings.HasPrefix(name, "MANIFEST-") ||
+	return isTable(name) || name == sealFile || strings.HasSuffix(name, ".log") || strings.HasPrefix(name, "MANIFEST-") ||
 		strings.HasPrefix(name, "OPTIONS-") || strings.HasPrefix(name, "marker.")
 }
 
@@ -152,4 +153,21 @@ func (t told) Write(p []byte) (int, error) {
 	n, err := t.Writer.Write(p)
 	t.c.tell(int64(n))
 	return n, err
+}
+
+// CheckVacant tells whether a copy can be written into dir: it does not exist, or is empty, and no process has it open (ErrLocked).
+func CheckVacant(dir string) error {
+	fsys := vfs.Default
+	if _, err := fsys.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	lock, err := readOnlyFS{fsys}.Lock(fsys.PathJoin(dir, lockFile))
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", dir, ErrLocked, err)
+	}
+	err = checkEmpty(fsys, dir)
+	if err != nil {
+		err = fmt.Errorf("%s is not empty: it %w", dir, err)
+	}
+	return errors.Join(err, lock.Close())
 }

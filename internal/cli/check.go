@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+)
+
+// check verifies a data directory, or a backup.
+type check struct {
+	Data string `placeholder:"DIR" help:"The data directory, or the backup. Default: ./partita-data."`
+	All  bool   `help:"List all problems, up to 100000, and not the first 100 only."`
+	JSON bool   `name:"json" help:"Print the report as JSON."`
+}
+
+// How many problems are listed.
+const (
+	fewProblems = 100
+	allProblems = 100_000
+)
+
+// Help adds to the command's help.
+func (*check) Help() string {
+	return "Nothing in the directory is changed. No server may have it open; of a running one, take a backup and check that. " +
+		"The exit status is 0 if all is well and 1 if not. Of what is stored, keys are shown, and no other values."
+}
+
+// Run implements the command.
+func (c *check) Run(s *streams) error {
+	if c.Data == "" {
+		c.Data = defaultData
+	}
+	dir, err := filepath.Abs(c.Data)
+	if err != nil {
+		return err
+	}
+	most := fewProblems
+	if c.All {
+		most = allProblems
+	}
+	p := newProgress(s.stderr)
+	report, err := verifyDir(s.ctx, dir, most, p)
+	p.end()
+	if report == nil {
+		return err
+	}
+	report.print(s.stdout, dir, p.took(), c.JSON)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the check of %s did not come to its end: %w", dir, err)
+	case !report.Clean():
+		return fmt.Errorf("there are problems in %s", dir)
+	}
+	return nil
+}
+
+// checked is a report to print.
+type checked struct{ *db.Report }
+
+// verifyDir checks a directory. The report is nil if there is none.
+func verifyDir(ctx context.Context, dir string, maxProblems int, p *progress) (*checked, error) {
+	engine, err := pebblekv.Open(pebblekv.Options{Dir: dir, ReadOnly: true})
+	if errors.Is(err, pebblekv.ErrLocked) {
+		err = fmt.Errorf("%w (a server has it open: stop it, or take a backup with \"partita backup\" and check that)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	report, err := db.Check(ctx, engine, db.CheckOptions{Files: true, MaxProblems: maxProblems, Progress: func(at db.Progress) {
+		amount := rowCount
+		if at.Stage == db.StageFiles {
+			amount = byteCount
+		}
+		p.tell("checking "+string(at.Stage), at.Done, at.Total, amount)
+	}})
+	return &checked{report}, errors.Join(err, engine.Close())
+}
+
+// print prints the report.
+func (r *checked) print(w io.Writer, dir string, took time.Duration, asJSON bool) {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		_ = e.Encode(struct {
+			Directory string
+			Seconds   float64
+			*db.Report
+		}{dir, took.Seconds(), r.Report}) // whoever closed standard output does not want it
+		return
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "%s: %v\n", p.Kind, p)
+	}
+	seen := r.Items + r.IndexRows + r.ExpiryRows + r.StreamRecords + r.Tokens
+	fmt.Fprintf(w, "%s\n", dir)
+	for _, line := range []struct {
+		what string
+		n    int64
+	}{
+		{"tables", r.Tables}, {"items", r.Items}, {"index rows", r.IndexRows}, {"expiry rows", r.ExpiryRows}, {"streams", r.Streams},
+		{"stream records", r.StreamRecords}, {"tokens", r.Tokens},
+	} {
+		fmt.Fprintf(w, "  %-15s %d\n", line.what, line.n)
+	}
+	fmt.Fprintf(w, "  %-15s %s\n", "size of rows", byteCount(r.Bytes))
+	fmt.Fprintf(w, "  %-15s %v, %d rows/s\n", "time", took.Round(time.Millisecond), int64(float64(seen)/max(took.Seconds(), 1e-3)))
+	r.printFound(w)
+}
+
+// printFound prints how many problems of what kind there are.
+func (r *checked) printFound(w io.Writer) {
+	if r.Unfollowed > 0 {
+		fmt.Fprintf(w, "  %d stream records were not held against others of their items, which are too many\n", r.Unfollowed)
+	}
+	if r.Clean() {
+		fmt.Fprintf(w, "  %-15s none\n", "problems")
+		return
+	}
+	total := int64(0)
+	for _, n := range r.Found {
+		total += n
+	}
+	fmt.Fprintf(w, "  %-15s %d", "problems", total)
+	if left := total - int64(len(r.Problems)); left > 0 {
+		fmt.Fprintf(w, ", of which %d are not listed", left)
+	}
+	fmt.Fprintln(w)
+	for _, kind := range db.Kinds {
+		if n := r.Found[kind]; n > 0 {
+			fmt.Fprintf(w, "    %-25s %d\n", kind, n)
+		}
+	}
+	if r.Found[db.KindFile] > 0 {
+		fmt.Fprintln(w, "  a file is damaged, so that the rows were not looked at")
+	}
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+)
+
+// restore makes a data directory of a backup.
+type restore struct {
+	Backup  string `arg:"" help:"The backup: a directory that \"partita backup\" has written."`
+	Data    string `placeholder:"DIR" help:"The data directory to make. It must not exist, or be empty. Default: ./partita-data."`
+	NoCheck bool   `help:"Do not verify all that is in the backup first, but its format only."`
+}
+
+// Help adds to the command's help.
+func (*restore) Help() string {
+	return "The backup stays as it is and can be restored again. On one volume the two share the files that never change, so that " +
+		"this takes little time and space. Run it as the user that the server runs as."
+}
+
+// Run implements the command.
+func (c *restore) Run(s *streams) error {
+	if c.Data == "" {
+		c.Data = defaultData
+	}
+	from, fromErr := filepath.Abs(c.Backup)
+	to, toErr := filepath.Abs(c.Data)
+	if err := errors.Join(fromErr, toErr); err != nil {
+		return err
+	}
+	p := newProgress(s.stderr)
+	defer p.end()
+	if err := errors.Join(pebblekv.CheckFormat(from), pebblekv.CheckVacant(to)); err != nil {
+		return err
+	}
+	if !c.NoCheck {
+		if err := c.check(s, from, p); err != nil {
+			return err
+		}
+	}
+	total, err := copyDir(s, from, to, p)
+	if err != nil {
+		return fmt.Errorf("restoring %s: %w", from, err)
+	}
+	fmt.Fprintf(s.stdout, "restored %s to %s: %s in %v; start it with: partita serve --data %s\n", from, to, byteCount(total), rounded(p.took()), to)
+	return nil
+}
+
+// check verifies the backup, and prints the report if that finds anything.
+func (c *restore) check(s *streams, dir string, p *progress) error {
+	report, err := verifyDir(s.ctx, dir, fewProblems, p)
+	if err != nil {
+		return fmt.Errorf("checking the backup: %w", err)
+	}
+	if !report.Clean() {
+		p.end()
+		report.print(s.stdout, dir, p.took(), false)
+		return fmt.Errorf("there are problems in the backup %s, and nothing was restored (--no-check restores it as it is)", dir)
+	}
+	return nil
+}
+
+// copyDir copies a directory that nobody has open, and returns the bytes of its files.
+func copyDir(s *streams, from, to string, p *progress) (total int64, err error) {
+	err = pebblekv.CopyDir(s.ctx, from, to, func(done, all int64) {
+		total = all
+		p.tell("copying", done, all, byteCount)
+	})
+	p.end()
+	return total, err
+}
