@@ -180,12 +180,12 @@ func (p *Principal) MayEverything() bool { return p.Policy.everything }
 // Decide says whether the principal may do it. One statement that denies outweighs all that allow; what no statement allows is
 // denied.
 func (p *Principal) Decide(a *Access) Decision {
+	if p.Policy.everything {
+		return Allowed
+	}
 	action, known := actionIndex[a.Action]
 	if !known {
 		panic(fmt.Sprintf("iam: asked for %q, which is no action", a.Action))
-	}
-	if p.Policy.everything {
-		return Allowed
 	}
 	target := targetOf(a.Resource)
 	decision := DeniedByDefault

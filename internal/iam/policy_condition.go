@@ -7,8 +7,8 @@ import (
 
 // condition compares the values of one condition key with those of the policy. All of a statement's conditions must be met.
 type condition struct {
-	key       string // in small letters for those of principalKeys, else as in contextKeys
-	principal func(*Principal) string
+	key       string                  // of a request, as in contextKeys
+	principal func(*Principal) string // or, if not nil, the value of a key of principalKeys
 	quantor   quantor
 	ifExists  bool
 	not       bool // the value must match none of values
@@ -79,10 +79,10 @@ func parseConditions(block node, variables bool) ([]condition, error) {
 // parseCondition reads what one operator says of one key.
 func parseCondition(operator, key member, variables bool) (c condition, err error) {
 	name := operator.name
-	for prefix, q := range map[string]quantor{"ForAllValues:": forAll, "ForAnyValue:": forAnyOne} {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			name, c.quantor = rest, q
-		}
+	if rest, ok := strings.CutPrefix(name, "ForAllValues:"); ok {
+		name, c.quantor = rest, forAll
+	} else if rest, ok := strings.CutPrefix(name, "ForAnyValue:"); ok {
+		name, c.quantor = rest, forAnyOne
 	}
 	name, c.ifExists = strings.CutSuffix(name, "IfExists")
 	op, known := operators[name]
@@ -99,28 +99,14 @@ func parseCondition(operator, key member, variables bool) (c condition, err erro
 	case op.boolean:
 		return c, c.setBool(key.node)
 	}
-	for _, n := range key.node.elements() {
-		text, err := n.text()
-		if err != nil {
-			return c, err
-		}
-		value, err := parseTemplate(n, text, op.wild, variables)
-		if err != nil {
-			return c, err
-		}
-		c.values = append(c.values, value)
-	}
-	return c, c.someValues(key.node)
+	return c, c.setValues(key.node, op.wild, variables)
 }
 
 // setKey sets the key, whose name is that of the member.
 func (c *condition) setKey(operator string, key member) error {
 	name := strings.ToLower(key.name)
 	c.key, c.principal = contextKeys[name], principalKeys[name]
-	if c.principal != nil {
-		c.key = name
-	}
-	if c.key == "" {
+	if c.key == "" && c.principal == nil {
 		return key.node.errorf("is no condition key that is known here")
 	}
 	if c.quantor == one && operator != "Null" && slices.Contains(manyValued, c.key) {
@@ -159,6 +145,22 @@ func (c *condition) setBool(list node) error {
 			text = "true"
 		}
 		c.values = append(c.values, template{pattern: text})
+	}
+	return c.someValues(list)
+}
+
+// setValues reads the values of the operators on strings.
+func (c *condition) setValues(list node, wild, variables bool) error {
+	for _, n := range list.elements() {
+		text, err := n.text()
+		if err != nil {
+			return err
+		}
+		value, err := parseTemplate(n, text, wild, variables)
+		if err != nil {
+			return err
+		}
+		c.values = append(c.values, value)
 	}
 	return c.someValues(list)
 }

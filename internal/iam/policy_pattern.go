@@ -48,7 +48,9 @@ func (p pattern) matches(s string) bool {
 	for j < len(s) {
 		switch {
 		case i < len(p) && p[i] == anyRun:
-			star, mark = i, j
+			if star, mark = i, j; star == len(p)-1 {
+				return true
+			}
 			i++
 		case i < len(p) && p[i] == anyOne:
 			_, n := utf8.DecodeRuneInString(s[j:])
@@ -84,7 +86,7 @@ func (t *template) of(p *Principal) pattern {
 	var b strings.Builder
 	for i, piece := range t.pieces {
 		if i > 0 {
-			b.WriteString(t.values[i-1](p))
+			b.WriteString(strings.ToValidUTF8(t.values[i-1](p), "\uFFFD"))
 		}
 		b.WriteString(string(piece))
 	}
