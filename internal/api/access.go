@@ -60,7 +60,8 @@ func (c *call) ask(name string, t *db.Table, r wanting) error {
 	if c.principal == nil {
 		return nil
 	}
-	w := &want{table: t}
+	w := &c.want
+	*w = want{table: t}
 	r.wants(w)
 	resource := c.tableARN(bareTableName(name))
 	if w.index != "" {

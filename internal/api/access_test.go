@@ -121,3 +121,45 @@ func TestFullAccessIsNotAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestOperationsAreActions checks that package iam knows what each operation asks for: it is an action, or asks for others.
+func TestOperationsAreActions(t *testing.T) {
+	for _, op := range append(operations, streamOperations...) {
+		_, err := iam.ParsePolicy([]byte(`{"Statement":{"Effect":"Allow","Action":"dynamodb:` + op.name + `","Resource":"*"}}`))
+		if err != nil && !strings.Contains(err.Error(), "that operation asks for") {
+			t.Error(err)
+		}
+	}
+}
+
+// BenchmarkAccess is a GetItem of whoever is not asked about, and of those who are.
+func BenchmarkAccess(b *testing.B) {
+	tests := []struct{ name, statements string }{
+		{"NoPrincipal", ""},
+		{"Everything", `{"Effect":"Allow","Action":"*","Resource":"*"}`},
+		{"Table", `{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":"arn:aws:dynamodb:*:*:table/T"}`},
+		{"LeadingKeys", `{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":"*","Condition":{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":"user#*"}}}`},
+		{"Attributes", `{"Effect":"Allow","Action":"*","Resource":"*"},
+			{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"dynamodb:Attributes":"secret"}}}`},
+	}
+	for _, test := range tests {
+		b.Run(test.name, func(b *testing.B) {
+			s := newService(b)
+			s.createTable(b, "T", true)
+			if refused := s.setPolicy(test.statements); refused != "" {
+				b.Fatal(refused)
+			}
+			r := &Request{Target: targetPrefix + "GetItem", Principal: s.principal,
+				Body: []byte(`{"TableName":"T","Key":{"a":{"S":"user#1"},"b":{"N":"12345"}}}`)}
+			var out []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				status, body := s.Serve(b.Context(), r, out[:0])
+				if status != 200 {
+					b.Fatalf("%s", body)
+				}
+				out = body
+			}
+		})
+	}
+}

@@ -92,6 +92,7 @@ type call struct {
 	endpoint   string
 	body       []byte
 	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
+	want       want           // what its policy was asked last
 
 	scan   item.Scanner
 	dec    item.Decoder

@@ -189,10 +189,13 @@ func (f *testFile) holds(c *Condition) string {
 	return strings.Join(results, " ")
 }
 
-// attributes prints the top-level names of a filter or projection.
+// attributes prints the top-level names of a filter, an update or a projection.
 func (f *testFile) attributes(_ *datadriven.TestData, text string) string {
 	if c, err := f.cache.Condition(KindFilter, text, &f.params); err == nil {
 		return fmt.Sprintf("%q nested %q", c.Attributes(), c.Nested())
+	}
+	if u, err := f.cache.Update(text, &f.params); err == nil {
+		return fmt.Sprintf("%q nested %q", u.Attributes(), u.Nested())
 	}
 	p, err := f.cache.Projection(text, &f.params)
 	if err != nil {
