@@ -65,6 +65,18 @@ func (h *History) Len() int {
 	return len(h.done) + len(h.open)
 }
 
+// Unanswered is how many of them were never answered.
+func (h *History) Unanswered() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, o := range h.done {
+		if o.Output.(Answer).Unknown {
+			n++
+		}
+	}
+	return n + len(h.open)
+}
+
 // patience is how long the search for an order may take. It takes seconds for histories of ten thousands of requests.
 const patience = 2 * time.Minute
 
@@ -85,25 +97,25 @@ func (h *History) CheckItems(t testing.TB) {
 	check(t, m, h.done)
 }
 
-// Holds tells what Check and CheckItems would find.
-func (h *History) Holds(items bool) bool {
+// Finds tells whether CheckItems, or Check, finds that there is no order. Not to find one in time is no finding.
+func (h *History) Finds(items bool) bool {
 	h.Settle()
 	m := Model()
 	if items {
 		m.Partition = byItem
 	}
-	return porcupine.CheckOperationsTimeout(m, h.done, patience) == porcupine.Ok
+	return porcupine.CheckOperationsTimeout(m, h.done, patience) == porcupine.Illegal
 }
 
 // check runs porcupine. What it finds is drawn into a file.
 func check(t testing.TB, m porcupine.Model, history []porcupine.Operation) {
 	t.Helper()
 	began := time.Now()
-	result, info := porcupine.CheckOperationsVerbose(m, history, patience)
-	if result == porcupine.Ok {
+	if porcupine.CheckOperationsTimeout(m, history, patience) == porcupine.Ok {
 		t.Logf("%d requests, checked in %v", len(history), time.Since(began).Round(time.Millisecond))
 		return
 	}
+	result, info := porcupine.CheckOperationsVerbose(m, history, patience) // slower, but it can be drawn
 	f, err := os.CreateTemp("", "partita-history-*.html")
 	if err == nil {
 		err = porcupine.Visualize(m, info, f)
@@ -126,6 +138,7 @@ func byItem(history []porcupine.Operation) [][]porcupine.Operation {
 			one.Actions = []Action{action}
 			if !a.Unknown && !a.Conflict {
 				answer.Results = a.Results[i : i+1]
+				answer.Conflict = a.Cancelled && !a.Results[i].Failed // cancelled because of another item
 				answer.Cancelled = a.Results[i].Failed
 			}
 			o.Input, o.Output = one, answer
