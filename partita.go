@@ -98,6 +98,8 @@ type Options struct {
 	Admin *Admin
 	// SlowRequest is how long a request may take before Logger is told of it, without values. 0: as long as it likes.
 	SlowRequest time.Duration
+	// MaxRequests is how many requests are worked on at a time. More are answered ThrottlingException at once. 0: 4096.
+	MaxRequests int
 	// Logger takes what whoever runs the database should know. nil: slog.Default.
 	Logger *slog.Logger
 	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
@@ -169,6 +171,7 @@ func Open(o Options) (*DB, error) {
 		Region:      o.Region,
 		BufferBytes: bufferBytes(o.MemoryLimit),
 		Open:        o.Credentials == nil,
+		MaxRequests: o.MaxRequests,
 		AllowHosts:  o.AllowHosts,
 		CORSOrigins: o.CORSOrigins,
 		Credentials: o.Credentials,

@@ -18,6 +18,9 @@ type networkFlags struct {
 	AllowHost  []string `placeholder:"NAME" help:"A host name that requests may come under while nobody is asked for credentials, beside addresses, localhost, local names and that of --addr; * is any."`
 	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"An origin whose web pages may use the database while nobody is asked for credentials, as https://console.example, beside those of localhost; * is any."`
 
+	MaxRequests    int `name:"max-requests" default:"4096" placeholder:"N" help:"How many requests are worked on at a time; more are throttled at once, and none waits. Default: ${default}."`
+	MaxConnections int `name:"max-connections" placeholder:"N" help:"How many connections are open at a time; for more the longest unused are closed, or the new one. Default: what half of the limit of open files and a quarter of --memory-limit are enough for."`
+
 	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Speak TLS (HTTP/2 and 1.1) with this certificate, in PEM; it is loaded anew when it changes. Needs --tls-key."`
 	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"The key of --tls-cert."`
 	TLSClientCA string `name:"tls-client-ca" placeholder:"FILE" help:"Take only clients with a certificate of one of these authorities."`
@@ -35,6 +38,13 @@ func (f *networkFlags) apply(o *partita.Options) error {
 			return err
 		}
 	}
+	if f.MaxRequests < 1 {
+		return fmt.Errorf("--max-requests %d: at least 1 is needed", f.MaxRequests)
+	}
+	if f.MaxConnections < 0 {
+		return fmt.Errorf("--max-connections %d is not a number of connections", f.MaxConnections)
+	}
+	o.MaxRequests = f.MaxRequests
 	o.AllowHosts = append(o.AllowHosts, f.AllowHost...)
 	o.CORSOrigins = append(o.CORSOrigins, f.CORSOrigin...)
 	return nil
@@ -57,6 +67,24 @@ func (f *networkFlags) scheme() string {
 		return "https"
 	}
 	return "http"
+}
+
+// A connection takes a file, and while a request comes in over it some memory of its own.
+const (
+	connectionBytes    = 32 << 10
+	mostConnections    = 1 << 16
+	fewestConnections  = 64
+	connectionsOfFiles = 2 // the half; the rest is for the engine's files
+	connectionsOfBytes = 4 // the quarter
+)
+
+// connections is how many connections there may be for a process with so much memory.
+func (f *networkFlags) connections(memoryLimit int64) int {
+	if f.MaxConnections > 0 {
+		return f.MaxConnections
+	}
+	n := min(memoryLimit/connectionsOfBytes/connectionBytes, openFiles()/connectionsOfFiles, mostConnections)
+	return int(max(n, fewestConnections))
 }
 
 // checkOrigin checks an origin as browsers send them: scheme, host and port, and nothing else. "*" and "null" stand for

@@ -127,13 +127,34 @@ func TestNetworkRefusals(t *testing.T) {
 		"--tls-cert " + cert + " --tls-key " + cert: "reading the certificate " + cert,
 		"--tls-cert " + cert + " --tls-key " + key + " --tls-client-ca " + key: "there is no certificate in " + key,
 		"--tls-cert " + cert + " --tls-key " + dir + "/none":                   "no such file",
-		"--allow-host http://x.example":                                        "--allow-host http://x.example is not a host name",
-		"--cors-origin x.example":                                              "--cors-origin x.example is not an origin",
-		"--cors-origin https://x.example/page":                                 "is not an origin",
+		"--max-requests 0":                     "--max-requests 0: at least 1 is needed",
+		"--max-connections=-1":                 "is not a number of connections",
+		"--allow-host http://x.example":        "--allow-host http://x.example is not a host name",
+		"--cors-origin x.example":              "--cors-origin x.example is not an origin",
+		"--cors-origin https://x.example/page": "is not an origin",
 	} {
 		p := begin(t, nil, nil, append([]string{"serve", "--in-memory", "--port", "0"}, strings.Fields(args)...)...)
 		if status := p.status(); status != 1 || !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("%s: exit status %d, said %q, want %q", args, status, &p.stderr, want)
+		}
+	}
+}
+
+// TestConnections checks how many connections the flags and the machine allow.
+func TestConnections(t *testing.T) {
+	for _, test := range []struct {
+		flag   int
+		memory int64
+		want   int
+	}{
+		{7, 1 << 40, 7},
+		{0, 128 << 20, min(1024, int(openFiles()/2))},
+		{0, 1 << 20, 64},
+		{0, 1 << 50, max(64, min(65536, int(openFiles()/2)))},
+	} {
+		f := networkFlags{MaxConnections: test.flag}
+		if got := f.connections(test.memory); got != test.want {
+			t.Errorf("connections(%d) with %d asked for = %d, want %d", test.memory, test.flag, got, test.want)
 		}
 	}
 }

@@ -98,6 +98,7 @@ func (c *serve) Run(s *streams) error {
 	}
 	fmt.Fprint(s.stdout, c.banner(addr, listeners, store.where))
 	srv := server.New(store.Handler(), log)
+	srv.LimitConnections(c.Network.connections(int64(c.MemoryLimit)))
 	if secure != nil {
 		srv.UseTLS(secure)
 	}

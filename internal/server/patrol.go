@@ -33,6 +33,10 @@ type patrol struct {
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
 	streams map[*stream]struct{}
+	// most is how many connections, and how many streams, there may be; 0: any number.
+	most  int
+	full  time.Duration // under mu: the round in which no connection was found that could go; see makeRoom
+	plain bool          // clients can be told in plain text that there is no room
 }
 
 // conn is a connection under watch.
@@ -52,6 +56,10 @@ type watched struct {
 // Accept takes the next connection.
 func (l watched) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
+	for err == nil && !l.patrol.hasRoom() {
+		l.patrol.turnAway(accepted)
+		accepted, err = l.Listener.Accept()
+	}
 	if err != nil {
 		return nil, err
 	}

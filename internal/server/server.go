@@ -42,6 +42,7 @@ const (
 // New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
 func New(h http.Handler, log *slog.Logger) *Server {
 	s := &Server{}
+	s.patrol.plain = true
 	s.patrol.conns, s.patrol.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
 		Handler:   s.patrol.watch(h),
@@ -57,7 +58,11 @@ func New(h http.Handler, log *slog.Logger) *Server {
 }
 
 // UseTLS has the server speak TLS, with HTTP/2 and HTTP/1.1. It is called before Serve.
-func (s *Server) UseTLS(c *tls.Config) { s.http.TLSConfig, s.secure = c, true }
+func (s *Server) UseTLS(c *tls.Config) { s.http.TLSConfig, s.secure, s.patrol.plain = c, true, false }
+
+// LimitConnections sets how many connections there may be. When there are so many, those that have not been used for longest
+// make room for a new one; if all are in use, it is turned away. It is called before Serve.
+func (s *Server) LimitConnections(n int) { s.patrol.most = n }
 
 // serve accepts connections on one listener.
 func (s *Server) serve(l net.Listener) error {

@@ -20,7 +20,12 @@ func (p *patrol) watch(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
-		s := p.beginStream(w)
+		s, ok := p.beginStream(w)
+		if !ok {
+			w.Header()["Retry-After"] = retrySeconds
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		defer p.endStream(s)
 		h.ServeHTTP(w, r)
 		// Or net/http would write the rest when nobody watches any more. An error is the client's: it has gone away.
@@ -28,13 +33,17 @@ func (p *patrol) watch(h http.Handler) http.Handler {
 	})
 }
 
-// beginStream begins the watch of a request.
-func (p *patrol) beginStream(w http.ResponseWriter) *stream {
-	s := &stream{began: time.Duration(p.now.Load()), w: http.NewResponseController(w)}
+// beginStream begins the watch of a request, unless there are as many already as there may be connections: each has a header
+// and a body to come, as a connection has.
+func (p *patrol) beginStream(w http.ResponseWriter) (s *stream, ok bool) {
+	s = &stream{began: time.Duration(p.now.Load()), w: http.NewResponseController(w)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.most > 0 && len(p.streams) >= p.most {
+		return nil, false
+	}
 	p.streams[s] = struct{}{}
-	return s
+	return s, true
 }
 
 // endStream ends it.

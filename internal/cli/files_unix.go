@@ -1,0 +1,17 @@
+//go:build unix
+
+package cli
+
+import (
+	"math"
+	"syscall"
+)
+
+// openFiles is how many files the process may have open. The Go runtime has raised it to what the system allows.
+func openFiles() int64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(limit.Cur)
+}
