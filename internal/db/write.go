@@ -92,7 +92,7 @@ func newWriter(d *DB) *writer {
 
 // release drops what w refers to and puts it back.
 func (w *writer) release() {
-	w.t, w.write, w.out, w.lock[0] = nil, nil, Written{}, nil
+	w.t, w.write, w.out, w.lock[0], w.expires = nil, nil, Written{}, nil, never // a write that panicked has noted nothing
 	w.d.writers.Put(w)
 }
 

@@ -3,11 +3,8 @@ package server
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -115,6 +112,7 @@ func NewHandler(o Options) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer x.end()
+	defer x.rescue()
 	if h.guard != nil {
 		if why := h.guard.refusal(r); why != "" {
 			x.refuse(why)
@@ -171,12 +169,7 @@ func (h *Handler) run(ctx context.Context, x *exchange) (status int, body []byte
 		if p == nil {
 			return
 		}
-		x.in, x.out = nil, nil // whoever panicked may have left them with somebody
-		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(p)
-		}
-		h.log.Error("a request panicked", "target", x.call.Target, "request_id", x.id,
-			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		x.logPanic(p)
 		status, body = http.StatusInternalServerError, internalError
 	}()
 	if !h.gate.enter() {
