@@ -23,8 +23,8 @@ type want struct {
 	enclosing string // the operation, of an action in a transaction
 	table     *db.Table
 
-	// The values of Select, ReturnValues and ReturnConsumedCapacity; empty for actions that have no such parameter.
-	sel, returns, consumed string
+	sel, returns string // Select and ReturnValues; empty for actions that have no such parameter
+	consumed     optString
 
 	items     []item.Item    // keys, and items to be put
 	parts     []expr.KeyPart // key conditions
@@ -41,27 +41,37 @@ type want struct {
 
 // wanting is a request, or the part of one that is about one table.
 type wanting interface {
-	// wants fills w, but for its table. It is called only if there is somebody to be asked about.
+	// wants fills w, but for its table and consumed. It is called only if there is somebody to be asked about.
 	wants(w *want)
 }
 
 // tableFor returns the table that a checked TableName (or ARN) names, if it is ready for items, and if the request may do there
-// what it wants. Who may not is told so whether there is such a table or not.
-func (c *call) tableFor(name string, r wanting) (*db.Table, error) {
-	t, err := c.table(name)
-	if denied := c.ask(name, t, r); denied != nil {
-		return nil, denied
+// what it wants. Who may not is told so whether there is such a table or not. consumed is the request's ReturnConsumedCapacity.
+func (c *call) tableFor(name string, r wanting, consumed optString) (t *db.Table, err error) {
+	var missing error
+	if t, err = c.tableAmong(name, r, consumed, &missing); err == nil {
+		err = missing
 	}
 	return t, err
 }
 
-// ask asks whether the request may do what it wants to a table, which is nil if it was not found under the name (or ARN).
-func (c *call) ask(name string, t *db.Table, r wanting) error {
-	if c.principal == nil {
-		return nil
+// tableAmong is tableFor for a request that is about several tables: that there is no such one is noted in missing, to be told
+// when all of them may be asked for.
+func (c *call) tableAmong(name string, r wanting, consumed optString, missing *error) (*db.Table, error) {
+	t, err := c.table(name)
+	if err != nil && *missing == nil {
+		*missing = err
 	}
+	if c.principal == nil {
+		return t, nil
+	}
+	return t, c.ask(name, want{table: t, consumed: consumed}, r)
+}
+
+// ask asks whether the request may do what it wants to a table, by name (or ARN). The want has what the request does not fill.
+func (c *call) ask(name string, begun want, r wanting) error {
 	w := &c.want
-	*w = want{table: t}
+	*w = begun
 	r.wants(w)
 	resource := c.tableARN(bareTableName(name))
 	if w.index != "" {
@@ -123,7 +133,7 @@ func (w *want) values(key string) (values []string, there bool) {
 	case iam.KeyReturnValues:
 		return oneValue(w.returns)
 	case iam.KeyReturnConsumedCapacity:
-		return oneValue(w.consumed)
+		return oneValue(orNone(w.consumed))
 	case iam.KeyEnclosingOperation:
 		return oneValue(w.enclosing)
 	case iam.KeyFullTableScan:

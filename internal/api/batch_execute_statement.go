@@ -69,7 +69,7 @@ func (c *call) batchExecuteStatement() error {
 		return err
 	}
 	for i := range r.statements {
-		r.statements[i].open(c)
+		r.statements[i].open(c, r.consumed)
 	}
 	if err := r.checkDistinct(); err != nil {
 		return err
@@ -128,7 +128,7 @@ func (r *batchStatementsRequest) checkKinds() error {
 var errBatchSelect = validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
 
 // open finds the statement's table and the key of its item, unless it has failed already.
-func (s *batchStatement) open(c *call) {
+func (s *batchStatement) open(c *call, consumed optString) {
 	if s.err != nil {
 		return
 	}
@@ -136,7 +136,7 @@ func (s *batchStatement) open(c *call) {
 		s.err = errExists
 		return
 	}
-	if s.err = s.statement.open(c, &s.statementRequest, ""); s.err != nil {
+	if s.err = s.statement.open(c, consumed); s.err != nil {
 		return
 	}
 	switch {

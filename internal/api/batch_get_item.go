@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -267,10 +266,7 @@ func (key *optItem) in(keys []optItem) bool {
 func (r *batchGetRequest) open(c *call) (err error) {
 	var missing error
 	for _, t := range r.tables {
-		if t.table, err = c.table(t.name); err != nil {
-			missing = cmp.Or(missing, err)
-		}
-		if err := c.ask(t.name, t.table, t); err != nil {
+		if t.table, err = c.tableAmong(t.name, t, r.consumed, &missing); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"errors"
 	"strconv"
 
@@ -296,10 +295,7 @@ func (r *batchWriteRequest) open(c *call) (err error) {
 	n := 0
 	for i := range r.tables {
 		t := &r.tables[i]
-		if t.table, err = c.table(t.name); err != nil {
-			missing = cmp.Or(missing, err)
-		}
-		if err := c.ask(t.name, t.table, t); err != nil {
+		if t.table, err = c.tableAmong(t.name, t, r.consumed, &missing); err != nil {
 			return err
 		}
 		t.first = n

@@ -38,7 +38,7 @@ func (c *call) deleteItem() error {
 		return err
 	}
 	r.write.Condition = condition
-	t, err := c.tableFor(r.table.V, r)
+	t, err := c.tableFor(r.table.V, r, r.consumed)
 	if err != nil {
 		return err
 	}

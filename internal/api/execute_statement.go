@@ -56,7 +56,7 @@ func (c *call) executeStatement() error {
 	if err != nil {
 		return err
 	}
-	if err := s.open(c, &r.statementRequest, ""); err != nil {
+	if err := s.open(c, r.consumed); err != nil {
 		return err
 	}
 	if s.Kind == partiql.KindSelect {

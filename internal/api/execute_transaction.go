@@ -127,10 +127,15 @@ var errTransactSelect = validation("Select statements within ExecuteTransaction 
 // open finds the tables of all statements, then the keys of their items, and checks that these are distinct. reasons is what is
 // wrong with a key, nil where there is nothing.
 func (r *executeTransactionRequest) open(c *call) (reasons []error, err error) {
-	for i, s := range r.statements {
-		if err := s.open(c, &r.requests[i], "ExecuteTransaction"); err != nil {
+	var missing error
+	for _, s := range r.statements {
+		s.enclosing = "ExecuteTransaction"
+		if s.table, err = c.tableAmong(s.Table, s, r.consumed, &missing); err != nil {
 			return nil, err
 		}
+	}
+	if missing != nil {
+		return nil, missing
 	}
 	reasons = make([]error, len(r.statements))
 	var sound []*statement

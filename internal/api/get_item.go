@@ -57,7 +57,7 @@ func (c *call) getItem() error {
 		return err
 	}
 	r.projector = projection
-	t, err := c.tableFor(r.table.V, r)
+	t, err := c.tableFor(r.table.V, r, r.consumed)
 	if err != nil {
 		return err
 	}
@@ -176,6 +176,6 @@ func checkDistinct(names []string) error {
 
 // wants says what GetItem wants.
 func (r *getItemRequest) wants(w *want) {
-	w.action, w.consumed = "GetItem", orNone(r.consumed)
+	w.action = "GetItem"
 	w.items, w.projection, w.sel = []item.Item{r.key.V}, r.projector, selected(r.projector != nil)
 }

@@ -351,7 +351,7 @@ func (s *testService) takesQuery(t *testing.T, text string, parameters []string)
 	}
 	st, err := r.bind(c)
 	if err == nil {
-		err = st.open(c, r, "")
+		err = st.open(c, optString{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -131,7 +131,7 @@ func (r *readRequest) checkSelect(shown words) error {
 
 // resolve finds the table and the index, and checks that the index can be read in the way asked for. w is the whole request.
 func (r *readRequest) resolve(c *call, w wanting) error {
-	t, err := c.tableFor(r.tableName.V, w)
+	t, err := c.tableFor(r.tableName.V, w, r.consumed)
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func pageConsumption(r *db.Read, page db.Page) consumption {
 
 // wants says what Query and Scan have in common. The attributes of ExclusiveStartKey do not count: they come from an answer.
 func (r *readRequest) wants(w *want) {
-	w.index, w.consumed = r.indexName.V, orNone(r.consumed)
+	w.index = r.indexName.V
 	w.conditions, w.projection = []*expr.Condition{r.read.Filter}, r.projection
 	switch {
 	case r.sel.Set:

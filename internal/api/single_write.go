@@ -167,6 +167,6 @@ func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits)
 // wants says what all single writes have in common. r.write has the ConditionExpression already.
 func (r *singleWrite) wants(w *want, action string, it item.Item) {
 	w.action, w.items = action, []item.Item{it}
-	w.returns, w.consumed = returnedValues(orNone(r.returnValues), r.onFailure), orNone(r.consumed)
+	w.returns = returnedValues(orNone(r.returnValues), r.onFailure)
 	w.conditions, w.expected = []*expr.Condition{r.write.Condition}, &r.expected
 }

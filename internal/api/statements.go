@@ -123,7 +123,7 @@ func (r *statementRequest) bind(c *call) (*statement, error) {
 	if bound.Kind == partiql.KindInsert && bound.Item.Size() > maxItemBytes {
 		return nil, errItemSize
 	}
-	return &statement{Bound: bound}, nil
+	return &statement{Bound: bound, onFailure: r.onFailure}, nil
 }
 
 // statementError words an error of package partiql.
@@ -143,10 +143,9 @@ var (
 	errExists = validation("EXISTS is supported in ExecuteTransaction only")
 )
 
-// open finds the statement's table. enclosing is the name of the transaction's operation, empty for a statement by itself.
-func (s *statement) open(c *call, r *statementRequest, enclosing string) (err error) {
-	s.onFailure, s.enclosing = r.onFailure, enclosing
-	s.table, err = c.tableFor(s.Table, s)
+// open finds the statement's table. consumed is the request's ReturnConsumedCapacity.
+func (s *statement) open(c *call, consumed optString) (err error) {
+	s.table, err = c.tableFor(s.Table, s, consumed)
 	return err
 }
 

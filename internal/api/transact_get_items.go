@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"strconv"
 
 	"github.com/partita-db/partita/internal/db"
@@ -191,10 +190,7 @@ func (r *transactGetRequest) open(c *call) (keys []db.ItemKey, err error) {
 	}
 	var missing error
 	for _, g := range r.gets {
-		if g.of, err = c.table(g.table.V); err != nil {
-			missing = cmp.Or(missing, err)
-		}
-		if err := c.ask(g.table.V, g.of, g); err != nil {
+		if g.of, err = c.tableAmong(g.table.V, g, r.consumed, &missing); err != nil {
 			return nil, err
 		}
 	}

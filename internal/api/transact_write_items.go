@@ -141,7 +141,7 @@ func (c *call) transactWriteItems() error {
 	if err != nil {
 		return err
 	}
-	if err := c.openActions(actions); err != nil {
+	if err := c.openActions(actions, r.consumed); err != nil {
 		return err
 	}
 	t := &db.Transaction{Token: token(db.TokenTransactWriteItems, r.token, r.fingerprint(actions))}
@@ -297,17 +297,12 @@ func (a *transactAction) checkExpressions(c *call) (err error) {
 
 // openActions finds the tables of all actions and makes the checks that follow, in DynamoDB's order. Some of what is wrong with
 // one action fails the whole call; the rest is left in the action, to be a reason for cancelling the transaction.
-func (c *call) openActions(actions []*transactAction) error {
+func (c *call) openActions(actions []*transactAction, consumed optString) (err error) {
 	var missing error
 	for _, a := range actions {
-		t, err := c.table(a.table.V)
-		if err != nil {
-			missing = err
-		}
-		if err := c.ask(a.table.V, t, a); err != nil {
+		if a.write.Table, err = c.tableAmong(a.table.V, a, consumed, &missing); err != nil {
 			return err
 		}
-		a.write.Table = t
 	}
 	for i, a := range actions {
 		if a.repeats(actions[:i]) {

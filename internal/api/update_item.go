@@ -49,7 +49,7 @@ func (c *call) updateItem() error {
 		return err
 	}
 	r.write.Condition, r.change.update = condition, update
-	t, err := c.tableFor(r.table.V, r)
+	t, err := c.tableFor(r.table.V, r, r.consumed)
 	if err != nil {
 		return err
 	}
