@@ -15,9 +15,28 @@ import (
 )
 
 var (
-	historyOps  = flag.Int("history.ops", 3000, "requests of each recorded history")
+	historyOps  = flag.Int("history.ops", 3000, "requests in the histories of each kind")
 	historySeed = flag.Uint64("history.seed", 0, "seed of the recorded histories; 0 takes one from the clock")
 )
+
+// historyPiece is the longest history that is looked at: the search takes more than twice as long for one twice as long.
+const historyPiece = 3000
+
+// runHistories records as many requests as there are to be, in pieces, and lets check look at each.
+func runHistories(t *testing.T, clients int, transactions bool, check func(*historytest.Load, testing.TB)) {
+	t.Helper()
+	left := *historyOps
+	if testing.Short() {
+		left = min(left, 600) // the search takes some forty times as long under the race detector
+	}
+	for ; left > 0 && !t.Failed(); left -= historyPiece {
+		load := historyLoad(t, clients, transactions)
+		if err := load.Run(ctx, historytest.NewClient(url, historyTransport(t)), min(left, historyPiece)); err != nil {
+			t.Fatal(err)
+		}
+		check(load, t)
+	}
+}
 
 // historyLoad makes a table and the load of a recorded history.
 func historyLoad(t *testing.T, clients int, transactions bool) *historytest.Load {
@@ -44,21 +63,13 @@ func historyTransport(t *testing.T) historytest.Transport {
 // TestItemsAreLinearizable: puts, updates, deletes, conditions, reads, the elements of batches, and the items that queries and
 // scans show, whether they ask for the latest data or not, happen at one moment between request and answer.
 func TestItemsAreLinearizable(t *testing.T) {
-	load := historyLoad(t, 12, false)
-	if err := load.Run(ctx, historytest.NewClient(url, historyTransport(t)), *historyOps); err != nil {
-		t.Fatal(err)
-	}
-	load.CheckItems(t)
+	runHistories(t, 12, false, func(l *historytest.Load, t testing.TB) { l.CheckItems(t) })
 }
 
 // TestTransactionsAreSerializable: transactions, of items and of statements, happen at one moment as a whole, among
 // themselves, the writes of single items, and queries and scans of all.
 func TestTransactionsAreSerializable(t *testing.T) {
-	load := historyLoad(t, 10, true)
-	if err := load.Run(ctx, historytest.NewClient(url, historyTransport(t)), *historyOps); err != nil {
-		t.Fatal(err)
-	}
-	load.Check(t)
+	runHistories(t, 10, true, func(l *historytest.Load, t testing.TB) { l.Check(t) })
 }
 
 // forgetful is a transport to a server that breaks its promise: now and then it answers a read as it did a moment ago.
@@ -109,7 +120,7 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 		broken := &forgetful{
 			Transport: historyTransport(t), target: target, random: rand.New(rand.NewPCG(1, 2)), was: map[string][]byte{},
 		}
-		if err := load.Run(ctx, historytest.NewClient(url, broken), 1000); err != nil {
+		if err := load.Run(ctx, historytest.NewClient(url, broken), 600); err != nil {
 			t.Fatal(err)
 		}
 		if !load.Finds(!transactions) {

@@ -8,6 +8,7 @@
 package historytest
 
 import (
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -65,18 +66,6 @@ func (h *History) Len() int {
 	return len(h.done) + len(h.open)
 }
 
-// Unanswered is how many of them were never answered.
-func (h *History) Unanswered() (n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, o := range h.done {
-		if o.Output.(Answer).Unknown {
-			n++
-		}
-	}
-	return n + len(h.open)
-}
-
 // patience is how long the search for an order may take. It takes seconds for histories of ten thousands of requests.
 const patience = 2 * time.Minute
 
@@ -112,7 +101,7 @@ func check(t testing.TB, m porcupine.Model, history []porcupine.Operation) {
 	t.Helper()
 	began := time.Now()
 	if porcupine.CheckOperationsTimeout(m, history, patience) == porcupine.Ok {
-		t.Logf("%d requests, checked in %v", len(history), time.Since(began).Round(time.Millisecond))
+		t.Logf("%s, checked in %v", summary(history), time.Since(began).Round(time.Millisecond))
 		return
 	}
 	result, info := porcupine.CheckOperationsVerbose(m, history, patience) // slower, but it can be drawn
@@ -126,6 +115,23 @@ func check(t testing.TB, m porcupine.Model, history []porcupine.Operation) {
 		return
 	}
 	t.Errorf("a history of %d requests is %s: see %s", len(history), result, f.Name())
+}
+
+// summary says what a history has of what is hard to hold.
+func summary(history []porcupine.Operation) string {
+	var cancelled, conflicts, unanswered int
+	for _, o := range history {
+		switch a := o.Output.(Answer); {
+		case a.Unknown:
+			unanswered++
+		case a.Conflict:
+			conflicts++
+		case a.Cancelled:
+			cancelled++
+		}
+	}
+	return fmt.Sprintf("%d requests, of which %d failed a condition, %d met a conflict, %d were not answered",
+		len(history), cancelled, conflicts, unanswered)
 }
 
 // byItem takes requests apart into their actions, and sorts those by their items.
