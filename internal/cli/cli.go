@@ -32,8 +32,9 @@ type Engine interface {
 
 // commands is the command line.
 type commands struct {
-	Serve   serve   `cmd:"" help:"Start the database."`
-	Version version `cmd:"" help:"Print the version."`
+	Serve   serve       `cmd:"" help:"Start the database."`
+	Health  healthCheck `cmd:"" help:"Ask a server whether it is ready."`
+	Version version     `cmd:"" help:"Print the version."`
 
 	Check   check   `cmd:"" help:"Verify all that is in a data directory or a backup."`
 	Backup  backup  `cmd:"" help:"Write a copy of all data, of a running server or of a stopped one."`

@@ -1,9 +1,188 @@
 package cli
 
-import "github.com/partita-db/partita"
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/partita-db/partita"
+)
 
 // adminFlags say how the server is watched: the admin address, its token, the slow-request log.
-type adminFlags struct{}
+type adminFlags struct {
+	AdminAddr      string        `placeholder:"HOST:PORT" help:"Where to answer those who run the server: health, metrics, profiles, backups; off is nowhere. Default: localhost:8001, or a free port of localhost if that is in use or --port is 0."`
+	AdminTokenFile string        `placeholder:"FILE" help:"The token that requests for profiles and backups, and from other machines for metrics, must bring. Default: one that nobody knows but who can read admin.json in the data directory."`
+	AdminToken     adminToken    `hidden:""`
+	SlowRequest    time.Duration `default:"1s" placeholder:"TIME" help:"Log requests that take longer, as 250ms, without values; 0 logs none. Default: ${default}."`
+
+	server *adminServer // nil: there is none
+}
+
+// adminToken is a token in the environment.
+type adminToken string
+
+// AfterApply refuses a token on the command line. Kong calls it when the flag is set, and says from where.
+func (t adminToken) AfterApply(from *kong.Path) error {
+	if !from.Resolved {
+		return fmt.Errorf("--admin-token would be seen by other users; give it as %s, or --admin-token-file", variable("admin-token"))
+	}
+	return nil
+}
+
+const (
+	defaultAdminAddr = "localhost:8001"
+	// leastToken is how many characters a token has at least: whoever reaches the address can try as many as he likes.
+	leastToken = 16
+)
 
 // apply checks the flags and puts them into the options.
-func (f *adminFlags) apply(o *partita.Options) error { return nil }
+func (f *adminFlags) apply(o *partita.Options) error {
+	if f.SlowRequest < 0 {
+		return fmt.Errorf("--slow-request %v is negative", f.SlowRequest)
+	}
+	o.SlowRequest = f.SlowRequest
+	if f.server != nil {
+		o.Admin = f.server.handler
+	}
+	return nil
+}
+
+// open starts the admin server, which says that the database is starting until it has one. anyPort says that a port of its own
+// choosing will do. After an error there is nothing to close.
+func (f *adminFlags) open(anyPort bool, log *slog.Logger) error {
+	if f.AdminAddr == "off" {
+		return nil
+	}
+	token, err := f.token()
+	if err != nil {
+		return err
+	}
+	listeners, err := f.listen(anyPort)
+	if err != nil {
+		return err
+	}
+	exposed := !loopback(listeners)
+	if exposed && token == "" {
+		closeAll(listeners)
+		return fmt.Errorf("--admin-addr %s is reached by other machines, and whoever has the token can copy all data from there: "+
+			"give one with --admin-token-file or %s, or let it be an address of localhost", f.AdminAddr, variable("admin-token"))
+	}
+	f.server = newAdminServer(listeners, partita.AdminOptions{
+		Token: token, Exposed: exposed, Version: Version(), Profiles: profiles(), Logger: log,
+	})
+	return nil
+}
+
+// token is the token that was given, empty for none.
+func (f *adminFlags) token() (string, error) {
+	token, from := string(f.AdminToken), variable("admin-token")
+	if f.AdminTokenFile != "" {
+		if token != "" {
+			return "", fmt.Errorf("--admin-token-file and %s both give a token; give one of them", from)
+		}
+		b, err := readSecret(f.AdminTokenFile)
+		if err != nil {
+			return "", fmt.Errorf("--admin-token-file: %w", err)
+		}
+		token, from = strings.TrimSpace(string(b)), f.AdminTokenFile
+	}
+	switch {
+	case token == "" && f.AdminTokenFile == "":
+		return "", nil
+	case len(token) < leastToken || strings.ContainsAny(token, " \t\r\n"):
+		return "", fmt.Errorf("%s has no token of at least %d characters without spaces", from, leastToken)
+	}
+	return token, nil
+}
+
+// readSecret reads a file that nobody but its owner may be able to read.
+func readSecret(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("%s can be read by others (mode %04o); chmod 600 it", path, info.Mode().Perm())
+	case info.Size() > 4096:
+		return nil, fmt.Errorf("%s is too long for a token", path)
+	}
+	b := make([]byte, info.Size())
+	n, err := file.Read(b)
+	if err != nil && n < len(b) {
+		return nil, err
+	}
+	return b[:n], nil
+}
+
+// listen listens where the flag says, or where there is room if it says nothing.
+func (f *adminFlags) listen(anyPort bool) ([]net.Listener, error) {
+	const free = "localhost:0"
+	switch {
+	case f.AdminAddr != "":
+		listeners, err := listenOn(f.AdminAddr)
+		return listeners, adminListenError(f.AdminAddr, err)
+	case !anyPort:
+		listeners, err := listenOn(defaultAdminAddr)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return listeners, adminListenError(defaultAdminAddr, err)
+		}
+	}
+	listeners, err := listenOn(free)
+	return listeners, adminListenError(free, err)
+}
+
+// adminListenError words an error for the user, nil as nil.
+func adminListenError(addr string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("cannot listen on %s: the port is in use; choose another with --admin-addr, or off", addr)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// announce writes down, in the data directory, where the admin server is. dir is empty if there is none.
+func (f *adminFlags) announce(dir string) error {
+	if f.server == nil || dir == "" {
+		return nil
+	}
+	f.server.file = filepath.Join(dir, adminFile)
+	return writeAdminFile(f.server.file, adminAt{Addr: f.server.addr(), Token: f.server.handler.Token(), PID: os.Getpid()})
+}
+
+// describe is the banner's line about the admin address.
+func (f *adminFlags) describe() string {
+	if f.server == nil {
+		return "off"
+	}
+	return "http://" + f.server.addr()
+}
+
+// drain tells whoever asks that the server is being stopped.
+func (f *adminFlags) drain() {
+	if f.server != nil {
+		f.server.handler.Drain()
+	}
+}
+
+// close stops the admin server.
+func (f *adminFlags) close() {
+	if f.server != nil {
+		f.server.close()
+	}
+}

@@ -8,30 +8,39 @@ import (
 	"syscall"
 )
 
-// listen listens on the address. The name localhost means both loopbacks, as some clients try ::1 first and others know
-// only 127.0.0.1; a machine without one of them makes do with the other. Port 0 takes a free port, the same on both.
+// listen listens on the address, and words its errors for the user.
 func listen(addr string) ([]net.Listener, error) {
+	listeners, err := listenOn(addr)
+	if err != nil {
+		return nil, listenError(addr, err)
+	}
+	return listeners, nil
+}
+
+// listenOn listens on the address. The name localhost means both loopbacks, as some clients try ::1 first and others know
+// only 127.0.0.1; a machine without one of them makes do with the other. Port 0 takes a free port, the same on both.
+func listenOn(addr string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not an address: it has the form host:port", addr)
+		return nil, errNoAddress
 	}
 	if host != "localhost" {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			return nil, listenError(addr, err)
+			return nil, err
 		}
 		return []net.Listener{l}, nil
 	}
 	for tries := 10; ; tries-- {
 		listeners, err := listenLoopback(port)
-		if err == nil {
-			return listeners, nil
-		}
-		if port != "0" || tries == 0 || !errors.Is(err, syscall.EADDRINUSE) {
-			return nil, listenError(addr, err)
+		if err == nil || port != "0" || tries == 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return listeners, err
 		}
 	}
 }
+
+// errNoAddress: an address of another form.
+var errNoAddress = errors.New("it is not an address: those have the form host:port")
 
 // listenLoopback listens on a port of both loopbacks.
 func listenLoopback(port string) ([]net.Listener, error) {
@@ -59,6 +68,9 @@ func listenLoopback(port string) ([]net.Listener, error) {
 
 // listenError words an error of listen for the user.
 func listenError(addr string, err error) error {
+	if err == errNoAddress {
+		return fmt.Errorf("%q is not an address: it has the form host:port", addr)
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("cannot listen on %s: the port is in use; choose another with --port or --addr", addr)
 	}

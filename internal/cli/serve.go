@@ -85,6 +85,10 @@ func (c *serve) Run(s *streams) error {
 	if err := c.Access.check(s, addr, listeners, log); err != nil {
 		return err
 	}
+	if err := c.Admin.open(c.Port != nil && *c.Port == 0, log); err != nil {
+		return err
+	}
+	defer c.Admin.close()
 	limitMemory(int64(c.MemoryLimit))
 	failed := make(chan error, 1)
 	store, err := c.open(s.ctx, log, func(cause error) {
@@ -96,6 +100,9 @@ func (c *serve) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Admin.announce(store.dir); err != nil {
+		return errors.Join(fmt.Errorf("writing down the admin address: %w", err), store.Close())
+	}
 	fmt.Fprint(s.stdout, c.banner(addr, listeners, store.where))
 	srv := server.New(store.Handler(), log)
 	srv.LimitConnections(c.Network.connections(int64(c.MemoryLimit)))
@@ -106,6 +113,7 @@ func (c *serve) Run(s *streams) error {
 	go func() { done <- srv.Serve(listeners...) }()
 	select {
 	case <-s.ctx.Done():
+		c.Admin.drain()
 		return finish(srv, store, log)
 	case cause := <-failed:
 		return abandon(srv, store, cause)
@@ -168,6 +176,7 @@ type store struct {
 	*partita.DB
 	engine partita.Engine // nil: the embedded one, which the DB closes
 	where  string
+	dir    string // of the data; empty: there is none
 }
 
 // Close closes the database and the engine.
@@ -209,7 +218,7 @@ func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error
 		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 			return nil, err
 		}
-		s.where = o.Dir
+		s.where, s.dir = o.Dir, o.Dir
 	}
 	if s.DB, err = partita.Open(o); err != nil {
 		if s.engine != nil {
@@ -233,9 +242,9 @@ func (c *serve) chosen() Engine {
 // banner is what a user sees first: where it listens, who may come, where the data is, and a line to paste.
 func (c *serve) banner(addr string, listeners []net.Listener, where string) string {
 	url := endpoint(c.Network.scheme(), addr, listeners)
-	return fmt.Sprintf("Partita %s\n  listening  %s\n  for        %s\n  data       %s\n"+
+	return fmt.Sprintf("Partita %s\n  listening  %s\n  for        %s\n  data       %s\n  admin      %s\n"+
 		"  try        %saws dynamodb list-tables --endpoint-url %s --region %s\n",
-		Version(), url, c.Access.describe(listeners), where, c.Access.example(), url, c.Region)
+		Version(), url, c.Access.describe(listeners), where, c.Admin.describe(), c.Access.example(), url, c.Region)
 }
 
 // finish ends a healthy server: what is in flight is answered, then everything is written out.

@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/partita-db/partita"
+)
+
+// How patient the admin server is. Whoever answers for longer (a backup) sets a deadline of his own.
+const (
+	adminHeaderTime = 10 * time.Second
+	adminReadTime   = time.Minute
+	adminWriteTime  = 5 * time.Minute // a profile takes as long as it is told to
+	adminIdleTime   = 2 * time.Minute
+	adminCloseTime  = time.Second
+	maxAdminHeader  = 16 << 10
+)
+
+// adminServer answers on the admin address.
+type adminServer struct {
+	handler   *partita.Admin
+	http      http.Server
+	listeners []net.Listener
+	serving   sync.WaitGroup
+	file      string // that tells where it is; empty: none does
+}
+
+// newAdminServer starts a server on the listeners, which it takes over.
+func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServer {
+	s := &adminServer{handler: partita.NewAdmin(o), listeners: listeners}
+	s.http = http.Server{
+		Handler: s.handler, ReadHeaderTimeout: adminHeaderTime, ReadTimeout: adminReadTime, WriteTimeout: adminWriteTime,
+		IdleTimeout: adminIdleTime, MaxHeaderBytes: maxAdminHeader, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	for _, l := range listeners {
+		s.serving.Go(func() {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				o.Logger.Error("nobody answers on the admin address any more", "error", err)
+			}
+		})
+	}
+	return s
+}
+
+// addr is where clients of this machine reach the server.
+func (s *adminServer) addr() string {
+	at := s.listeners[0].Addr().(*net.TCPAddr)
+	host := at.IP.String()
+	if at.IP.IsUnspecified() || at.IP.IsLoopback() {
+		host = "localhost"
+		if at.IP.To4() != nil && !at.IP.IsUnspecified() && !at.IP.Equal(net.IPv4(127, 0, 0, 1)) {
+			host = at.IP.String() // 127.0.0.2 is a loopback, too
+		}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(at.Port))
+}
+
+// close ends the server. What it is asked at the moment it may answer still, but not for long.
+func (s *adminServer) close() {
+	if s.file != "" {
+		os.Remove(s.file) // the next start writes it anew
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), adminCloseTime)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		s.http.Close()
+	}
+	s.serving.Wait()
+}
+
+// profiles serves /debug/pprof/. (Package net/http/pprof also puts itself into a program's default mux; nobody serves that one
+// here, and whoever embeds the database does not import this package.)
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// adminAt is what it says.
+type adminAt struct {
+	Addr  string `json:"address"`
+	Token string `json:"token"`
+	PID   int    `json:"pid"`
+}
+
+// writeAdminFile writes the file, all or nothing.
+func writeAdminFile(path string, at adminAt) error {
+	b, err := json.MarshalIndent(at, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := path + ".tmp"
+	os.Remove(tmp) // one that is left over may be readable by others
+	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// findAdmin returns where the admin address is: at addr if that is given, else where the file of the data directory says, else
+// at the default one. The token comes from the file only.
+func findAdmin(addr, dir string) (adminAt, error) {
+	at := adminAt{Addr: defaultAdminAddr}
+	if dir == "" {
+		dir = defaultData
+	}
+	b, err := os.ReadFile(filepath.Join(dir, adminFile))
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(b, &at); err != nil {
+			return at, errors.New(filepath.Join(dir, adminFile) + " is damaged: " + err.Error())
+		}
+	case !errors.Is(err, fs.ErrNotExist) && addr == "":
+		return at, err
+	}
+	switch {
+	case addr == "off":
+		return at, errors.New("--admin-addr is off: there is nobody to ask")
+	case addr != "" && !strings.HasSuffix(addr, ":0"): // any port is one that the file knows
+		at.Addr = reachable(addr)
+	}
+	return at, nil
+}
+
+// reachable is the address under which a client of this machine reaches one that was listened on.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
+}
