@@ -49,6 +49,9 @@ func (x *exchange) authenticate() error {
 	if err != nil {
 		return err
 	}
+	if x.call.Target == "" {
+		x.call.Target = sig.target
+	}
 	if x.h.credentials == nil {
 		x.call.Region = scope(sig.credential).region
 		return nil
@@ -81,6 +84,9 @@ func (x *exchange) verify(sig *signature) error {
 	}
 	x.canonical.date, x.canonical.scope = sig.date, sig.credential[len(who.key)+1:]
 	text, ok := x.canonical.stringToSign(x.r, sig, x.payload())
+	if sig.target != "" && sig.target != x.call.Target {
+		return errMismatch // the header is not the one that was signed
+	}
 	if !ok || !credential.Verify(sig.date[:len("20060102")], who.region, text, sig.signature) {
 		return errMismatch
 	}

@@ -99,14 +99,12 @@ type parameter struct{ start, equals, end int }
 
 // appendQuery appends the query.
 func (c *canonical) appendQuery(query string, presigned bool) {
-	if query == "" {
-		return
-	}
+	query = strings.TrimLeft(query, "&")
 	c.query, c.params = c.query[:0], c.params[:0]
 	for query != "" {
 		var name, value string
 		name, value, query = nextParameter(query)
-		if name == "" && value == "" || presigned && unescape(name) == "X-Amz-Signature" {
+		if presigned && unescape(name) == "X-Amz-Signature" {
 			continue
 		}
 		p := parameter{start: len(c.query)}

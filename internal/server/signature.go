@@ -13,6 +13,7 @@ type signature struct {
 	signature     string
 	date          string
 	token         string // of the session; empty: none
+	target        string // in a query string, what X-Amz-Target is in a header; empty: it is in the header
 	inQuery       bool
 }
 
@@ -127,6 +128,8 @@ func (sig *signature) parameter(name string) *string {
 		return &sig.date
 	case "X-Amz-Security-Token":
 		return &sig.token
+	case "X-Amz-Target":
+		return &sig.target // presigners move all X-Amz headers there
 	}
 	return nil
 }
@@ -142,11 +145,11 @@ func hasParameter(query, name string) bool {
 	return false
 }
 
-// nextParameter cuts the first parameter off a query string.
+// nextParameter cuts the first parameter off a query string. Where there is nothing between two ampersands there is none.
 func nextParameter(query string) (name, value, rest string) {
 	pair, rest, _ := strings.Cut(query, "&")
 	name, value, _ = strings.Cut(pair, "=")
-	return name, value, rest
+	return name, value, strings.TrimLeft(rest, "&")
 }
 
 // signs tells whether SignedHeaders has a header's name.

@@ -306,6 +306,17 @@ func authenticateOn(h *Handler, r *http.Request) error {
 	return x.authenticate()
 }
 
+// signable tells whether a header of any name may be signed without more ado: package http lets no other characters in.
+func signable(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	name = strings.ToLower(name)
+	return name != "" && !strings.HasPrefix(name, "x-amz") && name != "authorization" && name != "host" && name != "content-encoding"
+}
+
 // FuzzSignature makes up requests. One that is signed well by the plain rules is let in, and no other.
 func FuzzSignature(f *testing.F) {
 	const good = "AWS4-HMAC-SHA256 Credential=AKIDALICE/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature="
@@ -333,18 +344,14 @@ func FuzzSignature(f *testing.F) {
 		setBody(r, body)
 		want := false
 		if _, err := url.ParseQuery(query); sign && err == nil && !strings.Contains(query, "X-Amz-") && token == "" {
-			signed := strings.ToLower(name)
-			if signed == "" || strings.ContainsAny(signed, ";=, &+%#\r\n") || strings.HasPrefix(signed, "x-amz") ||
-				signed == "authorization" || signed == "host" || signed == "content-encoding" || strings.ToLower(http.CanonicalHeaderKey(name)) != signed {
-				signed = "host"
+			headers := "host"
+			if signable(name) {
+				headers += ";" + strings.ToLower(name)
 			} else {
-				signed = "host;" + signed
-			}
-			if signed == "host" {
-				r.Header.Del(name)
+				delete(r.Header, http.CanonicalHeaderKey(name))
 			}
 			r.Header.Del("Authorization")
-			signing{key: "AKIDALICE", secret: "alices", headers: signed, query: inQuery}.sign(r, []byte(body))
+			signing{key: "AKIDALICE", secret: "alices", headers: headers, query: inQuery}.sign(r, []byte(body))
 			want = true
 		}
 		err = authenticateOn(h, r)
