@@ -142,7 +142,10 @@ def statement():
 
 @step
 def unsigned():
-    """--no-sign-request is answered"""
+    """--no-sign-request is answered, unless there are credentials"""
+    if 'CONFORMANCE_SIGNED' in os.environ:
+        refused('(MissingAuthenticationTokenException)', 'list-tables', '--no-sign-request')
+        return
     assert 'cli' in aws('list-tables', '--no-sign-request')['TableNames']
 
 

@@ -1,5 +1,6 @@
 """Calls with boto3's low-level client that the lesson does not make: errors, batches, pages, tags, signatures."""
 
+import os
 import time
 
 import boto3
@@ -10,6 +11,7 @@ from steps import equal, refused, run, step
 
 client = boto3.client('dynamodb', region_name='us-east-1')
 NAME = 'calls'
+SIGNED = 'CONFORMANCE_SIGNED' in os.environ  # the server verifies signatures
 
 
 @step
@@ -118,18 +120,35 @@ def limits():
 
 @step
 def regions():
-    """A table is the same under every region and key, and its ARN names the region that was asked"""
-    other = boto3.client('dynamodb', region_name='ap-southeast-2', aws_access_key_id='somebody', aws_secret_access_key='else')
+    """A table is the same under every region and, where nobody is asked for one, key; its ARN names the region that was asked"""
+    somebody = {'aws_access_key_id': 'somebody', 'aws_secret_access_key': 'else'}
+    other = boto3.client('dynamodb', region_name='ap-southeast-2', **({} if SIGNED else somebody))
     arn = other.describe_table(TableName=NAME)['Table']['TableArn']
     equal(arn, f'arn:aws:dynamodb:ap-southeast-2:000000000000:table/{NAME}')
 
 
 @step
 def unsigned():
-    """A request without a signature is answered, in the server's own region"""
+    """A request without a signature is answered, in the server's own region, unless there are credentials"""
     anybody = boto3.client('dynamodb', region_name='sa-east-1', config=Config(signature_version=botocore.UNSIGNED))
+    if SIGNED:
+        refused('MissingAuthenticationTokenException', anybody.describe_table, TableName=NAME)
+        return
     arn = anybody.describe_table(TableName=NAME)['Table']['TableArn']
     equal(arn, f'arn:aws:dynamodb:us-east-1:000000000000:table/{NAME}')
+
+
+@step
+def credentials():
+    """Where there are credentials, an unknown key, a wrong secret and a strange token are refused"""
+    if not SIGNED:
+        return
+    key, secret = os.environ['AWS_ACCESS_KEY_ID'], os.environ['AWS_SECRET_ACCESS_KEY']
+    for want, *wrong in [('UnrecognizedClientException', 'somebody', secret), ('InvalidSignatureException', key, 'wrong'),
+                         ('UnrecognizedClientException', key, secret, 'token')]:
+        names = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token']
+        stranger = boto3.client('dynamodb', region_name='us-east-1', **dict(zip(names, wrong)))
+        refused(want, stranger.describe_table, TableName=NAME)
 
 
 @step
