@@ -54,7 +54,6 @@ func (h *Handler) backup(w http.ResponseWriter, r *http.Request) {
 		answerBackup(w, http.StatusConflict, backupAnswer{Directory: dir, Error: "another backup is being written"})
 		return
 	}
-	defer h.backingUp.Unlock()
 	h.runBackup(w, r, copier, dir)
 }
 
@@ -72,10 +71,14 @@ func readBackupRequest(r *http.Request) (string, error) {
 	return filepath.Clean(in.Directory), nil
 }
 
-// runBackup writes the copy, and tells about it.
+// runBackup writes the copy, and tells about it. It unlocks h.backingUp.
 func (h *Handler) runBackup(w http.ResponseWriter, r *http.Request, copier kv.Checkpointer, dir string) {
 	began, done := time.Now(), make(chan error, 1)
-	go func() { done <- copier.Checkpoint(r.Context(), dir) }()
+	go func() {
+		err := copier.Checkpoint(r.Context(), dir)
+		h.backingUp.Unlock() // before anybody hears of the end, and may want the next
+		done <- err
+	}()
 	ticker := time.NewTicker(backupPatience)
 	defer ticker.Stop()
 	status := 0

@@ -362,6 +362,8 @@ var damages = map[string]struct {
 
 	"a wrong counter": {func(r *rawStore) { r.set(counterKey(r.t.ID), []byte{0, 2, 4}) },
 		[]string{"counter: table model: the counter says 1 rows of 2 bytes, and there are 4", "counter: table model: index lb", "counter: table model: index ln", "counter: table model: index ga", "counter: table model: index gb"}},
+	"a damaged counter": {func(r *rawStore) { r.set(counterKey(r.t.ID), []byte{0xFF}) },
+		[]string{"row of the engine's: row f0630000000000000002", "counter: table model: the counter says 0 rows", "index lb", "index ln", "index ga", "index gb"}},
 	"a counter of no section": {func(r *rawStore) { r.merge(counterKey(r.t.ID), []byte{77, 2, 4}) },
 		[]string{"counter: table model: the counter says 1 rows of section 77"}},
 	"a counter of no table": {func(r *rawStore) { r.set(counterKey(99), []byte{0, 2, 4}) }, []string{"counter: there is a counter of table id 99"}},

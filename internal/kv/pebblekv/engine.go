@@ -33,7 +33,8 @@ type Options struct {
 	// FS replaces the operating system's files. Unlike InMemory it is treated as a disk.
 	FS vfs.FS
 	// ReadOnly opens what is there without changing anything, not even the log, whose rows are read into memory; every write
-	// is refused. A directory that another process has open is ErrLocked as ever.
+	// is refused. A directory that another process has open is ErrLocked as ever. No row is looked at before somebody asks for it, so
+	// that damage can be found: Counter says nothing, but Readers show the counters as they show all rows (kv.Inspector).
 	ReadOnly bool
 	// Clock tells the time for stamps and log positions; nil is time.Now.
 	Clock func() time.Time
@@ -43,8 +44,8 @@ type Options struct {
 	// MemtableBytes is how much is kept in memory before it is written out as a table file; 0 means 16 MiB. Tests make it
 	// small, so that a short history has flushes and compactions.
 	MemtableBytes uint64
-	// FreeSpaceFloor is the free space, in bytes, below which writes are refused. 0 means a twentieth of the volume, at
-	// most 1 GiB; negative means none.
+	// FreeSpaceFloor is the free space, in bytes, below which writes are refused. 0 means a twentieth of the volume,
+	// between 96 MiB (or half of the volume) and 1 GiB; negative means none.
 	FreeSpaceFloor int64
 	// Logger is told what the person on call should know; nil is silence.
 	Logger *slog.Logger
@@ -205,6 +206,9 @@ func (e *Engine) open(o Options) (err error) {
 	e.fs.stop.Store(&stop)
 	if err := e.failure(); err != nil {
 		return err
+	}
+	if e.readOnly {
+		return nil
 	}
 	if err := e.loadCounters(); err != nil {
 		return fmt.Errorf("loading the counters: %w", err)
