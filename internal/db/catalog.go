@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -105,11 +106,17 @@ func (d *DB) loadCatalog() error {
 			return err
 		}
 		d.nextID = 1
-		if id != nil {
+		switch {
+		case len(id) == 4:
 			d.nextID = binary.BigEndian.Uint32(id)
+		case id != nil:
+			return fmt.Errorf("the next table id is damaged: %x", id)
 		}
 		err = r.Scan(catalogRange(catalogLog), false, func(key, value []byte) (bool, error) {
 			l, err := parseLog(key, value)
+			if err == nil {
+				err = l.valid(key)
+			}
 			if err == nil {
 				logs[l.ID] = l
 				d.equipLog(l)
@@ -127,6 +134,9 @@ func (d *DB) loadCatalog() error {
 			if desc.Format > descriptorFormat {
 				return false, fmt.Errorf("table %s was written by a newer version (descriptor format %d)", desc.Name, desc.Format)
 			}
+			if err := desc.valid(key); err != nil || desc.ID >= d.nextID {
+				return false, fmt.Errorf("descriptor %x, of table %q, is damaged: %w", key, desc.Name, cmp.Or(err, errNextID))
+			}
 			t := newTable(desc)
 			t.setShards(logs)
 			d.equip(t, nil)
@@ -137,6 +147,9 @@ func (d *DB) loadCatalog() error {
 	d.catalog.Store(newCatalog(byID, logs))
 	return err
 }
+
+// errNextID says that ids would be given twice.
+var errNextID = errors.New("its id is still to be given")
 
 // Lookup returns the table by name in any state, DELETING included, for the control plane; nil if there is none.
 func (d *DB) Lookup(ns Namespace, name string) *Table {

@@ -110,6 +110,9 @@ func appendExpiryKey(dst []byte, itemKey []byte, seconds uint64) []byte {
 
 // appendExpiringKey appends the key of the item that an expiry row belongs to.
 func appendExpiringKey(dst []byte, row []byte) []byte {
+	if len(row) < kv.FrontLen {
+		return append(dst, row...) // damaged: it is no item's
+	}
 	n := len(dst)
 	dst = append(dst, row[:sectionPrefixLen]...)
 	binary.BigEndian.PutUint16(dst[n+sectionPrefixLen-2:], sectionItems)
@@ -348,9 +351,12 @@ func (s *expirySweep) expired(ctx context.Context, rows kv.Range) (keys []item.I
 	err = s.d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		keys, last = nil, nil
 		return r.Scan(rows, false, func(row, _ []byte) (bool, error) {
+			if len(row) < kv.FrontLen {
+				return false, fmt.Errorf("expiry row %x is damaged", row)
+			}
 			last = append(last[:0], row...)
 			itemKey = appendExpiringKey(itemKey[:0], row)
-			it, err := getItem(r, itemKey)
+			it, err := s.t.getItem(r, itemKey)
 			if err != nil {
 				return false, err
 			}

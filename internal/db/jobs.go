@@ -279,6 +279,9 @@ func (d *DB) backfill(t *Table, p *part) error {
 	progress := d.beginFilling(t, p)
 	defer d.endFilling(t, p)
 	for {
+		if err := d.ctx.Err(); err != nil {
+			return err // the next Open goes on
+		}
 		var keys [][]byte
 		err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 			cursor, err := r.Get(cursorKey)
@@ -307,7 +310,7 @@ func (d *DB) backfill(t *Table, p *part) error {
 			if d.building(t.ID, p) == nil {
 				return errAbandoned // the part, or the table, is being dropped
 			}
-			return backfillChunk(tx, t.ID, fill, keys, cursorKey)
+			return backfillChunk(tx, t, fill, keys, cursorKey)
 		})
 		switch {
 		case errors.Is(err, errAbandoned):
@@ -348,10 +351,10 @@ func chunk(r kv.Reader, rows kv.Range) (keys [][]byte, err error) {
 }
 
 // backfillChunk writes the rows of the locked items, and where the work stands.
-func backfillChunk(tx kv.Txn, table uint32, fill filler, keys [][]byte, cursorKey []byte) error {
+func backfillChunk(tx kv.Txn, t *Table, fill filler, keys [][]byte, cursorKey []byte) error {
 	var count kv.Count
 	for _, key := range keys {
-		it, err := getItem(tx, key)
+		it, err := t.getItem(tx, key)
 		if err != nil {
 			return err
 		}
@@ -364,7 +367,7 @@ func backfillChunk(tx kv.Txn, table uint32, fill filler, keys [][]byte, cursorKe
 	}
 	tx.Set(cursorKey, keys[len(keys)-1])
 	if count.Items > 0 {
-		tx.Add(uint64(table), count)
+		tx.Add(uint64(t.ID), count)
 	}
 	return nil
 }

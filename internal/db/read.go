@@ -210,14 +210,17 @@ func (r *Read) step(kr kv.Reader, page *Page, row item.Item, emit func(item.Item
 		}
 	}
 	if !more || page.Scanned == r.Limit || r.Spent+page.Bytes >= maxPageBytes {
-		page.Last = r.lastKey(row)
-		return false, nil
+		page.Last, err = r.lastKey(row)
+		return false, err
 	}
 	return true, nil
 }
 
 // fetch reads the item of an index row from the table.
 func (r *Read) fetch(kr kv.Reader, page *Page, row item.Item) (item.Item, error) {
+	if err := r.Table.checkOwnKey(row); err != nil {
+		return item.Item{}, fmt.Errorf("a row of index %s of table %s is damaged: %w", r.Index.Name, r.Table.Name, err)
+	}
 	it, err := getItem(kr, r.Table.appendItemKey(nil, row))
 	if err != nil {
 		return it, err
@@ -229,10 +232,21 @@ func (r *Read) fetch(kr kv.Reader, page *Page, row item.Item) (item.Item, error)
 	return it, nil
 }
 
-// lastKey is the LastEvaluatedKey that names a row.
-func (r *Read) lastKey(row item.Item) item.Item {
-	if r.Index == nil {
-		return row.Pick(r.Table.lastKeys).Clone()
+// lastKey is the LastEvaluatedKey that names a row. A row without it is damaged.
+func (r *Read) lastKey(row item.Item) (item.Item, error) {
+	names := r.Table.lastKeys
+	err := r.Table.checkOwnKey(row)
+	if r.Index != nil {
+		p := r.Table.plan(r.Index)
+		names = p.lastKeys
+		if err == nil {
+			if _, ok := p.appendKey(nil, r.Table, row); !ok {
+				err = fmt.Errorf("the key of index %s is not there", r.Index.Name)
+			}
+		}
 	}
-	return row.Pick(r.Table.plan(r.Index).lastKeys).Clone()
+	if err != nil {
+		return item.Item{}, fmt.Errorf("a row of table %s is damaged: %w", r.Table.Name, err)
+	}
+	return row.Pick(names).Clone(), nil
 }

@@ -172,7 +172,7 @@ func (x *transactor) read(tx kv.Txn) error {
 		if w == nil {
 			continue
 		}
-		old, err := getItem(tx, w.key)
+		old, err := w.t.getItem(tx, w.key)
 		if err != nil {
 			return err
 		}

@@ -166,7 +166,7 @@ func (w *writer) run(tx kv.Txn) error {
 	if now, err := w.d.current(w.t); err != nil || now != w.t {
 		return errReplan // planning anew finds out which
 	}
-	old, err := getItem(tx, w.key)
+	old, err := w.t.getItem(tx, w.key)
 	if err != nil {
 		return err
 	}
@@ -226,6 +226,17 @@ func getItem(r kv.Reader, key []byte) (item.Item, error) {
 		return it, fmt.Errorf("item %x: %w", key, err)
 	}
 	return it, nil
+}
+
+// getItem is getItem for an item of the table, which has its key: index rows cannot be found without.
+func (t *Table) getItem(r kv.Reader, key []byte) (item.Item, error) {
+	it, err := getItem(r, key)
+	if err == nil && it.Exists() {
+		if err = t.checkOwnKey(it); err != nil {
+			err = fmt.Errorf("item %x is damaged: %w", key, err)
+		}
+	}
+	return it, err
 }
 
 // record writes all that follows from a change of an item from old to new, either of which may be missing: the item's row,
