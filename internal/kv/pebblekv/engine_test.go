@@ -165,7 +165,7 @@ func TestSpace(t *testing.T) {
 	if err := set(e, "a", "3"); err != nil {
 		t.Errorf("a write at the floor: %v", err)
 	}
-	for total, want := range map[uint64]uint64{0: 0, 1000: 50, 1 << 30: 1 << 30 / 20, 1 << 40: 1 << 30} {
+	for total, want := range map[uint64]uint64{0: 0, 1000: 500, 1 << 30: 96 << 20, 10 << 30: 1 << 29, 1 << 40: 1 << 30} {
 		if got := defaultFloor(total); got != want {
 			t.Errorf("defaultFloor(%d) = %d, want %d", total, got, want)
 		}

@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -20,21 +21,26 @@ type space struct {
 	log   *slog.Logger
 
 	next atomic.Int64 // when to look again, in nanoseconds
+	// left is how many bytes may be written before the next look, whenever that is due: a fast disk fills much in a second.
+	left atomic.Int64
 	low  atomic.Bool
 	// free and least are the bytes that are free and that shall be, as of the last look.
 	free, least atomic.Uint64
 }
 
-// defaultFloor is the free space to keep on a volume: a twentieth, at most 1 GiB.
-func defaultFloor(total uint64) uint64 { return min(total/20, 1<<30) }
+// defaultFloor is the free space to keep on a volume: a twentieth, at least what is still to be written when writes are refused (the
+// memtables, the next log), but not more than half of a small volume, and at most 1 GiB.
+func defaultFloor(total uint64) uint64 { return min(max(total/20, 6*memtableSize), total/2, 1<<30) }
 
-// check returns kv.ErrNoSpace while the free space is below the floor. It looks once in a while.
-func (s *space) check() error {
+// check returns kv.ErrNoSpace while the free space is below the floor, to a write of n bytes. It looks once in a while.
+func (s *space) check(n int) error {
 	if s.floor < 0 {
 		return nil
 	}
 	now := time.Now().UnixNano() // not the injected clock, which may stand still
-	if next := s.next.Load(); now >= next && s.next.CompareAndSwap(next, now+int64(s.every)) {
+	if left := s.left.Add(-int64(n)); left < 0 && !s.low.Load() {
+		s.look()
+	} else if next := s.next.Load(); now >= next && s.next.CompareAndSwap(next, now+int64(s.every)) {
 		s.look()
 	}
 	if s.low.Load() {
@@ -47,6 +53,7 @@ func (s *space) check() error {
 func (s *space) look() {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
+		s.left.Store(math.MaxInt64)
 		return
 	}
 	floor := uint64(s.floor)
@@ -59,6 +66,8 @@ func (s *space) look() {
 	s.free.Store(usage.AvailBytes)
 	s.least.Store(floor)
 	low := usage.AvailBytes < floor
+	// What is written is written several times over, to the log, to a table and in compactions.
+	s.left.Store(max(0, int64(usage.AvailBytes)-int64(floor)) / 8)
 	if s.low.Swap(low) == low {
 		return
 	}

@@ -119,7 +119,11 @@ func (tx *txn) check() error {
 	if tx.e.readOnly {
 		return errReadOnly
 	}
-	return tx.e.space.check()
+	size := len(tx.data)
+	if tx.batch != nil {
+		size += tx.batch.Len()
+	}
+	return tx.e.space.check(size)
 }
 
 // sawLatched notes what a txn that commits nothing has seen: under its latches the last commits are all there are.
