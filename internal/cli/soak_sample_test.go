@@ -172,6 +172,7 @@ func (k *soak) get(path string) (io.ReadCloser, error) {
 		cancel()
 		return nil, err
 	}
+	r.Header.Set("Authorization", "Bearer "+soakToken)
 	resp, err := k.s.client.Do(r)
 	if err != nil {
 		cancel()

@@ -39,10 +39,11 @@ var (
 // What TestSoak lets the server have, and what it expects of it at the end.
 const (
 	soakMemory = 512_000_000
-	soakWriter = 6                // clients that write items of their own
-	soakStop   = 20 * time.Second // to end after SIGTERM
-	soakBack   = 5 * time.Second  // to listen again
-	soakFaults = 20               // reported; the rest is counted
+	soakToken  = "the-token-of-the-soak" // of the admin address
+	soakWriter = 6                       // clients that write items of their own
+	soakStop   = 20 * time.Second        // to end after SIGTERM
+	soakBack   = 5 * time.Second         // to listen again
+	soakFaults = 20                      // reported; the rest is counted
 )
 
 // TestSoak keeps a mixed load on the real program for a while: all kinds of reads and writes, transactions, statements, items
@@ -137,7 +138,7 @@ func (k *soak) start() {
 		args = append(args, "--admin-addr", k.admin)
 	}
 	cmd := exec.Command(k.program, args...)
-	cmd.Dir = k.dir
+	cmd.Dir, cmd.Env = k.dir, append(os.Environ(), "PARTITA_ADMIN_TOKEN="+soakToken)
 	k.s = startCommand(k.t, cmd)
 	transport := historytest.Transport{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: 10 * time.Second, DisableCompression: true,
