@@ -119,8 +119,13 @@ func appendExpiringKey(dst []byte, row []byte) []byte {
 	return append(dst, row[kv.FrontLen:]...)
 }
 
-// expirySecond is the second in the key of an expiry row.
-func expirySecond(row []byte) uint64 { return binary.BigEndian.Uint64(row[sectionPrefixLen:]) }
+// expirySecond is the second in the key of an expiry row; never, if it is damaged.
+func expirySecond(row []byte) uint64 {
+	if len(row) < kv.FrontLen {
+		return never
+	}
+	return binary.BigEndian.Uint64(row[sectionPrefixLen:])
+}
 
 // expiryRange is the rows of the table's items that expire from one second to another, both included.
 func expiryRange(table uint32, from, to uint64) kv.Range {
