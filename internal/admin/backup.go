@@ -73,6 +73,9 @@ func readBackupRequest(r *http.Request) (string, error) {
 
 // runBackup writes the copy, and tells about it. It unlocks h.backingUp.
 func (h *Handler) runBackup(w http.ResponseWriter, r *http.Request, copier kv.Checkpointer, dir string) {
+	control := http.NewResponseController(w) // the server's patience is for shorter answers
+	_ = control.SetReadDeadline(time.Time{})
+	_ = control.SetWriteDeadline(time.Time{})
 	began, done := time.Now(), make(chan error, 1)
 	go func() {
 		err := copier.Checkpoint(r.Context(), dir)

@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -24,7 +22,9 @@ type backup struct {
 	Data           string `placeholder:"DIR" help:"The data directory of the server, where its admin address and token are found. Default: ./partita-data."`
 	AdminAddr      string `placeholder:"HOST:PORT" help:"The server's admin address, instead of --data."`
 	AdminTokenFile string `placeholder:"FILE" help:"A file that holds the admin token."`
-	Offline        bool   `help:"Copy the data directory of a server that is stopped."`
+
+	AdminToken adminToken `hidden:""`
+	Offline    bool       `help:"Copy the data directory of a server that is stopped."`
 }
 
 // Help adds to the command's help.
@@ -81,48 +81,28 @@ func (c *backup) offline(s *streams, dest string, p *progress) (int64, error) {
 // adminFile is the file in a data directory that says where the admin address of its server is, and what the token.
 const adminFile = "admin.json"
 
-// reach is where an admin address is, and what opens it.
-type reach struct{ Address, Token string }
-
-// reach finds out where to ask.
-func (c *backup) reach() (to reach, err error) {
-	b, err := os.ReadFile(filepath.Join(c.Data, adminFile))
-	switch {
-	case err == nil:
-		if err := json.Unmarshal(b, &to); err != nil {
-			return to, fmt.Errorf("reading %s: %w", filepath.Join(c.Data, adminFile), err)
+// reach finds out where to ask, and what opens it. The token in the data directory's file is for the address there only.
+func (c *backup) reach() (adminAt, error) {
+	there, err := findAdmin("", c.Data)
+	if _, statErr := os.Stat(filepath.Join(c.Data, adminFile)); c.AdminAddr == "" {
+		if errors.Is(statErr, fs.ErrNotExist) {
+			err = fmt.Errorf("there is no %s in %s: no server with an admin address is running there "+
+				"(--offline copies what a stopped server has left)", adminFile, c.Data)
 		}
-	case c.AdminAddr == "" && errors.Is(err, fs.ErrNotExist):
-		return to, fmt.Errorf("there is no %s in %s: no server with an admin address is running there (--offline copies what a stopped server has left)", adminFile, c.Data)
-	case c.AdminAddr == "":
-		return to, err
-	}
-	if c.AdminAddr != "" && c.AdminAddr != to.Address {
-		to = reach{Address: c.AdminAddr}
-	}
-	if c.AdminTokenFile != "" {
-		b, err := os.ReadFile(c.AdminTokenFile)
 		if err != nil {
-			return to, fmt.Errorf("reading the admin token: %w", err)
+			return there, err
 		}
-		to.Token = strings.TrimSpace(string(b))
 	}
-	return to, nil
-}
-
-// url is the address as a URL.
-func (r reach) url() string {
-	if strings.Contains(r.Address, "://") {
-		return strings.TrimSuffix(r.Address, "/")
+	to, err := findAdmin(c.AdminAddr, c.Data)
+	if to.Addr != there.Addr {
+		to.Token = ""
 	}
-	host, port, err := net.SplitHostPort(r.Address)
-	if err != nil {
-		return "http://" + r.Address
+	given := adminFlags{AdminTokenFile: c.AdminTokenFile, AdminToken: c.AdminToken}
+	token, tokenErr := given.token()
+	if token != "" {
+		to.Token = token
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, port)
+	return to, errors.Join(err, tokenErr)
 }
 
 // backupLine is a line of the admin address's answer.
@@ -142,7 +122,7 @@ func (c *backup) online(ctx context.Context, dest string, p *progress) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url()+"/backup", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+to.Addr+"/backup", bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
@@ -155,7 +135,7 @@ func (c *backup) online(ctx context.Context, dest string, p *progress) (int64, e
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusUnauthorized {
-		return 0, fmt.Errorf("the server at %s wants another admin token (--admin-token-file)", to.Address)
+		return 0, fmt.Errorf("the server at %s wants another admin token (--admin-token-file)", to.Addr)
 	}
 	return readBackup(resp, p)
 }

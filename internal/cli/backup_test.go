@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,9 @@ import (
 	"github.com/partita-db/partita"
 )
 
+// adminSecret is the token of the admin addresses.
+const adminSecret = "a-secret-of-the-operators"
+
 // served is a database in a directory, or in memory, whose data and admin addresses are served.
 type served struct {
 	*partita.DB
@@ -33,7 +37,7 @@ type served struct {
 func serveDir(t *testing.T, dir string) *served {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	admin := partita.NewAdmin(partita.AdminOptions{Token: "secret", Logger: log})
+	admin := partita.NewAdmin(partita.AdminOptions{Token: adminSecret, Logger: log})
 	db, err := partita.Open(partita.Options{Dir: dir, InMemory: dir == "", Admin: admin, Logger: log})
 	if err != nil {
 		t.Fatal(err)
@@ -166,12 +170,12 @@ func TestBackupAndRestore(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	s := serveDir(t, in("data"))
-	if err := os.WriteFile(in("token"), []byte("secret\n"), 0o600); err != nil {
+	if err := os.WriteFile(in("token"), []byte(adminSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, 1, "no server with an admin address is running there", "backup", in("b0"), "--data", in("data"))
 	wants(t, 1, "wants another admin token", "backup", in("b0"), "--admin-addr", s.admin)
-	file, err := json.Marshal(map[string]string{"address": s.admin, "token": "secret"})
+	file, err := json.Marshal(map[string]string{"address": s.admin, "token": adminSecret})
 	if err == nil {
 		err = os.WriteFile(in("data/"+adminFile), file, 0o600)
 	}
@@ -230,6 +234,34 @@ func sameTable(t *testing.T, a, b *served) {
 	if seen[0] != seen[1] {
 		t.Errorf("the tables are %q", seen)
 	}
+}
+
+// TestBackupOfProgram takes backups of the real program, with its own token and with one that was given, on disk and in memory.
+func TestBackupOfProgram(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	p := begin(t, nil, nil, "serve", "--port", "0", "--data", in("data"))
+	p.port()
+	wants(t, 0, "backup written to", "backup", in("b1"), "--data", in("data"))
+	p.stop()
+	wants(t, 0, "problems        none", "check", "--data", in("b1"))
+	wants(t, 1, "no server with an admin address is running there", "backup", in("b2"), "--data", in("data"))
+
+	env := []string{"PARTITA_ADMIN_TOKEN=" + adminSecret}
+	p = begin(t, env, nil, "serve", "--port", "0", "--in-memory")
+	p.port()
+	address := regexp.MustCompile(`admin +http://(\S+)`).FindStringSubmatch(p.stdout.String())
+	if address == nil {
+		t.Fatalf("no admin address in %q", p.stdout.String())
+	}
+	wants(t, 1, "wants another admin token", "backup", in("b3"), "--admin-addr", address[1])
+	b := begin(t, env, nil, "backup", in("b3"), "--admin-addr", address[1])
+	if status := b.status(); status != 0 {
+		t.Errorf("a backup of memory: %d %s", status, b.stderr.String())
+	}
+	p.stop()
+	wants(t, 0, "restored", "restore", in("b3"), "--data", in("r"))
+	wants(t, 0, "problems        none", "check", "--data", in("r"))
 }
 
 // TestBackupOfMemory copies a database in memory to the disk and serves the copy.
