@@ -1,5 +1,5 @@
 // Package server is Partita's HTTP: it takes DynamoDB's requests off the wire, checks of them what is not an
-// operation's business (method, content type, size, the shape of their signature), hands them to a Serve function,
+// operation's business (method, content type, size, their signature), hands them to a Serve function,
 // and sends the answer with the headers that the SDKs look for.
 //
 // It knows no operation and reads no JSON. A Handler answers requests and works under any net/http server; a Server
