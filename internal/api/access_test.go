@@ -108,6 +108,18 @@ func TestIteratorOfAnother(t *testing.T) {
 	}
 }
 
+// TestRegionThatIsNone signs for a region that, put into the ARN of a table, makes one that begins like that of another table.
+func TestRegionThatIsNone(t *testing.T) {
+	s := newService(t)
+	s.createTable(t, "Secret", true)
+	s.setPolicy(`{"Effect":"Allow","Action":"*","Resource":"arn:aws:dynamodb:*:*:table/Open*"}`)
+	r := &Request{Target: targetPrefix + "GetItem", Principal: s.principal, Region: "us-east-1:000000000000:table/Open",
+		Body: []byte(`{"TableName":"Secret","Key":{"a":{"S":"a"},"b":{"N":"1"}}}`)}
+	if status, answer := s.Serve(t.Context(), r, nil); !isDenial("GetItem", status, string(answer)) {
+		t.Errorf("%d %s, want AccessDenied", status, answer)
+	}
+}
+
 // TestFullAccessIsNotAsked checks that who may do everything is treated as nobody is asked about.
 func TestFullAccessIsNotAsked(t *testing.T) {
 	s := newService(t)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,7 +125,7 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	c.ctx, c.body, c.out = ctx, r.Body, out
 	c.memory, c.granted = r.Memory, cap(out)
 	c.region, c.endpoint = r.Region, r.Endpoint
-	if c.region == "" {
+	if c.region == "" || strings.Contains(c.region, ":") { // whoever signs chooses the region: it must not make another ARN
 		c.region = s.region
 	}
 	if c.principal = r.Principal; c.principal != nil && c.principal.MayEverything() {
