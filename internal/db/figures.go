@@ -204,10 +204,10 @@ func (d *DB) beginFilling(t *Table, p *part) *filling {
 // endFilling notes that it is not any more.
 func (d *DB) endFilling(t *Table, p *part) { d.filling.Delete(fillingOf{t.ID, p.section}) }
 
-// resume is called with where the work stands. If that is where an earlier run has left it, as much as lies before it counts as
+// resume is called with where the work stands, before each chunk; nil is the beginning. If that is where an earlier run has left it, as much as lies before it counts as
 // done: hashes spread the items evenly.
 func (f *filling) resume(cursor []byte) {
-	if !f.begun {
+	if !f.begun && cursor != nil {
 		done, _ := bits.Mul64(binary.BigEndian.Uint64(cursor[sectionPrefixLen:]), uint64(f.Estimated.Load()))
 		f.Done.Store(int64(done))
 	}

@@ -290,8 +290,8 @@ func (d *DB) backfill(t *Table, p *part) error {
 			}
 			if cursor != nil {
 				rows.Start = append(bytes.Clone(cursor), 0)
-				progress.resume(cursor)
 			}
+			progress.resume(cursor)
 			keys, err = chunk(r, rows)
 			return err
 		})
