@@ -357,6 +357,9 @@ func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item, comma boo
 		it = t.projector.Apply(it)
 	}
 	if err := c.encode(it.Size(), func() { c.out = it.AppendJSON(c.out) }); err != nil {
+		if c.out = c.out[:before]; room.any {
+			err = nil // what is there can be answered
+		}
 		return false, err
 	}
 	if room.any && len(c.out)-room.begin > maxBatchBytes {

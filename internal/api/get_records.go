@@ -99,6 +99,9 @@ func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
 		c.comma(n)
 		size := r.Keys.Size() + r.New.Size() + r.Old.Size()
 		if full = c.encode(size, func() { c.record(l, it.shard, r) }); full != nil {
+			if c.out = c.out[:end]; n > 0 {
+				full = nil // what is there can be answered
+			}
 			return false
 		}
 		if n > 0 && len(c.out)-start > maxRecordsBytes {

@@ -250,8 +250,8 @@ func (r *readRequest) emit(c *call) func(item.Item) (bool, error) {
 		if len(c.out) > begin {
 			c.out = append(c.out, ',')
 		}
-		err := c.encode(it.Size(), func() { r.append(c, it) })
-		return len(c.out)-begin < maxPageBytes, err
+		more, err := c.encodeRow(it.Size(), func() { r.append(c, it) })
+		return more && len(c.out)-begin < maxPageBytes, err
 	}
 }
 

@@ -1,6 +1,9 @@
 package api
 
-import "github.com/partita-db/partita/internal/item"
+import (
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+)
 
 // What a large answer takes is asked for while it grows, and not when it is there: many of them at a time would be more than
 // the process has.
@@ -32,6 +35,15 @@ func (c *call) room(n int) error {
 	return nil
 }
 
+// encodeRow is encode for one of the rows of a page, which ends with it when there is no room for another one like it.
+func (c *call) encodeRow(size int, write func()) (more bool, err error) {
+	before := len(c.out)
+	if err := c.encode(size, write); err != nil {
+		return false, err
+	}
+	return c.room(len(c.out)-before) == nil, nil
+}
+
 // encode calls write, which appends an item of such a size to the answer, or a part of it.
 func (c *call) encode(size int, write func()) error {
 	if size >= largeItem {
@@ -41,8 +53,41 @@ func (c *call) encode(size int, write func()) error {
 	if err := c.room(size + size/4); err != nil {
 		return err
 	}
+	before := c.out
 	write()
-	return c.room(0)
+	err := c.room(0)
+	if err != nil {
+		c.out = before // of which the memory knows
+	}
+	return err
+}
+
+// roomyChange is a Change after which the items before and after it have room in the answer: a write must not be done when it
+// turns out that what it returns cannot be answered.
+type roomyChange struct {
+	db.Change
+	c *call
+}
+
+// Apply applies the change.
+func (r *roomyChange) Apply(old item.Item) (new item.Item, err error) {
+	if new, err = r.Change.Apply(old); err != nil {
+		return new, err
+	}
+	if err := r.c.roomFor(old); err != nil {
+		return new, err
+	}
+	return new, r.c.roomFor(new)
+}
+
+// roomFor makes room for an item. How much a large one takes is found out by writing it.
+func (c *call) roomFor(it item.Item) error {
+	if it.Size() < largeItem {
+		return nil
+	}
+	c.large <- struct{}{}
+	defer func() { <-c.large }()
+	return c.room(len(it.AppendJSON(nil)))
 }
 
 // encodeWritten appends an item that a write returns. The write is done, so this cannot fail.

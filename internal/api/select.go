@@ -218,9 +218,9 @@ func (x *selection) emit(c *call, s *statement) func(item.Item) (bool, error) {
 		if n > 0 {
 			c.out = append(c.out, ',')
 		}
-		err := c.encode(it.Size(), func() { c.out = s.AppendJSON(c.out, it) })
+		more, err := c.encodeRow(it.Size(), func() { c.out = s.AppendJSON(c.out, it) })
 		n++
-		return n != x.most && len(c.out)-begin < maxPageBytes, err
+		return more && n != x.most && len(c.out)-begin < maxPageBytes, err
 	}
 }
 

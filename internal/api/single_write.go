@@ -116,6 +116,9 @@ func (r *singleWrite) run(c *call, k keyWords) (db.Written, error) {
 		r.write.Condition = r.expected.condition(r.operator)
 	}
 	r.write.KeepFailed = r.onFailure.V == "ALL_OLD"
+	if r.returnValues.Set && r.returnValues.V != "NONE" {
+		r.write.Change = &roomyChange{r.write.Change, c}
+	}
 	done, err := c.db.Write(c.ctx, &r.write)
 	if err != nil {
 		return done, writeError(r.write.Table, err, k)

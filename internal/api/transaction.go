@@ -101,6 +101,10 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 	err = c.db.GetEach(c.ctx, keys, func(i int, it item.Item) error {
 		if i == 0 { // it may be another view, after one that failed
 			c.out, bytes = c.out[:begin], 0
+			// It cannot be answered in part, so what it may take is asked for before others have waited for it in vain.
+			if err := c.room(min(it.Size()*len(keys), db.MaxTransactionBytes) * 5 / 4); err != nil {
+				return err
+			}
 		}
 		sizes[i] = it.Size()
 		bytes += it.Size()

@@ -68,6 +68,15 @@ func (x *exchange) holdAnswer(refusable bool) bool {
 	return false
 }
 
+// shrink gives a short answer, as an error is, a buffer of its size, where it is in that of a long one that came to nothing.
+func (x *exchange) shrink() {
+	if len(x.out) <= freeBytes && cap(x.out) > pooledBytes {
+		large := x.out
+		x.out = append([]byte(nil), large...)
+		x.h.answers.put(large)
+	}
+}
+
 // growBody gives the body a buffer for n bytes, or returns errBudgetSpent.
 func (x *exchange) growBody(n int) error {
 	b := &x.h.budget
@@ -86,13 +95,14 @@ func (x *exchange) growBody(n int) error {
 
 // Grow implements api.Memory for the call.
 func (x *exchange) Grow(out []byte, n int) ([]byte, bool) {
-	size := cap(out)
-	if need := len(out) + n; need > size {
-		for size = leastShared; size < need; {
-			size *= 2
-		}
+	size, need := cap(out), len(out)+n
+	if need > size {
+		size = grownSize(need)
 	}
 	if !x.outPurse.hold(&x.h.budget, size, false) {
+		if size = max(need, cap(out)); size > mostShared && x.outPurse.hold(&x.h.budget, size, false) {
+			return append(make([]byte, 0, size), out...), true
+		}
 		return out, false
 	}
 	if size == cap(out) {
@@ -108,6 +118,18 @@ const (
 	leastShared = 128 << 10
 	mostShared  = 1 << 20
 )
+
+// grownSize is the size of the buffer for an answer of so many bytes and what may follow.
+func grownSize(need int) int {
+	if need > mostShared {
+		return need + need/4
+	}
+	size := leastShared
+	for size < need {
+		size *= 2
+	}
+	return size
+}
 
 // shared are buffers for large answers, by size: powers of two from leastShared to mostShared.
 type shared struct{ pools [4]sync.Pool }

@@ -155,7 +155,7 @@ func (x *exchange) answer() {
 	}
 	x.call.Endpoint, x.call.Body, x.call.ID = r.Host, x.in, x.id
 	status, body := h.run(r.Context(), x)
-	if !x.holdAnswer(onlyReads(x.call.Target)) {
+	if !x.holdAnswer(status != http.StatusOK || onlyReads(x.call.Target)) {
 		x.sendUnavailable() // asking again does no harm, holding the answer for a slow client would
 		return
 	}
@@ -178,6 +178,7 @@ func (h *Handler) run(ctx context.Context, x *exchange) (status int, body []byte
 	defer h.gate.leave()
 	x.call.Memory = x
 	status, x.out = h.serve(ctx, &x.call, x.out[:0])
+	x.shrink()
 	return status, x.out
 }
 
