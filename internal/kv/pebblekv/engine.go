@@ -89,6 +89,8 @@ type Engine struct {
 	stripes      []stripe
 	stripeMask   uint64
 	latchTimeout time.Duration
+	// flushPatience is how long Close waits for its flush.
+	flushPatience time.Duration
 
 	order     order
 	syncer    syncer
@@ -134,7 +136,8 @@ func newEngine(o Options) *Engine {
 	e := &Engine{
 		dir: o.Dir, clock: o.Clock, log: o.Logger, onFailure: o.OnFailure,
 		volatile: o.InMemory && o.FS == nil, latchTimeout: o.LatchTimeout, readOnly: o.ReadOnly,
-		shards: make(map[shardID]*shard), failed: make(chan struct{}),
+		flushPatience: 10 * time.Second,
+		shards:        make(map[shardID]*shard), failed: make(chan struct{}),
 	}
 	if e.clock == nil {
 		e.clock = time.Now
@@ -371,7 +374,7 @@ func (e *Engine) Close() error {
 func (e *Engine) closePebble() (err error) {
 	defer e.engineCall(&err)
 	if !e.volatile && e.failure() == nil && e.commits.Load() > 0 {
-		err = errors.Join(e.db.Set(stampKey, e.stamps.save(), pebble.NoSync), e.db.Flush())
+		err = errors.Join(e.db.Set(stampKey, e.stamps.save(), pebble.NoSync), e.flush())
 	}
 	if err = errors.Join(err, e.db.Close()); err == nil && !e.volatile && !e.readOnly && e.failure() == nil {
 		if err := writeSeal(e.fs.FS, e.dir); err != nil { // an older one holds as well
@@ -379,6 +382,22 @@ func (e *Engine) closePebble() (err error) {
 		}
 	}
 	return errors.Join(err, e.lock.Close())
+}
+
+// flush flushes, or gives up: while table files cannot be written Pebble tries for ever, and the log has it all.
+func (e *Engine) flush() error {
+	flushed, err := e.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	patience := time.NewTimer(e.flushPatience)
+	defer patience.Stop()
+	select {
+	case <-flushed:
+	case <-patience.C:
+		e.log.Warn("closing without a flush, which does not end: the next start replays the log")
+	}
+	return nil
 }
 
 // DropRange implements kv.Engine.

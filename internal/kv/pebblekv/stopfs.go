@@ -110,6 +110,7 @@ func (s *stopFS) opened(f vfs.File, err error, name string, inDark func() (vfs.F
 	if s.vital(name) && s.failed(err) {
 		return inDark()
 	}
+	s.trouble.Store(time.Now().UnixNano())
 	return nil, err
 }
 
