@@ -68,8 +68,8 @@ func (r damagedReader) GetMulti(keys [][]byte, fn func(i int, value []byte) erro
 func (r damagedReader) Scan(rows kv.Range, reverse bool, fn func(key, value []byte) (bool, error)) error {
 	return r.Reader.Scan(rows, reverse, func(key, value []byte) (bool, error) {
 		key, value = r.d.shown(key, value)
-		if key == nil {
-			return true, nil
+		if key == nil || string(key) < string(rows.Start) || len(rows.End) > 0 && string(key) >= string(rows.End) {
+			return true, nil // a scan finds what lies in its range
 		}
 		return fn(key, value)
 	})
