@@ -74,7 +74,8 @@ type Options struct {
 	// runtime/debug.SetMemoryLimit for that). 0 means caches of 256 MiB.
 	MemoryLimit int64
 	// FreeSpaceFloor is the free space, in bytes, to keep on the volume of Dir: below it writes are refused, reads go on, and
-	// writes resume by themselves. 0 means a twentieth of the volume, at most 1 GiB; negative means none.
+	// writes resume by themselves. 0 means a twentieth of the volume, between 96 MiB (or half of it) and 1 GiB;
+	// negative means none.
 	FreeSpaceFloor int64
 	// Region stands in ARNs where a request was not signed for one. Empty: us-east-1.
 	Region string
