@@ -127,7 +127,7 @@ func (c *backup) online(ctx context.Context, dest string, p *progress) (int64, e
 		return 0, err
 	}
 	r.Header.Set("Authorization", "Bearer "+to.Token)
-	client := &http.Client{Transport: &http.Transport{}} // no proxy: the address is the server's own
+	client := adminClient()
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(r)
 	if err != nil {

@@ -31,8 +31,7 @@ func (c *healthCheck) Run(s *streams) error {
 	if err != nil {
 		return fmt.Errorf("%q is not an address: it has the form host:port", at.Addr)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // and no proxy
-	answer, err := client.Do(r)
+	answer, err := adminClient().Do(r)
 	if err != nil {
 		return fmt.Errorf("no server answers on %s: %w", at.Addr, errors.Unwrap(err))
 	}
