@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"internal/db":          {"internal/item", "internal/expr", "internal/kv", "internal/metrics"},
 	"internal/iam":         {},
 	"internal/metrics":     {},
-	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam", "internal/metrics"}, // kv: its errors
+	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
 	"internal/server":      {"internal/api", "internal/iam", "internal/metrics"},
 	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics"},
 	"internal/kv/kvtest":   {"internal/kv"},
