@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type faulty struct {
 	armed  atomic.Bool
 	gate   sync.RWMutex // held for writing while the disk stands still
 	stands func(errorfs.Op) bool
+	latch  time.Duration // to wait for one; 0: 300 ms
+
+	onFailure func(error) // once it is open
 }
 
 func (f *faulty) Chosen() bool { return f.Faulty }
@@ -54,9 +58,10 @@ func (f *faulty) MaybeError(op errorfs.Op) error {
 func (f *faulty) String() string { return "faulty" }
 
 func (f *faulty) Open(_ context.Context, o EngineOptions) (kv.Engine, string, error) {
+	f.onFailure = o.OnFailure
 	e, err := pebblekv.Open(pebblekv.Options{
 		Dir: "data", FS: errorfs.Wrap(f.mem, f), MemoryLimit: o.MemoryLimit, MemtableBytes: 256 << 10, FreeSpaceFloor: f.floor,
-		LatchTimeout: 300 * time.Millisecond, Logger: o.Logger, OnFailure: o.OnFailure,
+		LatchTimeout: cmp.Or(f.latch, 300*time.Millisecond), Logger: o.Logger, OnFailure: o.OnFailure,
 	})
 	return e, "a disk that fails", err
 }
@@ -159,7 +164,7 @@ func TestFaultsEndTheProgram(t *testing.T) {
 // TestSlowDisk has the disk stand still where the log goes on in another file: whoever waits for a latch that its writer holds is told
 // to try again, and whoever was not told so is acknowledged when the disk goes on.
 func TestSlowDisk(t *testing.T) {
-	f := &faulty{mem: vfs.NewMem(), stands: ops(".log", errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFileSync, errorfs.OpFileSyncData)}
+	f := &faulty{mem: vfs.NewCrashableMem(), stands: ops(".log", errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFileSync, errorfs.OpFileSyncData)}
 	p, s := serveFaulty(t, f)
 	s.create()
 	f.gate.Lock()
@@ -193,14 +198,28 @@ func TestSlowDisk(t *testing.T) {
 	if throttled.Load() == 0 {
 		t.Error("nobody was throttled")
 	}
-	stored := s.scan("")
-	for _, key := range acked {
-		if acked[stored[key]] != key {
-			t.Errorf("item %s is %.10q, which was not acknowledged", key, stored[key])
+	onlyAcked := func(s *child, when string) {
+		stored := s.scan("")
+		for _, key := range acked {
+			if acked[stored[key]] != key {
+				t.Errorf("%s item %s is %.10q, which was not acknowledged", when, key, stored[key])
+			}
+		}
+		for key, value := range stored {
+			if acked[value] != key {
+				t.Errorf("%s item %s is %.10q, which was refused", when, key, value)
+			}
 		}
 	}
+	onlyAcked(s, "afterwards")
 	t.Logf("%d acknowledged, %d throttled", len(acked), throttled.Load())
+	cut := f.mem.CrashClone(vfs.CrashCloneCfg{})
 	p.stop()
+	for when, mem := range map[string]*vfs.MemFS{"after a restart": f.mem, "after a power cut": cut} {
+		p, s := serveFaulty(t, &faulty{mem: mem})
+		onlyAcked(s, when)
+		p.stop()
+	}
 }
 
 // TestFailingReads has table files that cannot be read: that request is answered with an error, and the log says why. When the disk is
