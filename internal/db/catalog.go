@@ -215,7 +215,7 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 	desc = desc.clone()
 	desc.Format, desc.ID, desc.Epoch, desc.UUID = descriptorFormat, d.nextID, 1, newUUID()
 	desc.Created, desc.State = now, StatePublic
-	desc.Busy, desc.BusyUntil = "CREATING", now.Add(d.delay)
+	desc.Busy, desc.BusyUntil = "CREATING", d.busyUntil(now)
 	desc.NextIndex = firstIndexID
 	for i := range desc.Indexes {
 		x := &desc.Indexes[i]
@@ -293,7 +293,7 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 			x.ID, x.State, x.Created = desc.NextIndex, StateDeleteOnly, now
 			desc.NextIndex++
 			if busy {
-				x.BusyUntil = now.Add(d.delay)
+				x.BusyUntil = d.busyUntil(now)
 			}
 		case x.Dropping:
 			x.State = StateDeleteOnly
@@ -399,6 +399,15 @@ func (d *DB) current(t *Table) (*Table, error) {
 		return nil, ErrTableNotFound
 	}
 	return c, nil
+}
+
+// busyUntil is until when a change that is made now takes. Without a delay it is over at once, also for a clock that is set back
+// later.
+func (d *DB) busyUntil(now time.Time) time.Time {
+	if d.delay == 0 {
+		return time.Time{}
+	}
+	return now.Add(d.delay)
 }
 
 // newUUID is a random UUID, version 4.

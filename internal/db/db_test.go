@@ -170,6 +170,38 @@ func TestDroppedTableLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestClockSetBack sets the clock back behind the making of a table, its expiry and its index: without a delay they stay as
+// ready as they were.
+func TestClockSetBack(t *testing.T) {
+	s := newStore(t, 0)
+	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.d.AlterExpiry(t.Context(), DefaultNamespace, "model", "ttl", always); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.d.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Add(-int64(time.Hour))
+	s.reopen()
+	table, err := s.d.Table(DefaultNamespace, "model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := table.Status(s.now()); got != "ACTIVE" {
+		t.Errorf("the table is %s", got)
+	}
+	if got := table.Expiry.Status(s.now()); got != ExpiryEnabled {
+		t.Errorf("its expiry is %s", got)
+	}
+	for i := range table.Indexes {
+		if got, _ := table.IndexStatus(&table.Indexes[i], s.now()); got != "ACTIVE" {
+			t.Errorf("index %s is %s", table.Indexes[i].Name, got)
+		}
+	}
+}
+
 // TestTableDelay turns the clock through the life of a table with a delay.
 func TestTableDelay(t *testing.T) {
 	s := newStore(t, time.Hour)

@@ -81,9 +81,9 @@ func (d *DB) changeExpiry(attribute string, check func(*Descriptor) error) func(
 		case e != nil && (now.Before(e.BusyUntil) || e.Dropping && !e.settled()):
 			return ErrExpiryBusy
 		case attribute == "":
-			e.State, e.Dropping, e.BusyUntil = StateDeleteOnly, true, now.Add(d.delay)
+			e.State, e.Dropping, e.BusyUntil = StateDeleteOnly, true, d.busyUntil(now)
 		default:
-			desc.Expiry = &Expiry{Attribute: attribute, Since: desc.Epoch + 1, State: StateDeleteOnly, BusyUntil: now.Add(d.delay)}
+			desc.Expiry = &Expiry{Attribute: attribute, Since: desc.Epoch + 1, State: StateDeleteOnly, BusyUntil: d.busyUntil(now)}
 		}
 		return nil
 	}
