@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http"
 	"strings"
 	"time"
 
@@ -44,27 +45,52 @@ const (
 // authenticate finds out who sent the request and for which region. Without credentials to compare with, whatever has the
 // shape of a signature will do, and so will none: it is nobody's then, and is answered (AWS would miss its token), so that a
 // plain HTTP client can be used.
-func (x *exchange) authenticate() error {
-	sig, err := readSignature(x.r)
-	if err != nil {
-		return err
+func (x *exchange) authenticate() (err error) {
+	if x.h.credentials == nil {
+		x.sig, x.fault = readSignature(x.r)
 	}
 	if x.call.Target == "" {
-		x.call.Target = sig.target
+		x.call.Target = x.sig.target
 	}
-	if x.h.credentials == nil {
-		x.call.Region = scope(sig.credential).region
+	switch {
+	case x.fault != nil:
+		return x.fault
+	case x.h.credentials == nil:
+		x.call.Region = scope(x.sig.credential).region
 		return nil
 	}
-	if sig == (signature{}) {
-		return errUnsigned
-	}
-	return x.verify(&sig)
+	return x.verify()
 }
 
-// verify checks a signature, in AWS's order. On success the call has its principal and its region.
-func (x *exchange) verify(sig *signature) error {
-	now := x.h.now()
+// claim looks, where there are credentials, at what the request says of its signature before its body is read, and notes the
+// fault. All but the signature itself is checked then, in AWS's order: who does not even name an access key gets no more of the
+// server than a small body takes, in memory, in work and in time.
+func (x *exchange) claim() {
+	if x.h.credentials == nil {
+		return
+	}
+	if x.sig, x.fault = readSignature(x.r); x.fault == nil {
+		x.fault = x.checkClaim()
+	}
+	if x.fault != nil { // an error says that the writer has no deadlines, as those of tests
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(strangerTime))
+	}
+}
+
+const (
+	// strangerBytes is the largest body that is looked at of a request that has no signature, or one that cannot be right. It
+	// does not draw on the budget, nor does the byte behind it that tells that there are more.
+	strangerBytes = freeBytes - 1
+	// strangerTime is how long such a body may take to come; activeTime would let strangers keep all connections busy.
+	strangerTime = 20 * time.Second
+)
+
+// checkClaim checks all of a signature that can be checked without the body.
+func (x *exchange) checkClaim() (err error) {
+	sig, now := &x.sig, x.h.now()
+	if *sig == (signature{}) {
+		return errUnsigned
+	}
 	if err := checkDate(sig.date, now); err != nil {
 		return err
 	}
@@ -74,11 +100,18 @@ func (x *exchange) verify(sig *signature) error {
 	if sig.algorithm != algorithm {
 		return incomplete("Unsupported AWS 'algorithm': '" + sig.algorithm + "' (only AWS4-HMAC-SHA256 for now). ")
 	}
-	who, err := checkScope(sig)
-	if err != nil {
+	if x.who, err = checkScope(sig); err != nil {
 		return err
 	}
-	credential, err := x.credential(who.key, sig.token, now)
+	_, err = x.credential(x.who.key, sig.token, now)
+	return err
+}
+
+// verify checks the signature of a claim. On success the call has its principal and its region. The credential is looked up
+// once more: it may have been taken away while the body came.
+func (x *exchange) verify() error {
+	sig, who := &x.sig, x.who
+	credential, err := x.credential(who.key, sig.token, x.h.now())
 	if err != nil {
 		return err
 	}

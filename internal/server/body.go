@@ -20,6 +20,7 @@ const maxBodyBytes = 16 << 20
 var (
 	errBodyTooLarge = errors.New("server: the body is larger than 16 MiB")
 	errBudgetSpent  = errors.New("server: the memory for large bodies is spent")
+	errStranger     = errors.New("server: nothing is decompressed for who has no access key")
 	errUnpack       = errors.New("server: the body does not decompress")
 )
 
@@ -29,12 +30,15 @@ func (x *exchange) readBody() error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	if r.ContentLength > maxBodyBytes {
+	if r.ContentLength > int64(x.mostBody()) {
 		return errBodyTooLarge
 	}
 	encoding := one(r.Header, "Content-Encoding")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
 		return x.fill(r.Body, int(r.ContentLength))
+	}
+	if x.fault != nil {
+		return errStranger
 	}
 	body := io.Reader(r.Body)
 	if x.h.credentials != nil { // signatures are of what is sent
@@ -49,6 +53,14 @@ func (x *exchange) readBody() error {
 		return err
 	}
 	return readOn(body)
+}
+
+// mostBody is how large the request's body may be.
+func (x *exchange) mostBody() int {
+	if x.fault != nil {
+		return strangerBytes
+	}
+	return maxBodyBytes
 }
 
 // readOn reads what a decompressor has left.
@@ -74,9 +86,9 @@ func (x *exchange) payload() [sha256.Size]byte {
 // fill reads src to its end into x.in. length is what it will be, -1 where nobody knows. The buffer grows as the bytes
 // arrive: what a request merely announces costs no memory.
 func (x *exchange) fill(src io.Reader, length int) error {
-	most := length
+	most, limit := length, x.mostBody()
 	if length < 0 {
-		most = maxBodyBytes + 1 // one byte more tells that there is more
+		most = limit + 1 // one byte more tells that there is more
 	}
 	step := min(most, freeBytes)
 	for {
@@ -88,9 +100,9 @@ func (x *exchange) fill(src io.Reader, length int) error {
 			x.in = x.in[:len(x.in)+n]
 			switch {
 			case err == nil:
-			case len(x.in) == length, length < 0 && err == io.EOF && len(x.in) <= maxBodyBytes:
+			case len(x.in) == length, length < 0 && err == io.EOF && len(x.in) <= limit:
 				return nil
-			case err == io.EOF && len(x.in) > maxBodyBytes:
+			case err == io.EOF && len(x.in) > limit:
 				return errBodyTooLarge
 			default:
 				return err
@@ -150,7 +162,11 @@ func (x *exchange) refuseBody(err error) {
 	x.in = keep(x.in)
 	x.release()
 	switch {
-	case errors.Is(err, errBodyTooLarge):
+	case x.fault != nil && x.r.Method == http.MethodPost:
+		x.discard()
+		x.w.Header()["Content-Type"] = typeAmzJSON
+		x.send(http.StatusBadRequest, errorBody(x.fault))
+	case errors.Is(err, errBodyTooLarge), errors.Is(err, errStranger):
 		x.discard()
 		x.send(http.StatusRequestEntityTooLarge, nil)
 	case errors.Is(err, errBudgetSpent):
@@ -173,7 +189,7 @@ func (x *exchange) refuseBody(err error) {
 // when it is done, and closing on it would take the answer away. Who waits for "100 Continue" has not begun to send.
 func (x *exchange) discard() {
 	waits := len(x.r.Header["Expect"]) > 0
-	if x.r.ContentLength > 2*maxBodyBytes || (waits && x.r.ContentLength > maxBodyBytes) {
+	if x.r.ContentLength > 2*maxBodyBytes || (waits && x.r.ContentLength > int64(x.mostBody())) {
 		x.w.Header()["Connection"] = closeConnection
 		return
 	}

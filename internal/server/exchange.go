@@ -32,6 +32,10 @@ type exchange struct {
 	out    []byte // the answer's body
 	packed []byte // the same, compressed
 
+	sig   signature
+	who   signer // whom it says that it is of, where there are credentials
+	fault error  // what is wrong with it; nil as long as nothing is known to be
+
 	raw       hash.Hash // takes the body as it is sent, where that is not what is in in; nil: it is
 	canonical canonical
 

@@ -119,6 +119,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	x.claim()
 	if err := x.readBody(); err != nil {
 		x.refuseBody(err)
 		return

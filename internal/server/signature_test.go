@@ -300,6 +300,7 @@ func TestChunkedBody(t *testing.T) {
 func authenticateOn(h *Handler, r *http.Request) error {
 	x := h.begin(httptest.NewRecorder(), r)
 	defer x.end()
+	x.claim()
 	if err := x.readBody(); err != nil {
 		return err
 	}
