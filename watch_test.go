@@ -57,12 +57,18 @@ type watchedDB struct {
 	now     time.Time
 }
 
+// watchBegin is when the clock of a watched database begins.
+var watchBegin = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 // watch opens a database in memory, or on the options' engine.
 func watch(t *testing.T, o partita.Options) *watchedDB {
 	t.Helper()
-	w := &watchedDB{t: t, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &watchedDB{t: t, now: watchBegin}
 	o.InMemory = o.Engine == nil
-	o.Clock, o.SweepInterval = w.clock, -1
+	o.Clock = w.clock
+	if o.SweepInterval == 0 {
+		o.SweepInterval = -1
+	}
 	o.Logger = slog.New(slog.NewTextHandler(&w.log, nil))
 	o.Admin = partita.NewAdmin(partita.AdminOptions{Token: "a token of the test's", Version: "test", Logger: o.Logger})
 	var err error
@@ -383,14 +389,7 @@ func TestBackfillProgress(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err = w.client.UpdateTable(ctx, &dynamodb.UpdateTableInput{
-		TableName: aws.String("Tab"), AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("sk"), AttributeType: "S"}},
-		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
-			IndexName: aws.String("Jdx"), Projection: &types.Projection{ProjectionType: "ALL"},
-			KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("sk"), KeyType: "HASH"}},
-		}}},
-	})
-	if err != nil {
+	if err := w.addIndex(); err != nil {
 		t.Fatal(err)
 	}
 	const done, all = `partita_index_backfill_rows{index="Jdx",table="Tab"}`, `partita_index_backfill_estimated_rows{index="Jdx",table="Tab"}`

@@ -24,7 +24,9 @@ func hang(t *testing.T, p *program, s *child, clients int) chan error {
 	t.Helper()
 	errs := make(chan error, clients)
 	for c := range clients {
-		go func() { errs <- put(context.Background(), s, fmt.Sprint("k", c%6), fmt.Sprint(c, strings.Repeat("x", 30000))) }()
+		go func() {
+			errs <- put(context.Background(), s, fmt.Sprint("k", c%6), fmt.Sprint(c, strings.Repeat("x", 30000)))
+		}()
 	}
 	in := fmt.Sprintf("\npartita_requests_in_flight %d\n", clients)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {

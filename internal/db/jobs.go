@@ -100,13 +100,16 @@ func (d *DB) startWork(what, table string, run func() error) {
 	}
 	d.jobs.Go(func() {
 		defer d.working.Delete(what)
+		var told lately
 		for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 			err := run()
 			if err == nil || stopped(err) || errors.Is(err, kv.ErrFailed) || d.ctx.Err() != nil {
 				return
 			}
 			d.countFailure()
-			d.log.Warn("a background job failed and is tried again", "job", what, "table", table, "error", err)
+			if told.isNew(err) {
+				d.log.Warn("a background job failed and is tried again", "job", what, "table", table, "error", err)
+			}
 			d.sleep(wait)
 		}
 	})
@@ -262,6 +265,7 @@ func (d *DB) buildPart(t *Table, p *part) error {
 	}
 	now := d.building(t.ID, p)
 	if now == nil {
+		d.endFilling(t, p) // it was given up between two attempts
 		return nil
 	}
 	if err := d.backfill(now, p); err != nil {
@@ -272,12 +276,16 @@ func (d *DB) buildPart(t *Table, p *part) error {
 }
 
 // backfill gives all items of the table their rows in the part, chunk by chunk, from where the cursor stands.
-func (d *DB) backfill(t *Table, p *part) error {
+func (d *DB) backfill(t *Table, p *part) (err error) {
 	cursorKey := backfillKey(t.ID, p.section)
 	rows := sectionRange(t.ID, sectionItems)
 	fill := t.filler(p)
 	progress := d.beginFilling(t, p)
-	defer d.endFilling(t, p)
+	defer func() {
+		if err == nil { // else the work pauses, and whoever watches sees where it stands
+			d.endFilling(t, p)
+		}
+	}()
 	for {
 		if err := d.ctx.Err(); err != nil {
 			return err // the next Open goes on

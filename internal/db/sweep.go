@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/partita-db/partita/internal/kv"
@@ -56,8 +58,7 @@ func (d *DB) works() (some bool) {
 func (d *DB) sweepEvery(interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	var told string // the last failure that was logged, and when: what lasts is told once a minute
-	var at time.Time
+	var told lately
 	for {
 		select {
 		case <-d.ctx.Done():
@@ -68,10 +69,26 @@ func (d *DB) sweepEvery(interval time.Duration) {
 		switch {
 		case errors.Is(err, kv.ErrFailed):
 			return // only a restart ends that
-		case err == nil || stopped(err) || err.Error() == told && time.Since(at) < time.Minute:
-		default:
+		case err != nil && !stopped(err) && told.isNew(err):
 			d.log.Warn("a sweep failed and is tried again", "error", err)
-			told, at = err.Error(), time.Now()
 		}
 	}
+}
+
+// lately is the failure that was logged last, and when: what lasts is told once a minute.
+type lately struct {
+	text string
+	at   time.Time
+}
+
+// isNew tells whether the failure is to be logged, as another one than last, or after a minute. Tables that fail together do so in any
+// order.
+func (l *lately) isNew(err error) bool {
+	lines := strings.Split(err.Error(), "\n")
+	slices.Sort(lines)
+	if text := strings.Join(lines, "\n"); text != l.text || time.Since(l.at) >= time.Minute {
+		l.text, l.at = text, time.Now()
+		return true
+	}
+	return false
 }
