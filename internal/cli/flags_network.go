@@ -69,9 +69,11 @@ func (f *networkFlags) scheme() string {
 	return "http"
 }
 
-// A connection takes a file, and while a request comes in over it some memory of its own.
+// A connection takes a file, and while a request comes in over it some memory of its own. With TLS it takes that of the session
+// too, and the lines of a header are not counted before the header is complete.
 const (
 	connectionBytes    = 32 << 10
+	tlsConnectionBytes = 128 << 10
 	mostConnections    = 1 << 16
 	fewestConnections  = 64
 	connectionsOfFiles = 2 // the half; the rest is for the engine's files
@@ -83,7 +85,11 @@ func (f *networkFlags) connections(memoryLimit int64) int {
 	if f.MaxConnections > 0 {
 		return f.MaxConnections
 	}
-	n := min(memoryLimit/connectionsOfBytes/connectionBytes, openFiles()/connectionsOfFiles, mostConnections)
+	each := int64(connectionBytes)
+	if f.TLSCert != "" {
+		each = tlsConnectionBytes
+	}
+	n := min(memoryLimit/connectionsOfBytes/each, openFiles()/connectionsOfFiles, mostConnections)
 	return int(max(n, fewestConnections))
 }
 

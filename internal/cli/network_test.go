@@ -157,4 +157,8 @@ func TestConnections(t *testing.T) {
 			t.Errorf("connections(%d) with %d asked for = %d, want %d", test.memory, test.flag, got, test.want)
 		}
 	}
+	secure := networkFlags{TLSCert: "cert.pem"} // its connections take more
+	if got := secure.connections(128 << 20); got != min(256, int(openFiles()/2)) {
+		t.Errorf("with TLS: %d connections", got)
+	}
 }

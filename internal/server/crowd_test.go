@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -141,6 +142,39 @@ func TestHeaderTooLarge(t *testing.T) {
 	if resp.StatusCode != 431 || !resp.Close || !strings.HasPrefix(body, "431 Request Header Fields Too Large") {
 		t.Errorf("answered %d %q, closing %v", resp.StatusCode, body, resp.Close)
 	}
+}
+
+// TestHeaderLines sends a header of many short lines that does not end, and what is long without being such a header.
+func TestHeaderLines(t *testing.T) {
+	addr := start(t, Options{Serve: told})
+	c, r := dial(t, addr)
+	body := "{" + strings.Repeat("\n", 8<<10) + "}"
+	for range 2 {
+		io.WriteString(c, request("PutItem", strings.Repeat("X: y\r\n", maxHeaderLines-50), body))
+		if resp, got := answerTo(t, r, "POST"); resp.StatusCode != 200 {
+			t.Fatalf("a body of many lines was answered %d %s", resp.StatusCode, got)
+		}
+	}
+	io.WriteString(c, "POST / HTTP/1.1\r\n"+signed("PutItem"))
+	for i := range 4 * maxHeaderLines {
+		if _, err := fmt.Fprintf(c, "X%d:\r\n", i); err != nil {
+			break // closed already
+		}
+	}
+	rest, _ := io.ReadAll(r) // an error, if what was still sent met a closed connection
+	if len(rest) > 0 && !strings.HasPrefix(string(rest), "HTTP/1.1 400 ") {
+		t.Errorf("a header without an end was answered %q", rest)
+	}
+	if c.SetReadDeadline(time.Now().Add(time.Second)); !closed(r) {
+		t.Error("a header without an end is waited for")
+	}
+}
+
+// closed tells whether the connection ends, rather than stays open with nothing to read.
+func closed(r io.Reader) bool {
+	_, err := r.Read(make([]byte, 1))
+	var timeout net.Error
+	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
 }
 
 // TestSlowReader has a client that does not read its answer.

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -44,6 +46,7 @@ type conn struct {
 	net.Conn
 	patrol *patrol
 	http2  atomic.Bool
+	lines  atomic.Int32 // of the header that is being read; see Read
 	state  atomic.Int64 // the lowest two bits: StateNew, StateActive or StateIdle; above: the patrol's now when it began
 }
 
@@ -71,6 +74,30 @@ func (l watched) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// maxHeaderLines is how many lines a header may have that is not complete.
+const maxHeaderLines = 256
+
+// errHeaderLines is what net/http gets for more of them. Nobody else sees it.
+var errHeaderLines = errors.New("server: the header has too many lines")
+
+// Read reads from the connection. Lines of a header are counted as they come, as net/http does not: in memory they take twenty
+// times of what they take on the wire, and a client that never ends its header would have it hold all that. What comes while
+// no request is being served is header, but for what the last read brings behind its end; so it is the next read that fails.
+func (c *conn) Read(p []byte) (int, error) {
+	if !c.patrol.plain || c.in() == http.StateActive {
+		return c.Conn.Read(p)
+	}
+	if c.lines.Load() > maxHeaderLines {
+		return 0, errHeaderLines
+	}
+	n, err := c.Conn.Read(p)
+	c.lines.Add(int32(bytes.Count(p[:n], newLine)))
+	return n, err
+}
+
+// newLine ends a line.
+var newLine = []byte{'\n'}
+
 // Close closes the connection and ends the watch.
 func (c *conn) Close() error {
 	c.patrol.mu.Lock()
@@ -88,7 +115,10 @@ func (c *conn) CloseWrite() error {
 }
 
 // enter notes that the connection takes a state.
-func (c *conn) enter(state http.ConnState) { c.state.Store(c.patrol.now.Load()<<2 | int64(state)) }
+func (c *conn) enter(state http.ConnState) {
+	c.state.Store(c.patrol.now.Load()<<2 | int64(state))
+	c.lines.Store(0)
+}
 
 // connState is http.Server's ConnState.
 func connState(c net.Conn, state http.ConnState) {

@@ -19,8 +19,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxHeaderBytes is far above what a signed request with a session token needs.
-const maxHeaderBytes = 64 << 10
+// maxHeaderBytes is far above what a signed request with a session token needs. What package http makes of a header takes many
+// times its length: each short line costs a hundred bytes.
+const maxHeaderBytes = 16 << 10
 
 // Server serves a handler on listeners.
 type Server struct {
@@ -37,6 +38,9 @@ const (
 	// pingTime is how long a connection may be silent until it is asked for a sign of life, and pongTime how long that may take.
 	pingTime = time.Minute
 	pongTime = 15 * time.Second
+	// maxFrameBytes is the least that HTTP/2 allows. A connection keeps a buffer for the largest frame that came, of any type: with
+	// the megabyte that net/http allows, nine bytes from anybody would cost one, for as long as the connection lasts.
+	maxFrameBytes = 16 << 10
 )
 
 // New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
@@ -49,6 +53,7 @@ func New(h http.Handler, log *slog.Logger) *Server {
 		ConnState: connState,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingTime, PingTimeout: pongTime, WriteByteTimeout: activeTime,
+			MaxReadFrameSize: maxFrameBytes,
 		},
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
