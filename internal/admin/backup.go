@@ -88,11 +88,12 @@ func (h *Handler) runBackup(w http.ResponseWriter, r *http.Request, copier kv.Ch
 	for {
 		select {
 		case err := <-done:
-			answer := backupAnswer{Directory: dir, Bytes: size(dir), Seconds: time.Since(began).Seconds(), Done: err == nil}
-			if err != nil {
-				answer.Bytes, answer.Error = 0, backupError(err)
+			answer := backupAnswer{Directory: dir, Seconds: time.Since(began).Seconds(), Done: err == nil}
+			if err != nil { // what is there then is no copy of ours, and may be all that the machine has
+				answer.Error = backupError(err)
 				h.log.Warn("a backup failed", "directory", dir, "err", err)
 			} else {
+				answer.Bytes = size(dir)
 				h.log.Info("a backup was written", "directory", dir, "bytes", answer.Bytes, "seconds", answer.Seconds)
 			}
 			if status == 0 {

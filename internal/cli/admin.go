@@ -27,6 +27,8 @@ const (
 	adminIdleTime   = 2 * time.Minute
 	adminCloseTime  = time.Second
 	maxAdminHeader  = 16 << 10
+	// maxAdminConns is how many connections there may be: each takes a file, of which the engine needs some to go on.
+	maxAdminConns = 128
 )
 
 // adminServer answers on the admin address.
@@ -43,7 +45,7 @@ func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServ
 	s := &adminServer{handler: partita.NewAdmin(o), listeners: listeners}
 	s.http = http.Server{
 		Handler: s.handler, ReadHeaderTimeout: adminHeaderTime, ReadTimeout: adminReadTime, WriteTimeout: adminWriteTime,
-		IdleTimeout: adminIdleTime, MaxHeaderBytes: maxAdminHeader, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		IdleTimeout: adminIdleTime, MaxHeaderBytes: maxAdminHeader, ConnState: new(adminConns).note, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	for _, l := range listeners {
 		s.serving.Go(func() {
@@ -53,6 +55,42 @@ func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServ
 		})
 	}
 	return s
+}
+
+// adminConns are the connections to an admin server: since when each is unused; zero while it is in use.
+type adminConns struct {
+	mu     sync.Mutex
+	unused map[net.Conn]time.Time
+}
+
+// note is http.Server's ConnState. When there are too many connections, the one that has been unused for longest is closed, which
+// may be the new one: whoever opens many must not keep away those who ask whether the server lives.
+func (a *adminConns) note(c net.Conn, state http.ConnState) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch state {
+	case http.StateNew, http.StateIdle:
+		if a.unused == nil {
+			a.unused = map[net.Conn]time.Time{}
+		}
+		a.unused[c] = time.Now()
+	case http.StateActive:
+		a.unused[c] = time.Time{}
+	default:
+		delete(a.unused, c)
+		return
+	}
+	if len(a.unused) <= maxAdminConns {
+		return
+	}
+	oldest := c
+	for other, since := range a.unused {
+		if !since.IsZero() && since.Before(a.unused[oldest]) {
+			oldest = other
+		}
+	}
+	oldest.Close()
+	delete(a.unused, oldest)
 }
 
 // addr is where clients of this machine reach the server.
@@ -107,8 +145,13 @@ func writeAdminFile(path string, at adminAt) error {
 		return err
 	}
 	tmp := path + ".tmp"
-	os.Remove(tmp) // one that is left over may be readable by others
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
+	os.Remove(tmp)                                                       // one that is left over
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // never one that somebody else has put there
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)

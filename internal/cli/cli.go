@@ -54,10 +54,12 @@ type streams struct {
 const description = "Partita is a DynamoDB-compatible database: point any AWS SDK, the AWS CLI or Terraform at it."
 
 // Main runs the program with the arguments (without the program's name) and the environment (as os.Environ has it), and
-// returns its exit status: 0, 1 for a failure, 2 for a command line that cannot be read. SIGINT and SIGTERM end it.
+// returns its exit status: 0, 1 for a failure, 2 for a command line that cannot be read. SIGINT and SIGTERM end it. The files that
+// the process makes from then on are for its user only.
 func Main(args, env []string, stdout, stderr io.Writer, engines ...Engine) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	hideFiles()
 	return run(ctx, args, env, stdout, stderr, engines...)
 }
 

@@ -15,3 +15,7 @@ func openFiles() int64 {
 	}
 	return int64(limit.Cur)
 }
+
+// hideFiles has all files that the process makes be readable by their owner only, also where a directory that is already there lets
+// others in.
+func hideFiles() { syscall.Umask(syscall.Umask(0o077) | 0o077) }
