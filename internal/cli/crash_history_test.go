@@ -82,7 +82,7 @@ func (s *child) finish(told bool) {
 		return
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	if err := s.cmd.Wait(); err != nil {
+	if err := s.wait(); err != nil {
 		s.t.Errorf("after SIGTERM: %v\n%s", err, s.stderr)
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -67,7 +66,7 @@ func TestCrashes(t *testing.T) {
 		w.verify(s)
 		if random.IntN(4) == 0 { // the next start comes upon one that was killed while it recovered
 			s.kill()
-			early := exec.Command(program, "serve", "--port", "0", "--data", dir)
+			early := childCommand(program, "serve", "--port", "0", "--data", dir)
 			if err := early.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -92,34 +91,6 @@ func TestCrashes(t *testing.T) {
 	s.kill()
 	checkDir(t, dir)
 }
-
-// build returns the program's file, built once, as releases are: without cgo.
-func build(t *testing.T) string {
-	t.Helper()
-	name, err := built()
-	if err != nil {
-		t.Fatalf("building the program: %v", err)
-	}
-	return name
-}
-
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "partita-test-")
-	if err != nil {
-		return "", err
-	}
-	buildDir = dir
-	name := filepath.Join(dir, "partita")
-	build := exec.Command("go", "build", "-o", name, "../../cmd/partita")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return name, nil
-})
-
-// buildDir is removed after the tests.
-var buildDir string
 
 // checkDir opens the data directory in this process and checks all that is in it.
 func checkDir(t *testing.T, dir string) {
@@ -372,59 +343,6 @@ func item(key, value string) object {
 	return object{"k": str(key), "v": str(value), "g": str(group(value))}
 }
 
-// child is the program running as a process of its own.
-type child struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	url    string
-	client *http.Client
-	stderr *output
-}
-
-// startProgram starts the program on the directory and waits until it listens.
-func startProgram(t *testing.T, program, dir string) *child {
-	t.Helper()
-	return startCommand(t, exec.Command(program, "serve", "--port", "0", "--data", dir))
-}
-
-// startCommand starts a command that ends up as the program.
-func startCommand(t *testing.T, cmd *exec.Cmd) *child {
-	t.Helper()
-	s := &child{t: t, stderr: new(output), client: &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: crashWriters + 1},
-	}}
-	s.cmd = cmd
-	s.cmd.Stderr = s.stderr
-	stdout, err := s.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.kill)
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if url, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "listening"); ok {
-			s.url = strings.TrimSpace(url)
-			return s
-		}
-	}
-	s.kill()
-	t.Fatalf("the program does not listen:\n%s", s.stderr)
-	return nil
-}
-
-// kill ends the process as a power cut would, short of the page cache.
-func (s *child) kill() {
-	if s.cmd.ProcessState != nil {
-		return
-	}
-	s.cmd.Process.Signal(syscall.SIGKILL)
-	s.cmd.Wait()
-	s.client.CloseIdleConnections()
-}
-
 // refusal is an answer other than 200.
 type refusal struct {
 	status int
@@ -545,7 +463,7 @@ func TestSignals(t *testing.T) {
 		if err := s.cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.cmd.Wait(); err != nil {
+		if err := s.wait(); err != nil {
 			t.Errorf("after %v: %v\n%s", signal, err, s.stderr)
 		}
 	}
@@ -561,7 +479,7 @@ func TestDiskFails(t *testing.T) {
 		t.Skip("there is no shell to set the limit")
 	}
 	const script = `ulimit -f 2048 && exec "$0" serve --port 0 --data "$1"` // 1 or 2 MiB, as the shell counts
-	s := startCommand(t, exec.Command(shell, "-c", script, program, dir))
+	s := startCommand(t, childCommand(shell, "-c", script, program, dir))
 	s.create()
 	var acknowledged int
 	for {
@@ -579,7 +497,7 @@ func TestDiskFails(t *testing.T) {
 	}
 	s.client.CloseIdleConnections()
 	var exit *exec.ExitError
-	if err := s.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+	if err := s.wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("the program ended with %v, want exit status 1", err)
 	}
 	if said := s.stderr.String(); !strings.Contains(said, "partita: the storage engine has stopped itself: ") ||

@@ -85,7 +85,7 @@ func serveFaulty(t *testing.T, f *faulty) (*program, *child) {
 	p := begin(t, nil, []Engine{f}, "serve", "--port", "0", "--faulty")
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)
-	return p, &child{t: t, url: "http://127.0.0.1:" + p.port(), client: &http.Client{Transport: transport}, stderr: &p.stderr}
+	return p, &child{t: t, url: "http://127.0.0.1:" + p.port(), client: &http.Client{Transport: transport, Timeout: childPatience}, stderr: &p.stderr}
 }
 
 // put puts an item of the crash tests' table.

@@ -21,10 +21,10 @@ func startOnVolume(t *testing.T, size, floor string) *child {
 	t.Helper()
 	dir := t.TempDir()
 	mount := `mount -t tmpfs -o size=` + size + ` tmpfs "$1"`
-	if err := exec.Command("unshare", "-r", "-m", "sh", "-c", mount, "sh", dir).Run(); err != nil {
+	if err := childCommand("unshare", "-r", "-m", "sh", "-c", mount, "sh", dir).Run(); err != nil {
 		t.Skipf("no volume can be mounted on %s: %v", runtime.GOOS, err)
 	}
-	return startCommand(t, exec.Command("unshare", "-r", "-m", "sh", "-c", mount+` && exec "$0" serve --port 0 --data "$1/data" --free-space-floor "$2"`,
+	return startCommand(t, childCommand("unshare", "-r", "-m", "sh", "-c", mount+` && exec "$0" serve --port 0 --data "$1/data" --free-space-floor "$2"`,
 		build(t), dir, floor))
 }
 
@@ -86,7 +86,7 @@ func TestFullVolume(t *testing.T) {
 	if err := fillVolume(t, s); err == nil {
 		t.Fatal("no error")
 	}
-	go func() { ended <- s.cmd.Wait() }()
+	go func() { ended <- s.wait() }()
 	select {
 	case err := <-ended:
 		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -137,7 +136,7 @@ func (k *soak) start() {
 	if k.admin = k.adminAddr(); k.admin != "" {
 		args = append(args, "--admin-addr", k.admin)
 	}
-	cmd := exec.Command(k.program, args...)
+	cmd := childCommand(k.program, args...)
 	cmd.Dir, cmd.Env = k.dir, append(os.Environ(), "PARTITA_ADMIN_TOKEN="+soakToken)
 	k.s = startCommand(k.t, cmd)
 	transport := historytest.Transport{Transport: &http.Transport{
@@ -153,7 +152,7 @@ func (k *soak) start() {
 
 // adminAddr finds a free port for the admin address, if the program has one.
 func (k *soak) adminAddr() string {
-	help, err := exec.Command(k.program, "serve", "--help").Output()
+	help, err := childCommand(k.program, "serve", "--help").Output()
 	if err != nil || !strings.Contains(string(help), "--admin-addr") {
 		return ""
 	}
@@ -217,7 +216,7 @@ func (k *soak) end(signal os.Signal) {
 	if err := k.s.cmd.Process.Signal(signal); err != nil {
 		k.t.Fatal(err)
 	}
-	if err := k.s.cmd.Wait(); err != nil {
+	if err := k.s.wait(); err != nil {
 		k.t.Errorf("after %v: %v", signal, err)
 	}
 	took := time.Since(began).Round(time.Millisecond)
