@@ -18,11 +18,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/historytest"
 	"github.com/partita-db/partita/internal/server"
 )
 
@@ -31,7 +33,7 @@ import (
 type database struct {
 	*dynamodb.Client
 	url       string
-	transport *http.Transport
+	transport historytest.Transport
 	shut      func() error
 
 	mu  sync.Mutex
@@ -52,7 +54,7 @@ func open(t testing.TB, o partita.Options) *database {
 	s := server.New(db.Handler(), o.Logger)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	d.url, d.transport = "http://"+l.Addr().String()+"/", &http.Transport{MaxIdleConnsPerHost: 16, WriteBufferSize: wholeRequest}
+	d.url, d.transport = "http://"+l.Addr().String()+"/", historytest.Transport{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	d.Client = d.as("someone", "eu-west-1")
 	d.shut = sync.OnceValue(func() error {
 		d.transport.CloseIdleConnections()
@@ -79,7 +81,7 @@ func (d *database) as(key, region string) *dynamodb.Client {
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider(key, "secret", ""),
 		HTTPClient:   &http.Client{Transport: d.transport},
-		Retryer:      retryOwnFaults(),
+		Retryer:      aws.NopRetryer{},
 	})
 }
 

@@ -20,13 +20,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/historytest"
 	"github.com/partita-db/partita/internal/server"
 )
 
@@ -60,22 +60,6 @@ func run(m *testing.M) int {
 	return code
 }
 
-// wholeRequest is a buffer that takes any request of these tests, so that it is sent when all of its body has been read. The SDK
-// closes a body as soon as the answer begins, and net/http, which then may still have to find the body's end, takes the error
-// that a read gives for a reason to close the connection: an answer that is still being read breaks off.
-const wholeRequest = 1 << 20
-
-// retryOwnFaults repeats a request once, and only if the client itself has closed the connection under it, as it does now and then
-// on a machine with much to do. What the server answers, or fails to answer, is never repeated.
-func retryOwnFaults() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff = 2, time.Millisecond
-		o.Retryables = []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-			return aws.BoolTernary(errors.Is(err, net.ErrClosed))
-		})}
-	})
-}
-
 // serve opens a database in memory, serves it on a loopback port and makes the clients.
 func serve() (stop func() error, err error) {
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -91,14 +75,14 @@ func serve() (stop func() error, err error) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 
-	transport := &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true, WriteBufferSize: wholeRequest}
+	transport := historytest.Transport{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true}}
 	url, plain = "http://"+l.Addr().String()+"/", &http.Client{Transport: transport}
 	client = dynamodb.New(dynamodb.Options{
 		BaseEndpoint: &url,
 		Region:       "eu-west-1",
 		Credentials:  credentials.NewStaticCredentialsProvider("someone", "secret", ""),
 		HTTPClient:   plain,
-		Retryer:      retryOwnFaults(),
+		Retryer:      aws.NopRetryer{},
 	})
 	return func() error {
 		transport.CloseIdleConnections()
