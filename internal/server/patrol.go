@@ -39,6 +39,7 @@ type patrol struct {
 	most  int
 	full  time.Duration // under mu: the round in which no connection was found that could go; see makeRoom
 	plain bool          // clients can be told in plain text that there is no room
+	every time.Duration // the time between two rounds: patrolTime, but for tests that make the rounds by hand
 }
 
 // conn is a connection under watch.
@@ -181,7 +182,7 @@ func (p *patrol) closeIf(close func(*conn) bool) {
 
 // walk makes its rounds until done is closed.
 func (p *patrol) walk(done <-chan struct{}) {
-	tick := time.NewTicker(patrolTime)
+	tick := time.NewTicker(p.every)
 	defer tick.Stop()
 	last := time.Now()
 	for {

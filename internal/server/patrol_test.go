@@ -28,6 +28,7 @@ func TestPatrol(t *testing.T) {
 		}
 		return 200, append(out, "{}"...)
 	}}), log)
+	s.patrol.every = 24 * time.Hour // the rounds are the test's
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	defer func() {

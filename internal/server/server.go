@@ -46,7 +46,7 @@ const (
 // New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
 func New(h http.Handler, log *slog.Logger) *Server {
 	s := &Server{}
-	s.patrol.plain = true
+	s.patrol.plain, s.patrol.every = true, patrolTime
 	s.patrol.conns, s.patrol.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
 		Handler:   s.patrol.watch(h),

@@ -124,7 +124,7 @@ func (s *secured) start(serve func(context.Context, *api.Request, []byte) (int, 
 	return startServer(s.t, NewHandler(Options{Serve: serve, Logger: s.sink}), func(s *Server) { s.UseTLS(config) })
 }
 
-// startServer runs a server, which set may change before, until the end of the test.
+// startServer runs a server, which set may change before, until the end of the test. Its patrol makes no rounds but those of the test.
 func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -132,6 +132,7 @@ func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, stri
 		t.Fatal(err)
 	}
 	s := New(h, slog.New(slog.DiscardHandler))
+	s.patrol.every = 24 * time.Hour
 	if set != nil {
 		set(s)
 	}
@@ -361,6 +362,7 @@ func TestPatrolHTTP2(t *testing.T) {
 	}
 	begin := func() (*io.PipeWriter, chan answer) {
 		body, w := io.Pipe()
+		t.Cleanup(func() { w.Close() }) // or Shutdown would wait for its end
 		answers := make(chan answer, 1)
 		go func() {
 			resp, err := post(c, addr, "Echo", body)
