@@ -81,9 +81,18 @@ func (c *backup) offline(s *streams, dest string, p *progress) (int64, error) {
 // adminFile is the file in a data directory that says where the admin address of its server is, and what the token.
 const adminFile = "admin.json"
 
-// reach finds out where to ask, and what opens it. The token in the data directory's file is for the address there only.
+// reach finds out where to ask, and what opens it. The token in the data directory's file is for the address there only, and only
+// while somebody has the directory open: a server that was killed leaves the file, a copy of the directory has it too, and anybody
+// can have the port by now.
 func (c *backup) reach() (adminAt, error) {
 	there, err := findAdmin("", c.Data)
+	if there.Token != "" && !isOpen(c.Data) {
+		there.Token = ""
+		if c.AdminAddr == "" {
+			return there, fmt.Errorf("no server has %s open, and its %s is left from one that was killed, or copied "+
+				"(--offline copies what a stopped server has left)", c.Data, adminFile)
+		}
+	}
 	if _, statErr := os.Stat(filepath.Join(c.Data, adminFile)); c.AdminAddr == "" {
 		if errors.Is(statErr, fs.ErrNotExist) {
 			err = fmt.Errorf("there is no %s in %s: no server with an admin address is running there "+
@@ -94,8 +103,8 @@ func (c *backup) reach() (adminAt, error) {
 		}
 	}
 	to, err := findAdmin(c.AdminAddr, c.Data)
-	if to.Addr != there.Addr {
-		to.Token = ""
+	if to.Token = ""; to.Addr == there.Addr {
+		to.Token = there.Token
 	}
 	given := adminFlags{AdminTokenFile: c.AdminTokenFile, AdminToken: c.AdminToken}
 	token, tokenErr := given.token()
@@ -103,6 +112,12 @@ func (c *backup) reach() (adminAt, error) {
 		to.Token = token
 	}
 	return to, errors.Join(err, tokenErr)
+}
+
+// isOpen tells whether a process has the data directory open.
+func isOpen(dir string) bool {
+	dir, err := filepath.Abs(dir)
+	return err == nil && errors.Is(pebblekv.CheckFormat(dir), pebblekv.ErrLocked)
 }
 
 // backupLine is a line of the admin address's answer.
@@ -126,7 +141,9 @@ func (c *backup) online(ctx context.Context, dest string, p *progress) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	r.Header.Set("Authorization", "Bearer "+to.Token)
+	if to.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+to.Token)
+	}
 	client := adminClient()
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(r)

@@ -44,6 +44,9 @@ func (c *healthCheck) Run(s *streams) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %s", strings.ReplaceAll(said, "\n", "; "))
 	}
+	if !strings.HasPrefix(said, "ready") {
+		return fmt.Errorf("%s is not the admin address of a Partita: it answers %.100q", at.Addr, said)
+	}
 	fmt.Fprintln(s.stdout, said)
 	return nil
 }
