@@ -41,7 +41,7 @@ func (s *suggested) again(name string, now time.Time) bool {
 	if s.at == nil {
 		s.at = map[string]time.Time{}
 	}
-	s.at[name] = now
+	s.at[strings.Clone(name)] = now // it lies in the request's body, which others get
 	return true
 }
 
