@@ -181,12 +181,14 @@ func TestSameRequests(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 		}
 	}
-	odd := newCall("X", strings.NewReader("x"), func(r *http.Request) {
-		r.Host = "another.example"
-		r.Header["Host"], r.Header["Content-Length"], r.Header["x-lower"] = []string{"no"}, []string{"7"}, []string{" a ", "b"}
-		r.Header["User-Agent"] = []string{""}
-	})
-	if got, want := exchange(t, here, url, odd.Clone(t.Context())), exchange(t, wire, url, odd); got != want {
+	odd := func() *http.Request {
+		return newCall("X", strings.NewReader("x"), func(r *http.Request) {
+			r.Host = "another.example"
+			r.Header["Host"], r.Header["Content-Length"], r.Header["x-lower"] = []string{"no"}, []string{"7"}, []string{" a ", "b"}
+			r.Header["User-Agent"] = []string{""}
+		})
+	}
+	if got, want := exchange(t, here, url, odd()), exchange(t, wire, url, odd()); got != want {
 		t.Errorf("an odd one:\n got %s\nwant %s", got, want)
 	}
 }
