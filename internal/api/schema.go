@@ -28,13 +28,20 @@ type optList[T any] struct {
 	V   []T
 }
 
+// maxStructs is how many elements of a list of structures are kept. No such list may have as many, so that those that follow change
+// nothing but the memory that the request takes: a structure can have hundreds of bytes where the body has two.
+const maxStructs = 1000
+
 // structs decodes a list of structures, whose Java name is shape.
 func structs[T any](c *call, dst *optList[T], shape string, member func(e *T, name string) error) error {
 	*dst = optList[T]{Set: true}
+	var e, empty T
 	return c.list(func(int) error {
-		var e T
+		e = empty
 		err := c.object(inElement, shape, func(name string) error { return member(&e, name) })
-		dst.V = append(dst.V, e)
+		if len(dst.V) < maxStructs {
+			dst.V = append(dst.V, e)
+		}
 		return err
 	})
 }

@@ -39,8 +39,14 @@ func (r *transactGetRequest) member(c *call, name string) error {
 	case "TransactItems":
 		r.set, r.gets = true, nil
 		return c.list(func(int) error {
-			g := new(transactGet)
-			err := c.object(inElement, "TransactGetItem", func(name string) error {
+			var g *transactGet
+			if len(r.gets) <= maxTransactItems {
+				g = new(transactGet)
+				r.gets = append(r.gets, g)
+			} else {
+				g = r.gets[maxTransactItems] // it is one too many already
+			}
+			return c.object(inElement, "TransactGetItem", func(name string) error {
 				if name != "Get" {
 					return c.skip()
 				}
@@ -48,10 +54,6 @@ func (r *transactGetRequest) member(c *call, name string) error {
 				g.ph.params = &g.params
 				return c.object(inField, "Get", func(name string) error { return g.member(c, name) })
 			})
-			if len(r.gets) <= maxTransactItems {
-				r.gets = append(r.gets, g)
-			}
-			return err
 		})
 	case "ReturnConsumedCapacity":
 		return c.str(&r.consumed)
