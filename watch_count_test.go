@@ -122,7 +122,7 @@ func TestRefusedRequestsAreCounted(t *testing.T) {
 	call := func(id, secret, token, want string, operation func(*dynamodb.Client) error) {
 		t.Helper()
 		// Each has a client of its own, as an SDK's keeps what it has derived from a secret by the access key.
-		o := dynamodb.Options{BaseEndpoint: w.client.Options().BaseEndpoint, Region: "us-east-1", RetryMaxAttempts: 1}
+		o := dynamodb.Options{BaseEndpoint: w.client.Options().BaseEndpoint, Region: "us-east-1", Retryer: aws.NopRetryer{}, HTTPClient: w.client.Options().HTTPClient}
 		o.Credentials = credentials.NewStaticCredentialsProvider(id, secret, token)
 		if id == "" {
 			o.Credentials = aws.AnonymousCredentials{}
@@ -176,6 +176,9 @@ func TestRefusedRequestsAreCounted(t *testing.T) {
 // TestMoreTablesThanSeries makes three tables, and three indexes, more than have series of their own, writes to all of them, and looks
 // at the sums of the rest; the sums outlive the tables.
 func TestMoreTablesThanSeries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a thousand tables take long under the race detector")
+	}
 	w, ctx := watch(t, partita.Options{}), context.Background()
 	const perTable = 20
 	indexed := metrics.MaxIndexes/perTable + 1 // tables with indexes

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -111,6 +112,9 @@ func (w *watchedDB) fillToExpire() {
 	}
 	for _, name := range names {
 		w.expire(name)
+		if err := w.db.Sweep(context.Background()); err != nil { // it waits for the index by expiry, whose chunks would count as the other's
+			w.t.Fatal(err)
+		}
 		for i := range 150 {
 			until := time.Time{}
 			if i%3 == 0 {
@@ -160,6 +164,8 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	held := &heldBackfill{Engine: e, goOn: make(chan struct{})}
 	w, ctx := watch(t, partita.Options{Engine: held, SweepInterval: 5 * time.Millisecond}), context.Background()
 	at.Store(w)
+	release := sync.OnceFunc(func() { close(held.goOn) })
+	t.Cleanup(release) // before the database is closed
 	w.fillToExpire()
 	if err := w.addIndex(); err != nil {
 		t.Fatal(err)
@@ -171,7 +177,7 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	if err := w.putInto("Tab", 1000, time.Time{}); err == nil || !strings.Contains(err.Error(), "Writes are refused because the volume") {
 		t.Errorf("a write: %v", err)
 	}
-	close(held.goOn)
+	release()
 	w.turn(time.Minute)
 	w.until("work fails and is tried again", func(m map[string]float64) bool {
 		return m[failures] >= 20 && m["partita_background_job_failures_total"] >= 3

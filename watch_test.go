@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -23,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/historytest"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
@@ -77,13 +77,14 @@ func watch(t *testing.T, o partita.Options) *watchedDB {
 	}
 	data := httptest.NewServer(w.db.Handler())
 	w.admin = httptest.NewServer(o.Admin)
-	w.client = dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &data.URL, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""), RetryMaxAttempts: 1,
-	})
+	wire := historytest.Transport{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true}}
+	w.client = historytest.NewClient(data.URL, wire)
 	w.streams = dynamodbstreams.New(dynamodbstreams.Options{
-		BaseEndpoint: &data.URL, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""), RetryMaxAttempts: 1,
+		BaseEndpoint: &data.URL, Region: "us-east-1", Credentials: w.client.Options().Credentials, Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: wire},
 	})
 	t.Cleanup(func() {
+		wire.CloseIdleConnections()
 		data.Close()
 		w.admin.Close()
 		w.db.Close()
