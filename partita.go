@@ -13,6 +13,10 @@
 //
 // What a client was answered is on disk, and is there again at the next Open. One process can have the directory open.
 //
+// Without Options.Credentials nobody is asked who he is: keep such a handler on loopback addresses. For a network there are
+// credentials with policies; timeouts, limits of connections and TLS are then those of your http.Server. (The program partita
+// brings its own.)
+//
 // # Clients
 //
 // A client needs the address, a region, and credentials, of which any will do. The one of aws-sdk-go-v2:
