@@ -321,6 +321,10 @@ func TestHostile(t *testing.T) {
 	it := item.New(wide)
 	deep := item.New([]item.Entry{{Name: "m", Value: item.Map(wide)}, {Name: "l", Value: item.List(slices.Repeat([]item.Value{item.Int(1)}, 100_000))}})
 	p := &Params{Values: values}
+	legacy := 100_000
+	if testing.Short() {
+		legacy = 10_000 // the race detector takes a hundred times as long
+	}
 	cache := NewCache(1 << 20)
 	for name, run := range map[string]func() error{
 		"values": func() error {
@@ -360,9 +364,9 @@ func TestHostile(t *testing.T) {
 			return err
 		},
 		"legacy": func() error {
-			updates := make([]LegacyUpdate, 100_000)
+			updates := make([]LegacyUpdate, legacy)
 			for i := range updates {
-				updates[i] = LegacyUpdate{Attribute: fmt.Sprintf("zz%d", i*7919%100_000), Action: ADD, Value: item.Int(1)}
+				updates[i] = LegacyUpdate{Attribute: fmt.Sprintf("zz%d", i*7919%legacy), Action: ADD, Value: item.Int(1)}
 			}
 			u := NewLegacyUpdate(updates)
 			updated, err := u.Apply(it, it)
