@@ -188,6 +188,11 @@ func lower(b byte) byte {
 // appendReescaped appends a part of a query string, decoded and encoded again as AWS does.
 func appendReescaped(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
+		if unreserved(s[i]) { // as most are
+			dst = append(dst, s[i])
+			i++
+			continue
+		}
 		b, n := unescapeByte(s[i:])
 		dst = appendEscaped(dst, b)
 		i += n
@@ -197,7 +202,7 @@ func appendReescaped(dst []byte, s string) []byte {
 
 // unescape decodes a part of a query string. A percent sign that begins no code stands for itself.
 func unescape(s string) string {
-	if !strings.ContainsAny(s, "%+") {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
 	}
 	var out []byte
@@ -225,10 +230,14 @@ func unescapeByte(s string) (b byte, n int) {
 
 // appendEscaped appends a byte in the encoding of signatures: all but letters, digits and -._~ become %XX.
 func appendEscaped(dst []byte, b byte) []byte {
-	switch {
-	case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '.', b == '_', b == '~':
+	if unreserved(b) {
 		return append(dst, b)
 	}
 	const digits = "0123456789ABCDEF"
 	return append(dst, '%', digits[b>>4], digits[b&15])
+}
+
+// unreserved tells whether a byte stands for itself in the encoding of signatures.
+func unreserved(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '.' || b == '_' || b == '~'
 }
