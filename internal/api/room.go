@@ -24,7 +24,14 @@ var errNoRoom = &Error{
 // room makes room for about n bytes more in the answer.
 func (c *call) room(n int) error {
 	need := len(c.out) + n
-	if c.memory == nil || need <= cap(c.out) && cap(c.out) <= c.granted || max(need, cap(c.out)) <= freeAnswer {
+	if c.memory == nil || need <= cap(c.out) && cap(c.out) <= c.granted {
+		return nil
+	}
+	if max(need, cap(c.out)) <= freeAnswer {
+		if need > cap(c.out) && need > freeAnswer/4 {
+			// append would make it a little larger than what is kept for the next answer
+			c.out = append(make([]byte, 0, freeAnswer), c.out...)
+		}
 		return nil
 	}
 	out, ok := c.memory.Grow(c.out, n)

@@ -109,7 +109,11 @@ func (x *exchange) Grow(out []byte, n int) ([]byte, bool) {
 		return out, true
 	}
 	grown := append(x.h.answers.get(size), out...)
-	x.h.answers.put(out)
+	if cap(out) <= pooledBytes {
+		x.small = out
+	} else {
+		x.h.answers.put(out)
+	}
 	return grown, true
 }
 

@@ -30,6 +30,7 @@ type exchange struct {
 
 	in     []byte // the body, decompressed
 	out    []byte // the answer's body
+	small  []byte // the buffer that out has grown out of, for the next answer; nil: out has not
 	packed []byte // the same, compressed
 
 	sig   signature
@@ -59,6 +60,9 @@ func (x *exchange) end() {
 	}
 	x.release()
 	x.canonical.release()
+	if x.small != nil {
+		x.out = x.small
+	}
 	*x = exchange{in: keep(x.in), out: keep(x.out), packed: keep(x.packed), canonical: x.canonical}
 	h.pool.Put(x)
 }
