@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"bufio"
 	"fmt"
 	"io"
@@ -28,7 +29,9 @@ func (r *soakRude) work() {
 
 // dial connects to the server. A nil connection was a fault.
 func (r *soakRude) dial() net.Conn {
-	c, err := net.DialTimeout("tcp", strings.TrimPrefix(strings.TrimSuffix(r.s.url, "/"), "http://"), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	c, err := dialLocal(ctx, "tcp", strings.TrimPrefix(strings.TrimSuffix(r.s.url, "/"), "http://")) // past the machine's resolver
 	if err != nil {
 		r.fault("connecting: %v", err)
 		return nil
