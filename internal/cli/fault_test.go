@@ -118,7 +118,12 @@ func TestFaultsEndTheProgram(t *testing.T) {
 				wg.Go(func() {
 					for n := 0; ; n++ {
 						key, value := fmt.Sprint(c, "-", n%50), fmt.Sprint(n, strings.Repeat("x", 2000))
-						if put(context.Background(), s, key, value) != nil {
+						answer := (*refusal)(nil)
+						err := put(context.Background(), s, key, value)
+						if errors.As(err, &answer) && strings.Contains(answer.body, "ThrottlingException") {
+							continue // a machine that is slow beyond the latches' 300 ms; without writes nothing would fail
+						}
+						if err != nil {
 							return
 						}
 						mu.Lock()
