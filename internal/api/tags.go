@@ -128,8 +128,8 @@ func errNoResource(arn string) *Error {
 	return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: ResourceArn: " + arn + " not found"}).fill()
 }
 
-// alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads lag behind); Partita has done
-// with the change when it answers, so there is nothing to lock.
+// alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads
+// lag behind); Partita has done with the change when it answers, so there is nothing to lock.
 func (c *call) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag, error)) error {
 	name, err := taggable(arn)
 	if err != nil {
