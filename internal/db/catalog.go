@@ -295,7 +295,7 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 			if busy {
 				x.BusyUntil = d.busyUntil(now)
 			}
-		case x.Dropping:
+		case x.Dropping && x.State != StateAbsent: // else an earlier change dropped it, and its rows go already
 			x.State = StateDeleteOnly
 		case x.Updating && x.BusyUntil.IsZero():
 			x.BusyUntil = now.Add(d.delay)

@@ -632,6 +632,7 @@ func TestCheckWhileWriting(t *testing.T) {
 	}
 	setExpiry(t, d, "e")
 	done := make(chan struct{})
+	defer func() { <-done }()
 	go func() {
 		defer close(done)
 		for i := range 20 {
@@ -691,5 +692,54 @@ func TestDescribeKey(t *testing.T) {
 	}
 	if got := table.describeKey([]byte{2, 0}); got != "0200" {
 		t.Errorf("a key that cannot be read is %s", got)
+	}
+}
+
+// heldDrop is an engine whose DropRange waits for held to be closed, and says so.
+type heldDrop struct {
+	kv.Engine
+	reached, held chan struct{}
+}
+
+func (e *heldDrop) DropRange(ctx context.Context, r kv.Range) error {
+	close(e.reached)
+	<-e.held
+	return e.Engine.DropRange(ctx, r)
+}
+
+// TestAlterWhileDropping alters a table of which an index is being removed: nobody may take the index up again.
+func TestAlterWhileDropping(t *testing.T) {
+	d := open(t)
+	table, err := d.Create(t.Context(), streamedDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := &heldDrop{d.kv, make(chan struct{}), make(chan struct{})}
+	d.kv = engine
+	alter := func(change func(*Descriptor)) {
+		_, _, err := d.alter(t.Context(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
+			change(desc)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	putAll(t, d, table, checkedItem("p", 1, "old"))
+	name := table.Indexes[len(table.Indexes)-1].Name
+	alter(func(desc *Descriptor) { desc.Index(name).Dropping = true })
+	<-engine.reached
+	alter(func(desc *Descriptor) { desc.Tags = []Tag{{"k", "v"}} })
+	if state := d.Lookup(DefaultNamespace, "model").Index(name).State; state != StateAbsent {
+		t.Errorf("the index is %s while its rows are being removed", state)
+	}
+	putAll(t, d, table, checkedItem("p", 1, "new"))
+	if problems, err := d.Check(t.Context(), nil); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+	close(engine.held)
+	d.awaitJobs(t.Context(), d.Lookup(DefaultNamespace, "model"))
+	if problems, err := d.Check(t.Context(), nil); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
 	}
 }
