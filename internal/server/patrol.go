@@ -45,11 +45,17 @@ type patrol struct {
 // conn is a connection under watch.
 type conn struct {
 	net.Conn
-	patrol *patrol
-	http2  atomic.Bool
-	lines  atomic.Int32 // of the header that is being read; see Read
-	state  atomic.Int64 // the lowest two bits: StateNew, StateActive or StateIdle; above: the patrol's now when it began
+	patrol  *patrol
+	http2   atomic.Bool
+	lean    atomic.Bool  // served by lean.go
+	pending []byte       // what was read of it before it came to net/http
+	lines   atomic.Int32 // of the header that is being read; see Read
+	state   atomic.Int64 // the lowest two bits: StateNew, StateActive, StateIdle or stateLeft; above: the patrol's now when it began
 }
+
+// stateLeft is the state of a connection that takes no further request. To package http the number means another thing, and it never
+// comes from there.
+const stateLeft http.ConnState = 3
 
 // watched is a listener whose connections are under watch.
 type watched struct {
@@ -68,6 +74,7 @@ func (l watched) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: accepted, patrol: l.patrol}
+	c.lean.Store(l.patrol.plain)
 	c.enter(http.StateNew)
 	l.patrol.mu.Lock()
 	l.patrol.conns[c] = struct{}{}
@@ -86,14 +93,26 @@ var errHeaderLines = errors.New("server: the header has too many lines")
 // no request is being served is header, but for what the last read brings behind its end; so it is the next read that fails.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.patrol.plain || c.in() == http.StateActive {
-		return c.Conn.Read(p)
+		return c.read(p)
 	}
 	if c.lines.Load() > maxHeaderLines {
 		return 0, errHeaderLines
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.read(p)
 	c.lines.Add(int32(bytes.Count(p[:n], newLine)))
 	return n, err
+}
+
+// read reads what was read before, then from the connection.
+func (c *conn) read(p []byte) (int, error) {
+	if len(c.pending) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.pending)
+	if c.pending = c.pending[n:]; len(c.pending) == 0 {
+		c.pending = nil
+	}
+	return n, nil
 }
 
 // newLine ends a line.
@@ -119,6 +138,37 @@ func (c *conn) CloseWrite() error {
 func (c *conn) enter(state http.ConnState) {
 	c.state.Store(c.patrol.now.Load()<<2 | int64(state))
 	c.lines.Store(0)
+}
+
+// begin is enter for a request that begins, of a connection that is served here. It tells whether the request may be served: not on
+// one that was let go.
+func (c *conn) begin() bool {
+	for {
+		old := c.state.Load()
+		if http.ConnState(old&3) == stateLeft {
+			return false
+		}
+		if c.state.CompareAndSwap(old, c.patrol.now.Load()<<2|int64(http.StateActive)) {
+			return true
+		}
+	}
+}
+
+// letGo tells whether the connection can be closed because there is no request on it, and sees to it that none will be. It is about
+// connections that are served here.
+func (c *conn) letGo() bool {
+	if !c.lean.Load() {
+		return false
+	}
+	for {
+		old := c.state.Load()
+		if http.ConnState(old&3) == http.StateActive {
+			return false
+		}
+		if c.state.CompareAndSwap(old, old|int64(stateLeft)) {
+			return true
+		}
+	}
 }
 
 // connState is http.Server's ConnState.
@@ -149,7 +199,7 @@ func (c *conn) overstays(now time.Duration) bool {
 	if http.ConnState(s&3) == http.StateActive && c.http2.Load() {
 		return false
 	}
-	limit := [...]time.Duration{http.StateNew: newTime, http.StateActive: activeTime, http.StateIdle: idleTime}[s&3]
+	limit := [...]time.Duration{http.StateNew: newTime, http.StateActive: activeTime, http.StateIdle: idleTime, stateLeft: 0}[s&3]
 	return now-time.Duration(s>>2) > limit
 }
 

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,9 +26,18 @@ const maxHeaderBytes = 16 << 10
 
 // Server serves a handler on listeners.
 type Server struct {
-	http   http.Server
-	patrol patrol
-	secure bool // speaks TLS
+	handler http.Handler
+	http    http.Server
+	patrol  patrol
+	secure  bool // speaks TLS
+
+	base      context.Context // of the requests that are served here (lean.go)
+	cut       context.CancelFunc
+	closing   atomic.Bool // Shutdown was called
+	listeners []net.Listener
+	mu        sync.Mutex // guards listeners
+	handed    handed
+	running   sync.WaitGroup // the listeners, and the connections that are served here
 }
 
 // What HTTP/2 adds. The patrol watches its streams, and these watch the connection below them, which is in use as long as any
@@ -45,7 +55,8 @@ const (
 
 // New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
 func New(h http.Handler, log *slog.Logger) *Server {
-	s := &Server{}
+	s := &Server{handler: h, handed: handed{conns: make(chan *conn), done: make(chan struct{})}}
+	s.base, s.cut = context.WithCancel(context.Background())
 	s.patrol.plain, s.patrol.every = true, patrolTime
 	s.patrol.conns, s.patrol.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
@@ -69,43 +80,113 @@ func (s *Server) UseTLS(c *tls.Config) { s.http.TLSConfig, s.secure, s.patrol.pl
 // make room for a new one; if all are in use, it is turned away. It is called before Serve.
 func (s *Server) LimitConnections(n int) { s.patrol.most = n }
 
-// serve accepts connections on one listener.
-func (s *Server) serve(l net.Listener) error {
-	l = watched{l, &s.patrol}
-	if s.secure {
-		return s.http.ServeTLS(l, "", "")
-	}
-	return s.http.Serve(l)
-}
-
 // Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails it closes all of
-// them and returns that failure.
+// them and returns that failure. It is called once.
 func (s *Server) Serve(listeners ...net.Listener) error {
 	done := make(chan struct{})
 	var patrolling sync.WaitGroup
 	patrolling.Go(func() { s.patrol.walk(done) })
 	defer patrolling.Wait()
 	defer close(done)
+	if !s.begin(listeners) {
+		closeAll(listeners)
+		return nil
+	}
 	var g errgroup.Group
+	if !s.secure && len(listeners) > 0 {
+		s.handed.addr = listeners[0].Addr()
+		g.Go(func() error { return s.ended(s.http.Serve(&s.handed)) })
+	}
 	for _, l := range listeners {
 		g.Go(func() error {
-			err := s.serve(l)
-			if errors.Is(err, http.ErrServerClosed) {
-				return nil
-			}
-			s.http.Close() // the other listeners' Serve calls return
-			return err
+			defer s.running.Done()
+			return s.ended(s.accept(watched{l, &s.patrol}))
 		})
 	}
 	return g.Wait()
 }
 
+// begin notes the listeners, and that connections may come, unless the server has ended already.
+func (s *Server) begin(listeners []net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return false
+	}
+	s.listeners = listeners
+	s.running.Add(len(listeners))
+	return true
+}
+
+// accept accepts connections on one listener.
+func (s *Server) accept(l net.Listener) error {
+	if s.secure {
+		return s.http.ServeTLS(l, "", "")
+	}
+	return s.acceptLean(l)
+}
+
+// ended is what Serve makes of the error with which one listener has ended.
+func (s *Server) ended(err error) error {
+	if s.closing.Load() || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	s.close() // the other listeners' calls return
+	return err
+}
+
+// handOver gives a connection to net/http.
+func (s *Server) handOver(c *conn) {
+	c.lean.Store(false)
+	select {
+	case s.handed.conns <- c:
+	case <-s.handed.done:
+		_ = c.Close() // the server ends
+	}
+}
+
 // Shutdown closes the listeners, waits until the requests in progress are answered, and closes all connections. When
 // ctx ends before that, it cuts them off and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.closeListeners()
+	s.patrol.closeIf((*conn).letGo)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		s.running.Wait()
+	}()
 	err := s.http.Shutdown(ctx)
-	if err != nil {
-		s.http.Close()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
+	if err != nil {
+		s.close()
+	}
+	s.cut()
 	return err
+}
+
+// closeListeners closes the listeners, and has every connection that is served here end with its next answer.
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing.Store(true)
+	closeAll(s.listeners)
+}
+
+// closeAll closes listeners, which may be closed already.
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+}
+
+// close cuts everything off.
+func (s *Server) close() {
+	s.closeListeners()
+	s.cut()
+	_ = s.http.Close() // as above
+	s.patrol.closeIf(func(*conn) bool { return true })
 }
