@@ -34,7 +34,8 @@ var mayImport = map[string][]string{
 	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/kv"},
-	"internal/cli":         {".", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/server"}, // db: its check
+	"internal/bench":       {},
+	"internal/cli":         {".", "internal/bench", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/server"}, // db: its check
 	"cmd/partita":          {"internal/cli"},
 }
 

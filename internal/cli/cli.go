@@ -41,13 +41,26 @@ type commands struct {
 	Restore restore `cmd:"" help:"Make a data directory of a backup."`
 
 	Credentials credentialsCommand `cmd:"" help:"Make and list access keys."`
+
+	Bench benchCommand `cmd:"" help:"Measure a server."`
 }
 
 // streams are what a command reads its surroundings from and writes to.
 type streams struct {
 	ctx            context.Context // ends when the program is told to
 	args           []string        // of the program
+	env            []string        // as os.Environ has it
 	stdout, stderr io.Writer
+}
+
+// variable returns a variable of the environment, empty if it is not set.
+func (s *streams) variable(name string) string {
+	for _, e := range s.env {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // description stands on top of the help.
@@ -102,7 +115,7 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engi
 		fmt.Fprintf(stderr, "partita: %s (\"partita --help\" lists the flags)\n", oneLine(err))
 		return 2
 	}
-	if err := command.Run(&streams{ctx: ctx, args: args, stdout: stdout, stderr: stderr}); err != nil {
+	if err := command.Run(&streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr}); err != nil {
 		fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
 		return 1
 	}

@@ -23,12 +23,19 @@ type progress struct {
 // newProgress begins a run.
 func newProgress(w io.Writer) *progress {
 	p := &progress{w: w, now: time.Now, began: time.Now()}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
+	p.terminal = isTerminal(w)
 	p.next = p.began.Add(p.every())
 	return p
+}
+
+// isTerminal tells whether somebody looks at what is written.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // every is the time between two lines.
@@ -58,11 +65,16 @@ func (p *progress) tell(stage string, done, total int64, amount func(int64) stri
 		line += ", " + amount(int64(float64(done)/seconds)) + "/s"
 	}
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r%-*s", p.shown, line)
-		p.shown = len(line)
+		p.over(line)
 		return
 	}
 	fmt.Fprintln(p.w, line)
+}
+
+// over writes a line over the last one.
+func (p *progress) over(line string) {
+	fmt.Fprintf(p.w, "\r%-*s", p.shown, line)
+	p.shown = len(line)
 }
 
 // end leaves the line that is written over.

@@ -1,0 +1,128 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// muchElse is the share of the machine that others may take before a result is worth measuring again.
+const muchElse = 0.05
+
+// WriteSummary writes the report as text: a table with a line for each kind of operation, and what else there is to know.
+func (r *Report) WriteSummary(out io.Writer) error {
+	for _, l := range r.Loads {
+		fmt.Fprintf(out, "loaded %d records into %s in %.1f s: %.0f a second\n", l.Records, l.Table, l.Seconds, float64(l.Records)/max(l.Seconds, 1e-3))
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "workload\toperation\tcount\tops/s\tmean ms\tp50\tp95\tp99\tp99.9\tmax\tCPU µs/op\tRSS\terrors\t")
+	for _, res := range r.Workloads {
+		for i, op := range res.Operations {
+			totals := "\t\t\t"
+			if len(res.Operations) == 1 {
+				totals = res.totals()
+			}
+			fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", first(i, res.Workload), op.Name, op.Count, op.OpsPerSecond,
+				millis(op.Mean), millis(op.P50), millis(op.P95), millis(op.P99), millis(op.P999), millis(op.Max), totals)
+		}
+		if len(res.Operations) != 1 {
+			fmt.Fprintf(t, "%s\tall\t%d\t%.0f\t\t\t\t\t\t\t%s\n", first(len(res.Operations), res.Workload), res.Count, res.OpsPerSecond, res.totals())
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, res := range r.Workloads {
+		for _, note := range r.notes(res) {
+			fmt.Fprintf(out, "%s: %s\n", res.Workload, note)
+		}
+	}
+	return nil
+}
+
+// first returns the text in the first of several lines, and nothing in the others.
+func first(line int, text string) string {
+	if line > 0 {
+		return ""
+	}
+	return text
+}
+
+// totals are the columns of a line that are those of the whole workload.
+func (res *Result) totals() string {
+	cpu, rss := "-", "-"
+	if res.Usage.ServerKnown {
+		cpu, rss = fmt.Sprintf("%.1f", res.ServerMicros), mebibytes(res.Usage.RSS)
+	}
+	return fmt.Sprintf("%s\t%s\t%d\t", cpu, rss, res.Wrong)
+}
+
+// millis writes a number of microseconds as milliseconds, with three digits that count.
+func millis(us float64) string {
+	switch ms := us / 1000; {
+	case ms < 9.995:
+		return fmt.Sprintf("%.2f", ms)
+	case ms < 99.95:
+		return fmt.Sprintf("%.1f", ms)
+	default:
+		return fmt.Sprintf("%.0f", ms)
+	}
+}
+
+// mebibytes writes a number of bytes.
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// notes are what else there is to say of a result: what the machine did, and what to take care of.
+func (r *Report) notes(res *Result) (notes []string) {
+	u := res.Usage
+	if u.MachineKnown {
+		notes = append(notes, u.cores())
+	}
+	if els := u.OtherCores + u.StealCores; u.MachineKnown && u.ServerKnown && els > muchElse*float64(r.Machine.Cores) {
+		notes = append(notes, fmt.Sprintf("other processes took %.2f of %d cores: measure again when the machine is quieter", els, r.Machine.Cores))
+	}
+	if rate := r.Settings.Rate; rate > 0 && res.OpsPerSecond < 0.99*rate {
+		notes = append(notes, fmt.Sprintf("of %.0f operations a second that were due, %.0f were done: latencies grow with the time measured", rate, res.OpsPerSecond))
+	}
+	if res.Races > 0 {
+		notes = append(notes, fmt.Sprintf("%d conditions or transactions came too late and were tried again", res.Races))
+	}
+	if res.Throttled > 0 {
+		notes = append(notes, fmt.Sprintf("%d times the server was too busy, and was asked again", res.Throttled))
+	}
+	if res.ReadBack > 0 {
+		notes = append(notes, fmt.Sprintf("%d written values read back", res.ReadBack))
+	}
+	return notes
+}
+
+// cores says what the processors did.
+func (u Usage) cores() string {
+	var b strings.Builder
+	others := "other processes"
+	if u.ServerKnown {
+		fmt.Fprintf(&b, "server %.2f cores, peak memory %s, ", u.ServerCores, mebibytes(u.PeakRSS))
+	} else {
+		others += " (the server too, if it is here)"
+	}
+	fmt.Fprintf(&b, "client %.2f cores, %s %.2f, idle %.2f, steal %.2f", u.ClientCores, others, u.OtherCores, u.IdleCores, u.StealCores)
+	return b.String()
+}
+
+// Line is the progress as a line.
+func (p Progress) Line() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", p.Workload, p.Stage)
+	switch {
+	case p.Of > 0:
+		fmt.Fprintf(&b, " %v of %v, %.0f ops/s, p99 %s ms", p.Done.Round(time.Second), p.Of, p.OpsPerSecond, millis(micros(p.P99)))
+	case p.Records > 0:
+		fmt.Fprintf(&b, ", %d records, %.0f/s", p.Records, p.OpsPerSecond)
+	}
+	if p.Wrong > 0 {
+		fmt.Fprintf(&b, ", %d errors", p.Wrong)
+	}
+	return b.String()
+}
