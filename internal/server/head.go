@@ -31,8 +31,8 @@ const (
 //
 // errHandOver says that the request is not of the form that is served here: request line as above, lines that end with CRLF, at most
 // maxLeanLines of them; names of letters, digits, "-" and "_" and right behind them a colon; values of printable ASCII and tabs; one Host of an
-// ordinary form, at most one Content-Length, of digits; none of the headers that change what follows on the connection
-// (see odd).
+// ordinary form, at most one Content-Length, of digits;
+// none of the headers that change what follows on the connection (see take).
 func (h *head) parse(in []byte, scanned int) (size int, err error) {
 	n := min(len(in), len(requestLine))
 	if string(in[:n]) != requestLine[:n] {

@@ -28,7 +28,8 @@ type lean struct {
 	// longer header comes.
 	buf      []byte
 	from     int
-	scanned  int // of buf[from:], in which the end of the head is not
+	scanned  int  // of buf[from:], in which the end of the head is not
+	used     bool // a request was served
 	head     head
 	request  *http.Request
 	uri      url.URL
@@ -81,7 +82,7 @@ func (s *Server) serveLean(c *conn) {
 	l.request.Header = make(http.Header, 16)
 	l.head.header = l.request.Header
 	l.response.header = make(http.Header, 8)
-	l.response.c = c.Conn
+	l.response.c, l.response.body = c.Conn, &l.body
 	remote := c.RemoteAddr().String()
 	for {
 		err := l.next(remote)
@@ -114,9 +115,10 @@ func (l *lean) next(remote string) error {
 	if err := l.serve(); err != nil {
 		return err
 	}
-	if err := l.settle(); err != nil {
-		return err
+	if l.response.closing {
+		return errEnded
 	}
+	l.used = true
 	l.c.enter(http.StateIdle)
 	if l.s.closing.Load() {
 		return errEnded
@@ -126,17 +128,26 @@ func (l *lean) next(remote string) error {
 
 // readHead reads until the whole head of a request is there, and parses it.
 func (l *lean) readHead() error {
+	least := 0
+	if l.used {
+		least = 4 // fewer bytes behind a request and then the end are nothing; so in net/http
+	}
 	for l.scanned = 0; ; {
-		size, err := l.head.parse(l.buf[l.from:], l.scanned)
-		switch {
-		case err != nil:
-			return err
-		case size > 0:
-			l.from += size
-			return nil
+		if len(l.buf)-l.from >= least {
+			size, err := l.head.parse(l.buf[l.from:], l.scanned)
+			if err != nil {
+				return err
+			}
+			if l.from += size; size > 0 {
+				return nil
+			}
+			l.scanned = len(l.buf) - l.from
 		}
-		l.scanned = len(l.buf) - l.from
-		if err := l.readMore(); err != nil {
+		err := l.readMore()
+		switch {
+		case err == io.EOF && l.scanned > 0:
+			return errHandOver // half a head: net/http says so
+		case err != nil:
 			return err
 		}
 	}
@@ -199,21 +210,6 @@ func (l *lean) serve() (err error) {
 	return l.response.end()
 }
 
-// settle reads over what the handler has left of the body, so that the next request can be found.
-func (l *lean) settle() error {
-	if l.response.closing || l.body.left > maxLeftover {
-		l.response.closing = true
-		return errEnded
-	}
-	for l.body.left > 0 {
-		var rest [512]byte
-		if _, err := l.body.Read(rest[:]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // leanBody is the body of the request that is being served.
 type leanBody struct {
 	l    *lean
@@ -236,12 +232,27 @@ func (b *leanBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close implements io.Closer. There is nothing to do: settle reads the rest.
+// Close implements io.Closer. There is nothing to do: skip reads the rest.
 func (b *leanBody) Close() error { return nil }
+
+// skip reads over what the handler has left of the body, so that the next request can be found. It tells whether that is so.
+func (b *leanBody) skip() bool {
+	if b.left == 0 || b.left > maxLeftover {
+		return b.left == 0
+	}
+	var rest [512]byte
+	for b.left > 0 {
+		if _, err := b.Read(rest[:]); err != nil {
+			return false
+		}
+	}
+	return true
+}
 
 // leanAnswer is the http.ResponseWriter of a lean connection.
 type leanAnswer struct {
 	c       net.Conn // itself, and not what watches it: only so a head and a body can go in one call
+	body    *leanBody
 	header  http.Header
 	out     []byte // the head, and a short body behind it
 	begun   bool   // the head is in out, or was sent
@@ -272,11 +283,11 @@ func (a *leanAnswer) WriteHeader(status int) {
 		return
 	}
 	a.begun = true
-	if len(a.header["Content-Length"]) == 0 {
-		a.closing = true // where the body ends is told by the end of the connection
-	}
 	for _, v := range a.header["Connection"] {
 		a.closing = a.closing || v == "close"
+	}
+	if len(a.header["Content-Length"]) == 0 || !a.closing && !a.body.skip() {
+		a.closing = true // where this body ends, or the next request begins, only the end of the connection can tell
 	}
 	if delete(a.header, "Connection"); a.closing {
 		a.header["Connection"] = closeConnection
