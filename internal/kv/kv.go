@@ -66,6 +66,9 @@ type ReadOptions struct {
 	// (FrontLen bytes): the view then waits for the durability of those commits only, and not of all that it might show.
 	// The rows may have other fronts, as those of a local index, which are written under their item's lock key.
 	Within []byte
+	// Apart says that each row which the view gets is read for itself: Get and GetMulti may show it as it was committed at any
+	// moment during the View, one row of the one and another of another, so that an engine may take them from a cache.
+	Apart bool
 }
 
 // WriteOptions shape an Update.
@@ -169,6 +172,9 @@ type Metrics struct {
 
 	BlockCacheHits, BlockCacheMisses int64
 	BlockCacheBytes                  int64
+
+	RowCacheHits, RowCacheMisses int64 // of rows that were read by their key
+	RowCacheBytes                int64
 
 	MemtableBytes           uint64
 	DiskBytes               uint64

@@ -38,8 +38,8 @@ type Options struct {
 	ReadOnly bool
 	// Clock tells the time for stamps and log positions; nil is time.Now.
 	Clock func() time.Time
-	// MemoryLimit is what the process may take, in bytes. Half of it becomes block cache, as the Go heap needs room
-	// to collect; 0 means 256 MiB of cache. The cache fills as it is used.
+	// MemoryLimit is what the process may take, in bytes. Caches get a part of it (see memory), as the Go heap needs room to
+	// collect; 0 means that of 512 MiB on a disk, and next to nothing in memory. The caches fill as they are used.
 	MemoryLimit int64
 	// MemtableBytes is how much is kept in memory before it is written out as a table file; 0 means 16 MiB. Tests make it
 	// small, so that a short history has flushes and compactions.
@@ -61,15 +61,36 @@ type Options struct {
 // Sizes of the store. Blocks of 32 KiB serve hash-distributed reads best and scans well; a memtable of 16 MiB opens
 // after a kill four times as fast as one of 64.
 const (
+	blocksPercent  = 28
+	rowsPercent    = 34
 	blockSize      = 32 << 10
 	indexBlockSize = 64 << 10
 	memtableSize   = 16 << 20
-	defaultCache   = 256 << 20
+	defaultMemory  = 512 << 20
 	// An engine in memory has its blocks in memory anyway: they are small, as each miss copies one, and few are cached.
 	memoryBlockSize    = 4 << 10
 	memoryCache        = 32 << 20
 	memoryMemtableSize = 64 << 20 // most tests never flush
 )
+
+// memory is how what the caches take is divided: blocks of the store's files, and rows that were read by their key.
+type memory struct{ blocks, rows int64 }
+
+// memory divides the memory limit.
+func (o Options) memory() memory {
+	limit := o.MemoryLimit
+	switch {
+	case limit <= 0 && o.InMemory && o.FS == nil:
+		return memory{blocks: memoryCache}
+	case limit <= 0:
+		limit = defaultMemory
+	}
+	m := memory{blocks: max(limit/100*blocksPercent, 8<<20), rows: limit / 100 * rowsPercent}
+	if o.ReadOnly {
+		m.rows = 0
+	}
+	return m
+}
 
 // limits are what callers may write.
 var limits = kv.Limits{Key: 32 << 10, Value: 16 << 20, Update: 64 << 20}
@@ -92,6 +113,7 @@ type Engine struct {
 	// flushPatience is how long Close waits for its flush.
 	flushPatience time.Duration
 
+	rows      *rowCache // nil: none
 	order     order
 	syncer    syncer
 	stamps    stamps
@@ -158,6 +180,7 @@ func newEngine(o Options) *Engine {
 	n = 1 << bits.Len(uint(n-1))
 	e.stripes, e.stripeMask = make([]stripe, n), uint64(n-1)
 	e.calls.idle = make(chan struct{}, 1)
+	e.rows = newRowCache(o.memory().rows)
 
 	disk := o.FS
 	switch {
@@ -249,13 +272,6 @@ func (e *Engine) closeAfter() error {
 
 // pebbleOptions are the options of the store. What they say of the files' format is for ever.
 func (e *Engine) pebbleOptions(o Options) *pebble.Options {
-	cache := int64(defaultCache)
-	switch {
-	case o.MemoryLimit > 0:
-		cache = max(o.MemoryLimit/2, 8<<20)
-	case e.volatile:
-		cache = memoryCache
-	}
 	p := &pebble.Options{
 		FS:                          e.fs,
 		Lock:                        e.lock,
@@ -263,7 +279,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		Comparer:                    pebble.DefaultComparer,
 		Merger:                      merger,
 		FormatMajorVersion:          pebbleFormat,
-		CacheSize:                   cache,
+		CacheSize:                   o.memory().blocks,
 		MemTableSize:                memtableSize, // it begins with 256 KiB and grows as it fills
 		MemTableStopWritesThreshold: 4,
 		// Two cores: compact early, as long reads through many files cost more than the compaction, and stop writers
@@ -414,7 +430,12 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if err := b.DeleteRange(start, end, nil); err != nil {
 		return err
 	}
-	return e.applySynced(b)
+	e.rows.beginAll()
+	if err := e.applySynced(b); err != nil {
+		return err
+	}
+	e.rows.endAll(start, end)
+	return nil
 }
 
 // applySynced applies a batch of the engine's own, under no latches, and returns when it is durable.
@@ -484,10 +505,12 @@ func (e *Engine) Metrics() kv.Metrics {
 	m := e.db.Metrics()
 	var syncs kv.Histogram
 	syncs.Buckets, syncs.Count, syncs.Sum = e.fs.syncs.Read()
+	rowHits, rowMisses, rowBytes := e.rows.figures()
 	return kv.Metrics{
 		NoSpace: e.space.low.Load(), FreeBytes: e.space.free.Load(), FloorBytes: e.space.least.Load(),
 		Commits: e.commits.Load(), Syncs: syncs,
 		BlockCacheHits: m.BlockCache.Hits, BlockCacheMisses: m.BlockCache.Misses, BlockCacheBytes: m.BlockCache.Size,
+		RowCacheHits: rowHits, RowCacheMisses: rowMisses, RowCacheBytes: rowBytes,
 		MemtableBytes: m.MemTable.Size, DiskBytes: m.DiskSpaceUsage(),
 		CompactionBytesEstimate: m.Compact.EstimatedDebt, ReadAmplification: m.ReadAmp(), L0Files: m.Levels[0].TablesCount,
 		WriteStalls: e.stalls.n.Load(), WriteStallSeconds: e.stalls.seconds(),

@@ -43,7 +43,7 @@ var txns = sync.Pool{New: func() any { return new(txn) }}
 // newTxn returns an empty txn.
 func (e *Engine) newTxn() *txn {
 	tx := txns.Get().(*txn)
-	tx.view = view{e: e, within: -1, latched: true}
+	tx.view = view{e: e, within: -1, latched: true, row: tx.row}
 	return tx
 }
 
@@ -59,7 +59,7 @@ func (tx *txn) release() {
 	}
 	clear(tx.shards)
 	*tx = txn{
-		stripes: tx.stripes[:0], records: tx.records[:0], data: data,
+		view: view{row: tx.row[:0]}, stripes: tx.stripes[:0], records: tx.records[:0], data: data,
 		shards: tx.shards[:0], counters: tx.counters[:0], scratch: tx.scratch[:0],
 	}
 	txns.Put(tx)
@@ -77,6 +77,7 @@ func (tx *txn) run(ctx context.Context, lock [][]byte, lazy bool, fn func(kv.Txn
 		return nil, err
 	}
 	defer e.unlockStripes(tx.stripes)
+	tx.held = tx.stripes
 	err = tx.read(fn)
 	if err == nil {
 		err = tx.check()
@@ -153,9 +154,12 @@ func (tx *txn) commit(lazy bool) (*commit, error) {
 	for _, n := range tx.stripes {
 		e.stripes[n].last.Store(c)
 	}
+	rows := changesOf(tx.batch)
+	e.rows.beginChanges(rows)
 	if err := e.apply(c, tx.batch); err != nil {
 		return c, unknown(err)
 	}
+	e.rows.endChanges(rows)
 	tx.applied(c)
 	return c, nil
 }

@@ -3,6 +3,7 @@ package pebblekv
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -32,6 +33,11 @@ type view struct {
 	latched bool
 	// within is the stripe that ReadOptions.Within names, or -1.
 	within int64
+
+	// apart is ReadOptions.Apart, and held are the stripes whose latches a Txn has: their rows may come from the cache of rows.
+	apart bool
+	held  []uint32
+	row   []byte // one that came from there
 }
 
 // views holds views to use again.
@@ -44,7 +50,7 @@ func (e *Engine) View(ctx context.Context, o kv.ReadOptions, fn func(kv.Reader) 
 	}
 	defer e.exit()
 	v := views.Get().(*view)
-	*v = view{e: e, within: -1}
+	*v = view{e: e, within: -1, apart: o.Apart, row: v.row}
 	if o.Within != nil {
 		v.within = int64(e.stripeOf(o.Within))
 	}
@@ -52,7 +58,7 @@ func (e *Engine) View(ctx context.Context, o kv.ReadOptions, fn func(kv.Reader) 
 	if waitErr := v.awaitSeen(ctx); waitErr != nil {
 		err = waitErr
 	}
-	*v = view{}
+	*v = view{row: v.row[:0]}
 	views.Put(v)
 	return err
 }
@@ -155,18 +161,68 @@ func (v *view) pointIter() (it *pebble.Iterator, err error) {
 var pointOptions = pebble.IterOptions{UseL6Filters: true}
 
 // Get implements kv.Reader.
-func (v *view) Get(key []byte) (value []byte, err error) {
+func (v *view) Get(key []byte) (value []byte, err error) { return v.getRow(key, 0) }
+
+// getRow is Get. early is a ticket that was taken before the view's state was.
+func (v *view) getRow(key []byte, early ticket) (value []byte, err error) {
 	was := v.inCallback
 	v.inCallback = false
 	defer v.leave(was, &err)
-	value, err = v.get(key)
+	stripe := v.e.stripeOf(key)
+	if v.mayCache(stripe) {
+		value, err = v.getCached(key, early)
+	} else {
+		value, err = v.get(key)
+	}
 	if !v.latched {
-		v.saw(v.e.stripeOf(key))
+		v.saw(stripe)
 		if v.within >= 0 {
 			v.saw(uint32(v.within))
 		}
 	}
 	return value, err
+}
+
+// mayCache says whether the row, which is written under the latch of the stripe, may be one that is newer than the view: if it
+// is read for itself, or if nobody can change it while the view lasts.
+func (v *view) mayCache(stripe uint32) bool {
+	if v.e.rows == nil {
+		return false
+	}
+	if v.apart {
+		return true
+	}
+	_, held := slices.BinarySearch(v.held, stripe)
+	return held
+}
+
+// getCached reads a row from the cache or, if it is not there, from the store, and leaves it in the cache.
+func (v *view) getCached(key []byte, early ticket) (value []byte, err error) {
+	hash := hashRow(key)
+	row, ok, t := v.e.rows.get(hash, key, v.row[:0])
+	v.row = row
+	if ok {
+		return row, nil
+	}
+	if v.iter != nil && v.apart {
+		t = early // the view's state is older than t
+	}
+	value, err = v.get(key)
+	if err == nil && value != nil {
+		v.e.rows.add(hash, key, value, t)
+	}
+	return value, err
+}
+
+// tickets takes tickets for rows that the view will read one after the other.
+func (v *view) tickets(keys [][]byte) []ticket {
+	ts := make([]ticket, len(keys))
+	if v.e.rows != nil && v.apart && v.iter == nil {
+		for i, k := range keys {
+			ts[i] = v.e.rows.ticket(hashRow(k))
+		}
+	}
+	return ts
 }
 
 // get reads a key of any kind.
@@ -190,8 +246,9 @@ func (v *view) get(key []byte) ([]byte, error) {
 
 // GetMulti implements kv.Reader.
 func (v *view) GetMulti(keys [][]byte, fn func(i int, value []byte) error) error {
+	early := v.tickets(keys)
 	for i, k := range keys {
-		value, err := v.Get(k)
+		value, err := v.getRow(k, early[i])
 		if err != nil {
 			return err
 		}
