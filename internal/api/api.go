@@ -53,7 +53,11 @@ func New(d *db.DB, o Options) *Service {
 	}
 	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(statementCacheBytes)}
 	large := make(chan struct{}, runtime.GOMAXPROCS(0))
-	s.calls.New = func() any { return &call{db: d, statements: s.statements, large: large} }
+	s.calls.New = func() any {
+		c := &call{db: d, statements: s.statements, large: large}
+		c.show, c.showRow = c.showItem, c.appendRow
+		return c
+	}
 	return s
 }
 
@@ -107,6 +111,10 @@ type call struct {
 	hot     hotRequests
 	report  Report
 	how     choice
+
+	show    func(item.Item) error         // showItem, bound once
+	showRow func(item.Item) (bool, error) // appendRow, bound once
+	page    *readRequest                  // the Query or Scan whose rows appendRow takes
 }
 
 // hotRequests are the requests of the operations that most calls are, kept to be used again. A handler empties its own first.
@@ -145,7 +153,7 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 		r.Report.Code = e.Code
 		status, body = e.Status, e.append(c.out[:n])
 	}
-	c.ctx, c.body, c.out, c.principal, c.memory = nil, nil, nil, nil, nil
+	c.ctx, c.body, c.out, c.principal, c.memory, c.page = nil, nil, nil, nil, nil, nil
 	if len(r.Body) <= maxKeptBody {
 		s.calls.Put(c)
 	}

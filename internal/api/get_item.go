@@ -15,6 +15,7 @@ type getItemRequest struct {
 	projection      optString
 
 	projector *expr.Projection // nil: the whole item
+	start     int              // where the answer's members begin
 	size      int64            // of the item read
 }
 
@@ -68,19 +69,8 @@ func (c *call) getItem() error {
 		return err
 	}
 	c.open()
-	start := len(c.out)
-	err = c.db.Get(c.ctx, t, r.key.V, r.consistent.V, func(it item.Item) error {
-		c.out, r.size = c.out[:start], int64(it.Size())
-		if !it.Exists() {
-			return nil
-		}
-		if projection != nil {
-			it = projection.Apply(it)
-		}
-		c.key("Item")
-		return c.encode(it.Size(), func() { c.out = it.AppendJSON(c.out) })
-	})
-	if err != nil {
+	r.start = len(c.out)
+	if err := c.db.Get(c.ctx, t, r.key.V, r.consistent.V, c.show); err != nil {
 		return err
 	}
 	c.report.item(r.size > 0)
@@ -90,6 +80,20 @@ func (c *call) getItem() error {
 	}
 	c.close()
 	return nil
+}
+
+// showItem appends what GetItem asked for of the item that was read.
+func (c *call) showItem(it item.Item) error {
+	r := &c.hot.get
+	c.out, r.size = c.out[:r.start], int64(it.Size())
+	if !it.Exists() {
+		return nil
+	}
+	if r.projector != nil {
+		it = r.projector.Apply(it)
+	}
+	c.key("Item")
+	return c.encode(it.Size(), func() { c.out = it.AppendJSON(c.out) })
 }
 
 // check makes the checks that need no table, and returns the projection, if there is one.

@@ -25,6 +25,7 @@ type readRequest struct {
 	conditional                         optString        // ConditionalOperator
 
 	read       db.Read
+	begin      int              // where the rows begin in the answer
 	projection *expr.Projection // nil: whole rows
 	plain      bool             // the projection is of whole attributes
 }
@@ -214,7 +215,7 @@ func (r *readRequest) answer(c *call) error {
 	if !r.count() {
 		c.key("Items")
 		c.out = append(c.out, '[')
-		emit = r.emit(c)
+		r.begin, c.page, emit = len(c.out), r, c.showRow
 	}
 	page, err := c.db.Read(c.ctx, &r.read, emit)
 	if err != nil {
@@ -243,16 +244,14 @@ func (r *readRequest) answer(c *call) error {
 // countOnly takes the items of a Select COUNT.
 func countOnly(item.Item) (more bool, err error) { return true, nil }
 
-// emit returns the function that appends an item to Items.
-func (r *readRequest) emit(c *call) func(item.Item) (bool, error) {
-	begin := len(c.out)
-	return func(it item.Item) (bool, error) {
-		if len(c.out) > begin {
-			c.out = append(c.out, ',')
-		}
-		more, err := c.encodeRow(it.Size(), func() { r.append(c, it) })
-		return more && len(c.out)-begin < maxPageBytes, err
+// appendRow appends an item to the Items of c.page.
+func (c *call) appendRow(it item.Item) (more bool, err error) {
+	r := c.page
+	if len(c.out) > r.begin {
+		c.out = append(c.out, ',')
 	}
+	more, err = c.encodeRow(it.Size(), func() { r.append(c, it) })
+	return more && len(c.out)-r.begin < maxPageBytes, err
 }
 
 // append appends what was asked for of an item.

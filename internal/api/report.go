@@ -78,6 +78,9 @@ type choice struct {
 	keys  []db.KeyElement // keys; nil: it is none
 }
 
+// given tells whether it was by anything but whole keys.
+func (h *choice) given() bool { return h.parts != nil || h.keys != nil }
+
 // maxCondition is the length at which a condition is cut off: names can be long, too.
 const maxCondition = 1 << 10
 
@@ -128,7 +131,7 @@ func (s *Service) finish(c *call, r *Request, err error) {
 	if c.report.missing != "" && err != nil {
 		s.suggest(c, r)
 	}
-	if r.Slow > 0 && time.Since(r.Began) >= r.Slow {
+	if r.Slow > 0 && c.how.given() && time.Since(r.Began) >= r.Slow {
 		c.report.Condition = c.how.String()
 	}
 	c.report.last = nil

@@ -146,7 +146,7 @@ func (r *updateItemRequest) expressions(c *call, w words) (update *expr.Update, 
 
 // checkTargets checks that an update leaves the table's key attributes alone, and does not look into keys.
 func checkTargets(t *db.Table, u *expr.Update) error {
-	for _, target := range u.Targets() {
+	for target := range u.Targets() {
 		if t.IsKey(target.Attribute) && !target.Nested {
 			return validation(invalid + "Cannot update attribute " + target.Attribute + ". This attribute is part of the key")
 		}

@@ -217,7 +217,7 @@ func (c *checker) digestItem(it item.Item) digest {
 // items holds the last record of each item against the item, in the part of the table that belongs to the shard.
 func (s *shardCheck) items() error {
 	c, wrong := s.c, map[digest]string{}
-	err := c.r.Scan(segmentRange(s.t.ID, sectionItems, int(s.id.shard), s.l.Shards), false, func(key, value []byte) (bool, error) {
+	err := c.r.Scan(segmentRange(new(bounds), s.t.ID, sectionItems, int(s.id.shard), s.l.Shards), false, func(key, value []byte) (bool, error) {
 		at := c.digestOf(key)
 		last, told := s.chain[at]
 		if !told {

@@ -117,6 +117,7 @@ type DB struct {
 
 	writers sync.Pool // of *writer
 	readers sync.Pool // of *reader
+	pagers  sync.Pool // of *pager
 }
 
 // Open reads the catalog, and resumes the schema changes that were under way. The engine stays the caller's to close,
@@ -132,6 +133,7 @@ func Open(engine kv.Engine, o Options) (*DB, error) {
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	d.writers.New = func() any { return newWriter(d) }
 	d.readers.New = func() any { return newReader(d) }
+	d.pagers.New = func() any { return newPager() }
 	if err := d.loadCatalog(); err != nil {
 		d.stop()
 		return nil, fmt.Errorf("reading the catalog: %w", err)

@@ -222,13 +222,15 @@ func keyLen(v item.Value) int {
 }
 
 // prefixEnd is the first key behind all that begin with prefix. The first byte of prefix is never 0xFF.
-func prefixEnd(prefix []byte) []byte {
-	end := bytes.Clone(prefix)
-	for end[len(end)-1] == 0xFF {
-		end = end[:len(end)-1]
+func prefixEnd(prefix []byte) []byte { return toPrefixEnd(bytes.Clone(prefix)) }
+
+// toPrefixEnd is prefixEnd in the memory of the prefix.
+func toPrefixEnd(prefix []byte) []byte {
+	for prefix[len(prefix)-1] == 0xFF {
+		prefix = prefix[:len(prefix)-1]
 	}
-	end[len(end)-1]++
-	return end
+	prefix[len(prefix)-1]++
+	return prefix
 }
 
 // successor is the first string behind all that begin with b, or nil if there is none.
@@ -244,68 +246,82 @@ func successor(b []byte) []byte {
 	return nil
 }
 
-// partition returns the front and hash attributes of a Query: what the keys of all its rows begin with.
-func (t *Table) partition(x *Index, hash []item.Value) []byte {
+// bounds is memory for a range of keys, used again.
+type bounds struct {
+	start, end []byte
+	front      [kv.FrontLen]byte // of lock keys
+}
+
+// appendPartition appends the front and hash attributes of a Query: what the keys of all its rows begin with.
+func (t *Table) appendPartition(dst []byte, x *Index, hash []item.Value) []byte {
 	section := uint16(sectionItems)
 	if x != nil {
 		section = x.ID
 	}
-	k := startPartition(make([]byte, 0, 64), t.ID, section)
+	n := len(dst)
+	dst = startPartition(dst, t.ID, section)
 	for _, v := range hash {
-		k = appendPart(k, v)
+		dst = appendPart(dst, v)
 	}
-	endPartition(k)
-	return k
+	endPartition(dst[n:])
+	return dst
 }
 
 // queryRange is the range of keys that a Query reads: conditions on the first range attributes, of which all but the last
-// are equalities.
-func (t *Table) queryRange(x *Index, hash []item.Value, conditions []expr.KeyPart) kv.Range {
-	p := t.partition(x, hash)
-	if len(conditions) == 0 {
-		return kv.Range{Start: p, End: prefixEnd(p)}
-	}
-	last := conditions[len(conditions)-1]
-	for _, c := range conditions[:len(conditions)-1] {
+// are equalities. It lies in b.
+func (t *Table) queryRange(b *bounds, x *Index, hash []item.Value, conditions []expr.KeyPart) kv.Range {
+	p := t.appendPartition(b.start[:0], x, hash)
+	for _, c := range conditions[:max(0, len(conditions)-1)] {
 		p = appendPart(p, c.Values[0])
 	}
-	raw := x == nil // the sort key is last in the table's own keys
-	at := func(v item.Value) []byte {
-		k := bytes.Clone(p)
-		if raw {
-			return append(k, v.Bytes()...)
-		}
-		return appendPart(k, v)
+	b.start, b.end = p, append(b.end[:0], p...)
+	if len(conditions) == 0 {
+		b.end = toPrefixEnd(b.end)
+	} else {
+		b.narrow(x == nil, &conditions[len(conditions)-1])
 	}
-	behind := func(v item.Value) []byte {
+	return kv.Range{Start: b.start, End: b.end}
+}
+
+// narrow narrows a range, both of whose bounds are the same prefix still, to the rows behind it for which a condition holds. raw
+// tells that the attribute is the table's sort key, which is last and raw.
+func (b *bounds) narrow(raw bool, c *expr.KeyPart) {
+	at := func(dst []byte, v item.Value) []byte {
 		if raw {
-			return append(at(v), 0)
+			return append(dst, v.Bytes()...)
 		}
-		return prefixEnd(at(v))
+		return appendPart(dst, v)
 	}
-	r := kv.Range{Start: p, End: prefixEnd(p)}
-	switch v := last.Values[0]; last.Operator {
+	behind := func(dst []byte, v item.Value) []byte {
+		if raw {
+			return append(at(dst, v), 0)
+		}
+		return toPrefixEnd(at(dst, v))
+	}
+	v := c.Values[0]
+	switch c.Operator {
 	case expr.EQ:
-		r.Start, r.End = at(v), behind(v)
+		b.start, b.end = at(b.start, v), behind(b.end, v)
 	case expr.LT:
-		r.End = at(v)
+		b.end = at(b.end, v)
 	case expr.LE:
-		r.End = behind(v)
+		b.end = behind(b.end, v)
 	case expr.GT:
-		r.Start = behind(v)
+		b.start, b.end = behind(b.start, v), toPrefixEnd(b.end)
 	case expr.GE:
-		r.Start = at(v)
+		b.start, b.end = at(b.start, v), toPrefixEnd(b.end)
 	case expr.BETWEEN:
-		r.Start, r.End = at(v), behind(last.Values[1])
+		b.start, b.end = at(b.start, v), behind(b.end, c.Values[1])
 	case expr.BEGINS_WITH:
-		r.Start = at(v)
+		b.start = at(b.start, v)
 		if next := successor(v.Bytes()); next != nil {
-			r.End = at(likeType(v, next))
+			b.end = at(b.end, likeType(v, next))
+		} else {
+			b.end = toPrefixEnd(b.end)
 		}
 	default:
-		panic("db: " + last.Operator.String() + " is no operator of a key condition")
+		panic("db: " + c.Operator.String() + " is no operator of a key condition")
 	}
-	return r
 }
 
 // likeType is a string or binary value of b, of v's type.
@@ -316,16 +332,18 @@ func likeType(v item.Value, b []byte) item.Value {
 	return item.Binary(b)
 }
 
-// segmentRange is the part of a section that is segment i of n: the hashes [⌊i·2⁶⁴/n⌋, ⌊(i+1)·2⁶⁴/n⌋).
-func segmentRange(id uint32, section uint16, i, n int) kv.Range {
-	r := sectionRange(id, section)
+// segmentRange is the part of a section that is segment i of n: the hashes [⌊i·2⁶⁴/n⌋, ⌊(i+1)·2⁶⁴/n⌋). It lies in b.
+func segmentRange(b *bounds, id uint32, section uint16, i, n int) kv.Range {
+	b.start, b.end = appendSection(b.start[:0], id, section), appendSection(b.end[:0], id, section)
 	if i > 0 {
-		r.Start = binary.BigEndian.AppendUint64(r.Start, segmentStart(i, n))
+		b.start = binary.BigEndian.AppendUint64(b.start, segmentStart(i, n))
 	}
 	if i+1 < n {
-		r.End = binary.BigEndian.AppendUint64(appendSection(nil, id, section), segmentStart(i+1, n))
+		b.end = binary.BigEndian.AppendUint64(b.end, segmentStart(i+1, n))
+	} else {
+		b.end = toPrefixEnd(b.end)
 	}
-	return r
+	return kv.Range{Start: b.start, End: b.end}
 }
 
 // segmentStart is ⌊i·2⁶⁴/n⌋ for i < n.

@@ -199,7 +199,7 @@ func checkOperators(t *testing.T, table *Table, x *Index, k, v, w item.Value) {
 		want[expr.BEGINS_WITH] = bytes.HasPrefix(k.Bytes(), v.Bytes())
 	}
 	for op, in := range want {
-		r := table.queryRange(x, []item.Value{item.String("p")}, []expr.KeyPart{{Attribute: "sk", Operator: op, Values: []item.Value{v, w}}})
+		r := table.queryRange(new(bounds), x, []item.Value{item.String("p")}, []expr.KeyPart{{Attribute: "sk", Operator: op, Values: []item.Value{v, w}}})
 		if got := bytes.Compare(row, r.Start) >= 0 && bytes.Compare(row, r.End) < 0; got != in {
 			t.Fatalf("%s %v %s (and %s): in range %v, want %v", k.AppendText(nil), op, v.AppendText(nil), w.AppendText(nil), got, in)
 		}

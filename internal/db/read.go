@@ -136,13 +136,13 @@ func (r *Read) section() uint16 {
 	return r.Index.ID
 }
 
-// rows is the range of keys that the read walks.
-func (r *Read) rows() kv.Range {
+// rows is the range of keys that the read walks. It lies in b.
+func (r *Read) rows(b *bounds) kv.Range {
 	var rows kv.Range
 	if r.Hash != nil {
-		rows = r.Table.queryRange(r.Index, r.Hash, r.Range)
+		rows = r.Table.queryRange(b, r.Index, r.Hash, r.Range)
 	} else {
-		rows = segmentRange(r.Table.ID, r.section(), r.Segment, max(1, r.Segments))
+		rows = segmentRange(b, r.Table.ID, r.section(), r.Segment, max(1, r.Segments))
 	}
 	if !r.After.Exists() {
 		return rows
@@ -156,41 +156,73 @@ func (r *Read) rows() kv.Range {
 	return rows
 }
 
-// options are those of the view. A Query of the table or of a local index stays within one partition, whose writes all lock
-// keys with the front of its items.
-func (r *Read) options() kv.ReadOptions {
-	o := kv.ReadOptions{Consistent: r.Consistent, Follower: !r.Consistent}
-	if r.Hash != nil && (r.Index == nil || r.Index.Local) {
-		front := r.Table.partition(r.Index, r.Hash)[:kv.FrontLen]
-		binary.BigEndian.PutUint16(front[sectionPrefixLen-2:], sectionItems)
-		o.Within = front
+// within is the front of the lock keys of all rows that the read walks, made in b; nil if there are several. A Query of the table
+// or of a local index stays within one partition, whose writes all lock keys with the front of its items.
+func (r *Read) within(b *bounds) []byte {
+	if r.Hash == nil || r.Index != nil && !r.Index.Local {
+		return nil
 	}
-	return o
+	copy(b.front[:], b.start)
+	binary.BigEndian.PutUint16(b.front[sectionPrefixLen-2:], sectionItems)
+	return b.front[:]
+}
+
+// pager is the scratch memory of one Read, reused.
+type pager struct {
+	walk func(kv.Reader) error // p.run, bound once
+	row  func(key, value []byte) (more bool, err error)
+
+	bounds bounds
+
+	read *Read
+	rows kv.Range
+	emit func(item.Item) (more bool, err error)
+	kr   kv.Reader
+	page Page
+}
+
+// newPager returns a pager.
+func newPager() *pager {
+	p := new(pager)
+	p.walk, p.row = p.run, p.step
+	return p
+}
+
+// run walks the rows of one view. It may run again from the start.
+func (p *pager) run(kr kv.Reader) error {
+	p.kr, p.page = kr, Page{}
+	return kr.Scan(p.rows, p.read.Reverse, p.row)
+}
+
+// step takes one row.
+func (p *pager) step(key, value []byte) (more bool, err error) {
+	it, err := item.Parse(value)
+	if err != nil {
+		return false, fmt.Errorf("row %x: %w", key, err)
+	}
+	return p.read.step(p.kr, &p.page, it, p.emit)
 }
 
 // Read runs a page. It calls emit for each row that passes the filter; the item is valid during the call. A page ends at the
 // Limit, after the row that makes its bytes reach 1 MB, or after a call that returned more false, at the end of the data
 // otherwise.
 func (d *DB) Read(ctx context.Context, r *Read, emit func(item.Item) (more bool, err error)) (Page, error) {
-	var page Page
-	rows := r.rows()
-	if string(rows.Start) >= string(rows.End) {
-		return page, nil
+	p := d.pagers.Get().(*pager)
+	defer func() {
+		p.read, p.rows, p.emit, p.kr, p.page = nil, kv.Range{}, nil, nil, Page{}
+		d.pagers.Put(p)
+	}()
+	o := kv.ReadOptions{Consistent: r.Consistent, Follower: !r.Consistent}
+	p.read, p.emit, p.rows = r, emit, r.rows(&p.bounds)
+	if string(p.rows.Start) >= string(p.rows.End) {
+		return p.page, nil
 	}
-	err := d.kv.View(ctx, r.options(), func(kr kv.Reader) error {
-		page = Page{}
-		return kr.Scan(rows, r.Reverse, func(key, value []byte) (bool, error) {
-			it, err := item.Parse(value)
-			if err != nil {
-				return false, fmt.Errorf("row %x: %w", key, err)
-			}
-			return r.step(kr, &page, it, emit)
-		})
-	})
+	o.Within = r.within(&p.bounds)
+	err := d.kv.View(ctx, o, p.walk)
 	if err == nil {
-		r.countPage(&page)
+		r.countPage(&p.page)
 	}
-	return page, err
+	return p.page, err
 }
 
 // step evaluates one row.
@@ -248,5 +280,5 @@ func (r *Read) lastKey(row item.Item) (item.Item, error) {
 	if err != nil {
 		return item.Item{}, fmt.Errorf("a row of table %s is damaged: %w", r.Table.Name, err)
 	}
-	return row.Pick(names).Clone(), nil
+	return row.Pick(names), nil
 }

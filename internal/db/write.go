@@ -391,11 +391,12 @@ func (w *writer) checkCollection(old, new item.Item) error {
 // local index rows.
 func (d *DB) CollectionSize(t *Table, key item.Item) (int64, error) {
 	hash := []item.Value{key.Get(t.hash.name)}
-	total, err := d.kv.SizeOf(t.queryRange(nil, hash, nil))
+	var b bounds
+	total, err := d.kv.SizeOf(t.queryRange(&b, nil, hash, nil))
 	for i := range t.Indexes {
 		if x := &t.Indexes[i]; x.Local && err == nil {
 			var n int64
-			n, err = d.kv.SizeOf(t.queryRange(x, hash, nil))
+			n, err = d.kv.SizeOf(t.queryRange(&b, x, hash, nil))
 			total += n
 		}
 	}

@@ -19,7 +19,8 @@ func (c *Cache) Condition(kind Kind, text string, p *Params) (*Condition, error)
 	if err != nil {
 		return nil, err
 	}
-	bound := &Condition{root: t.root}
+	bound := p.newCondition()
+	bound.root = t.root
 	if message := bound.binding.bindCondition(t, p); message != "" {
 		return nil, refuse(kind, message)
 	}

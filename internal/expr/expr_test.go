@@ -3,6 +3,7 @@ package expr
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -432,6 +433,59 @@ func TestManyLegacyUpdates(t *testing.T) {
 	}
 }
 
+// TestReset binds expressions of all kinds, some twice in a request, to Params that are used again, in an order of its own each time,
+// and wants of them what those have to say that are bound to Params that are not.
+func TestReset(t *testing.T) {
+	it, cache, kept := benchItem(), NewCache(1<<20), new(Params)
+	fill := func(p *Params, n int) *Params {
+		p.Names = append(p.Names, Name{"#f", fmt.Sprintf("attribute%d", n%9)}, Name{"#m", "map"})
+		p.Values = append(p.Values, Value{":o", it.Get(fmt.Sprintf("attribute%d", n%7))}, Value{":n", item.Int(int64(n))},
+			Value{":m", item.Map([]item.Entry{{Name: "n", Value: item.Int(int64(n))}})})
+		return p
+	}
+	run := func(p *Params, n int) string {
+		var b strings.Builder
+		old := it
+		for _, text := range []string{"SET #m = :m, #f = :o", "SET #m.n = #m.n + :n, #m.x = :n, #m.y = :n REMOVE attribute1", "ADD big :n"}[:1+n%3] {
+			u, err := cache.Update(text, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			new, err := u.Apply(old, old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "%s %s %q\n", new.AppendJSON(nil), u.UpdatedNew(old, new).AppendJSON(nil), u.Nested())
+			old = new
+		}
+		for _, text := range []string{"#f = :o", "#m.n > :n OR attribute_exists(pk)"}[:1+n%2] {
+			c, err := cache.Condition(KindCondition, text, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(&b, c.Holds(it), c.Holds(old), c.Nested())
+		}
+		projection, err := cache.Projection([]string{"pk, #f", "#m.n, sk"}[n%2], p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := cache.KeyCondition([]string{"pk = :o", "sk BETWEEN :n AND :n AND pk = :o"}[n%2], p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s %v\n", projection.Apply(old).AppendJSON(nil), key.Parts)
+		return b.String()
+	}
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	for _, n := range rand.New(rand.NewPCG(0, uint64(seed))).Perm(200) {
+		kept.Reset()
+		if got, want := run(fill(kept, n), n), run(fill(new(Params), n), n); got != want {
+			t.Fatalf("request %d:\n%s, want\n%s", n, got, want)
+		}
+	}
+}
+
 // TestAllocations holds what requests with cached expressions cost.
 func TestAllocations(t *testing.T) {
 	it, cache := benchItem(), NewCache(1<<20)
@@ -451,6 +505,7 @@ func TestAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var kept Params
 	for _, test := range []struct {
 		what string
 		want float64
@@ -462,7 +517,16 @@ func TestAllocations(t *testing.T) {
 		{"binding a projection", 1, func() { cache.Projection("pk, sk, #f", p) }},
 		{"applying one", 1, func() { benchGot = projection.Apply(it) }},
 		{"binding an update", 1, func() { cache.Update("SET #f = :o", p) }},
-		{"applying one", 1, func() { benchGot, _ = update.Apply(it, it) }},
+		{"applying one", 0, func() { benchGot, _ = update.Apply(it, it) }},
+		{"binding all in the same memory", 0, func() {
+			kept.Reset()
+			kept.Values = append(kept.Values, p.Values...)
+			cache.Condition(KindFilter, "pk = :o", &kept)
+			cache.KeyCondition("pk = :p AND sk BETWEEN :o AND :s", &kept)
+			cache.Projection("pk, sk", &kept)
+			update, _ := cache.Update("SET f = :o", &kept)
+			benchGot, _ = update.Apply(it, it)
+		}},
 	} {
 		if got := testing.AllocsPerRun(100, test.run); got > test.want {
 			t.Errorf("%s takes %v allocations, want %v", test.what, got, test.want)

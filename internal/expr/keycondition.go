@@ -32,7 +32,7 @@ func (c *Cache) KeyCondition(text string, p *Params) (*KeyCondition, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keyBuilder{}
+	k := p.newKeyCondition()
 	k.Parts = k.parts[:0]
 	if message := k.binding.bindCondition(t, p); message != "" {
 		return nil, refuse(KindKeyCondition, message)

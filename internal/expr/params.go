@@ -12,7 +12,8 @@ const manyPlaceholders = 16
 
 // Params are a request's ExpressionAttributeNames and ExpressionAttributeValues, in the order sent, keys with their # or :.
 // Binding notes which were used, over all expressions of the request. Of entries with one key the last counts. The zero
-// Params is ready; entries may be added, but not changed, once an expression is bound, and Reset makes way for others. A nil *Params is one without names and values.
+// Params is ready; entries may be added, but not changed, once an expression is bound, and Reset makes way for others. A nil *Params
+// is one without names and values.
 type Params struct {
 	Names  []Name
 	Values []Value
@@ -20,6 +21,49 @@ type Params struct {
 	usedNames, usedValues       []bool // as long as Names and Values, or shorter
 	nameIndex, valueIndex       map[string]int
 	indexedNames, indexedValues int // how many entries the indexes hold
+
+	kept *kept // nil: expressions have memory of their own
+}
+
+// kept is memory for the expressions that are bound to Params that are used again: for one of each kind, which is all that most
+// requests have.
+type kept struct {
+	condition    room[Condition]
+	update       room[Update]
+	projection   room[Projection]
+	keyCondition room[keyBuilder]
+}
+
+// reset makes the memory free.
+func (k *kept) reset() {
+	k.condition.reset()
+	k.projection.reset()
+	k.keyCondition.reset()
+	scratch := k.update.value.scratch
+	k.update.reset()
+	k.update.value.scratch = scratch.kept()
+}
+
+// room is memory for one expression.
+type room[T any] struct {
+	value T
+	taken bool
+}
+
+// take returns the memory, or other memory if it is taken.
+func (r *room[T]) take() *T {
+	if r.taken {
+		return new(T)
+	}
+	r.taken = true
+	return &r.value
+}
+
+// reset makes the memory free.
+func (r *room[T]) reset() {
+	if r.taken { // clearing takes longer than looking
+		*r = room[T]{}
+	}
 }
 
 // Name is one entry of ExpressionAttributeNames: #placeholder and attribute name.
@@ -31,8 +75,13 @@ type Value struct {
 	Value item.Value
 }
 
-// Reset empties p for reuse.
+// Reset empties p for reuse. The expressions that were bound to it are no longer valid: if it was Reset before, the next ones may
+// lie in their memory.
 func (p *Params) Reset() {
+	if p.kept == nil {
+		p.kept = new(kept)
+	}
+	p.kept.reset()
 	clear(p.Names) // the strings and values are views of a buffer that must not be held
 	clear(p.Values)
 	clear(p.nameIndex)
@@ -40,6 +89,38 @@ func (p *Params) Reset() {
 	p.Names, p.Values = p.Names[:0], p.Values[:0]
 	p.usedNames, p.usedValues = p.usedNames[:0], p.usedValues[:0]
 	p.indexedNames, p.indexedValues = 0, 0
+}
+
+// newCondition returns memory for a condition that is to be bound to p. It is empty.
+func (p *Params) newCondition() *Condition {
+	if p == nil || p.kept == nil {
+		return new(Condition)
+	}
+	return p.kept.condition.take()
+}
+
+// newUpdate is newCondition for an update.
+func (p *Params) newUpdate() *Update {
+	if p == nil || p.kept == nil {
+		return new(Update)
+	}
+	return p.kept.update.take()
+}
+
+// newProjection is newCondition for a projection.
+func (p *Params) newProjection() *Projection {
+	if p == nil || p.kept == nil {
+		return new(Projection)
+	}
+	return p.kept.projection.take()
+}
+
+// newKeyCondition is newCondition for a key condition.
+func (p *Params) newKeyCondition() *keyBuilder {
+	if p == nil || p.kept == nil {
+		return new(keyBuilder)
+	}
+	return p.kept.keyCondition.take()
 }
 
 // maxPlaceholderBytes is the longest key of Names and Values, with its # or :.
@@ -180,8 +261,9 @@ type binding struct {
 	values []item.Value
 	nested []step // of the tree
 
-	nameArray  [4]string // where names and values lie if they are few
-	valueArray [4]item.Value
+	nameArray   [4]string // where names and values lie if they are few
+	valueArray  [4]item.Value
+	nestedArray [2]string // and what nestedNames returns
 }
 
 // name returns the attribute name or map key that a step stands for.
@@ -194,7 +276,10 @@ func (b *binding) name(s step) string {
 
 // nestedNames returns the names of the top-level attributes below which paths of the expression go.
 func (b *binding) nestedNames() []string {
-	var names []string
+	if len(b.nested) == 0 {
+		return nil
+	}
+	names := b.nestedArray[:0]
 	for _, s := range b.nested {
 		names = append(names, b.name(s))
 	}

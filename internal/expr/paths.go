@@ -31,15 +31,16 @@ const (
 	pathsConflict
 )
 
-// buildPaths merges n paths. It returns a message if two of them overlap or, else, conflict: for the first path that
-// does so with one before it.
-func (b *binding) buildPaths(n int, path func(int) path) (*pathTree, string) {
+// buildPaths merges n paths, of nodes that it makes in the memory given. It returns a message if two of them overlap or, else,
+// conflict: for the first path that does so with one before it.
+func (b *binding) buildPaths(memory *[]pathTree, n int, path func(int) path) (*pathTree, string) {
 	steps := 1
 	for i := range n {
 		steps += len(path(i))
 	}
-	nodes := make([]pathTree, 1, steps) // all of them: never more than steps, so they do not move
-	nodes[0] = pathTree{index: -1, path: -1}
+	nodes := slices.Grow((*memory)[:0], steps) // never more than steps, so they do not move
+	nodes = append(nodes, pathTree{index: -1, path: -1})
+	*memory = nodes[:steps]
 	root, conflict := &nodes[0], ""
 	for i := range n {
 		problem, other := root.add(b, path(i), i, &nodes)

@@ -21,7 +21,7 @@ func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
 	if err != nil {
 		return nil, err
 	}
-	bound := &Projection{}
+	bound := p.newProjection()
 	if message := bound.binding.bind(t, p); message != "" {
 		return nil, refuse(KindProjection, message)
 	}
@@ -36,7 +36,7 @@ func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
 	}
 	bound.names = bound.names[:distinct]
 	var message string
-	bound.paths, message = bound.binding.buildPaths(len(t.paths), func(i int) path { return t.paths[i] })
+	bound.paths, message = bound.binding.buildPaths(new([]pathTree), len(t.paths), func(i int) path { return t.paths[i] })
 	if message != "" {
 		return nil, refuse(KindProjection, message)
 	}

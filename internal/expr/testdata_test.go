@@ -317,7 +317,7 @@ func (f *testFile) targets(_ *datadriven.TestData, text string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%v %+v nested %q", u.Targets(), u.Costs(), u.Nested())
+	return fmt.Sprintf("%v %+v nested %q", slices.Collect(u.Targets()), u.Costs(), u.Nested())
 }
 
 // legacyCondition takes "and" or "or", then conditions "a EQ 1", separated by semicolons.

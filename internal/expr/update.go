@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -14,8 +15,33 @@ type Update struct {
 	legacy  bool                  // words a wrong type in AttributeUpdates' way
 	was     map[string]item.Value // the old attributes, if there are many actions of AttributeUpdates
 	binding binding
+	scratch scratch
+}
 
-	changes [4]item.Entry // scratch of Apply
+// scratch is the memory of an Update's Apply, which the next Update that lies in the same place uses again.
+type scratch struct {
+	item    []byte     // of the new item
+	nodes   []pathTree // of the paths
+	changes [4]item.Entry
+	results [4]item.Value
+}
+
+// What is kept of scratch: what larger ones take goes with them.
+const (
+	maxKeptItem  = 64 << 10
+	maxKeptNodes = 16
+)
+
+// kept returns what of s may be used again, emptied.
+func (s *scratch) kept() (k scratch) {
+	if cap(s.item) <= maxKeptItem {
+		k.item = s.item[:0]
+	}
+	if cap(s.nodes) <= maxKeptNodes {
+		clear(s.nodes)
+		k.nodes = s.nodes[:0]
+	}
+	return k
 }
 
 // RuntimeError is an update that cannot be applied to the item it met. Message is DynamoDB's text.
@@ -38,7 +64,8 @@ func (c *Cache) Update(text string, p *Params) (*Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Update{actions: t.actions}
+	u := p.newUpdate()
+	u.actions = t.actions
 	if message := u.bind(t, p); message != "" {
 		return nil, refuse(KindUpdate, message)
 	}
@@ -88,7 +115,7 @@ func (u *Update) areDistinct() bool {
 
 // buildPaths merges the targets, and returns the message if that fails.
 func (u *Update) buildPaths() (message string) {
-	u.paths, message = u.binding.buildPaths(len(u.actions), func(i int) path { return u.actions[i].path })
+	u.paths, message = u.binding.buildPaths(&u.scratch.nodes, len(u.actions), func(i int) path { return u.actions[i].path })
 	return message
 }
 
@@ -133,14 +160,16 @@ type Target struct {
 	Nested    bool
 }
 
-// Targets returns the targets of all actions, in order of appearance.
-func (u *Update) Targets() []Target {
-	targets := make([]Target, len(u.actions))
-	for i := range u.actions {
-		p := u.actions[i].path
-		targets[i] = Target{u.binding.name(p[0]), len(p) > 1}
+// Targets yields the targets of all actions, in order of appearance.
+func (u *Update) Targets() iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		for i := range u.actions {
+			p := u.actions[i].path
+			if !yield(Target{u.binding.name(p[0]), len(p) > 1}) {
+				return
+			}
+		}
 	}
-	return targets
 }
 
 // Attributes returns the names of the top-level attributes that the update changes or computes with, in order of appearance,
@@ -205,13 +234,13 @@ func (u *Update) OnlyDeletes() bool {
 
 // Apply computes the updated item. old is the item before (possibly missing), which the right-hand sides read; base is what
 // the actions change: old, or for a missing item the item that has only its key. Errors are *RuntimeError or
-// *item.Fault (numbers, nesting). The result has bytes of its own.
+// *item.Fault (numbers, nesting). The result has bytes of u's, which are good until the next Apply.
 func (u *Update) Apply(old, base item.Item) (item.Item, error) {
 	if u.paths != nil {
 		return u.applyPaths(old, base)
 	}
 	u.lookAhead(old)
-	changes := u.changes[:0]
+	changes := u.scratch.changes[:0]
 	for i := range u.actions {
 		v, err := u.result(&u.actions[i], old)
 		if err != nil {
@@ -219,7 +248,13 @@ func (u *Update) Apply(old, base item.Item) (item.Item, error) {
 		}
 		changes = append(changes, item.Entry{Name: u.binding.name(u.actions[i].path[0]), Value: v})
 	}
-	return base.With(changes), nil
+	return u.with(base, changes), nil
+}
+
+// with makes the changes to an item.
+func (u *Update) with(base item.Item, changes []item.Entry) (new item.Item) {
+	new, u.scratch.item = base.WithIn(u.scratch.item, changes)
+	return new
 }
 
 // applyPaths is Apply for nested targets: it rebuilds each top-level attribute with all actions below it at once.
@@ -228,7 +263,7 @@ func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 	if err != nil {
 		return item.Item{}, err
 	}
-	changes := u.changes[:0]
+	changes := u.scratch.changes[:0]
 	for _, kid := range u.paths.kids {
 		v, err := kid.change(base.Get(kid.name), results)
 		if err != nil {
@@ -236,7 +271,7 @@ func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 		}
 		changes = append(changes, item.Entry{Name: kid.name, Value: v})
 	}
-	return base.With(changes), nil
+	return u.with(base, changes), nil
 }
 
 // lookAhead collects the old attributes if there are so many actions, as only AttributeUpdates can have, that looking for
@@ -254,7 +289,7 @@ func (u *Update) lookAhead(old item.Item) {
 // results returns what each action leaves at its path: a missing value if it removes it.
 func (u *Update) results(old item.Item) ([]item.Value, error) {
 	u.lookAhead(old)
-	results := make([]item.Value, len(u.actions))
+	results := u.scratch.results[:0]
 	for i := range u.actions {
 		a := &u.actions[i]
 		v, err := u.result(a, old)
@@ -266,7 +301,7 @@ func (u *Update) results(old item.Item) ([]item.Value, error) {
 				return nil, f
 			}
 		}
-		results[i] = v
+		results = append(results, v)
 	}
 	return results, nil
 }
@@ -427,8 +462,8 @@ func (t *pathTree) changeList(v item.Value, results []item.Value) (item.Value, e
 
 // changeMap walks entries and kids together: both are in the order of their names.
 func (t *pathTree) changeMap(v item.Value, results []item.Value) (item.Value, error) {
-	entries := make([]item.Entry, 0, v.Len()+len(t.kids))
-	kids := t.kids
+	var few [8]item.Entry
+	entries, kids := few[:0], t.kids
 	var err error
 	for name, e := range v.Entries() {
 		for len(kids) > 0 && kids[0].name < name {

@@ -10,19 +10,26 @@ import (
 // With returns a new item with the changes made: each Entry sets an attribute, or removes it if its Value is missing.
 // Names must be distinct; the order does not matter. A missing item counts as one without attributes.
 func (it Item) With(changes []Entry) Item {
+	new, _ := it.WithIn(nil, changes)
+	return new
+}
+
+// WithIn is With for a new item that lies in the buffer, whatever is there, if it fits. It returns the buffer that it does lie in.
+func (it Item) WithIn(buffer []byte, changes []Entry) (new Item, in []byte) {
 	var few [8]Entry // keeps the usual update's sorted copy off the heap
 	changes = sortedEntries(few[:0], changes)
 	room := len(it.attrs) + binary.MaxVarintLen64
 	for i := range changes {
 		room += len(changes[i].Name) + binary.MaxVarintLen32 + len(changes[i].Value.b)
 	}
-	m := merge{old: it.attrs, new: make([]byte, 1, room), size: it.size}
+	m := merge{old: it.attrs, new: slices.Grow(buffer[:0], room)[:1], size: it.size}
 	m.left, m.at = readCount(it.attrs)
 	m.from = m.at
 	for i := range changes {
 		m.apply(&changes[i])
 	}
-	return m.finish()
+	new = m.finish()
+	return new, new.attrs[:0]
 }
 
 // sortedEntries appends the entries to dst, by name.
@@ -132,10 +139,26 @@ func (it Item) pick(names []string, found func(entry []byte, size int)) {
 // New returns an item of the entries, in any order, with distinct names.
 func New(entries []Entry) Item { return Item{}.With(entries) }
 
-// Map makes an M of the entries, in any order, with distinct names.
+// Map makes an M of the entries, in any order, with distinct names. Those whose Value is missing are left out.
 func Map(entries []Entry) Value {
-	attrs := New(entries).attrs
-	return Value{append(newValue(M, len(attrs)), attrs...)}
+	var few [8]Entry
+	entries = sortedEntries(few[:0], entries)
+	count, room := 0, 0
+	for i := range entries {
+		if e := &entries[i]; e.Value.Exists() {
+			count++
+			room += uvarintLen(len(e.Name)) + len(e.Name) + len(e.Value.b)
+		}
+	}
+	b := appendLength(newValue(M, uvarintLen(count)+room), count)
+	for i := range entries {
+		if e := &entries[i]; e.Value.Exists() {
+			b = appendLength(b, len(e.Name))
+			b = append(b, e.Name...)
+			b = append(b, e.Value.b...)
+		}
+	}
+	return Value{b}
 }
 
 // Union returns the set of all members of two sets of one type.

@@ -142,10 +142,15 @@ func (v Value) Elements() iter.Seq[Value] {
 
 // Entries yields the entries of a map, by name. The names are views of v's bytes.
 func (v Value) Entries() iter.Seq2[string, Value] {
+	return entriesOf(v.entries())
+}
+
+// entries is the payload of a map, nil of what is none.
+func (v Value) entries() []byte {
 	if v.Type() != M {
-		return func(func(string, Value) bool) {}
+		return nil
 	}
-	return entriesOf(v.payload())
+	return v.payload()
 }
 
 // elements yields the values of a list's payload, up to the first damage.
