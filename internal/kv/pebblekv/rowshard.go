@@ -241,10 +241,11 @@ func (s *rowShard) entries(segment []byte, fn func(entry)) {
 	}
 }
 
-// emptySmall empties a segment of the small queue.
+// emptySmall empties a segment of the small queue. All of it goes on while there is memory that nobody has used yet.
 func (s *rowShard) emptySmall(segment []byte) {
+	all := len(s.queues[mainQueue].segments) < s.queues[mainQueue].most
 	s.entries(segment, func(e entry) {
-		if e.uses() > 0 {
+		if all || e.uses() > 0 {
 			s.append(mainQueue, e.hash(), e.key(), e.row())
 		} else {
 			*s.ghost(e.hash()) = ghostOf(e.hash())

@@ -14,11 +14,18 @@ func TestSuiteInMemory(t *testing.T)  { kvtest.Run(t, inMemory) }
 func TestSuiteOnDisk(t *testing.T)    { kvtest.Run(t, onDisk) }
 func TestSuiteCrashable(t *testing.T) { kvtest.Run(t, crashable) }
 
+// TestSuiteFewRows runs the suite with a cache of rows that is soon full.
+func TestSuiteFewRows(t *testing.T) {
+	kvtest.Run(t, func(testing.TB) kvtest.Medium {
+		return kvtest.Medium{Volatile: true, Open: opener(Options{InMemory: true, MemoryLimit: 4 << 20})}
+	})
+}
+
 // TestSuiteFaulty runs what applies to an engine that fails at random.
 func TestSuiteFaulty(t *testing.T) {
 	seed := kvtest.Seed(t)
 	kvtest.Run(t, func(testing.TB) kvtest.Medium {
-		open := opener(Options{InMemory: true})
+		open := opener(Options{InMemory: true, MemoryLimit: 64 << 20})
 		return kvtest.Medium{Volatile: true, Faulty: true, Open: func(t testing.TB, o kvtest.Options) kv.Engine {
 			seed++
 			return kvtest.Faulty(open(t, o), seed, 10)
