@@ -149,6 +149,11 @@ var (
 	oneItem  = `"TableName":"Plain","Item":{"pk":{"S":"user6284781860667377211"},` + fields + `}`
 	newValue = `"ExpressionAttributeValues":{":v":{"S":"` + value + `"}`
 	pageOf20 = `"TableName":"Ranged","KeyConditionExpression":"pk = :p AND sk >= :s","ExpressionAttributeValues":{":p":{"S":"collection"},":s":{"S":"00000003"}},"Limit":20`
+
+	transaction = `"TransactItems":[{"Put":{"TableName":"Ranged","Item":` + rangedItem(1) + `}},` +
+		`{"Update":{"TableName":"Ranged","Key":` + rangedKey(2) + `,"UpdateExpression":"SET field0 = :v",` + newValue + `}}},` +
+		`{"Delete":{"TableName":"Ranged","Key":` + rangedKey(1000) + `}},` +
+		`{"ConditionCheck":{"TableName":"Ranged","Key":` + rangedKey(3) + `,"ConditionExpression":"attribute_exists(pk)"}}]`
 )
 
 // requestKinds are the requests that most of a database's work is.
@@ -174,10 +179,8 @@ var requestKinds = []*requestKind{
 		strings.Join(repeat(10, rangedKey), ",") + `]}}}`},
 	{name: "BatchWriteItem 25", operation: "BatchWriteItem", body: `{"RequestItems":{"Ranged":[` +
 		strings.Join(repeat(25, func(i int) string { return `{"PutRequest":{"Item":` + rangedItem(i) + `}}` }), ",") + `]}}`},
-	{name: "TransactWriteItems 4", operation: "TransactWriteItems", body: `{"TransactItems":[{"Put":{"TableName":"Ranged","Item":` + rangedItem(1) + `}},` +
-		`{"Update":{"TableName":"Ranged","Key":` + rangedKey(2) + `,"UpdateExpression":"SET field0 = :v",` + newValue + `}}},` +
-		`{"Delete":{"TableName":"Ranged","Key":` + rangedKey(1000) + `}},` +
-		`{"ConditionCheck":{"TableName":"Ranged","Key":` + rangedKey(3) + `,"ConditionExpression":"attribute_exists(pk)"}}]}`},
+	{name: "TransactWriteItems 4", operation: "TransactWriteItems", body: `{` + transaction + `}`},
+	{name: "TransactWriteItems 4 replayed", operation: "TransactWriteItems", body: `{"ClientRequestToken":"token@",` + transaction + `}`},
 	{name: "ExecuteStatement SELECT", operation: "ExecuteStatement", body: `{"Statement":"SELECT * FROM Plain WHERE pk = ?","Parameters":[{"S":"user6284781860667377211"}]}`},
 	{name: "ExecuteStatement UPDATE", operation: "ExecuteStatement", body: `{"Statement":"UPDATE Plain SET field0 = ? WHERE pk = ?","Parameters":[{"S":"` + value + `"},{"S":"user6284781860667377211"}]}`},
 }

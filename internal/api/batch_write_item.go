@@ -191,13 +191,16 @@ func (r *batchWriteRequest) checkLengths(v *violations) {
 
 // checkRequired reports requests without an item or key.
 func (t *batchWriteTable) checkRequired(v *violations) {
+	null := func(i int, member string) {
+		v.null("requestItems." + t.name + ".member." + strconv.Itoa(i+1) + ".member." + member)
+	}
 	for i := range t.writes {
-		w, path := &t.writes[i], "requestItems."+t.name+".member."+strconv.Itoa(i+1)+".member."
+		w := &t.writes[i]
 		if w.putSet && !w.put.Set {
-			v.null(path + "putRequest.item")
+			null(i, "putRequest.item")
 		}
 		if w.deleteSet && !w.key.Set {
-			v.null(path + "deleteRequest.key")
+			null(i, "deleteRequest.key")
 		}
 	}
 }
@@ -350,13 +353,18 @@ func sameKey(t *db.Table, a, b item.Item) bool {
 
 // writes returns the writes of all requests, in the order sent.
 func (r *batchWriteRequest) writes() []db.Write {
-	var ws []db.Write
+	n := 0
+	for i := range r.tables {
+		n += len(r.tables[i].writes)
+	}
+	ws, puts := make([]db.Write, 0, n), make([]db.Put, 0, n)
 	for i := range r.tables {
 		t := &r.tables[i]
 		for j := range t.writes {
 			w := db.Write{Table: t.table, Key: t.writes[j].item().V, Change: db.Delete{}}
 			if t.writes[j].putSet {
-				w.Change = db.Put{Item: w.Key}
+				puts = append(puts, db.Put{Item: w.Key})
+				w.Change = &puts[len(puts)-1]
 			}
 			ws = append(ws, w)
 		}

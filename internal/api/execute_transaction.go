@@ -206,7 +206,7 @@ func (s *statement) appendResponse(c *call, it item.Item) {
 
 // write runs and answers a transaction of writes.
 func (r *executeTransactionRequest) write(c *call, reasons []error) error {
-	t := &db.Transaction{Token: token(db.TokenExecuteTransaction, r.token, r.fingerprint())}
+	t := &db.Transaction{Token: token(db.TokenExecuteTransaction, r.token, r.feed)}
 	for i, s := range r.statements {
 		t.Actions = append(t.Actions, db.Action{Write: s.write(r.requests[i].keepFailed()), Err: reasons[i]})
 	}
@@ -224,13 +224,11 @@ func (r *executeTransactionRequest) write(c *call, reasons []error) error {
 	return nil
 }
 
-// fingerprint is the request's fingerprint for its token.
-func (r *executeTransactionRequest) fingerprint() *fingerprint {
-	f := newFingerprint()
+// feed feeds the request to the fingerprint for its token.
+func (r *executeTransactionRequest) feed(f *fingerprint) {
 	f.count(len(r.requests))
 	for i := range r.requests {
 		r.requests[i].addTo(f)
 		f.option(r.requests[i].onFailure)
 	}
-	return f
 }

@@ -144,7 +144,8 @@ func (c *call) transactWriteItems() error {
 	if err := c.openActions(actions, r.consumed); err != nil {
 		return err
 	}
-	t := &db.Transaction{Token: token(db.TokenTransactWriteItems, r.token, r.fingerprint(actions))}
+	t := &db.Transaction{Token: token(db.TokenTransactWriteItems, r.token, func(f *fingerprint) { r.feed(f, actions) })}
+	t.Actions = make([]db.Action, 0, len(actions))
 	for _, a := range actions {
 		t.Actions = append(t.Actions, a.write)
 	}
@@ -160,7 +161,7 @@ func (r *transactWriteRequest) check(c *call) ([]*transactAction, error) {
 	if err := r.checkConstraints(); err != nil {
 		return nil, err
 	}
-	var actions []*transactAction
+	actions := make([]*transactAction, 0, len(r.elements))
 	for i := range r.elements {
 		if len(r.elements[i].actions) != 1 {
 			return nil, validation("TransactItems can only contain one of Check, Put, Update or Delete")
@@ -392,9 +393,8 @@ func (a *transactAction) checkKeys() error {
 	return nil
 }
 
-// fingerprint is the request's fingerprint for its token.
-func (r *transactWriteRequest) fingerprint(actions []*transactAction) *fingerprint {
-	f := newFingerprint()
+// feed feeds the request to the fingerprint for its token.
+func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 	f.count(len(actions))
 	for _, a := range actions {
 		f.text(a.kind.member)
@@ -406,7 +406,6 @@ func (r *transactWriteRequest) fingerprint(actions []*transactAction) *fingerpri
 		f.option(a.onFailure)
 	}
 	f.option(r.metrics)
-	return f
 }
 
 // answer encodes the response.

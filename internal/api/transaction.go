@@ -162,43 +162,63 @@ func (v *violations) clientToken(o optString) {
 	}
 }
 
-// token is the Token of a request with a checked ClientRequestToken, nil for one without. f is over everything that the request
-// means, but ReturnConsumedCapacity.
-func token(operation db.TokenOperation, o optString, f *fingerprint) *db.Token {
+// token is the Token of a request with a checked ClientRequestToken, nil for one without. feed feeds a fingerprint everything that
+// the request means, but ReturnConsumedCapacity.
+func token(operation db.TokenOperation, o optString, feed func(*fingerprint)) *db.Token {
 	if !o.Set {
 		return nil
 	}
+	f := newFingerprint()
+	feed(f)
 	return &db.Token{Namespace: db.DefaultNamespace, Operation: operation, Value: o.V, Fingerprint: f.sum()}
 }
 
 // fingerprint tells requests apart by what they mean: it is fed the decoded members, in the order of the service model, so
 // that neither the order in which they were sent nor the spelling of the JSON counts.
-type fingerprint struct{ hash hash.Hash }
+type fingerprint struct {
+	hash hash.Hash
+	rest []byte // what it has not been fed yet
+}
 
 // newFingerprint returns the fingerprint of nothing yet.
-func newFingerprint() *fingerprint { return &fingerprint{sha256.New()} }
+func newFingerprint() *fingerprint { return &fingerprint{hash: sha256.New()} }
 
 // sum is the fingerprint.
 func (f *fingerprint) sum() (sum [32]byte) {
+	f.feed(0)
 	f.hash.Sum(sum[:0])
 	return sum
 }
 
+// feed feeds the hash what there is, if that is more than so many bytes.
+func (f *fingerprint) feed(more int) {
+	if len(f.rest) > more {
+		f.hash.Write(f.rest)
+		f.rest = f.rest[:0]
+	}
+}
+
 // count adds a number, such as that of the members of a list that follow.
 func (f *fingerprint) count(n int) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(n))
-	f.hash.Write(b[:])
+	f.rest = binary.BigEndian.AppendUint64(f.rest, uint64(n))
 }
 
 // bytes adds some bytes.
 func (f *fingerprint) bytes(b []byte) {
 	f.count(len(b))
-	f.hash.Write(b)
+	f.rest = append(f.rest, b...)
+	f.feed(fingerprintBytes)
 }
 
+// fingerprintBytes is how much a fingerprint collects for its hash.
+const fingerprintBytes = 4 << 10
+
 // text adds a string.
-func (f *fingerprint) text(s string) { f.bytes([]byte(s)) }
+func (f *fingerprint) text(s string) {
+	f.count(len(s))
+	f.rest = append(f.rest, s...)
+	f.feed(fingerprintBytes)
+}
 
 // option adds a string that may be absent.
 func (f *fingerprint) option(o optString) {
@@ -216,7 +236,11 @@ func (f *fingerprint) item(it item.Item) {
 		f.count(0)
 		return
 	}
-	f.bytes(it.AppendStored(nil, 0))
+	at := len(f.rest)
+	f.count(0) // until its length is known
+	f.rest = it.AppendStored(f.rest, 0)
+	binary.BigEndian.PutUint64(f.rest[at:], uint64(len(f.rest)-at-8))
+	f.feed(fingerprintBytes)
 }
 
 // params adds ExpressionAttributeNames and ExpressionAttributeValues, by their keys. Of entries with one key the last counts.

@@ -71,8 +71,12 @@ const tokenLock = -1
 // *Canceled, ErrTableNotFound, ErrTransactionInProgress, ErrTokenMismatch, ErrTransactionTooLarge, and those of package kv.
 // Transacted is valid only without an error.
 func (d *DB) Transact(ctx context.Context, t *Transaction) (Transacted, error) {
-	x := &transactor{d: d, t: t, ws: make([]*writer, len(t.Actions)), olds: make([]item.Item, len(t.Actions))}
-	defer x.release()
+	n := len(t.Actions)
+	x := &transactor{
+		d: d, t: t, ws: make([]*writer, n), olds: make([]item.Item, n), news: make([]item.Item, 0, n), images: make([]int, 0, n),
+		lock: make([][]byte, 0, n+1), of: make([]int, 0, n+1),
+	}
+	defer releaseAll(x.ws)
 	if t.Token != nil {
 		x.token = t.Token.appendKey(nil)
 	}
@@ -89,15 +93,6 @@ func (d *DB) Transact(ctx context.Context, t *Transaction) (Transacted, error) {
 			return Transacted{}, fmt.Errorf("%w: %w", ErrTransactionTooLarge, err)
 		case !errors.Is(err, errReplan):
 			return Transacted{}, err
-		}
-	}
-}
-
-// release gives the writers back.
-func (x *transactor) release() {
-	for _, w := range x.ws {
-		if w != nil {
-			w.release()
 		}
 	}
 }
@@ -237,7 +232,7 @@ func (x *transactor) applyOne(w *writer, old item.Item) (new item.Item, reason, 
 
 // record writes what follows from all changes.
 func (x *transactor) record(tx kv.Txn) error {
-	x.out.Images = x.images
+	x.out.Images, x.out.Written = x.images, make([]Written, 0, len(x.ws))
 	for i, w := range x.ws {
 		if !item.SameAttributes(x.olds[i], x.news[i]) {
 			if err := w.record(tx, x.olds[i], x.news[i]); err != nil {

@@ -96,6 +96,15 @@ func (w *writer) release() {
 	w.d.writers.Put(w)
 }
 
+// releaseAll releases those that are there.
+func releaseAll(ws []*writer) {
+	for _, w := range ws {
+		if w != nil {
+			w.release()
+		}
+	}
+}
+
 // plan prepares w for a write against the table as it stands now.
 func (w *writer) plan(write *Write) (err error) {
 	if w.t, err = w.d.current(write.Table); err != nil {
@@ -138,10 +147,10 @@ func (w *writer) blame(err error) error {
 func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error) {
 	out, errs := make([]Written, len(writes)), make([]error, len(writes))
 	ws := make([]*writer, len(writes))
+	defer releaseAll(ws)
 	batch, of := make([]kv.Write, 0, len(writes)), make([]int, 0, len(writes))
 	for i := range writes {
 		w := d.writers.Get().(*writer)
-		defer w.release()
 		ws[i] = w
 		if errs[i] = w.plan(&writes[i]); errs[i] == nil {
 			batch, of = append(batch, kv.Write{Lock: w.lock[:], Do: w.do}), append(of, i)
