@@ -72,6 +72,9 @@ var (
 	cacheHits     = desc("engine_cache_hits_total", "Blocks that were found in the cache.")
 	cacheMisses   = desc("engine_cache_misses_total", "Blocks that were read from the disk.")
 	cacheBytes    = desc("engine_cache_bytes", "Bytes of the block cache in use.")
+	rowHits       = desc("engine_row_cache_hits_total", "Rows, read by their key, that were found in the cache of rows.")
+	rowMisses     = desc("engine_row_cache_misses_total", "Rows, read by their key, that were not there and were looked for in the store.")
+	rowBytes      = desc("engine_row_cache_bytes", "Bytes of the cache of rows in use.")
 	memtableBytes = desc("engine_memtable_bytes", "Bytes of the tables in memory that take the writes.")
 	diskBytes     = desc("engine_disk_bytes", "Bytes that the data takes on the disk.")
 	debtBytes     = desc("engine_compaction_debt_bytes", "Bytes that compactions have yet to rewrite.")
@@ -277,6 +280,7 @@ func (e emitter) engine(m kv.Metrics) {
 		value float64
 	}{
 		{freeBytes, float64(m.FreeBytes)}, {floorBytes, float64(m.FloorBytes)}, {cacheBytes, float64(m.BlockCacheBytes)},
+		{rowBytes, float64(m.RowCacheBytes)},
 		{memtableBytes, float64(m.MemtableBytes)}, {diskBytes, float64(m.DiskBytes)}, {debtBytes, float64(m.CompactionBytesEstimate)},
 		{amplification, float64(m.ReadAmplification)}, {l0Files, float64(m.L0Files)},
 	} {
@@ -287,6 +291,7 @@ func (e emitter) engine(m kv.Metrics) {
 		value float64
 	}{
 		{commits, float64(m.Commits)}, {cacheHits, float64(m.BlockCacheHits)}, {cacheMisses, float64(m.BlockCacheMisses)},
+		{rowHits, float64(m.RowCacheHits)}, {rowMisses, float64(m.RowCacheMisses)},
 		{stalls, float64(m.WriteStalls)}, {stallSeconds, m.WriteStallSeconds}, {waits, float64(m.LatchWaits)},
 		{waitSeconds, m.LatchWaitSeconds}, {waitsInVain, float64(m.LatchTimeouts)},
 	} {

@@ -102,15 +102,17 @@ func testApartOldView(s *suite) {
 	if got := s.getApart(e, b); got != "2" {
 		s.Errorf("after a View that may have been older than its last Get the row is %q", got)
 	}
+	d, f := row(4, 1), row(5, 1)
+	s.put(e, string(d), "1", string(f), "1")
 	s.ok("View", view(e, apart, func(r kv.Reader) error {
-		return r.GetMulti([][]byte{a, b, c}, func(i int, _ []byte) error {
+		return r.GetMulti([][]byte{c, d, f}, func(i int, _ []byte) error { // none was read before
 			if i == 0 {
-				s.put(e, string(b), "3", string(c), "3")
+				s.put(e, string(d), "3", string(f), "3")
 			}
 			return nil
 		})
 	}))
-	for _, k := range [][]byte{b, c} {
+	for _, k := range [][]byte{d, f} {
 		if got := s.getApart(e, k); got != "3" {
 			s.Errorf("after a GetMulti that may have been older than its last row the row %s is %q", k, got)
 		}
