@@ -65,6 +65,7 @@ type conn struct {
 	out      []byte
 	body     []byte // of the last answer
 	deadline time.Time
+	dropped  int // requests that the server has closed a connection on
 
 	mu      sync.Mutex // for abort, which another goroutine calls
 	c       net.Conn   // nil: there is none
@@ -137,7 +138,7 @@ func (c *conn) dial() error {
 }
 
 // do sends a request and returns status and body of the answer, of which the body is good until the next call. A connection that
-// the server has closed since the last answer, as it may, is made anew.
+// the server has closed since the last answer, as it may, is made anew, and the request sent again.
 func (c *conn) do(target string, body []byte) (int, []byte, error) {
 	c.out = c.request(c.out[:0], target, body)
 	fresh := c.c == nil
@@ -145,6 +146,7 @@ func (c *conn) do(target string, body []byte) (int, []byte, error) {
 	var timeout net.Error
 	if err != nil && !fresh && !started && !(errors.As(err, &timeout) && timeout.Timeout()) {
 		c.close()
+		c.dropped++
 		status, _, err = c.exchange()
 	}
 	if err != nil {

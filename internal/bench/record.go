@@ -24,10 +24,13 @@ const (
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
+// textBytes is more than an item can have: a value may be as long as that.
+const textBytes = 1 << 20
+
 // text is what values are cut from.
 var text = sync.OnceValue(func() []byte {
 	r := rand.New(rand.NewPCG(1, 2))
-	b := make([]byte, 4<<20)
+	b := make([]byte, textBytes)
 	for i := range b {
 		b[i] = alphabet[r.Uint32()&63]
 	}

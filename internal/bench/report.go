@@ -37,6 +37,7 @@ type Result struct {
 	Errors       []string    `json:"errors,omitempty"`     // the first of them
 	Races        int64       `json:"lost_races"`           // conditions and transactions that another was faster with, and tried again
 	Throttled    int64       `json:"throttled"`            // what the server wanted to have later, and got later
+	Dropped      int         `json:"dropped"`              // requests that were sent again, as the server had closed the connection and not answered
 	ReadBack     int         `json:"read_back"`            // fields that were read back after the run
 }
 
@@ -102,7 +103,7 @@ func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 // result returns what the run has come to.
 func (r *run) result(o *observation, used Usage) *Result {
 	res := &Result{Workload: r.workload.Name, Usage: used, StepSeconds: o.step.Seconds(), Wrong: r.counts.wrong.Load(),
-		Errors: r.counts.first, Races: r.counts.races.Load(), Throttled: r.counts.throttled.Load(), ReadBack: r.counts.readBack}
+		Errors: r.counts.first, Races: r.counts.races.Load(), Throttled: r.counts.throttled.Load(), Dropped: r.counts.dropped, ReadBack: r.counts.readBack}
 	for k, s := range o.kinds {
 		if s.n == 0 {
 			continue
@@ -128,12 +129,13 @@ func operation(k kind, s *snapshot, series []Second, seconds float64) Operation 
 	}
 }
 
-// curve returns the latencies by quantile: five for each halving of what is left above, as far as there are operations enough for it.
+// curve returns the latencies by quantile: five for each halving of what is left above, as far as there are operations enough for it, and
+// one at least.
 func curve(s *snapshot) (points []Point) {
 	const perHalving, mostHalvings = 5, 20
 	for i := range perHalving * mostHalvings {
-		left := math.Exp2(-float64(i) / perHalving)
-		if left*float64(s.n) < 1 {
+		left := math.Exp2(-float64(i+1) / perHalving)
+		if left*float64(s.n) < 1 && i > 0 {
 			break
 		}
 		points = append(points, Point{1 - left, micros(s.quantile(1 - left))})

@@ -73,6 +73,9 @@ func (s *session) measure(ctx context.Context, wl *Workload, t *table) (*Result,
 	r.stopped.Store(true)
 	close(r.stop)
 	wait()
+	for _, w := range workers {
+		r.counts.dropped += w.c.dropped
+	}
 	if ctx.Err() == nil {
 		s.tell(Progress{Workload: wl.Name, Stage: "reading back", Wrong: r.counts.wrong.Load()})
 		r.readBack(r.newWorker(len(workers)))

@@ -17,18 +17,13 @@ func (r *Report) WriteSummary(out io.Writer) error {
 		fmt.Fprintf(out, "loaded %d records into %s in %.1f s: %.0f a second\n", l.Records, l.Table, l.Seconds, float64(l.Records)/max(l.Seconds, 1e-3))
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "workload\toperation\tcount\tops/s\tmean ms\tp50\tp95\tp99\tp99.9\tmax\tCPU µs/op\tRSS\terrors\t")
+	fmt.Fprintln(t, strings.Join(columns, "\t")+"\t")
 	for _, res := range r.Workloads {
-		for i, op := range res.Operations {
-			totals := "\t\t\t"
-			if len(res.Operations) == 1 {
-				totals = res.totals()
+		for i, line := range res.rows() {
+			if i > 0 {
+				line[0] = "" // the workload is said once
 			}
-			fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", first(i, res.Workload), op.Name, op.Count, op.OpsPerSecond,
-				millis(op.Mean), millis(op.P50), millis(op.P95), millis(op.P99), millis(op.P999), millis(op.Max), totals)
-		}
-		if len(res.Operations) != 1 {
-			fmt.Fprintf(t, "%s\tall\t%d\t%.0f\t\t\t\t\t\t\t%s\n", first(len(res.Operations), res.Workload), res.Count, res.OpsPerSecond, res.totals())
+			fmt.Fprintln(t, strings.Join(line, "\t")+"\t")
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -42,21 +37,29 @@ func (r *Report) WriteSummary(out io.Writer) error {
 	return nil
 }
 
-// first returns the text in the first of several lines, and nothing in the others.
-func first(line int, text string) string {
-	if line > 0 {
-		return ""
-	}
-	return text
-}
+// columns are the columns of the summary.
+var columns = []string{"workload", "operation", "count", "ops/s", "mean ms", "p50", "p95", "p99", "p99.9", "max", "CPU µs/op", "RSS", "errors"}
 
-// totals are the columns of a line that are those of the whole workload.
-func (res *Result) totals() string {
+// allOperations stands in the column of operations where all are meant.
+const allOperations = "all"
+
+// rows are a result's lines of the summary: one for each kind of operation, and one for all where there are several.
+func (res *Result) rows() (rows [][]string) {
 	cpu, rss := "-", "-"
 	if res.Usage.ServerKnown {
 		cpu, rss = fmt.Sprintf("%.1f", res.ServerMicros), mebibytes(res.Usage.RSS)
 	}
-	return fmt.Sprintf("%s\t%s\t%d\t", cpu, rss, res.Wrong)
+	totals := []string{cpu, rss, fmt.Sprint(res.Wrong)}
+	for _, op := range res.Operations {
+		row := []string{res.Workload, op.Name, fmt.Sprint(op.Count), fmt.Sprintf("%.0f", op.OpsPerSecond), millis(op.Mean),
+			millis(op.P50), millis(op.P95), millis(op.P99), millis(op.P999), millis(op.Max)}
+		if len(res.Operations) == 1 {
+			return append(rows, append(row, totals...))
+		}
+		rows = append(rows, append(row, "", "", ""))
+	}
+	all := []string{res.Workload, allOperations, fmt.Sprint(res.Count), fmt.Sprintf("%.0f", res.OpsPerSecond), "", "", "", "", "", ""}
+	return append(rows, append(all, totals...))
 }
 
 // millis writes a number of microseconds as milliseconds, with three digits that count.
@@ -91,6 +94,9 @@ func (r *Report) notes(res *Result) (notes []string) {
 	}
 	if res.Throttled > 0 {
 		notes = append(notes, fmt.Sprintf("%d times the server was too busy, and was asked again", res.Throttled))
+	}
+	if res.Dropped > 0 {
+		notes = append(notes, fmt.Sprintf("%d times the server closed the connection instead of answering, and was asked again", res.Dropped))
 	}
 	if res.ReadBack > 0 {
 		notes = append(notes, fmt.Sprintf("%d written values read back", res.ReadBack))

@@ -15,7 +15,8 @@ type counts struct {
 	races     atomic.Int64 // conditions and transactions that others came before
 	throttled atomic.Int64 // requests, or parts of batches, that the server wanted to have again later
 
-	readBack int // fields
+	dropped  int // requests that were sent again, as the server had closed the connection; counted in the end
+	readBack int // fields; counted in the end
 
 	mu    sync.Mutex
 	first []string // of the wrong ones

@@ -18,7 +18,8 @@ import (
 
 // benchCommand measures servers.
 type benchCommand struct {
-	Run benchRun `cmd:"" default:"withargs" help:"Measure a server: one of this program, or any endpoint."`
+	Run    benchRun    `cmd:"" default:"withargs" help:"Measure a server: one of this program, or any endpoint."`
+	Report benchReport `cmd:"" help:"Draw the results of earlier runs side by side."`
 }
 
 // benchRun runs workloads.
@@ -32,7 +33,8 @@ type benchRun struct {
 	MemoryLimit size     `default:"512MB" help:"The memory limit of the server that is started. Default: ${default}."`
 	TLSCA       string   `name:"tls-ca" placeholder:"FILE" help:"Trust servers with certificates of these authorities, in PEM, instead of the system's."`
 	Label       string   `help:"The name of the server in reports. Default: partita, or the endpoint."`
-	JSON        string   `name:"json" placeholder:"FILE" help:"Write the results as JSON."`
+	JSON        string   `name:"json" placeholder:"FILE" help:"Write the results as JSON, also for \"partita bench report\"."`
+	HTML        string   `name:"html" placeholder:"FILE" help:"Write a report with curves, as one file of HTML."`
 	Sign        benchKey `embed:""`
 
 	Records     int64         `default:"10000" help:"Records in each table. Default: ${default}."`
@@ -106,7 +108,10 @@ func (c *benchRun) Run(s *streams) (err error) {
 	}
 	report, err := bench.Run(s.ctx, *config)
 	line.end()
-	if report == nil {
+	if s.ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	if report == nil || len(report.Workloads) == 0 {
 		return err
 	}
 	return errors.Join(err, c.show(s, report))
@@ -231,6 +236,9 @@ func (c *benchRun) show(s *streams, report *bench.Report) error {
 			e.SetIndent("", "  ")
 			return e.Encode(report)
 		}))
+	}
+	if c.HTML != "" {
+		err = errors.Join(err, writeFile(c.HTML, func(w io.Writer) error { return bench.WriteHTML(w, report) }))
 	}
 	if n := report.Wrong(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d answers were wrong", n))

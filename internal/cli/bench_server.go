@@ -31,7 +31,7 @@ func startBenchServer(s *streams, c *benchRun) (*benchServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"serve", "--addr", "127.0.0.1:0", "--admin-addr", "off", "--log-level", "warn", "--memory-limit", c.MemoryLimit.String()}
+	args := []string{"serve", "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--log-level", "warn", "--memory-limit", c.MemoryLimit.String()}
 	b := new(benchServer)
 	if c.InMemory {
 		args = append(args, "--in-memory")
