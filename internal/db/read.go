@@ -47,7 +47,7 @@ func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, 
 		d.readers.Put(r)
 	}()
 	r.key, r.fn = t.appendItemKey(r.key[:0], key), fn
-	err := d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent}, r.do)
+	err := d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent, Apart: true}, r.do)
 	if err == nil {
 		t.countRead(int64(r.size), consistent)
 	}
@@ -55,13 +55,14 @@ func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, 
 }
 
 // GetMany calls fn for each key in order with its item, missing if there is none, until fn returns an error, which it returns.
-// All are read in one view.
+// Each is a read of its own: they need not be of one moment.
 func (d *DB) GetMany(ctx context.Context, t *Table, keys []item.Item, consistent bool, fn func(i int, it item.Item) error) error {
 	rows := make([][]byte, len(keys))
 	for i := range keys {
 		rows[i] = t.appendItemKey(nil, keys[i])
 	}
-	return d.getRows(ctx, rows, consistent, t.counted(consistent, fn))
+	o := kv.ReadOptions{Consistent: consistent, Follower: !consistent, Apart: true}
+	return d.getRows(ctx, rows, o, t.counted(consistent, fn))
 }
 
 // ItemKey names an item of a table. Key has the table's key attributes, checked.
@@ -70,18 +71,18 @@ type ItemKey struct {
 	Key   item.Item
 }
 
-// GetEach is GetMany for items of several tables, with a consistent view.
+// GetEach is GetMany for items of several tables, all read in one consistent view.
 func (d *DB) GetEach(ctx context.Context, keys []ItemKey, fn func(i int, it item.Item) error) error {
 	rows := make([][]byte, len(keys))
 	for i, k := range keys {
 		rows[i] = k.Table.appendItemKey(nil, k.Key)
 	}
-	return d.getRows(ctx, rows, true, countedEach(keys, fn))
+	return d.getRows(ctx, rows, kv.ReadOptions{Consistent: true}, countedEach(keys, fn))
 }
 
-// getRows calls fn for the items in the rows, all of one view.
-func (d *DB) getRows(ctx context.Context, rows [][]byte, consistent bool, fn func(i int, it item.Item) error) error {
-	return d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent}, func(r kv.Reader) error {
+// getRows calls fn for the items in the rows.
+func (d *DB) getRows(ctx context.Context, rows [][]byte, o kv.ReadOptions, fn func(i int, it item.Item) error) error {
+	return d.kv.View(ctx, o, func(r kv.Reader) error {
 		return r.GetMulti(rows, func(i int, raw []byte) error {
 			if raw == nil {
 				return fn(i, item.Item{})
