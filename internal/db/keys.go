@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -65,6 +66,7 @@ const (
 	maxRangeBytes = 1024
 
 	sectionPrefixLen = 7 // space, table, section: what a front begins with
+	usualKeyBytes    = 64
 )
 
 // attribute is a key attribute with its declared type.
@@ -156,6 +158,7 @@ func appendPart(dst []byte, v item.Value) []byte {
 // startPartition appends the first sectionPrefixLen bytes and room for the hash, which endPartition fills in when the
 // hash attributes stand behind it.
 func startPartition(dst []byte, id uint32, section uint16) []byte {
+	dst = slices.Grow(dst, usualKeyBytes) // once, and not with each part
 	dst = appendSection(dst, id, section)
 	return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 }
