@@ -75,7 +75,7 @@ type Options struct {
 	Engine Engine
 
 	// MemoryLimit is what the process may use, in bytes: caches and buffers are sized from it. It binds nothing else (see
-	// runtime/debug.SetMemoryLimit for that). 0 means caches of 256 MiB.
+	// runtime/debug.SetMemoryLimit for that). 0 means caches as for 512 MiB, and with InMemory small ones.
 	MemoryLimit int64
 	// FreeSpaceFloor is the free space, in bytes, to keep on the volume of Dir: below it writes are refused, reads go on, and
 	// writes resume by themselves. 0 means a twentieth of the volume, between 96 MiB (or half of it) and 1 GiB;

@@ -161,12 +161,15 @@ func (c *serve) logger(w io.Writer) *slog.Logger {
 // heap is mostly cache, which costs little to collect around: with room left, it may grow to several times of what is live.
 func limitMemory(limit int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit)
+		debug.SetMemoryLimit(limit - outsideHeap)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 }
+
+// outsideHeap is what the process takes beside what Go's collector counts: the program itself, mostly.
+const outsideHeap = 24_000_000
 
 // gcPercent is the growth of the heap between collections while the memory limit is far.
 const gcPercent = 200
