@@ -123,7 +123,7 @@ func (p Progress) Line() string {
 	fmt.Fprintf(&b, "%s: %s", p.Workload, p.Stage)
 	switch {
 	case p.Of > 0:
-		fmt.Fprintf(&b, " %v of %v, %.0f ops/s, p99 %s ms", p.Done.Round(time.Second), p.Of, p.OpsPerSecond, millis(micros(p.P99)))
+		fmt.Fprintf(&b, " %v of %v, %.0f ops/s, p99 %s ms", p.Done.Round(100*time.Millisecond), p.Of, p.OpsPerSecond, millis(micros(p.P99)))
 	case p.Records > 0:
 		fmt.Fprintf(&b, ", %d records, %.0f/s", p.Records, p.OpsPerSecond)
 	}

@@ -22,6 +22,12 @@ type benchCommand struct {
 	Report benchReport `cmd:"" help:"Draw the results of earlier runs side by side."`
 }
 
+// Help adds to the command's help.
+func (*benchCommand) Help() string {
+	return "\"partita bench\" alone measures a server that it starts. \"partita bench run --help\" lists the workloads and the flags; " +
+		"the word run can be left out: partita bench a b c --endpoint-url http://localhost:8000 --html bench.html."
+}
+
 // benchRun runs workloads.
 type benchRun struct {
 	Workloads []string `arg:"" optional:"" help:"What to measure, one after another. Default: get, put, update, query."`

@@ -86,11 +86,10 @@ func TestBenchInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	for deadline := time.Now().Add(childPatience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if left, _ := filepath.Glob(filepath.Join(temporary, "*", "FORMAT")); len(left) == 1 {
 			break
 		}
-		time.Sleep(time.Millisecond)
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "partita: interrupted") {
@@ -98,6 +97,22 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(temporary); len(left) > 0 {
 		t.Errorf("it has left %v", left)
+	}
+}
+
+// TestBenchHelp checks that the help names the workloads and the flags.
+func TestBenchHelp(t *testing.T) {
+	p := begin(t, nil, nil, "bench", "run", "--help")
+	p.stop()
+	for _, w := range bench.Workloads {
+		if !strings.Contains(p.stdout.String(), "  "+w.Name+" ") || !strings.Contains(p.stdout.String(), w.About) {
+			t.Errorf("the help does not tell of the workload %s", w.Name)
+		}
+	}
+	for _, flag := range []string{"endpoint-url", "pid", "records", "rate", "indexes", "json", "html", "keep"} {
+		if !strings.Contains(p.stdout.String(), "--"+flag) {
+			t.Errorf("the help does not tell of --%s", flag)
+		}
 	}
 }
 
