@@ -40,7 +40,7 @@ func testApart(s *suite) {
 		}
 	}
 	check("-")
-	for _, n := range []int{5, 5, 3, 0, 100, 60_000, 7, 200_000, 30_000, 30_001} {
+	for _, n := range []int{0, 5, 5, 3, 0, 100, 60_000, 7, 200_000, 30_000, 30_001} {
 		value := string(bytes.Repeat([]byte{byte(n)}, n))
 		s.put(e, string(k), value)
 		check(value)

@@ -71,6 +71,7 @@ const (
 	// An engine in memory has its blocks in memory anyway: they are small, as each miss copies one, and few are cached.
 	memoryBlockSize    = 4 << 10
 	memoryCache        = 32 << 20
+	memoryRows         = 8 << 20
 	memoryMemtableSize = 64 << 20 // most tests never flush
 )
 
@@ -82,7 +83,7 @@ func (o Options) memory() memory {
 	limit := o.MemoryLimit
 	switch {
 	case limit <= 0 && o.InMemory && o.FS == nil:
-		return memory{blocks: memoryCache}
+		return memory{blocks: memoryCache, rows: memoryRows}
 	case limit <= 0:
 		limit = defaultMemory
 	}

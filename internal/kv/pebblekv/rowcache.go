@@ -66,7 +66,8 @@ func (c *rowCache) shard(hash uint64) *rowShard { return &c.shards[hash>>16&c.ma
 // hashRow is the hash of a row's key.
 func hashRow(key []byte) uint64 { return xxhash.Sum64(key) }
 
-// get appends the row of the key to dst. If there is none, ticket allows to add it.
+// get appends the row of the key to dst; nil says that the store has none. Where the cache does not know, ok is false, and ticket
+// allows to add the row.
 func (c *rowCache) get(hash uint64, key, dst []byte) (row []byte, ok bool, t ticket) {
 	s := c.shard(hash)
 	s.mu.Lock()
@@ -76,7 +77,13 @@ func (c *rowCache) get(hash uint64, key, dst []byte) (row []byte, ok bool, t tic
 		if e := s.find(hash, key); e != nil {
 			s.hits++
 			e.touch()
-			return append(dst, e.row()...), true, 0
+			if e.gone() {
+				return nil, true, 0
+			}
+			if row = append(dst, e.row()...); row == nil {
+				row = []byte{} // there is one, and it is empty
+			}
+			return row, true, 0
 		}
 		t = at.version
 	}
@@ -121,9 +128,12 @@ func (c *rowCache) end(hash uint64, key, row []byte, gone bool) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if gone || len(key)+len(row) > largestRow {
+	switch {
+	case gone:
+		s.vanish(hash, key)
+	case len(key)+len(row) > largestRow:
 		s.remove(hash, key)
-	} else {
+	default:
 		s.replace(hash, key, row)
 	}
 	s.slot(hash).ended()

@@ -34,7 +34,7 @@ func TestRowCacheModel(t *testing.T) {
 	const limit = 2 << 20
 	c := newRowCache(limit)
 	model := map[string][]byte{}
-	hits := 0
+	hits, gone := 0, 0
 	for i := range 60_000 {
 		key := fmt.Appendf(nil, "%x", rng.IntN(1<<rng.IntN(14)))
 		value := make([]byte, rng.IntN(1<<rng.IntN(16)))
@@ -66,16 +66,19 @@ func TestRowCacheModel(t *testing.T) {
 				model[string(key)] = want // the store has it
 				continue
 			}
-			if hits++; !there || !bytes.Equal(got, want) {
+			if hits++; (got != nil) != there || there && !bytes.Equal(got, want) {
 				t.Fatalf("step %d: row %s is %d bytes, want %d, there: %v", i, key, len(got), len(want), there)
+			}
+			if !there {
+				gone++
 			}
 		}
 	}
 	if _, _, size := c.figures(); size > limit*11/10 {
 		t.Errorf("the cache takes %d bytes", size)
 	}
-	if hits < 1000 {
-		t.Errorf("only %d of 60,000 steps found their row", hits)
+	if hits < 1000 || gone < 100 {
+		t.Errorf("only %d of 60,000 steps found their row, and %d that it was gone", hits, gone)
 	}
 }
 
@@ -205,6 +208,40 @@ func TestRowCacheOfEngine(t *testing.T) {
 	})
 	hits("a large row", 0, func() { read(apart, "large"); read(apart, "large") })
 	hits("no row", 0, func() { read(apart, "none"); read(apart, "none") })
+	remove := func(key string) {
+		t.Helper()
+		if err := e.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{[]byte(key)}}, func(tx kv.Txn) error {
+			tx.Delete([]byte(key))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hits("a row that is gone", 2, func() {
+		remove("row")
+		read(apart, "row")
+		if err := e.View(t.Context(), apart, func(r kv.Reader) error {
+			if v, err := r.Get([]byte("row")); v != nil || err != nil {
+				t.Errorf("a removed row is %q, %v", v, err)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	hits("and comes back", 1, func() {
+		if err := set(e, "row", ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.View(t.Context(), apart, func(r kv.Reader) error {
+			if v, err := r.Get([]byte("row")); v == nil || len(v) > 0 || err != nil {
+				t.Errorf("an empty row is %q, %v", v, err)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // BenchmarkRowCacheHit reads a row that is there.
@@ -237,5 +274,26 @@ func BenchmarkRowCacheMiss(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		key = benchKey(key, i)
 		cacheRow(c, key, row)
+	}
+}
+
+// BenchmarkComeAndGo puts a row and removes it, over and over, as items do that stand for locks. Each looks first whether it is there.
+func BenchmarkComeAndGo(b *testing.B) {
+	e := mustOpen(b, Options{InMemory: true})
+	key := []byte("lock key")
+	o := kv.WriteOptions{Lock: [][]byte{key}}
+	for i := 0; b.Loop(); i++ {
+		err := e.Update(b.Context(), o, func(tx kv.Txn) error {
+			_, err := tx.Get(key)
+			if i%2 == 0 {
+				tx.Set(key, benchValue())
+			} else {
+				tx.Delete(key)
+			}
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }

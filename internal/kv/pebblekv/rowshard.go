@@ -51,6 +51,8 @@ const (
 	largestRow = segmentBytes/4 - entryHeader - roomUnit
 	// roomUnit is what the room for a row is a multiple of, so that one that grows a little stays where it is.
 	roomUnit = 32
+	// goneLen is the length of a row that is known to be gone.
+	goneLen = 1<<32 - 1
 	// mostUses is how many uses of a row count.
 	mostUses = 3
 	// mostKept is how much of a segment of the main queue stays when it is emptied, at most: each time there is room for more.
@@ -82,6 +84,7 @@ type entry []byte
 
 func (e entry) hash() uint64 { return binary.LittleEndian.Uint64(e) }
 func (e entry) rowLen() int  { return int(binary.LittleEndian.Uint32(e[8:])) }
+func (e entry) gone() bool   { return binary.LittleEndian.Uint32(e[8:]) == goneLen }
 func (e entry) room() int    { return int(binary.LittleEndian.Uint32(e[12:])) }
 func (e entry) keyLen() int  { return int(binary.LittleEndian.Uint16(e[16:])) }
 func (e entry) uses() byte   { return e[18] }
@@ -89,6 +92,9 @@ func (e entry) queue() byte  { return e[19] }
 func (e entry) size() int    { return entryHeader + e.keyLen() + e.room() }
 func (e entry) key() []byte  { return e[entryHeader:][:e.keyLen()] }
 func (e entry) row() []byte  { return e[entryHeader+e.keyLen():][:e.rowLen()] }
+
+// vanish notes that the store has no such row any more.
+func (e entry) vanish() { binary.LittleEndian.PutUint32(e[8:], goneLen) }
 
 // touch notes that the row was asked for.
 func (e entry) touch() { e[18] = min(e[18]+1, mostUses) }
@@ -159,6 +165,14 @@ func (s *rowShard) replace(hash uint64, key, row []byte) {
 func (s *rowShard) remove(hash uint64, key []byte) {
 	if s.find(hash, key) != nil {
 		delete(s.index, hash)
+	}
+}
+
+// vanish notes that a row is gone, if it is there. Items that stand for locks come and go all the time, and the store steps over all that
+// it remembers of such a row to find that there is none.
+func (s *rowShard) vanish(hash uint64, key []byte) {
+	if e := s.find(hash, key); e != nil {
+		e.vanish()
 	}
 }
 
@@ -245,9 +259,11 @@ func (s *rowShard) entries(segment []byte, fn func(entry)) {
 func (s *rowShard) emptySmall(segment []byte) {
 	all := len(s.queues[mainQueue].segments) < s.queues[mainQueue].most
 	s.entries(segment, func(e entry) {
-		if all || e.uses() > 0 {
+		switch {
+		case e.gone():
+		case all || e.uses() > 0:
 			s.append(mainQueue, e.hash(), e.key(), e.row())
-		} else {
+		default:
 			*s.ghost(e.hash()) = ghostOf(e.hash())
 		}
 	})
@@ -257,7 +273,7 @@ func (s *rowShard) emptySmall(segment []byte) {
 func (s *rowShard) emptyMain(segment []byte) {
 	queue := &s.queues[mainQueue]
 	s.entries(segment, func(e entry) {
-		if e.uses() > 0 && queue.used+len(e) <= mostKept {
+		if e.uses() > 0 && !e.gone() && queue.used+len(e) <= mostKept {
 			uses := e.uses() - 1
 			s.append(mainQueue, e.hash(), e.key(), e.row())
 			s.at(s.index[e.hash()])[18] = uses

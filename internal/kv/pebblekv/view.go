@@ -200,7 +200,9 @@ func (v *view) mayCache(stripe uint32) bool {
 func (v *view) getCached(key []byte, early ticket) (value []byte, err error) {
 	hash := hashRow(key)
 	row, ok, t := v.e.rows.get(hash, key, v.row[:0])
-	v.row = row
+	if row != nil {
+		v.row = row
+	}
 	if ok {
 		return row, nil
 	}
