@@ -56,7 +56,8 @@ func (*Conflict) Is(target error) bool { return target == ErrConflict }
 // Range is the keys k with Start <= k < End. An empty End means: up to ReservedPrefix.
 type Range struct{ Start, End []byte }
 
-// ReadOptions shape a View.
+// ReadOptions shape a View. What they refer to, and the bounds of a Range, are the caller's: engines keep nothing of it when the call
+// returns.
 type ReadOptions struct {
 	// Consistent asks for the newest committed state. An engine with one copy of the data always gives it.
 	Consistent bool
