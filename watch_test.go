@@ -468,12 +468,16 @@ func TestSlowLog(t *testing.T) {
 	w.settled(8)
 	log := w.log.String()
 	for _, want := range []string{
-		"operation=PutItem", `key_condition="pk = ? AND begins_with(sk, ?)"`, `key_condition="pk = ? AND sk >= ?"`, `key_condition="pk = ? AND sk < ?"`,
+		"operation=PutItem", `key_condition="pk = ? AND begins_with(sk, ?)"`, `key_condition="pk = ? AND sk < ?"`,
 		`index=Idx key_condition="colour IN (?, ?)"`, "items_read=1 items_returned=", "code=ValidationException", "request_id=", "table=Tab",
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %s", want)
 		}
+	}
+	// The SDK sends the members of a map in any order.
+	if !strings.Contains(log, `key_condition="pk = ? AND sk >= ?"`) && !strings.Contains(log, `key_condition="sk >= ? AND pk = ?"`) {
+		t.Error("the log lacks the KeyConditions")
 	}
 	if n := strings.Count(log, "a slow request"); n < 8 {
 		t.Errorf("%d slow requests are logged, want 8", n)

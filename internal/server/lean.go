@@ -96,10 +96,20 @@ func (s *Server) serveLean(c *conn) {
 		}
 		if l.response.closing && l.body.left != 0 {
 			_ = c.CloseWrite() // the connection ends anyway, here and below
-			time.Sleep(lingerTime)
+			l.s.linger()
 		}
 		_ = c.Close()
 		return
+	}
+}
+
+// linger waits for lingerTime, or until the server is done.
+func (s *Server) linger() {
+	t := time.NewTimer(lingerTime)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.base.Done():
 	}
 }
 
