@@ -76,8 +76,12 @@ func halfRequest(t *testing.T, s *child) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if _, err := fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+	if _, err := fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"); err != nil {
 		t.Fatal(err)
+	}
+	answer := make([]byte, len("HTTP/1.1 100"))
+	if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "HTTP/1.1 100" { // so the server waits for the body
+		t.Fatalf("the server says %q, %v", answer, err)
 	}
 	return c
 }
