@@ -77,6 +77,10 @@ func (s *Server) acceptLean(l net.Listener) error {
 
 // serveLean serves a connection until it ends or is handed over.
 func (s *Server) serveLean(c *conn) {
+	if s.closing.Load() { // it came while Shutdown looked for those to close
+		_ = c.Close()
+		return
+	}
 	l := &lean{s: s, c: c, buf: make([]byte, 0, leanBytes)}
 	l.request = (&http.Request{}).WithContext(s.base)
 	l.request.Header = make(http.Header, 16)
