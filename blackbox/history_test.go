@@ -120,7 +120,7 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 		broken := &forgetful{
 			Transport: historyTransport(t), target: target, random: rand.New(rand.NewPCG(1, 2)), was: map[string][]byte{},
 		}
-		if err := load.Run(ctx, historytest.NewClient(url, broken), 600); err != nil {
+		if err := load.Run(ctx, historytest.NewClient(url, broken), 2400); err != nil {
 			t.Fatal(err)
 		}
 		if !load.Finds(!transactions) {
