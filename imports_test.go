@@ -21,6 +21,7 @@ const module = "github.com/partita-db/partita"
 var mayImport = map[string][]string{
 	"internal/item":        {},
 	"internal/kv":          {},
+	"internal/clock":       {},
 	"internal/expr":        {"internal/item"},
 	"internal/partiql":     {"internal/item", "internal/expr"},
 	"internal/db":          {"internal/item", "internal/expr", "internal/kv", "internal/metrics"},
@@ -32,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/kv/kvtest":   {"internal/kv"},
 	"internal/historytest": {},
 	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
-	".":                    {"internal/admin", "internal/api", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
+	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/kv"},
 	"internal/bench":       {},
 	"internal/cli":         {".", "internal/bench", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/server"}, // db: its check
