@@ -84,6 +84,7 @@ var (
 	stallSeconds  = desc("engine_write_stall_seconds_total", "How long writes were held up.")
 	waits         = desc("engine_latch_waits_total", "Times that a write waited for another one of the same keys.")
 	waitSeconds   = desc("engine_latch_wait_seconds_total", "How long writes waited for others of the same keys.")
+	stampsAhead   = desc("engine_stamps_ahead_seconds", "How far the newest commit's time is ahead of the clock.")
 	waitsInVain   = desc("engine_latch_timeouts_total", "Waits for other writes of the same keys that were given up.")
 	buildInfo     = desc("build_info", "1, with what the program was built from.", "version", "goversion")
 )
@@ -283,6 +284,7 @@ func (e emitter) engine(m kv.Metrics) {
 		{rowBytes, float64(m.RowCacheBytes)},
 		{memtableBytes, float64(m.MemtableBytes)}, {diskBytes, float64(m.DiskBytes)}, {debtBytes, float64(m.CompactionBytesEstimate)},
 		{amplification, float64(m.ReadAmplification)}, {l0Files, float64(m.L0Files)},
+		{stampsAhead, m.StampsAheadSeconds},
 	} {
 		e.gauge(f.desc, f.value)
 	}

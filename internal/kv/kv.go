@@ -124,7 +124,7 @@ type Txn interface {
 	// has made sure that nobody else adds to it.
 	DropCounter(counter uint64)
 	// Stamp is the commit's place in time: microseconds since 1970 of a hybrid clock, above every stamp given before
-	// (max(now, last+1)), taken while the locks are held. It is the same value throughout one run of fn.
+	// (max(now, last+1), or later where the clock is behind the last), taken while the locks are held. It is the same value throughout one run of fn.
 	Stamp() uint64
 }
 
@@ -184,6 +184,9 @@ type Metrics struct {
 	L0Files                 int64
 	WriteStalls             uint64
 	WriteStallSeconds       float64
+
+	// StampsAheadSeconds is how far the newest stamp is ahead of the clock.
+	StampsAheadSeconds float64
 
 	LatchWaits, LatchTimeouts uint64
 	LatchWaitSeconds          float64

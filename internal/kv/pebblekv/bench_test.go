@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -231,5 +232,50 @@ func BenchmarkScanHotRows(b *testing.B) {
 		if err != nil || n != rows {
 			b.Fatal(n, err)
 		}
+	}
+}
+
+// BenchmarkStamped16 has 16 writers take stamps, as the database's do.
+func BenchmarkStamped16(b *testing.B) {
+	e := mustOpen(b, Options{Dir: b.TempDir(), FreeSpaceFloor: -1})
+	value := benchValue()
+	b.ReportAllocs()
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		rng := rand.New(rand.NewPCG(1, rand.Uint64()))
+		var key []byte
+		write := func(tx kv.Txn) error {
+			_ = tx.Stamp()
+			tx.Set(key, value)
+			return nil
+		}
+		lock := make([][]byte, 1)
+		for pb.Next() {
+			key = benchKey(key, rng.IntN(benchRows))
+			lock[0] = key
+			if err := e.Update(context.Background(), kv.WriteOptions{Lock: lock}, write); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkStamp takes stamps by the machine's clock, alone and with the time that passes.
+func BenchmarkStamp(b *testing.B) {
+	start := time.Now()
+	for _, bench := range []struct {
+		name    string
+		elapsed func() time.Duration
+	}{{"clock", nil}, {"elapsed", func() time.Duration { return time.Since(start) }}} {
+		b.Run(bench.name, func(b *testing.B) {
+			var s stamps
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					s.next(time.Now(), bench.elapsed)
+				}
+			})
+		})
 	}
 }

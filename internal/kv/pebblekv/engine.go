@@ -38,6 +38,10 @@ type Options struct {
 	ReadOnly bool
 	// Clock tells the time for stamps and log positions; nil is time.Now.
 	Clock func() time.Time
+	// Elapsed is the time that has passed since some moment, which is never set. While the clock is
+	// behind what was given last, stamps and positions go on by it. nil is Go's own reading; with a
+	// Clock it is none, and what is given stands still then but for the next one.
+	Elapsed func() time.Duration
 	// MemoryLimit is what the process may take, in bytes. Caches get a part of it (see memory), as the Go heap needs room to
 	// collect; 0 means that of 512 MiB on a disk, and next to nothing in memory. The caches fill as they are used.
 	MemoryLimit int64
@@ -104,7 +108,9 @@ type Engine struct {
 	lock  *pebble.Lock
 	dir   string
 	clock func() time.Time
-	log   *slog.Logger
+	// elapsed is Options.Elapsed; nil: none.
+	elapsed func() time.Duration
+	log     *slog.Logger
 	// volatile says that there is no log and nothing to sync: it is all gone after Close.
 	volatile bool
 	readOnly bool
@@ -158,13 +164,16 @@ func Open(o Options) (*Engine, error) {
 // newEngine is an engine that is not open yet.
 func newEngine(o Options) *Engine {
 	e := &Engine{
-		dir: o.Dir, clock: o.Clock, log: o.Logger, onFailure: o.OnFailure,
+		dir: o.Dir, clock: o.Clock, elapsed: o.Elapsed, log: o.Logger, onFailure: o.OnFailure,
 		volatile: o.InMemory && o.FS == nil, latchTimeout: o.LatchTimeout, readOnly: o.ReadOnly,
 		flushPatience: 10 * time.Second,
 		shards:        make(map[shardID]*shard), failed: make(chan struct{}),
 	}
 	if e.clock == nil {
 		e.clock = time.Now
+		if start := time.Now(); e.elapsed == nil {
+			e.elapsed = func() time.Duration { return time.Since(start) }
+		}
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -245,6 +254,7 @@ func (e *Engine) open(o Options) (err error) {
 	defer v.closeInto(&err)
 	bound, err := v.get(stampKey)
 	e.stamps.load(bound)
+	e.warnAhead(e.clock())
 	e.scheduler.start()
 	return err
 }
@@ -517,5 +527,6 @@ func (e *Engine) Metrics() kv.Metrics {
 		CompactionBytesEstimate: m.Compact.EstimatedDebt, ReadAmplification: m.ReadAmp(), L0Files: m.Levels[0].TablesCount,
 		WriteStalls: e.stalls.n.Load(), WriteStallSeconds: e.stalls.seconds(),
 		LatchWaits: e.waits.n.Load(), LatchTimeouts: e.waits.timeouts.Load(), LatchWaitSeconds: e.waits.seconds(),
+		StampsAheadSeconds: e.stamps.ahead(e.clock()).Seconds(),
 	}
 }

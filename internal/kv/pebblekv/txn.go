@@ -149,7 +149,7 @@ func (tx *txn) commit(lazy bool) (*commit, error) {
 
 	c := &commit{order: &e.order, lazy: lazy && !e.volatile}
 	if tx.stamp != 0 && e.stamps.bound(tx.stamp, tx.batch) {
-		defer e.stamps.bounded(c)
+		defer e.stamps.bounded()
 	}
 	for _, n := range tx.stripes {
 		e.stripes[n].last.Store(c)
@@ -310,7 +310,7 @@ func (tx *txn) addRecords() {
 	start := 0
 	for _, r := range tx.records {
 		op := tx.batch.SetDeferred(recordKeyLen, r.end-start)
-		appendRecordKey(op.Key[:0], r.id, tx.shards[tx.shardOf(r)].next(now))
+		appendRecordKey(op.Key[:0], r.id, tx.shards[tx.shardOf(r)].next(now, tx.e.elapsed))
 		copy(op.Value, tx.data[start:r.end])
 		start = r.end
 		_ = op.Finish() // fails for indexed batches only
@@ -320,7 +320,11 @@ func (tx *txn) addRecords() {
 // Stamp implements kv.Txn.
 func (tx *txn) Stamp() uint64 {
 	if tx.stamp == 0 {
-		tx.stamp = tx.e.stamps.next(tx.e.clock())
+		now := tx.e.clock()
+		tx.stamp = tx.e.stamps.next(now, tx.e.elapsed)
+		if tx.stamp > uint64(now.UnixMicro())+stampsAheadMicros {
+			tx.e.warnAhead(now)
+		}
 	}
 	return tx.stamp
 }

@@ -1,0 +1,275 @@
+package pebblekv
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/kv/kvtest"
+)
+
+// turned is a clock, and the time that passes, in a test's hands.
+type turned struct {
+	t      *testing.T
+	fs     *vfs.MemFS
+	clock  time.Time
+	passed time.Duration
+	log    bytes.Buffer
+	*Engine
+}
+
+// newTurned opens an engine by such a clock.
+func newTurned(t *testing.T) *turned {
+	x := &turned{t: t, fs: vfs.NewCrashableMem(), clock: time.UnixMilli(1_800_000_000_000), passed: time.Hour}
+	x.open()
+	return x
+}
+
+func (x *turned) open() {
+	x.Engine = mustOpen(x.t, Options{
+		Dir: "data", FS: x.fs, Logger: slog.New(slog.NewTextHandler(&x.log, nil)),
+		Clock: func() time.Time { return x.clock }, Elapsed: func() time.Duration { return x.passed },
+	})
+}
+
+// restart closes the engine and opens it, or kills it.
+func (x *turned) restart(kill bool) {
+	x.t.Helper()
+	x.passed = 0 // begins anew with the process
+	if kill {
+		x.fs = x.fs.CrashClone(vfs.CrashCloneCfg{})
+	} else if err := x.Close(); err != nil {
+		x.t.Fatal(err)
+	}
+	x.open()
+}
+
+// pass lets time pass, by which the clock goes as well.
+func (x *turned) pass(d time.Duration) { x.clock, x.passed = x.clock.Add(d), x.passed+d }
+
+// write takes a stamp and a position in a log, and returns their times.
+func (x *turned) write(log uint64) (stamp, position time.Time) {
+	x.t.Helper()
+	if err := x.Update(x.t.Context(), kv.WriteOptions{Lock: [][]byte{{1}}}, func(tx kv.Txn) error {
+		stamp = time.UnixMicro(int64(tx.Stamp()))
+		tx.Set([]byte{1}, []byte{1})
+		tx.AppendLog(log, 1, []byte("x"))
+		return nil
+	}); err != nil {
+		x.t.Fatal(err)
+	}
+	_, end, err := x.ReadLog(x.t.Context(), log, 1, kv.Position{}, 0, 0)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return stamp, time.UnixMilli(int64(binary.BigEndian.Uint64(end[:8]) >> 16))
+}
+
+// goesOn wants stamps and positions to go on from what they were, for two seconds, as the time that
+// passes.
+func (x *turned) goesOn(what string, stamp, position time.Time) (time.Time, time.Time) {
+	x.t.Helper()
+	const lag = 50 * time.Millisecond // for each second
+	s, p := x.write(1)
+	if d := s.Sub(stamp); d <= 0 || d > 2*time.Second {
+		x.t.Errorf("%s: the first stamp is %v after the last", what, d)
+	}
+	if d := p.Sub(position); d < 0 || d > 2*time.Second {
+		x.t.Errorf("%s: the first position is %v after the last", what, d)
+	}
+	stamp, position = s, p
+	for range 20 {
+		x.pass(100 * time.Millisecond)
+		s, p = x.write(1)
+	}
+	for name, d := range map[string]time.Duration{"stamps": s.Sub(stamp), "positions": p.Sub(position)} {
+		if d < 2*time.Second-2*lag || d > 2*time.Second+2*time.Millisecond {
+			x.t.Errorf("%s: %s have gone on by %v in two seconds", what, name, d)
+		}
+	}
+	return s, p
+}
+
+// TestClockBehind sets the clock back under a running engine, and over restarts: stamps and
+// positions go on as time passes, and are the clock's when it has got there.
+func TestClockBehind(t *testing.T) {
+	for _, back := range []time.Duration{time.Second, time.Hour, 20 * 365 * 24 * time.Hour} {
+		t.Run(back.String(), func(t *testing.T) {
+			x := newTurned(t)
+			for range 3 {
+				x.pass(time.Second)
+				if stamp, position := x.write(1); !stamp.Equal(x.clock) || !position.Equal(x.clock) {
+					t.Fatalf("the stamp is of %v, the position of %v, and it is %v", stamp, position, x.clock)
+				}
+			}
+			stamp, position := x.clock, x.clock
+			x.clock = x.clock.Add(-back)
+			stamp, position = x.goesOn("set back", stamp, position)
+			for _, kill := range []bool{true, false} {
+				x.restart(kill)
+				stamp, position = x.goesOn("after a restart", stamp, position)
+			}
+			if stamp, position := x.write(2); !position.Equal(x.clock) {
+				t.Errorf("a new log's first position is of %v, the stamp of %v, and it is %v", position, stamp, x.clock)
+			}
+			if back > time.Hour {
+				return
+			}
+			for n := time.Duration(0); n < back*(paceYields+1); n += back / 4 {
+				x.pass(back / 4)
+				x.write(1)
+			}
+			if stamp, position := x.write(1); stamp.Sub(x.clock) > paceSlack*time.Microsecond ||
+				position.Sub(x.clock) > paceSlack*time.Microsecond {
+				t.Errorf("in the end the stamp is of %v, the position of %v, and it is %v", stamp, position, x.clock)
+			}
+		})
+	}
+}
+
+// TestClockBehindAfterRest sets the clock back while nobody writes: the time of the rest has passed
+// as well.
+func TestClockBehindAfterRest(t *testing.T) {
+	x := newTurned(t)
+	x.write(1)
+	x.pass(20 * time.Minute)
+	want := x.clock
+	x.clock = x.clock.Add(-time.Hour)
+	if stamp, position := x.write(1); want.Sub(stamp).Abs() > time.Second || want.Sub(position).Abs() > time.Second {
+		t.Errorf("the stamp is of %v, the position of %v, and it would be %v", stamp, position, want)
+	}
+}
+
+// TestClockAlone: a clock that a test turns tells all the time there is. Set back, it is waited
+// for.
+func TestClockAlone(t *testing.T) {
+	now := time.UnixMilli(1_800_000_000_000)
+	x := &turned{t: t, Engine: mustOpen(t, Options{InMemory: true, Clock: func() time.Time { return now }})}
+	first, _ := x.write(1)
+	now = now.Add(-time.Hour)
+	for i := range 3 {
+		now = now.Add(time.Second)
+		stamp, position := x.write(1)
+		if want := first.Add(time.Duration(i+1) * time.Microsecond); !stamp.Equal(want) || !position.Equal(first) {
+			t.Errorf("the stamp is of %v, the position of %v; want %v, %v", stamp, position, want, first)
+		}
+	}
+}
+
+// TestStampsAheadAreTold: the log has a line at the start and one when a stamp is given, and no
+// more of them.
+func TestStampsAheadAreTold(t *testing.T) {
+	x := newTurned(t)
+	x.write(1)
+	told := func(want int) {
+		t.Helper()
+		if got := strings.Count(x.log.String(), "the newest stamp is ahead of the clock"); got != want {
+			t.Errorf("the log says %d times that stamps are ahead, want %d:\n%s", got, want, x.log.String())
+		}
+	}
+	x.clock = x.clock.Add(-time.Hour + time.Second)
+	x.write(1)
+	told(0)
+	x.clock = x.clock.Add(-time.Minute)
+	for range 100 {
+		x.write(1)
+	}
+	told(1)
+	if got := x.Metrics().StampsAheadSeconds; got < 3659 || got > 3660 {
+		t.Errorf("stamps are %v seconds ahead, says Metrics", got)
+	}
+	x.restart(false)
+	told(2)
+	x.clock = x.clock.Add(2 * time.Hour)
+	x.write(1)
+	if got := x.Metrics().StampsAheadSeconds; got != 0 {
+		t.Errorf("stamps are %v seconds ahead, says Metrics", got)
+	}
+	told(2)
+}
+
+// TestStampBound cuts the power under writers of which some do not sync: by a clock that stands
+// where it did, stamps are at most 20 ms ahead, and by one that was set back none is given that a
+// row has. About every twentieth millisecond of the clock one commit bounds the stamps.
+func TestStampBound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(kvtest.Seed(t), 0))
+	const writers, each, tick = 4, 200, 100 // the clock goes by a tick with each write
+	for range 10 {
+		mem := vfs.NewCrashableMem()
+		var clock atomic.Int64
+		clock.Store(1_800_000_000_000_000)
+		e := mustOpen(t, Options{Dir: "data", FS: mem, Clock: func() time.Time { return time.UnixMicro(clock.Load()) }})
+		var all sync.WaitGroup
+		for w := range writers {
+			all.Go(func() {
+				for i := range each {
+					key := []byte{byte(w), byte(i)}
+					o := kv.WriteOptions{Lock: [][]byte{key}, NoSync: i%7 != 0}
+					if err := e.Update(context.Background(), o, func(tx kv.Txn) error {
+						clock.Add(tick)
+						tx.Set(key, binary.BigEndian.AppendUint64(nil, tx.Stamp()))
+						return nil
+					}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		for n := rng.Uint64N(writers * each); e.commits.Load() < n; {
+			time.Sleep(10 * time.Microsecond)
+		}
+		before := clock.Load()
+		crashed := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+		checkBound(t, crashed, before, clock.Load())
+		all.Wait()
+		if most := int64(writers*each*tick/stampSlack + 1); e.stamps.bounds > most {
+			t.Errorf("%d commits carry a bound, want at most %d", e.stamps.bounds, most)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkBound opens what a power cut between two times has left.
+func checkBound(t *testing.T, fs *vfs.MemFS, before, after int64) {
+	t.Helper()
+	e := mustOpen(t, Options{Dir: "data", FS: fs, Clock: func() time.Time { return time.UnixMicro(before - 60e6) }})
+	var newest uint64
+	if err := e.View(t.Context(), kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+		newest = 0
+		return r.Scan(kv.Range{}, false, func(_, value []byte) (bool, error) {
+			newest = max(newest, binary.BigEndian.Uint64(value))
+			return true, nil
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var stamp uint64
+	if err := e.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{{1}}}, func(tx kv.Txn) error {
+		stamp = tx.Stamp()
+		tx.Set([]byte{1}, []byte{1})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if stamp <= newest {
+		t.Errorf("the stamp %d is given after the cut, and a row has %d", stamp, newest)
+	}
+	if ahead := int64(stamp) - after; ahead > 20_000 {
+		t.Errorf("the first stamp after the cut is %v ahead", time.Duration(ahead)*time.Microsecond)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
