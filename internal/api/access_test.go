@@ -99,7 +99,8 @@ func TestIteratorOfAnother(t *testing.T) {
 		"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"KEYS_ONLY"}}`)
 	streams, _ := s.db.Streams(db.DefaultNamespace, "Secret", "", "", 1)
 	const open = "arn:aws:dynamodb:us-east-1:000000000000:table/Open/stream/2026"
-	forged := appendIterator(nil, open, iterator{log: streams[0].ID, made: s.clock(), after: s.db.Horizon()})
+	from := s.db.Horizon(streams[0], 0)
+	forged := appendIterator(nil, open, iterator{log: streams[0].ID, made: s.clock(), after: from})
 	body := fmt.Sprintf(`{"ShardIterator":%q}`, forged)
 	s.must(t, "GetRecords", body)
 	s.setPolicy(`{"Effect":"Allow","Action":"dynamodb:GetRecords","Resource":"arn:aws:dynamodb:*:*:table/Open/stream/*"}`)

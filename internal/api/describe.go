@@ -86,7 +86,8 @@ func newDescription(t *db.Table, now time.Time) *description {
 			switch {
 			case status == statusDeleting:
 				v.status = statusDeleting
-			case v.status == statusCreating && (x.State != db.StatePublic || now.Before(x.BusyUntil)): // one that came with the table never shows it
+			case v.status == statusCreating && (x.State != db.StatePublic || db.Busy(x.BusyUntil, now)):
+				// one that came with the table never shows it
 				v.backfilling = strconv.FormatBool(backfilling)
 			}
 			return v

@@ -93,11 +93,11 @@ func (c *call) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, n
 	var err error
 	switch r.kind.V {
 	case "TRIM_HORIZON":
-		it.after = c.db.Horizon()
+		it.after = c.db.Horizon(l, s.Number)
 	case "LATEST":
 		it.after, err = c.db.LastPosition(c.ctx, l, s.Number)
 	case "AT_TIMESTAMP":
-		it.after, err = c.atTimestamp(r.time, now)
+		it.after, err = c.atTimestamp(r.time, l, s, now)
 	default:
 		it.after, err = c.atSequence(r, l, s)
 	}
@@ -112,13 +112,13 @@ func (c *call) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, n
 }
 
 // atTimestamp is the position before the records of the time and later ones that can still be read.
-func (c *call) atTimestamp(o optTime, now time.Time) (db.Position, error) {
+func (c *call) atTimestamp(o optTime, l *db.Log, s *db.Shard, now time.Time) (db.Position, error) {
 	at, ok := o.time()
 	if !ok || at.After(now) {
 		return db.Position{}, validation("Timestamp must not be in the future")
 	}
 	p := db.PositionAt(at)
-	if horizon := c.db.Horizon(); later(horizon, p) {
+	if horizon := c.db.Horizon(l, s.Number); later(horizon, p) {
 		return horizon, nil
 	}
 	return p, nil
@@ -131,7 +131,7 @@ func (c *call) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (d
 	if !ok {
 		return p, validation("Invalid SequenceNumber: " + r.sequence.V)
 	}
-	if horizon := c.db.Horizon(); later(horizon, p) {
+	if horizon := c.db.Horizon(l, s.Number); later(horizon, p) {
 		if p == s.Start && !s.Closed { // AWS's open shards are not that old: there a reader can begin with their first number
 			return horizon, nil
 		}

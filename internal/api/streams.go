@@ -171,9 +171,10 @@ func iteratorSum(arn string, b []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE([]byte(arn)), crc32.IEEETable, b)
 }
 
-// expired is the error for an iterator that is too old. The text is that of Kinesis.
+// expired is the error for an iterator that is too old, or was made by a clock that was wrong. The
+// text is that of Kinesis.
 func (it *iterator) expired(now time.Time) error {
-	if now.Sub(it.made) <= db.IteratorAge {
+	if now.Sub(it.made).Abs() <= db.IteratorAge {
 		return nil
 	}
 	const layout = "Mon Jan 02 15:04:05 UTC 2006"

@@ -29,7 +29,7 @@ func (r *updateTableRequest) admit(d *db.Descriptor, now time.Time) error {
 	if err := r.admitBesideIndexes(d, now); err != nil {
 		return err
 	}
-	if d.Busy == statusUpdating && now.Before(d.BusyUntil) {
+	if d.Busy == statusUpdating && db.Busy(d.BusyUntil, now) {
 		return r.admitBeside(d)
 	}
 	return nil

@@ -164,7 +164,7 @@ func (d *DB) Lookup(ns Namespace, name string) *Table {
 // is CREATING.
 func (d *DB) Table(ns Namespace, name string) (*Table, error) {
 	t := d.named(ns, name)
-	if t == nil || t.State != StatePublic || t.Busy == "CREATING" && d.now().Before(t.BusyUntil) {
+	if t == nil || t.State != StatePublic || t.Busy == "CREATING" && Busy(t.BusyUntil, d.now()) {
 		return nil, ErrTableNotFound
 	}
 	return t, nil
@@ -191,7 +191,7 @@ func (d *DB) List(ns Namespace, after string, limit int) (names []string, more b
 
 // deleted tells whether t is a table whose time in DELETING is over. If so, it sees to its end.
 func (d *DB) deleted(t *Table) bool {
-	if t.State != StateNoWrites || d.now().Before(t.BusyUntil) {
+	if t.State != StateNoWrites || Busy(t.BusyUntil, d.now()) {
 		return false
 	}
 	d.startJob(t, nil, d.drop)

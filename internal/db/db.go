@@ -78,6 +78,9 @@ func (e *KeyError) Error() string {
 type Options struct {
 	// Now is the clock of everything that depends on time. nil: time.Now.
 	Now func() time.Time
+	// Elapsed is the time that has passed since some moment, which is never set. nil: Go's own
+	// reading; with a Now, what that goes ahead.
+	Elapsed func() time.Duration
 	// TableDelay is how long tables stay CREATING, UPDATING and DELETING. 0: usable from the next request on.
 	TableDelay time.Duration
 	// SweepInterval is how often Sweep runs by itself. 0: every second; negative: never.
@@ -95,6 +98,7 @@ const expressionCacheBytes = 8 << 20
 type DB struct {
 	kv          kv.Engine
 	now         func() time.Time
+	elapsed     func() time.Duration // nil: what now goes ahead
 	delay       time.Duration
 	log         *slog.Logger
 	metrics     *metrics.Metrics // nil: none
@@ -108,10 +112,15 @@ type DB struct {
 	sweeping sync.Mutex // held by Sweep
 	marks    sync.Map   // table id → *expiryMark
 	trimmed  time.Time  // under sweeping: up to when streams are trimmed
-	working  sync.Map   // key of a job that runs → struct{}
-	filling  sync.Map   // *part being built, of a table → *metrics.Backfill
-	stop     context.CancelFunc
-	ctx      context.Context // of the background jobs
+	// Under sweeping, of ahead.go: for how long the database has run, when the last sweep was, and,
+	// by log, what run was when the log's age was stored.
+	run     time.Duration
+	swept   time.Time
+	aged    map[uint64]time.Duration
+	working sync.Map // key of a job that runs → struct{}
+	filling sync.Map // *part being built, of a table → *metrics.Backfill
+	stop    context.CancelFunc
+	ctx     context.Context // of the background jobs
 
 	ongoing ongoing // transactions
 
@@ -123,9 +132,15 @@ type DB struct {
 // Open reads the catalog, and resumes the schema changes that were under way. The engine stays the caller's to close,
 // after Close.
 func Open(engine kv.Engine, o Options) (*DB, error) {
-	d := &DB{kv: engine, now: o.Now, delay: o.TableDelay, log: o.Logger, metrics: o.Metrics, expressions: expr.NewCache(expressionCacheBytes)}
+	d := &DB{
+		kv: engine, now: o.Now, elapsed: o.Elapsed, delay: o.TableDelay, log: o.Logger, metrics: o.Metrics,
+		aged: map[uint64]time.Duration{}, expressions: expr.NewCache(expressionCacheBytes),
+	}
 	if d.now == nil {
 		d.now = time.Now
+		if start := time.Now(); d.elapsed == nil {
+			d.elapsed = func() time.Duration { return time.Since(start) }
+		}
 	}
 	if d.log == nil {
 		d.log = slog.Default()

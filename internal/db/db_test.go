@@ -40,7 +40,7 @@ func newStore(t *testing.T, delay time.Duration) *store {
 func (s *store) open() {
 	s.t.Helper()
 	var err error
-	if s.engine, err = pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs}); err != nil {
+	if s.engine, err = pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs, Clock: s.now}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.d, err = Open(s.engine, Options{Now: s.now, TableDelay: s.delay, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})

@@ -37,7 +37,7 @@ var ErrExpiryBusy = errors.New("db: the table's expiry is being changed")
 
 // Status is the TimeToLiveStatus at the time. e may be nil.
 func (e *Expiry) Status(now time.Time) string {
-	busy := e != nil && now.Before(e.BusyUntil)
+	busy := e != nil && Busy(e.BusyUntil, now)
 	switch {
 	case e == nil || e.State == StateDropped && !busy:
 		return ExpiryDisabled
@@ -78,7 +78,7 @@ func (d *DB) changeExpiry(attribute string, check func(*Descriptor) error) func(
 		}
 		now := d.now()
 		switch e := desc.Expiry; {
-		case e != nil && (now.Before(e.BusyUntil) || e.Dropping && !e.settled()):
+		case e != nil && (Busy(e.BusyUntil, now) || e.Dropping && !e.settled()):
 			return ErrExpiryBusy
 		case attribute == "":
 			e.State, e.Dropping, e.BusyUntil = StateDeleteOnly, true, d.busyUntil(now)

@@ -296,8 +296,9 @@ func countOf(counts []kv.Count, section uint16) (items, bytes int64) {
 
 // streamFigures looks at the ends of a log's shards, and at where its readers are.
 func (d *DB) streamFigures(ctx context.Context, l *Log) (*StreamFigures, error) {
-	f, now, horizon := new(StreamFigures), d.now(), d.Horizon()
+	f, now := new(StreamFigures), d.now()
 	for shard := range l.Shards {
+		horizon := d.Horizon(l, uint32(shard))
 		records, end, err := d.kv.ReadLog(ctx, l.ID, uint32(shard), horizon, 1, 1)
 		if err != nil {
 			return nil, err

@@ -128,7 +128,7 @@ func (d *DB) sleep(wait time.Duration) {
 // drop sees a deleted table to its end: when its time in DELETING is over its name goes, then its rows, then its descriptor.
 func (d *DB) drop(t *Table, _ *part) error {
 	if t.State == StateNoWrites {
-		if d.now().Before(t.BusyUntil) {
+		if Busy(t.BusyUntil, d.now()) {
 			return nil // the next sweep, or whoever looks at the table then, comes back
 		}
 		if err := d.forgetDeleted(t.ID); err != nil {
@@ -224,7 +224,7 @@ func (d *Descriptor) forgetPart(p *part, now time.Time) bool {
 	case p.section != sectionExpiry:
 		d.Indexes = slices.DeleteFunc(d.Indexes, func(x Index) bool { return x.ID == p.section })
 		d.pruneAttributes()
-	case now.Before(d.Expiry.BusyUntil):
+	case Busy(d.Expiry.BusyUntil, now):
 		*state = StateDropped // it is shown as DISABLING until then
 	default:
 		d.Expiry = nil

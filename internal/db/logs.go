@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,8 @@ type Log struct {
 	Ends []Position
 	// BusyUntil is until when it is ENABLING, or with Ended DISABLING, however far it is.
 	BusyUntil time.Time
+	// Ahead is there while records of the log, or its end, lie ahead of the clock.
+	Ahead *Ahead `json:",omitempty"`
 
 	path  string // streamPath of it
 	meter *metrics.Stream
@@ -83,7 +86,7 @@ func newLog(desc *Descriptor, others []*Log, now time.Time) *Log {
 	l := &Log{
 		Format: logFormat, ID: uint64(desc.ID)<<32 | uint64(desc.NextLog), Namespace: desc.Namespace,
 		Table: desc.Name, TableID: desc.ID, TableUUID: desc.UUID, Label: nextLabel(latest, now), ViewType: desc.StreamViewType,
-		Keys: desc.Keys, Created: now, Shards: shardsFor(desc), BusyUntil: desc.BusyUntil,
+		Keys: desc.Keys, Created: now.Round(0), Shards: shardsFor(desc), BusyUntil: desc.BusyUntil,
 	}
 	l.path = streamPath(l.Table, l.Label)
 	desc.StreamLog, desc.StreamLabel = l.ID, l.Label
@@ -118,7 +121,7 @@ func shardsFor(desc *Descriptor) int {
 // ended is the log when its table, whose new descriptor this is, has let go of it.
 func (l *Log) ended(desc *Descriptor, now time.Time) *Log {
 	e := *l
-	e.Ended, e.BusyUntil = now, desc.BusyUntil
+	e.Ended, e.BusyUntil, e.Ahead = now.Round(0), desc.BusyUntil, nil
 	return &e
 }
 
@@ -208,11 +211,11 @@ func (d *DB) storeLog(l *Log) error {
 // Status is the StreamStatus at the time.
 func (l *Log) Status(now time.Time) string {
 	switch {
-	case l.Ended.IsZero() && now.Before(l.BusyUntil):
+	case l.Ended.IsZero() && Busy(l.BusyUntil, now):
 		return "ENABLING"
 	case l.Ended.IsZero():
 		return "ENABLED"
-	case l.Ends == nil || now.Before(l.BusyUntil):
+	case l.Ends == nil || Busy(l.BusyUntil, now):
 		return "DISABLING"
 	}
 	return "DISABLED"
@@ -220,18 +223,26 @@ func (l *Log) Status(now time.Time) string {
 
 // gone tells whether the log's time is over.
 func (l *Log) gone(now time.Time) bool {
+	if isAhead(l.Ended, now) {
+		return l.Ahead != nil && l.Ahead.Age >= Retention
+	}
 	return !l.Ended.IsZero() && !now.Before(l.Ended.Add(Retention))
 }
 
-// ShardsAt returns the stream's shards at the time, by id. While it is ENABLING there are none.
+// ShardsAt returns the stream's shards at the time, by id. While it is ENABLING there are none. One
+// that was made ahead of the clock may have records from any time on.
 func (l *Log) ShardsAt(now time.Time) []Shard {
 	if l.Status(now) == "ENABLING" {
 		return nil
 	}
 	shards := make([]Shard, l.Shards)
+	var start Position
+	if !isAhead(l.Created, now) {
+		start = PositionAt(l.Created)
+	}
 	for i := range shards {
 		s := &shards[i]
-		s.Number, s.ID, s.Start = uint32(i), l.shardID(uint32(i)), PositionAt(l.Created)
+		s.Number, s.ID, s.Start = uint32(i), l.shardID(uint32(i)), start
 		if s.Closed = l.Status(now) == "DISABLED"; s.Closed {
 			s.End = l.Ends[i]
 			if string(s.End[:]) < string(s.Start[:]) {
@@ -301,8 +312,10 @@ func (d *DB) Streams(ns Namespace, table, afterTable, afterLabel string, limit i
 // ErrTrimmed: the records that were asked for are older than Retention.
 var ErrTrimmed = errors.New("db: the stream records are trimmed")
 
-// Horizon is the position before all records of streams that can still be read.
-func (d *DB) Horizon() Position { return PositionAt(d.now().Add(-Retention)) }
+// Horizon is the position before all records of a shard that can still be read.
+func (d *DB) Horizon(l *Log, shard uint32) Position {
+	return higher(PositionAt(d.now().Add(-Retention)), l.old(shard, Retention))
+}
 
 // LastPosition is the position of a shard's newest durable record: later ones have later positions.
 func (d *DB) LastPosition(ctx context.Context, l *Log, shard uint32) (Position, error) {
@@ -324,7 +337,7 @@ func (d *DB) ReadStream(
 	if err != nil {
 		return last, false, err
 	}
-	if horizon := d.Horizon(); len(records) > 0 && string(records[0].Position[:]) < string(horizon[:]) {
+	if horizon := d.Horizon(l, shard); len(records) > 0 && string(records[0].Position[:]) <= string(horizon[:]) {
 		return last, false, ErrTrimmed
 	}
 	for _, raw := range records {
@@ -349,20 +362,43 @@ func (d *DB) trimLogs(ctx context.Context) error {
 	now := d.now()
 	upTo := now.Add(-Retention - IteratorAge).Truncate(trimEvery)
 	trim := !upTo.Equal(d.trimmed)
+	if d.hasRun(now); trim {
+		maps.DeleteFunc(d.aged, func(id uint64, _ time.Duration) bool { return d.catalog.Load().logs[id] == nil })
+	}
 	for _, l := range d.catalog.Load().logs {
 		switch {
 		case l.gone(now) && l.Ends != nil:
 			errs = append(errs, d.dropLog(ctx, l))
 		case trim:
-			for shard := range uint32(l.Shards) {
-				errs = append(errs, d.kv.TrimLog(ctx, l.ID, shard, PositionAt(upTo)))
-			}
+			errs = append(errs, d.trimLog(ctx, l, now, PositionAt(upTo)))
 		}
 	}
 	err := errors.Join(errs...)
 	if err == nil {
 		d.trimmed = upTo
 	}
+	return err
+}
+
+// trimLog removes a log's records up to a position, and those ahead of the clock that are as old.
+func (d *DB) trimLog(ctx context.Context, l *Log, now time.Time, upTo Position) error {
+	l, err := d.ageLog(ctx, l, now)
+	if err != nil || l == nil {
+		return err
+	}
+	for shard := range uint32(l.Shards) {
+		if err := d.kv.TrimLog(ctx, l.ID, shard, higher(upTo, l.old(shard, Retention+IteratorAge))); err != nil {
+			return err
+		}
+	}
+	if l.Ahead == nil || l.Ahead.Age < Retention+IteratorAge || !l.Ended.IsZero() {
+		return nil
+	}
+	ends, ahead, err := d.endsOf(ctx, l, now)
+	if err != nil || !ahead {
+		return err
+	}
+	_, err = d.setAhead(l, &Ahead{Ends: ends})
 	return err
 }
 

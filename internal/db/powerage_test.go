@@ -172,7 +172,7 @@ func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 	first, last := -1, -1
 	l := d.StreamByID(table.StreamLog)
 	for shard := range uint32(l.Shards) {
-		_, _, err := d.ReadStream(t.Context(), l, shard, d.Horizon(), 1000, func(r *StreamRecord) bool {
+		_, _, err := d.ReadStream(t.Context(), l, shard, d.Horizon(l, shard), 1000, func(r *StreamRecord) bool {
 			v, _ := r.New.Get("v").Int64()
 			switch n := int(v); {
 			case first < 0:

@@ -107,7 +107,7 @@ func (t *Table) Status(now time.Time) string {
 	if t.State != StatePublic {
 		return "DELETING"
 	}
-	if t.Busy != "" && now.Before(t.BusyUntil) {
+	if t.Busy != "" && Busy(t.BusyUntil, now) {
 		return t.Busy
 	}
 	for i := range t.Indexes {
@@ -124,13 +124,13 @@ func (t *Table) IndexStatus(x *Index, now time.Time) (status string, backfilling
 	switch {
 	case x.Dropping:
 		return "DELETING", false
-	case now.Before(x.BusyUntil) && x.Updating:
+	case Busy(x.BusyUntil, now) && x.Updating:
 		return "UPDATING", false
-	case now.Before(x.BusyUntil):
+	case Busy(x.BusyUntil, now):
 		return "CREATING", false
 	case x.State == StateWriteOnly:
 		return "CREATING", true
-	case x.State != StatePublic || t.Busy == "CREATING" && now.Before(t.BusyUntil):
+	case x.State != StatePublic || t.Busy == "CREATING" && Busy(t.BusyUntil, now):
 		return "CREATING", false
 	}
 	return "ACTIVE", false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 
 	// tokenLife is how long a token is remembered after its transaction.
 	tokenLife = 10 * time.Minute
+	// tokenSlack is how far the clock may be set back and the tokens of before count still.
+	tokenSlack = time.Minute
 	// tokenChunk is how many tokens are forgotten at once.
 	tokenChunk = 64
 )
@@ -82,6 +85,19 @@ func splitTokenExpiryKey(key []byte) (tokenKey []byte, expiry uint64) {
 // tokenExpiryOf is the expiry in the row of a token.
 func tokenExpiryOf(row []byte) uint64 { return binary.BigEndian.Uint64(row[tokenHead-8:]) }
 
+// tokenOver tells whether a token with the expiry is forgotten: its time is over, or it would live
+// longer than one that is made now, and so was made by a clock that was wrong. What is over lies
+// outside live.
+func tokenOver(expiry uint64, now time.Time) bool {
+	from, to := tokensLive(now)
+	return expiry < from || expiry > to
+}
+
+// tokensLive are the first and the last expiry of tokens that are not forgotten.
+func tokensLive(now time.Time) (from, to uint64) {
+	return uint64(max(0, now.UnixMilli()+1)), uint64(max(0, now.Add(tokenLife+tokenSlack).UnixMilli()))
+}
+
 // checkTokenRow refuses a row that is damaged or of a newer format.
 func checkTokenRow(key, row []byte) error {
 	if len(row) < tokenHead || row[0] != tokenFormat {
@@ -104,7 +120,7 @@ func (x *transactor) readToken(tx kv.Txn) (used uint64, err error) {
 		return 0, err
 	}
 	switch expiry := tokenExpiryOf(row); {
-	case expiry <= uint64(x.d.now().UnixMilli()):
+	case tokenOver(expiry, x.d.now()):
 		return expiry, nil
 	case !bytes.Equal(row[1:tokenHead-8], x.t.Token.Fingerprint[:]):
 		return 0, ErrTokenMismatch
@@ -139,10 +155,18 @@ func (x *transactor) writeToken(tx kv.Txn, used uint64) {
 	tx.Set(appendTokenExpiryKey(nil, x.token, expiry), nil)
 }
 
-// forgetTokens removes the tokens of transactions whose ten minutes are over.
+// forgetTokens removes the tokens of transactions whose ten minutes are over, or would be later
+// than those of one that is made now.
 func (d *DB) forgetTokens(ctx context.Context) error {
-	rows := kv.Range{Start: []byte{spaceTokens, tokenExpiry}}
-	rows.End = binary.BigEndian.AppendUint64([]byte{spaceTokens, tokenExpiry}, uint64(d.now().UnixMilli())+1)
+	from, to := tokensLive(d.now())
+	prefix := []byte{spaceTokens, tokenExpiry}
+	past := kv.Range{Start: prefix, End: binary.BigEndian.AppendUint64(prefix[:2:2], from)}
+	ahead := kv.Range{Start: binary.BigEndian.AppendUint64(prefix[:2:2], to+1), End: prefixEnd(prefix)}
+	return errors.Join(d.forgetTokensIn(ctx, past), d.forgetTokensIn(ctx, ahead))
+}
+
+// forgetTokensIn removes the tokens of a range of expiry rows.
+func (d *DB) forgetTokensIn(ctx context.Context, rows kv.Range) error {
 	for {
 		var due [][]byte
 		err := d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
@@ -161,17 +185,23 @@ func (d *DB) forgetTokens(ctx context.Context) error {
 		if err := d.forgetDue(ctx, due); err != nil {
 			return fmt.Errorf("forgetting tokens: %w", err)
 		}
+		rows.Start = append(due[len(due)-1], 0)
 	}
 }
 
-// forgetDue removes the expiry rows with the keys due, and the rows of their tokens, unless a token has been used again meanwhile.
+// forgetDue removes the expiry rows with the keys due, and the rows of their tokens, unless a token
+// has been used again meanwhile, or the clock was set and it counts again.
 func (d *DB) forgetDue(ctx context.Context, due [][]byte) error {
 	tokens, expiries := make([][]byte, len(due)), make([]uint64, len(due))
 	for i := range due {
 		tokens[i], expiries[i] = splitTokenExpiryKey(due[i])
 	}
 	return d.kv.Update(ctx, kv.WriteOptions{Lock: tokens, NoSync: true, MakesRoom: true}, func(tx kv.Txn) error {
+		now := d.now()
 		for i, token := range tokens {
+			if !tokenOver(expiries[i], now) {
+				continue
+			}
 			row, err := tx.Get(token)
 			if err != nil {
 				return err

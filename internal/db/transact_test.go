@@ -3,6 +3,7 @@ package db
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -357,7 +358,8 @@ func TestDamagedToken(t *testing.T) {
 	transaction.Token = &Token{Value: "token"}
 	key := transaction.Token.appendKey(nil)
 	whole := make([]byte, tokenHead)
-	whole[0], whole[tokenHead-8] = tokenFormat, 0x7F // it expires in some years
+	whole[0] = tokenFormat
+	binary.BigEndian.PutUint64(whole[tokenHead-8:], uint64(time.Now().Add(tokenLife).UnixMilli()))
 	for _, row := range [][]byte{{}, {tokenFormat}, append([]byte{tokenFormat + 1}, make([]byte, tokenHead)...), append(whole, 0x80)} {
 		err := d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{key}}, func(tx kv.Txn) error {
 			tx.Set(key, row)
