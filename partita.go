@@ -35,6 +35,10 @@
 // Options.Clock tells the time to all that depends on it: items that expire, streams that forget, tokens of transactions. Every
 // second (Options.SweepInterval) the database does what is due; a program that turns its clock by hand calls [DB.Sweep].
 //
+// Without one it is the machine's clock, with one exception: that it is more than an hour further
+// on than the time that has passed is believed when it has lasted a minute. A Clock of the
+// program's own is believed whatever it shows.
+//
 // # Tests
 //
 // Package partitatest gives a Go test a database of its own, with clients and without a port, a clock to turn, and ways to
@@ -54,6 +58,7 @@ import (
 
 	"github.com/partita-db/partita/internal/admin"
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/clock"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/kv"
@@ -85,7 +90,9 @@ type Options struct {
 	Region string
 	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they are usable at once.
 	TableDelay time.Duration
-	// Clock tells the time to everything that depends on it. nil: time.Now.
+	// Clock tells the time to everything that depends on it, and is always believed. nil: the
+	// machine's clock, whose jumps ahead by more than an hour are believed when they have lasted a
+	// minute.
 	Clock func() time.Time
 	// SweepInterval is how often the database looks for what is due: expired items, stream records of yesterday, old
 	// transaction tokens. 0: every second; negative: never, but for calls of Sweep.
@@ -110,6 +117,21 @@ type Options struct {
 	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
 	// is answered with an error from then on; only a restart, which serves what is on disk, ends that.
 	OnFailure func(error)
+
+	// machine is the clock where Clock is nil; nil: the machine's. Tests have others.
+	machine *clock.Clock
+}
+
+// time returns the clock of everything that depends on it, and the time that has passed, as far as
+// that can be told apart.
+func (o *Options) time() (now func() time.Time, elapsed func() time.Duration) {
+	if o.Clock != nil {
+		return o.Clock, nil
+	}
+	if o.machine == nil {
+		o.machine = clock.New(o.Logger)
+	}
+	return o.machine.Now, o.machine.Elapsed
 }
 
 // Credentials are access keys with their secrets, their users and their policies. They are safe for concurrent use, and hide
@@ -152,7 +174,8 @@ func Open(o Options) (*DB, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	engine, owned, err := open(o)
+	now, elapsed := o.time()
+	engine, owned, err := open(o, now, elapsed)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +184,8 @@ func Open(o Options) (*DB, error) {
 		figures = metrics.New(api.OperationNames())
 	}
 	inner, err := db.Open(engine, db.Options{
-		Now: o.Clock, TableDelay: o.TableDelay, SweepInterval: o.SweepInterval, Metrics: figures, Logger: o.Logger,
+		Now: now, Elapsed: elapsed, TableDelay: o.TableDelay, SweepInterval: o.SweepInterval,
+		Metrics: figures, Logger: o.Logger,
 	})
 	if err != nil {
 		if owned != nil {
@@ -180,6 +204,8 @@ func Open(o Options) (*DB, error) {
 		AllowHosts:  o.AllowHosts,
 		CORSOrigins: o.CORSOrigins,
 		Credentials: o.Credentials,
+		// Without a Clock signatures go by time.Now: where the machine's clock was wrong at boot and
+		// jumps to the right time, right signatures are accepted at once.
 		Now:         o.Clock,
 		Metrics:     figures,
 		SlowRequest: o.SlowRequest,
@@ -203,7 +229,7 @@ type AdminOptions = admin.Options
 func NewAdmin(o AdminOptions) *Admin { return admin.New(o) }
 
 // open returns the engine that the options ask for, a second time if it is ours to close.
-func open(o Options) (engine, owned kv.Engine, err error) {
+func open(o Options, now func() time.Time, elapsed func() time.Duration) (engine, owned kv.Engine, err error) {
 	places := 0
 	for _, given := range []bool{o.Dir != "", o.InMemory, o.Engine != nil} {
 		if given {
@@ -217,8 +243,8 @@ func open(o Options) (engine, owned kv.Engine, err error) {
 		return o.Engine, nil, nil
 	}
 	e, err := pebblekv.Open(pebblekv.Options{
-		Dir: o.Dir, InMemory: o.InMemory, Clock: o.Clock, MemoryLimit: o.MemoryLimit, FreeSpaceFloor: o.FreeSpaceFloor,
-		Logger: o.Logger, OnFailure: o.OnFailure,
+		Dir: o.Dir, InMemory: o.InMemory, Clock: now, Elapsed: elapsed, MemoryLimit: o.MemoryLimit,
+		FreeSpaceFloor: o.FreeSpaceFloor, Logger: o.Logger, OnFailure: o.OnFailure,
 	})
 	if err != nil {
 		return nil, nil, err
