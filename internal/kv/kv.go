@@ -112,6 +112,9 @@ type Reader interface {
 // reads everything before it writes anything.)
 type Txn interface {
 	Reader
+	// Expect tells that about so many bytes, keys and values and records together, are going to be
+	// written, so that an engine can make room for them at once. It is a hint: more may come, or less.
+	Expect(bytes int)
 	// Set writes key. The engine copies key and value.
 	Set(key, value []byte)
 	// Delete removes key; it is fine if there is none.

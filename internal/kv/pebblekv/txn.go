@@ -3,6 +3,7 @@ package pebblekv
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,18 +25,39 @@ type txn struct {
 	// makesRoom is WriteOptions.MakesRoom.
 	makesRoom bool
 
+	// expected is what Expect has told, in bytes.
+	expected int
+	// rows says that the batch has rows of the database's, and not only records and counters.
+	rows bool
+
 	records  []pendingRecord
-	data     []byte // of all records, one after the other
 	shards   []*shard
 	counters []pendingCounter
 	scratch  []byte // for counters
 }
 
-// pendingRecord is a log record that waits for its position.
+// pendingRecord is a log record that lies in the batch under a key whose place is at in the
+// batch's bytes. The key is filled in at commit, when the record gets its position: so a record is
+// copied once.
 type pendingRecord struct {
-	id  shardID
-	end int // of its data in txn.data
+	id shardID
+	at int
 }
+
+// keptBytes is the largest buffer that an object which goes back to a pool takes with it: a few
+// large requests must not become the standing size of everything that is pooled.
+const keptBytes = 64 << 10
+
+// kept returns the buffer, emptied, if it may go back to a pool.
+func kept(b []byte) []byte {
+	if cap(b) > keptBytes {
+		return nil
+	}
+	return b[:0]
+}
+
+// smallBatch are the options of a batch of ordinary size.
+var smallBatch = []pebble.BatchOption{pebble.WithMaxRetainedSizeBytes(keptBytes)}
 
 // txns holds txns to use again.
 var txns = sync.Pool{New: func() any { return new(txn) }}
@@ -52,14 +74,9 @@ func (tx *txn) release() {
 	if tx.batch != nil && tx.e.failure() == nil {
 		_ = tx.batch.Close() // it never fails
 	}
-	const keep = 1 << 20
-	data := tx.data[:0]
-	if cap(data) > keep {
-		data = nil
-	}
 	clear(tx.shards)
 	*tx = txn{
-		view: view{row: tx.row[:0]}, stripes: tx.stripes[:0], records: tx.records[:0], data: data,
+		view: view{row: kept(tx.row)}, stripes: tx.stripes[:0], records: tx.records[:0],
 		shards: tx.shards[:0], counters: tx.counters[:0], scratch: tx.scratch[:0],
 	}
 	txns.Put(tx)
@@ -108,7 +125,7 @@ func (tx *txn) check() error {
 	if tx.err != nil {
 		return tx.err
 	}
-	if tx.batch != nil && len(tx.stripes) == 0 {
+	if tx.rows && len(tx.stripes) == 0 {
 		return errors.New("pebblekv: an update wrote rows without naming a lock key")
 	}
 	if err := tx.addCounters(); err != nil {
@@ -120,11 +137,7 @@ func (tx *txn) check() error {
 	if tx.e.readOnly {
 		return errReadOnly
 	}
-	size := len(tx.data)
-	if tx.batch != nil {
-		size += tx.batch.Len()
-	}
-	return tx.e.space.check(size)
+	return tx.e.space.check(tx.batch.Len())
 }
 
 // sawLatched notes what a txn that commits nothing has seen: under its latches the last commits are all there are.
@@ -222,23 +235,35 @@ func (tx *txn) accept(key []byte, valueLen int) bool {
 		return false
 	}
 	tx.needBatch()
+	tx.rows = true
 	return true
 }
 
+// Expect implements kv.Txn. A batch that grows by itself doubles, and so takes up to three times of
+// what is in it.
+func (tx *txn) Expect(bytes int) { tx.expected = min(bytes, limits.Update) }
+
+// batchRoom is what a batch takes beside the rows that it was expected to have.
+const batchRoom = 4 << 10
+
 // needBatch makes the batch if there is none.
 func (tx *txn) needBatch() {
-	if tx.batch == nil {
-		tx.batch = tx.e.db.NewBatch()
+	switch {
+	case tx.batch != nil:
+	case tx.expected <= keptBytes:
+		tx.batch = tx.e.db.NewBatch(smallBatch...)
+	default:
+		tx.batch = tx.e.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBytes),
+			pebble.WithInitialSizeBytes(tx.expected+batchRoom))
 	}
 }
 
 // fits says whether n bytes more stay within what one update may write.
 func (tx *txn) fits(n int) bool {
-	size := len(tx.data) + n
 	if tx.batch != nil {
-		size += tx.batch.Len()
+		n += tx.batch.Len()
 	}
-	if size > limits.Update {
+	if n > limits.Update {
 		tx.refuse(fmt.Errorf("%w: an update of more than %d bytes", kv.ErrTooLarge, limits.Update))
 		return false
 	}
@@ -261,8 +286,14 @@ func (tx *txn) AppendLog(log uint64, shard uint32, record []byte) {
 		tx.refuse(fmt.Errorf("%w: a log record of %d bytes, at most %d", kv.ErrTooLarge, len(record), limits.Value))
 		return
 	}
-	tx.data = append(tx.data, record...)
-	tx.records = append(tx.records, pendingRecord{shardID{log, shard}, len(tx.data)})
+	tx.needBatch()
+	op := tx.batch.SetDeferred(recordKeyLen, len(record))
+	copy(op.Value, record)
+	_ = op.Finish() // fails for indexed batches only
+	var digits [binary.MaxVarintLen64]byte
+	behind := binary.PutUvarint(digits[:], uint64(len(record))) + len(record)
+	at := len(tx.batch.Repr()) - behind - recordKeyLen
+	tx.records = append(tx.records, pendingRecord{shardID{log, shard}, at})
 }
 
 // findShards finds the distinct shards that the records go to, ascending.
@@ -301,19 +332,15 @@ func (tx *txn) unlockShards() {
 	}
 }
 
-// addRecords gives the records their positions and adds them to the batch. The shards are locked.
+// addRecords gives the records their positions, and so their keys. The shards are locked.
 func (tx *txn) addRecords() {
 	if len(tx.records) == 0 {
 		return
 	}
 	now := tx.e.clock()
-	start := 0
+	batch := tx.batch.Repr()
 	for _, r := range tx.records {
-		op := tx.batch.SetDeferred(recordKeyLen, r.end-start)
-		appendRecordKey(op.Key[:0], r.id, tx.shards[tx.shardOf(r)].next(now, tx.e.elapsed))
-		copy(op.Value, tx.data[start:r.end])
-		start = r.end
-		_ = op.Finish() // fails for indexed batches only
+		appendRecordKey(batch[r.at:r.at], r.id, tx.shards[tx.shardOf(r)].next(now, tx.e.elapsed))
 	}
 }
 

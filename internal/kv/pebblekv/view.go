@@ -58,7 +58,7 @@ func (e *Engine) View(ctx context.Context, o kv.ReadOptions, fn func(kv.Reader) 
 	if waitErr := v.awaitSeen(ctx); waitErr != nil {
 		err = waitErr
 	}
-	*v = view{row: v.row[:0]}
+	*v = view{row: kept(v.row)}
 	views.Put(v)
 	return err
 }
