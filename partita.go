@@ -186,6 +186,7 @@ func Open(o Options) (*DB, error) {
 	inner, err := db.Open(engine, db.Options{
 		Now: now, Elapsed: elapsed, TableDelay: o.TableDelay, SweepInterval: o.SweepInterval,
 		Metrics: figures, Logger: o.Logger,
+		WriteMemory: o.MemoryLimit / 8, CatalogMemory: o.MemoryLimit / 4,
 	})
 	if err != nil {
 		if owned != nil {

@@ -41,6 +41,11 @@ var (
 	authFailures  = desc("auth_failures_total", "Requests that were refused for who sent them, by error code.", "code")
 	buffers       = desc("buffer_bytes", "Memory that large bodies and answers use now.")
 	bufferLimit   = desc("buffer_limit_bytes", "Memory that large bodies and answers may use together.")
+	writeMemory   = desc("write_memory_bytes", "Memory that large writes hold now.")
+	writeLimit    = desc("write_memory_limit_bytes", "Memory that large writes may hold together.")
+	writeWaiting  = desc("write_memory_waiting", "Large writes that wait for memory now.")
+	catalogMemory = desc("catalog_bytes", "Memory that the descriptors of tables and streams take, about.")
+	catalogLimit  = desc("catalog_limit_bytes", "Memory that the descriptors of tables and streams may take.")
 )
 
 // Tables.
@@ -112,6 +117,12 @@ func (h *Handler) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	e.requests(s.Metrics)
+	m := s.DB.Memory()
+	e.gauge(writeMemory, float64(m.WritesUsed))
+	e.gauge(writeLimit, float64(m.WritesLimit))
+	e.gauge(writeWaiting, float64(m.WritesWaiting))
+	e.gauge(catalogMemory, float64(m.CatalogUsed))
+	e.gauge(catalogLimit, float64(m.CatalogLimit))
 	if s.Buffers != nil {
 		used, limit := s.Buffers()
 		e.gauge(buffers, float64(used))

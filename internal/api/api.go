@@ -149,9 +149,7 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	status, body = 200, c.out
 	s.finish(c, r, err)
 	if err != nil {
-		e := s.wireError(err, r)
-		r.Report.Code = e.Code
-		status, body = e.Status, e.append(c.out[:n])
+		status, body = s.fail(c, r, err, n)
 	}
 	c.ctx, c.body, c.out, c.principal, c.memory, c.page = nil, nil, nil, nil, nil, nil
 	if len(r.Body) <= maxKeptBody {
@@ -160,8 +158,21 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	return status, body
 }
 
+// fail answers with an error. The body begins at n of the answer.
+func (s *Service) fail(c *call, r *Request, err error, n int) (status int, body []byte) {
+	e := s.wireError(err, r)
+	c.out = c.out[:n]
+	if c.appendError(e) != nil { // there is no room for the items in it
+		e = errNoRoom
+		c.out = c.out[:n]
+		_ = c.appendError(e) // has no items
+	}
+	r.Report.Code = e.Code
+	return e.Status, c.out
+}
+
 // maxKeptBody is the largest body whose call is reused: what a larger one has grown in its call goes with it.
-const maxKeptBody = 1 << 20
+const maxKeptBody = 64 << 10
 
 // run finds the operation and calls its handler.
 func (s *Service) run(c *call, r *Request) error {
@@ -212,6 +223,12 @@ func worded(err error) *Error {
 		return errTransactionTooLarge
 	case errors.Is(err, kv.ErrConflict):
 		return (&Error{Code: "ThrottlingException", Message: "The item is locked by other requests. Please try again shortly."}).fill()
+	case errors.Is(err, db.ErrCatalogFull): // AWS limits the number of tables instead; the words are ours
+		return limitExceeded(subscriberLimit + "The tables, indexes, streams and tags take as much memory as there is for them")
+	case errors.Is(err, db.ErrNoMemory):
+		return errNoRoom
+	case errors.Is(err, kv.ErrTooLarge): // AWS has no such limit; the words are ours
+		return validation("The write is too large for the storage engine: the item with its index entries and stream record")
 	case errors.Is(err, kv.ErrNoSpace):
 		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room."}).fill()
 	}

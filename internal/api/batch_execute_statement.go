@@ -179,10 +179,17 @@ func sameItemTwice(all []*statement) bool {
 func (r *batchStatementsRequest) write(c *call) {
 	var writes []db.Write
 	var of []*batchStatement
+	room := &writtenRoom{c: c}
 	for i := range r.statements {
-		if s := &r.statements[i]; s.err == nil && s.Kind.IsWrite() {
-			writes, of = append(writes, s.statement.write(true)), append(of, s)
+		s := &r.statements[i]
+		if s.err != nil || !s.Kind.IsWrite() {
+			continue
 		}
+		w := s.statement.write(false)
+		if w.KeepOld {
+			w.Change = &roomyChange{Change: w.Change, room: room}
+		}
+		writes, of = append(writes, w), append(of, s)
 	}
 	done, errs := c.db.WriteEach(c.ctx, writes)
 	for i, s := range of {
@@ -202,10 +209,13 @@ func (s *batchStatement) fail(err error) {
 	)
 	switch {
 	case errors.As(err, &failed):
-		s.units = failedUnits(failed.Item.Size())
+		s.units = failedUnits(failed.Size)
 		err = &db.ConditionFailed{}
 	case errors.As(err, &duplicate):
 		s.units = failedUnits(duplicate.size)
+	}
+	if err == error(errNoRoom) || errors.Is(err, db.ErrNoMemory) {
+		err = errBatchFull // a batch has no error of its own for that
 	}
 	s.err = writeError(s.table, err, s.keyWords())
 }
@@ -234,8 +244,8 @@ func (r *batchStatementsRequest) answer(c *call) error {
 	return nil
 }
 
-// errBatchFull is that of a read for whose item the response has no room. That takes items that print much longer than they
-// count, so the words are ours; the statement can be sent again.
+// errBatchFull is that of a statement for whose item the response has no room. That takes items that print much longer than they
+// count, or a server with little memory, so the words are ours; the statement can be sent again.
 var errBatchFull = (&Error{
 	Code: "ThrottlingException", Message: "The response has no room for the item. Please try again.",
 }).fill()

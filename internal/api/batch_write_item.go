@@ -372,14 +372,14 @@ func (r *batchWriteRequest) writes() []db.Write {
 	return ws
 }
 
-// batchError returns the error that fails the whole call. A write that met a lock is left over for the client to repeat, unless
-// all did; one that met a transaction always is, as BatchWriteItem has no error for that.
+// batchError returns the error that fails the whole call. A write that met a lock, or for which there was no memory, is left over
+// for the client to repeat, unless all are; one that met a transaction always is, as BatchWriteItem has no error for that.
 func batchError(writes []db.Write, errs []error) error {
 	conflicts := 0
 	for i, err := range errs {
 		switch {
 		case errors.Is(err, db.ErrTransactionConflict):
-		case errors.Is(err, kv.ErrConflict):
+		case errors.Is(err, kv.ErrConflict), errors.Is(err, db.ErrNoMemory):
 			conflicts++
 		case err != nil:
 			return keyOnly.word(writes[i].Table, err)

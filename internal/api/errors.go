@@ -82,44 +82,63 @@ func messageKey(code string) string {
 	return "message"
 }
 
-// append appends the error's body.
-func (e *Error) append(dst []byte) []byte {
-	dst = append(dst, `{"__type":"`...)
-	dst = append(dst, namespace(e.Code)...)
-	dst = append(dst, e.Code...)
-	dst = append(dst, '"')
+// appendError appends the error's body to the answer. The items in it take their room as those of
+// any answer do: the error is then errNoRoom.
+func (c *call) appendError(e *Error) error {
+	c.out = append(c.out, `{"__type":"`...)
+	c.out = append(c.out, namespace(e.Code)...)
+	c.out = append(c.out, e.Code...)
+	c.out = append(c.out, '"')
 	if e.Reasons != nil {
-		dst = appendReasons(append(dst, `,"CancellationReasons":`...), e.Reasons)
+		c.out = append(c.out, `,"CancellationReasons":`...)
+		if err := c.appendReasons(e.Reasons); err != nil {
+			return err
+		}
 	}
 	if !e.bare {
-		dst = append(dst, `,"`...)
-		dst = append(dst, messageKey(e.Code)...)
-		dst = append(dst, `":`...)
-		dst = item.AppendQuoted(dst, e.Message)
+		c.out = append(c.out, `,"`...)
+		c.out = append(c.out, messageKey(e.Code)...)
+		c.out = append(c.out, `":`...)
+		c.out = item.AppendQuoted(c.out, e.Message)
 	}
 	if e.Item.Exists() {
-		dst = append(dst, `,"Item":`...)
-		dst = e.Item.AppendJSON(dst)
+		if err := c.appendFailed(e.Item); err != nil {
+			return err
+		}
 	}
-	return append(dst, '}')
+	c.out = append(c.out, '}')
+	return nil
 }
 
+// maxReasonsBytes is where CancellationReasons stop to show items, as pages of results end: a
+// hundred items of 400 KB are more than an answer should have. The limit is ours.
+const maxReasonsBytes = 16 << 20
+
 // appendReasons appends CancellationReasons, with the members in the order of recorded answers.
-func appendReasons(dst []byte, reasons []Reason) []byte {
+func (c *call) appendReasons(reasons []Reason) error {
+	begin := len(c.out)
 	for i, r := range reasons {
-		dst = append(dst, "[,"[min(i, 1)])
-		dst = append(dst, `{"Code":"`...)
-		dst = append(dst, r.code()...)
-		dst = append(dst, '"')
-		if r.Item.Exists() {
-			dst = r.Item.AppendJSON(append(dst, `,"Item":`...))
+		c.out = append(c.out, "[,"[min(i, 1)])
+		c.out = append(c.out, `{"Code":"`...)
+		c.out = append(c.out, r.code()...)
+		c.out = append(c.out, '"')
+		if r.Item.Exists() && len(c.out)-begin < maxReasonsBytes {
+			if err := c.appendFailed(r.Item); err != nil {
+				return err
+			}
 		}
 		if r.Code != "" {
-			dst = item.AppendQuoted(append(dst, `,"Message":`...), r.Message)
+			c.out = item.AppendQuoted(append(c.out, `,"Message":`...), r.Message)
 		}
-		dst = append(dst, '}')
+		c.out = append(c.out, '}')
 	}
-	return append(dst, ']')
+	c.out = append(c.out, ']')
+	return nil
+}
+
+// appendFailed appends the member with an item that failed a condition.
+func (c *call) appendFailed(it item.Item) error {
+	return c.encode(it.Size(), func() { c.out = it.AppendJSON(append(c.out, `,"Item":`...)) })
 }
 
 // code is the Code, None for an action without a problem.

@@ -128,6 +128,9 @@ func (r *executeStatementRequest) write(c *call, s *statement) error {
 		return err
 	}
 	w := s.write(r.keepFailed())
+	if w.KeepOld {
+		w.Change = &roomyChange{Change: w.Change, room: &writtenRoom{c: c}}
+	}
 	done, err := c.db.Write(c.ctx, &w)
 	if err != nil {
 		return writeError(s.table, err, s.keyWords())

@@ -11,9 +11,9 @@ import (
 const (
 	// freeAnswer is the size up to which an answer needs no permission.
 	freeAnswer = 64 << 10
-	// largeItem is the size from which on few items are written out at a time. The largest can print as forty times of what it
+	// largeItem is the size from which on few items are written out at a time. An item can print as forty times of what it
 	// counts, and what that takes is known only afterwards.
-	largeItem = 64 << 10
+	largeItem = 16 << 10
 )
 
 // errNoRoom is answered where the memory for large answers is in use. The words are ours; SDKs try again by themselves.
@@ -73,7 +73,14 @@ func (c *call) encode(size int, write func()) error {
 // turns out that what it returns cannot be answered.
 type roomyChange struct {
 	db.Change
-	c *call
+	room *writtenRoom
+	had  int // what it has asked for, in bytes
+}
+
+// writtenRoom is the room in the answer for what all writes of a call return.
+type writtenRoom struct {
+	c    *call
+	size int // bytes that have been asked for
 }
 
 // Apply applies the change.
@@ -81,20 +88,27 @@ func (r *roomyChange) Apply(old item.Item) (new item.Item, err error) {
 	if new, err = r.Change.Apply(old); err != nil {
 		return new, err
 	}
-	if err := r.c.roomFor(old); err != nil {
-		return new, err
-	}
-	return new, r.c.roomFor(new)
+	n := max(r.room.c.printed(old), r.room.c.printed(new))
+	r.room.size += n - r.had
+	r.had = n
+	return new, r.room.c.room(r.room.size)
 }
 
-// roomFor makes room for an item. How much a large one takes is found out by writing it.
-func (c *call) roomFor(it item.Item) error {
+// Forget has the Change forget what it has made.
+func (r *roomyChange) Forget() {
+	if f, ok := r.Change.(interface{ Forget() }); ok {
+		f.Forget()
+	}
+}
+
+// printed is how much a large item takes in an answer; of others nobody asks. It is found out by writing it.
+func (c *call) printed(it item.Item) int {
 	if it.Size() < largeItem {
-		return nil
+		return 0
 	}
 	c.large <- struct{}{}
 	defer func() { <-c.large }()
-	return c.room(len(it.AppendJSON(nil)))
+	return len(it.AppendJSON(nil))
 }
 
 // encodeWritten appends an item that a write returns. The write is done, so this cannot fail.

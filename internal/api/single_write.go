@@ -117,7 +117,7 @@ func (r *singleWrite) run(c *call, k keyWords) (db.Written, error) {
 	}
 	r.write.KeepFailed = r.onFailure.V == "ALL_OLD"
 	if r.returnValues.Set && r.returnValues.V != "NONE" {
-		r.write.Change = &roomyChange{r.write.Change, c}
+		r.write.Change = &roomyChange{Change: r.write.Change, room: &writtenRoom{c: c}}
 	}
 	done, err := c.db.Write(c.ctx, &r.write)
 	if err != nil {

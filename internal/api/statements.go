@@ -236,7 +236,7 @@ func (s *statement) write(keepFailed bool) db.Write {
 		w.Change = &updateChange{table: s.table, update: s.Update, key: s.key, flat: true}
 		w.KeepOld = s.Returning != partiql.ReturningNone
 	case partiql.KindDelete:
-		w.Change = deleteChange{s.filter, keepFailed}
+		w.Change = deleteChange{s.filter}
 		w.KeepOld = s.Returning != partiql.ReturningNone
 	case partiql.KindExists:
 		w.Condition = s.Where
@@ -265,21 +265,14 @@ func (d *duplicateItem) Unwrap() error { return errDuplicateItem }
 var errDuplicateItem = (&Error{Code: "DuplicateItemException", Message: "Duplicate primary key exists in table"}).fill()
 
 // deleteChange is the db.Change of DELETE, which unlike that of DeleteItem is content with a missing item whatever the filter.
-type deleteChange struct {
-	filter     *expr.Condition // nil: none
-	keepFailed bool
-}
+type deleteChange struct{ filter *expr.Condition } // nil: none
 
 // Apply removes the item, if it is what the statement describes.
 func (d deleteChange) Apply(old item.Item) (item.Item, error) {
 	if !old.Exists() || d.filter == nil || d.filter.Holds(old) {
 		return item.Item{}, nil
 	}
-	failed := &db.ConditionFailed{}
-	if d.keepFailed {
-		failed.Item = old.Clone()
-	}
-	return item.Item{}, failed
+	return item.Item{}, &db.ConditionFailed{Size: old.Size()}
 }
 
 // keyWords are how the keys of the statement's item are worded.

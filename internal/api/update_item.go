@@ -191,6 +191,13 @@ func (u *updateChange) Apply(old item.Item) (item.Item, error) {
 	return new, nil
 }
 
+// Forget implements what package db asks of a Change that keeps what it has made.
+func (u *updateChange) Forget() {
+	if u.update != nil {
+		u.update.Forget()
+	}
+}
+
 // wordIndexKey words an index key of a wrong type that the request has not given itself: it comes from elsewhere in the item,
 // or was there before the index was. (AWS's answer for the latter: question 58032718 of stackoverflow.com; its guide says
 // that writes of such items are refused.)

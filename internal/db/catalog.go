@@ -24,6 +24,7 @@ type catalog struct {
 	spaces map[Namespace]*space // without tables that are dropped
 	// streams are the logs in the order of their ARNs.
 	streams map[Namespace][]*Log
+	weight  int64 // what it takes in memory, in bytes
 }
 
 // space is the tables of one namespace.
@@ -55,6 +56,7 @@ func newCatalog(byID map[uint32]*Table, logs map[uint64]*Log) *catalog {
 	for _, ls := range c.streams {
 		slices.SortFunc(ls, func(a, b *Log) int { return strings.Compare(a.path, b.path) })
 	}
+	c.weigh()
 	return c
 }
 
@@ -199,7 +201,7 @@ func (d *DB) deleted(t *Table) bool {
 }
 
 // Create makes a table of the descriptor, whose ID, Epoch, UUID, Created, State, and those of its indexes, it sets. If
-// the name is taken: ErrTableExists (look at Lookup for its status).
+// the name is taken: ErrTableExists (look at Lookup for its status). ErrCatalogFull if there is no memory for one more.
 func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
@@ -210,6 +212,9 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 		if err := d.forget(ctx, old.clone()); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.admit(nil, desc); err != nil {
+		return nil, err
 	}
 	now := d.now()
 	desc = desc.clone()
@@ -264,7 +269,8 @@ func (d *DB) store(ctx context.Context, t *Table, logs []*Log, more func(kv.Txn)
 // Alter changes a table. change gets a copy of its descriptor, edits the copy, or returns an
 // error, which Alter returns unchanged. It may be called more than once. An index that it appended (ID 0) is built in
 // the background, one that it marked Dropping is removed; at most one of either (the caller checks). A stream begins or
-// ends as it sets or clears StreamViewType. busy makes the table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if there is none.
+// ends as it sets or clears StreamViewType. busy makes the table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if there is none,
+// ErrCatalogFull if there is no memory for what it adds.
 func (d *DB) Alter(ctx context.Context, ns Namespace, name string, busy bool, change func(*Descriptor) error) (old, new *Table, err error) {
 	old, new, err = d.alter(ctx, ns, name, busy, change)
 	if err == nil && d.delay == 0 {
@@ -283,6 +289,9 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 	}
 	desc := old.clone()
 	if err := change(desc); err != nil {
+		return old, nil, err
+	}
+	if err := d.admit(&old.Descriptor, desc); err != nil {
 		return old, nil, err
 	}
 	now := d.now()

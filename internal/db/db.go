@@ -43,8 +43,11 @@ var (
 )
 
 // ConditionFailed is a write whose condition did not hold. Item is the item it met (a copy), if there was one and the
-// Write asked for it.
-type ConditionFailed struct{ Item item.Item }
+// Write asked for it, and Size the item's size, 0 if there was none.
+type ConditionFailed struct {
+	Item item.Item
+	Size int
+}
 
 func (*ConditionFailed) Error() string        { return ErrConditionFailed.Error() }
 func (*ConditionFailed) Is(target error) bool { return target == ErrConditionFailed }
@@ -85,6 +88,11 @@ type Options struct {
 	TableDelay time.Duration
 	// SweepInterval is how often Sweep runs by itself. 0: every second; negative: never.
 	SweepInterval time.Duration
+	// WriteMemory is what all writes in progress may hold in memory together, in bytes: items before and after them, index
+	// rows, stream records. A large one waits until there is enough, for ten seconds at most. 0: 64 MiB.
+	WriteMemory int64
+	// CatalogMemory is what the descriptors of all tables and streams may take, in bytes; more are refused. 0: 128 MiB.
+	CatalogMemory int64
 	// Metrics count what is read, written and done in the background. nil: nobody counts.
 	Metrics *metrics.Metrics
 	// Logger takes what the background jobs have to say. nil: slog.Default.
@@ -107,6 +115,8 @@ type DB struct {
 	schema  sync.Mutex // held while the catalog changes
 	catalog atomic.Pointer[catalog]
 	nextID  uint32 // under schema
+	// catalogMemory is Options.CatalogMemory.
+	catalogMemory int64
 
 	jobs     sync.WaitGroup
 	sweeping sync.Mutex // held by Sweep
@@ -123,6 +133,7 @@ type DB struct {
 	ctx     context.Context // of the background jobs
 
 	ongoing ongoing // transactions
+	memory  memory  // of the writes in progress
 
 	writers sync.Pool // of *writer
 	readers sync.Pool // of *reader
@@ -136,6 +147,8 @@ func Open(engine kv.Engine, o Options) (*DB, error) {
 		kv: engine, now: o.Now, elapsed: o.Elapsed, delay: o.TableDelay, log: o.Logger, metrics: o.Metrics,
 		aged: map[uint64]time.Duration{}, expressions: expr.NewCache(expressionCacheBytes),
 	}
+	d.catalogMemory = o.catalogMemory()
+	d.memory.most = cmp.Or(o.WriteMemory, defaultWriteMemory)
 	if d.now == nil {
 		d.now = time.Now
 		if start := time.Now(); d.elapsed == nil {

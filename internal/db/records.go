@@ -3,6 +3,7 @@ package db
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -47,7 +48,8 @@ func (w *writer) recordStream(tx kv.Txn, old, new item.Item) {
 		what |= recordByService
 	}
 	view := w.t.StreamViewType
-	r := append(w.row[:0], recordFormat, what)
+	r := slices.Grow(w.row[:0], old.EncodedLen()+new.EncodedLen()+2*len(w.key)+rowRoom)
+	r = append(r, recordFormat, what)
 	r = appendImage(r, of.Pick(w.t.lastKeys))
 	if view != "NEW_IMAGE" && view != "NEW_AND_OLD_IMAGES" {
 		new = item.Item{}

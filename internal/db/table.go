@@ -21,6 +21,7 @@ type Table struct {
 	local      bool         // has a local index
 	shards     int          // of the log that StreamLog names
 	meter      *metrics.Table
+	weight     int64 // what it takes in memory, in bytes
 }
 
 // indexPlan is an index with what its rows need.
@@ -42,6 +43,7 @@ func newTable(desc *Descriptor) *Table {
 			t.hash = a
 		}
 	}
+	t.weight = t.Descriptor.weight()
 	t.own = append(t.own, t.hash)
 	if t.sort.name != "" {
 		t.own = append(t.own, t.sort)

@@ -60,6 +60,7 @@ type transactor struct {
 	news   []item.Item
 	images []int
 	out    Transacted
+	holds  holding
 }
 
 // tokenLock stands in transactor.of for the token.
@@ -68,14 +69,16 @@ const tokenLock = -1
 // Transact runs a transaction: it locks the keys of all items and the token, reads all old items, tests all conditions and
 // applies all changes to what was there before, and if nothing is wrong with any of them records all, in one atomic batch,
 // durable when it returns. With a token that a completed transaction of the last ten minutes had, nothing is done. Errors:
-// *Canceled, ErrTableNotFound, ErrTransactionInProgress, ErrTokenMismatch, ErrTransactionTooLarge, and those of package kv.
+// *Canceled, ErrTableNotFound, ErrTransactionInProgress, ErrTokenMismatch, ErrTransactionTooLarge, ErrNoMemory, and those of
+// package kv.
 // Transacted is valid only without an error.
 func (d *DB) Transact(ctx context.Context, t *Transaction) (Transacted, error) {
 	n := len(t.Actions)
 	x := &transactor{
 		d: d, t: t, ws: make([]*writer, n), olds: make([]item.Item, n), news: make([]item.Item, 0, n), images: make([]int, 0, n),
-		lock: make([][]byte, 0, n+1), of: make([]int, 0, n+1),
+		lock: make([][]byte, 0, n+1), of: make([]int, 0, n+1), holds: holding{m: &d.memory},
 	}
+	defer x.holds.release()
 	defer releaseAll(x.ws)
 	if t.Token != nil {
 		x.token = t.Token.appendKey(nil)
@@ -84,9 +87,16 @@ func (d *DB) Transact(ctx context.Context, t *Transaction) (Transacted, error) {
 		if err := x.plan(); err != nil {
 			return Transacted{}, err
 		}
-		switch err := x.update(ctx); {
+		err := x.update(ctx)
+		needed, short := memoryNeeded(err)
+		switch {
 		case err == nil:
 			return x.out, nil
+		case short:
+			x.forget()
+			if err := x.holds.wait(ctx, needed); err != nil {
+				return Transacted{}, err
+			}
 		case errors.Is(err, kv.ErrConflict):
 			return Transacted{}, x.conflict(err)
 		case errors.Is(err, kv.ErrTooLarge):
@@ -107,6 +117,7 @@ func (x *transactor) plan() error {
 		}
 		if x.ws[i] == nil {
 			x.ws[i] = x.d.writers.Get().(*writer)
+			x.ws[i].owned = true
 		}
 		if err := x.ws[i].plan(&a.Write); err != nil {
 			return err
@@ -154,6 +165,9 @@ func (x *transactor) run(tx kv.Txn) error {
 	if err := x.apply(); err != nil {
 		return err
 	}
+	if err := x.hold(tx); err != nil {
+		return err
+	}
 	if err := x.record(tx); err != nil {
 		return err
 	}
@@ -161,8 +175,11 @@ func (x *transactor) run(tx kv.Txn) error {
 	return nil
 }
 
-// read reads all old items, before anything is written and while each lasts only until the next is read.
+// read reads all old items, before anything is written and while each lasts only until the next is read. Where there is no memory
+// for them it goes on, to find out how much is needed.
 func (x *transactor) read(tx kv.Txn) error {
+	var needs footprint
+	var short error
 	for i, w := range x.ws {
 		if w == nil {
 			continue
@@ -171,9 +188,47 @@ func (x *transactor) read(tx kv.Txn) error {
 		if err != nil {
 			return err
 		}
-		x.olds[i] = old.Clone()
+		needs.join(w.guess(old))
+		if short == nil {
+			short = x.holds.raise(needs.total())
+		}
+		if short == nil {
+			x.olds[i] = old.Clone()
+		}
+	}
+	if short != nil {
+		return &needsMemory{needs.total()}
 	}
 	return nil
+}
+
+// hold sees to it that all that will be recorded is held, now that it is known. A transaction that no engine would take is refused
+// before it is made.
+func (x *transactor) hold(tx kv.Txn) error {
+	var holds footprint
+	for i, w := range x.ws {
+		if !item.SameAttributes(x.olds[i], x.news[i]) {
+			holds.join(w.footprint(x.olds[i], x.news[i]))
+		} else {
+			holds.items += x.olds[i].EncodedLen()
+		}
+	}
+	if holds.batch > x.d.kv.Limits().Update {
+		return kv.ErrTooLarge
+	}
+	tx.Expect(holds.batch)
+	return x.holds.raise(holds.total())
+}
+
+// forget drops what an attempt has made that is going to wait.
+func (x *transactor) forget() {
+	clear(x.olds)
+	clear(x.news)
+	for _, w := range x.ws {
+		if w != nil {
+			w.forget()
+		}
+	}
 }
 
 // apply tests all conditions and computes all new items, even after one has failed. Its error is a *Canceled,
@@ -190,16 +245,20 @@ func (x *transactor) apply() error {
 				return fatal
 			}
 		}
-		size += new.Size()
+		if size += new.Size(); size > MaxTransactionBytes && !failed(reasons) {
+			return ErrTransactionTooLarge
+		}
 		x.news, x.images = append(x.news, new), append(x.images, max(old.Size(), new.Size()))
 	}
-	switch {
-	case slices.ContainsFunc(reasons, func(err error) bool { return err != nil }):
+	if failed(reasons) {
 		return &Canceled{reasons}
-	case size > MaxTransactionBytes:
-		return ErrTransactionTooLarge
 	}
 	return nil
+}
+
+// failed tells whether any of the reasons is one.
+func failed(reasons []error) bool {
+	return slices.ContainsFunc(reasons, func(err error) bool { return err != nil })
 }
 
 // reasons returns the reasons that are known beforehand.
@@ -233,14 +292,20 @@ func (x *transactor) applyOne(w *writer, old item.Item) (new item.Item, reason, 
 // record writes what follows from all changes.
 func (x *transactor) record(tx kv.Txn) error {
 	x.out.Images, x.out.Written = x.images, make([]Written, 0, len(x.ws))
+	row := x.ws[0].row // the scratch of all, one after the other
 	for i, w := range x.ws {
 		if !item.SameAttributes(x.olds[i], x.news[i]) {
-			if err := w.record(tx, x.olds[i], x.news[i]); err != nil {
+			mine := w.row
+			w.row = row
+			err := w.record(tx, x.olds[i], x.news[i])
+			row, w.row = w.row, mine
+			if err != nil {
 				return err
 			}
 		}
 		x.out.Written = append(x.out.Written, w.out)
 	}
+	x.ws[0].row = row
 	return nil
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // Change computes a write's new item from the old one, which may be missing. It is pure and may be called more than
-// once. A missing new item means: delete. Its error is returned by Write unchanged.
+// once. A missing new item means: delete. Its error is returned by Write unchanged; a *ConditionFailed gets the Item, if it is
+// wanted.
 type Change interface {
 	Apply(old item.Item) (new item.Item, err error)
 }
@@ -81,18 +82,26 @@ type writer struct {
 	expires uint64
 	met     int  // the size of the item that failed the condition
 	changed bool // something was recorded
+	// holding is the memory that the write holds: mine, or that of several writes.
+	holding *holding
+	mine    holding
+	kept    int64 // what of it is kept when the write is done
+	owned   bool  // the old item is a copy that lasts, and no view
 }
 
 // newWriter returns a writer of d.
 func newWriter(d *DB) *writer {
-	w := &writer{d: d, expires: never}
-	w.do = w.run
+	w := &writer{d: d, expires: never, mine: holding{m: &d.memory}}
+	w.do, w.holding = w.run, &w.mine
 	return w
 }
 
 // release drops what w refers to and puts it back.
 func (w *writer) release() {
 	w.t, w.write, w.out, w.lock[0], w.expires = nil, nil, Written{}, nil, never // a write that panicked has noted nothing
+	w.row, w.kept, w.owned = keptRow(w.row), 0, false
+	w.mine.release()
+	w.holding = &w.mine
 	w.d.writers.Put(w)
 }
 
@@ -118,7 +127,8 @@ func (w *writer) plan(write *Write) (err error) {
 
 // Write runs one write: it locks the item's key, reads the old item, tests the condition, applies the change, and records what
 // follows from it (index rows, counters), durably when it returns. Errors: *ConditionFailed, *KeyError of an index,
-// ErrTableNotFound, ErrCollectionTooLarge, ErrTransactionConflict, what Change.Apply returned, and those of package kv.
+// ErrTableNotFound, ErrCollectionTooLarge, ErrTransactionConflict, ErrNoMemory, what Change.Apply returned, and those of
+// package kv.
 func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
 	w := d.writers.Get().(*writer)
 	defer w.release()
@@ -129,7 +139,14 @@ func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
 		err := d.kv.Update(ctx, kv.WriteOptions{Lock: w.lock[:]}, w.do)
 		w.noteExpiry()
 		w.meter(err, 1)
-		if !errors.Is(err, errReplan) {
+		needed, short := memoryNeeded(err)
+		switch {
+		case short:
+			w.forget()
+			if err := w.mine.wait(ctx, needed); err != nil {
+				return Written{}, err
+			}
+		case !errors.Is(err, errReplan):
 			return w.out, w.blame(err)
 		}
 	}
@@ -151,20 +168,29 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 	batch, of := make([]kv.Write, 0, len(writes)), make([]int, 0, len(writes))
 	for i := range writes {
 		w := d.writers.Get().(*writer)
-		ws[i] = w
+		ws[i], w.holding = w, &w.mine
+		if i > 0 {
+			w.holding = ws[0].holding // they run one after the other
+		}
 		if errs[i] = w.plan(&writes[i]); errs[i] == nil {
 			batch, of = append(batch, kv.Write{Lock: w.lock[:], Do: w.do}), append(of, i)
 		}
 	}
+	var again []int
 	for n, err := range d.kv.UpdateEach(ctx, kv.WriteOptions{}, batch) {
 		i := of[n]
 		ws[i].noteExpiry()
 		ws[i].meter(err, 1)
-		if errors.Is(err, errReplan) {
-			out[i], errs[i] = d.Write(ctx, &writes[i])
+		if _, short := memoryNeeded(err); short || errors.Is(err, errReplan) {
+			again = append(again, i)
 			continue
 		}
 		out[i], errs[i] = ws[i].out, ws[i].blame(err)
+	}
+	for _, i := range again { // each waits for what it needs, and for that nothing may be held
+		ws[i].forget()
+		ws[0].mine.release()
+		out[i], errs[i] = d.Write(ctx, &writes[i])
 	}
 	return out, errs
 }
@@ -172,6 +198,7 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 // run is the one write path, under the item's latch. It may run again from the start.
 func (w *writer) run(tx kv.Txn) error {
 	w.out, w.changed = Written{}, false
+	w.keep(0)
 	if now, err := w.d.current(w.t); err != nil || now != w.t {
 		return errReplan // planning anew finds out which
 	}
@@ -179,14 +206,38 @@ func (w *writer) run(tx kv.Txn) error {
 	if err != nil {
 		return err
 	}
-	new, err := w.apply(old)
-	if err != nil || item.SameAttributes(old, new) {
+	if err := w.holding.raise(w.guess(old).total()); err != nil {
 		return err
+	}
+	new, err := w.apply(old)
+	if err != nil {
+		w.forget()
+		return err
+	}
+	kept := w.out.Old.EncodedLen()
+	if _, put := w.write.Change.(Put); !put { // whose item is the caller's
+		kept += new.EncodedLen()
+	}
+	if item.SameAttributes(old, new) {
+		w.keep(kept)
+		return nil
 	}
 	if err := w.checkCollection(old, new); err != nil {
 		return err
 	}
+	holds := w.footprint(old, new)
+	if err := w.holding.raise(holds.total()); err != nil {
+		return err
+	}
+	w.keep(kept)
+	tx.Expect(holds.batch)
 	return w.record(tx, old, new)
+}
+
+// keep notes that so many bytes stay held when the write is done, until its results are taken.
+func (w *writer) keep(n int) {
+	w.holding.kept += int64(n) - w.kept
+	w.kept = int64(n)
 }
 
 // apply tests the condition on the old item, computes the new one and fills in w.out. When both have the same attributes
@@ -196,17 +247,18 @@ func (w *writer) apply(old item.Item) (new item.Item, err error) {
 		return new, err
 	}
 	if new, err = w.write.Change.Apply(old); err != nil {
+		if failed, ok := err.(*ConditionFailed); ok {
+			w.showMet(failed, old)
+		}
 		return new, err
 	}
 	if w.write.KeepOld && old.Exists() {
-		w.out.Old = old.Clone()
+		w.out.Old = w.lasting(old)
 	}
 	w.out.New = new
 	w.out.Units.Table = writeUnits(max(old.Size(), new.Size()))
-	if item.SameAttributes(old, new) {
-		if old.Exists() {
-			w.out.New = new.Clone() // it may be a view of what was read
-		}
+	if item.SameAttributes(old, new) && old.Exists() {
+		w.out.New = w.lasting(new) // it may be a view of what was read
 	}
 	return new, nil
 }
@@ -216,12 +268,25 @@ func (w *writer) test(old item.Item) error {
 	if c := w.write.Condition; c == nil || c.Holds(old) {
 		return nil
 	}
-	failed := &ConditionFailed{}
 	w.met = old.Size()
-	if w.write.KeepFailed && old.Exists() {
-		failed.Item = old.Clone()
-	}
+	failed := &ConditionFailed{Size: w.met}
+	w.showMet(failed, old)
 	return failed
+}
+
+// showMet gives a failure the item that it met, if it is wanted.
+func (w *writer) showMet(failed *ConditionFailed, old item.Item) {
+	if w.write.KeepFailed && old.Exists() {
+		failed.Item = w.lasting(old)
+	}
+}
+
+// lasting returns an item that was read, or a copy of it, that outlives the update.
+func (w *writer) lasting(it item.Item) item.Item {
+	if w.owned {
+		return it
+	}
+	return it.Clone()
 }
 
 // getItem reads an item; it is missing if there is none.

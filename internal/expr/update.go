@@ -257,6 +257,13 @@ func (u *Update) with(base item.Item, changes []item.Entry) (new item.Item) {
 	return new
 }
 
+// Forget drops the item that the last Apply has made, if it is large. It may not be in use any more.
+func (u *Update) Forget() {
+	if cap(u.scratch.item) > maxKeptItem {
+		u.scratch.item = nil
+	}
+}
+
 // applyPaths is Apply for nested targets: it rebuilds each top-level attribute with all actions below it at once.
 func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 	results, err := u.results(old)

@@ -116,6 +116,13 @@ func (it Item) Pick(names []string) Item {
 	return Item{attrs: attrs, size: size}
 }
 
+// PickedLen is the EncodedLen of the item that Pick returns, which is not made.
+func (it Item) PickedLen(names []string) int {
+	n := maxRowHead + binary.MaxVarintLen32
+	it.pick(names, func(entry []byte, _ int) { n += len(entry) })
+	return n
+}
+
 // pick calls found with each named attribute, its encoded name included, and its size.
 func (it Item) pick(names []string, found func(entry []byte, size int)) {
 	n, i := readCount(it.attrs)

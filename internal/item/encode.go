@@ -82,12 +82,15 @@ func Parse(b []byte) (Item, error) {
 	return it, nil
 }
 
+// maxRowHead is the most that a stored row has in front of its attributes.
+const maxRowHead = 2 + binary.MaxVarintLen32 + 8
+
 // AppendStored appends the stored form of it, as Parse reads it. stamp 0 leaves the stamp out (index rows).
 func (it Item) AppendStored(dst []byte, stamp uint64) []byte {
 	if !it.Exists() {
 		panic("item: AppendStored of a missing item")
 	}
-	dst = slices.Grow(dst, 2+binary.MaxVarintLen32+8+len(it.attrs))
+	dst = slices.Grow(dst, it.EncodedLen())
 	if stamp == 0 {
 		dst = append(dst, formatByte, 0)
 		dst = binary.AppendUvarint(dst, uint64(it.size))

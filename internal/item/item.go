@@ -127,6 +127,14 @@ func (it Item) Attributes() iter.Seq2[string, Value] { return entriesOf(it.attrs
 // Size is the item's size in bytes as DynamoDB counts it: the names' UTF-8 bytes and the values' sizes.
 func (it Item) Size() int { return it.size }
 
+// EncodedLen is how many bytes the item takes encoded, a stored row's head included; 0 for none.
+func (it Item) EncodedLen() int {
+	if it.attrs == nil {
+		return 0
+	}
+	return maxRowHead + len(it.attrs)
+}
+
 // Stamp is the hybrid-clock time of the commit that wrote the item, or 0.
 func (it Item) Stamp() uint64 { return it.stamp }
 

@@ -40,7 +40,7 @@ const (
 )
 
 // maxKept is the size of a buffer above which Reset gives it up, so that one huge request does not stay in memory.
-const maxKept = 1 << 20
+const maxKept = 64 << 10
 
 // Reset makes s read data from its beginning. Strings returned before are no longer valid.
 func (s *Scanner) Reset(data []byte) {
