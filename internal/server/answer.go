@@ -81,13 +81,7 @@ func (x *exchange) pack(header http.Header, body []byte) []byte {
 	default:
 		return body
 	}
-	packed := appendWriter{x.packed[:0]}
-	z := pool.Get().(packer)
-	z.Reset(&packed)
-	z.Write(body) // appendWriter never fails
-	z.Close()
-	pool.Put(z)
-	x.packed = packed.b
+	x.packed = appendPacked(x.packed[:0], body, pool)
 	x.packedPurse.hold(&x.h.budget, cap(x.packed), true) // it is there, and shorter than what has been granted
 	if len(x.packed) >= len(body) {
 		return body

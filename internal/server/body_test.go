@@ -241,7 +241,7 @@ func TestBudget(t *testing.T) {
 	const large = 1 << 20
 	began, finish := make(chan struct{}), make(chan struct{})
 	h := NewHandler(Options{
-		BufferBytes: 3 * large,
+		BufferBytes: 6 * large,
 		Logger:      slog.New(slog.DiscardHandler),
 		Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 			switch api.OperationName(r.Target) {
@@ -249,7 +249,7 @@ func TestBudget(t *testing.T) {
 				began <- struct{}{}
 				<-finish
 			case "Scan", "UpdateItem":
-				return 200, append(out, object(2*large)...)
+				return 200, append(out, object(2*large+1000)...)
 			}
 			return 200, append(out, "{}"...)
 		},
@@ -301,8 +301,8 @@ func TestBudget(t *testing.T) {
 	if w := call("Scan", 1000); w.Code != 200 {
 		t.Errorf("Scan afterwards: %d", w.Code)
 	}
-	if left := h.budget.left.Load(); left != 3*large {
-		t.Errorf("%d bytes of the budget are left, want %d", left, 3*large)
+	if left := h.budget.left.Load(); left != 6*large {
+		t.Errorf("%d bytes of the budget are left, want %d", left, 6*large)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // budget is the memory for all bodies and answers that are under way at a time. What counts is what their buffers take, and not
-// how much of them is filled; buffers up to freeBytes are not counted.
+// how much of them is filled, and of a body what it is decoded into as well; buffers up to freeBytes are not counted.
 type budget struct{ left atomic.Int64 }
 
 // take takes n bytes, if there are as many.
@@ -77,16 +77,24 @@ func (x *exchange) shrink() {
 	}
 }
 
+// decodedBytes is what a body of so many bytes takes: itself, and what it is decoded into, which is not longer.
+func decodedBytes(n int) int {
+	if n <= freeBytes {
+		return n
+	}
+	return 2 * n
+}
+
 // growBody gives the body a buffer for n bytes, or returns errBudgetSpent.
 func (x *exchange) growBody(n int) error {
 	b := &x.h.budget
-	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inPurse.hold(b, cap(x.in), false) {
+	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inPurse.hold(b, decodedBytes(cap(x.in)), false) {
 		x.in = nil // one that was kept, and is too large for now
 	}
 	if n <= cap(x.in) {
 		return nil
 	}
-	if !x.inPurse.hold(b, n, false) {
+	if !x.inPurse.hold(b, decodedBytes(n), false) {
 		return errBudgetSpent
 	}
 	x.in = append(make([]byte, 0, n), x.in...)

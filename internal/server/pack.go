@@ -2,6 +2,7 @@ package server
 
 import (
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -20,6 +21,23 @@ var (
 	gzipPool = sync.Pool{New: func() any { z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return z }}
 	zlibPool = sync.Pool{New: func() any { z, _ := zlib.NewWriterLevel(nil, zlib.BestSpeed); return z }}
 )
+
+// packers has a place for each body that may be compressed at a time: a compressor takes as much
+// memory as many answers, and more at a time than there are processors are no faster.
+var packers = make(chan struct{}, runtime.GOMAXPROCS(0))
+
+// appendPacked appends the body, compressed by a compressor of the pool.
+func appendPacked(dst, body []byte, pool *sync.Pool) []byte {
+	packers <- struct{}{}
+	defer func() { <-packers }()
+	packed := appendWriter{dst}
+	z := pool.Get().(packer)
+	defer pool.Put(z)
+	z.Reset(&packed)
+	_, _ = z.Write(body) // appendWriter never fails
+	_ = z.Close()
+	return packed.b
+}
 
 // appendWriter is an io.Writer into a slice.
 type appendWriter struct{ b []byte }
