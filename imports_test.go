@@ -32,11 +32,12 @@ var mayImport = map[string][]string{
 	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics"},
 	"internal/kv/kvtest":   {"internal/kv"},
 	"internal/historytest": {},
+	"internal/malloc":      {},
 	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/kv"},
 	"internal/bench":       {},
-	"internal/cli":         {".", "internal/bench", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/server"}, // db: its check
+	"internal/cli":         {".", "internal/bench", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server"}, // db: its check
 	"cmd/partita":          {"internal/cli"},
 }
 

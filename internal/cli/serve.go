@@ -16,6 +16,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/malloc"
 	"github.com/partita-db/partita/internal/server"
 )
 
@@ -160,8 +162,9 @@ func (c *serve) logger(w io.Writer) *slog.Logger {
 // limitMemory tells Go's collector what the process may take, unless the environment has done so in Go's own words. The
 // heap is mostly cache, which costs little to collect around: with room left, it may grow to several times of what is live.
 func limitMemory(limit int64) {
+	malloc.KeepLittle()
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit - outsideHeap)
+		debug.SetMemoryLimit(limit - outsideHeap - pebblekv.OffHeap(limit))
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
