@@ -376,3 +376,24 @@ func touch(v Value) {
 		}
 	}
 }
+
+// TestEncodedLen compares what items are said to take encoded with what they take.
+func TestEncodedLen(t *testing.T) {
+	names := []string{"a", "m", "z"}
+	for _, it := range []Item{
+		New(nil),
+		New([]Entry{{"a", String("x")}}),
+		New([]Entry{{"a", String("x")}, {"b", Binary(make([]byte, 70_000))}, {"m", List([]Value{Null(), Bool(true)})}, {"z", Int(7)}}),
+	} {
+		if got, least := it.EncodedLen(), len(it.AppendStored(nil, 1)); got < least || got > least+16 {
+			t.Errorf("EncodedLen of %v is %d, its row has %d bytes", it, got, least)
+		}
+		picked := it.Pick(names)
+		if got, least := it.PickedLen(names), picked.EncodedLen(); got < least || got > least+16 {
+			t.Errorf("PickedLen of %v is %d, the EncodedLen of what is picked %d", it, got, least)
+		}
+	}
+	if got := (Item{}).EncodedLen(); got != 0 {
+		t.Errorf("EncodedLen of a missing item is %d", got)
+	}
+}
