@@ -233,7 +233,7 @@ func (e *Engine) open(o Options) (err error) {
 			return err
 		}
 	}
-	if err := checkManifest(e.fs, e.dir); err != nil {
+	if err := checkFiles(e.fs, e.dir); err != nil {
 		return err
 	}
 	if err := e.openPebble(o); err != nil {

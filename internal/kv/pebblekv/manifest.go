@@ -16,12 +16,9 @@ import (
 // ErrDamaged says that the directory's files are damaged in a way that would lose data if they were opened.
 var ErrDamaged = errors.New("the data directory is damaged")
 
-// checkManifest refuses a directory that Pebble would open as an older state of itself. Pebble takes the first record of its MANIFEST
-// that it cannot read for the end, as that is how a power cut leaves a record that was being written, and forgets all tables that later
-// records tell of. But each record is synced before the next is written, so a good one behind a bad one says that a disk, or
-// somebody, has damaged the file; and what was there when the directory was last closed is under a seal. (A bad last record of later
-// cannot be told from a cut.)
-func checkManifest(fs vfs.FS, dir string) error {
+// checkFiles refuses a directory that Pebble would open as an older state of itself, or with rows missing, or make anew, and one that
+// it would refuse without saying what to do.
+func checkFiles(fs vfs.FS, dir string) error {
 	names, err := fs.List(dir)
 	if err != nil {
 		return err
@@ -33,25 +30,55 @@ func checkManifest(fs vfs.FS, dir string) error {
 	if err := marker.Close(); err != nil {
 		return err
 	}
-	if name == "" {
-		for _, n := range names {
-			if isTable(n) { // Pebble would make a new store and remove them
-				return fmt.Errorf("%w: it has tables such as %s, but nothing says which is its MANIFEST", ErrDamaged, n)
-			}
-		}
-		return nil
+	if err := checkMarkers(names, name); err != nil || name == "" {
+		return err
 	}
-	b, err := readAll(fs, fs.PathJoin(dir, name))
+	m, err := readManifest(fs, dir, name)
 	if err != nil {
-		return fmt.Errorf("%w: reading %s: %w", ErrDamaged, name, err)
+		return err
 	}
-	if sealed, size, sum := readSeal(fs, dir); sealed == name && (size > len(b) || sum != checksum(b[:size])) {
-		return fmt.Errorf("%w: %s is not what it was when the directory was closed; restore a backup", ErrDamaged, name)
+	return checkLogs(fs, dir, names, m)
+}
+
+// checkMarkers refuses a directory that has lost one of the empty files whose names say which file is the MANIFEST, and what the
+// format of Pebble's files is. The first is made before the first log, and the second before the first OPTIONS.
+func checkMarkers(names []string, manifest string) error {
+	version := false
+	for _, n := range names {
+		version = version || strings.HasPrefix(n, "marker.format-version.")
 	}
-	if end := readableRecords(b); end < len(b) && holdsRecord(b[end+1:]) {
-		return fmt.Errorf("%w: %s cannot be read from byte %d on, and good records follow; restore a backup", ErrDamaged, name, end)
+	for _, n := range names {
+		options := strings.HasPrefix(n, "OPTIONS-")
+		if manifest == "" && (isTable(n) || options || strings.HasSuffix(n, ".log")) { // Pebble would make a new store and remove them
+			return fmt.Errorf("%w: it has files such as %s, but none of the name marker.manifest.*, which says which is its MANIFEST; %s",
+				ErrDamaged, n, remedy)
+		}
+		if !version && options {
+			return fmt.Errorf("%w: it has a file %s, but none of the name marker.format-version.*; %s", ErrDamaged, n, remedy)
+		}
 	}
 	return nil
+}
+
+// readManifest reads a MANIFEST, or refuses it. Pebble takes the first record of its MANIFEST that it cannot read for the end, as that
+// is how a power cut leaves a record that was being written, and forgets all tables that later records tell of. But each record is
+// synced before the next is written, so a good one behind a bad one says that a disk, or somebody, has damaged the file; the first is
+// synced before anything refers to the file; and what was there when the directory was last closed is under a seal. (A bad last record
+// of later cannot be told from a cut.)
+func readManifest(fs vfs.FS, dir, name string) (*manifest, error) {
+	b, err := readAll(fs, fs.PathJoin(dir, name))
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading %s: %w; %s", ErrDamaged, name, err, remedy)
+	}
+	if sealed, size, sum := readSeal(fs, dir); sealed == name && (size > len(b) || sum != checksum(b[:size])) {
+		return nil, fmt.Errorf("%w: %s is not what it was when the directory was closed; %s", ErrDamaged, name, remedy)
+	}
+	m := newManifest(name)
+	end := readableRecords(b, m.add)
+	if end == 0 || end < len(b) && holdsRecord(b[end+1:]) {
+		return nil, fmt.Errorf("%w: %s cannot be read from byte %d on, and there was more; %s", ErrDamaged, name, end, remedy)
+	}
+	return m, nil
 }
 
 // sealFile is the name of a file with one line, which tells what the MANIFEST was when the directory was last closed:
@@ -104,13 +131,14 @@ func readAll(fs vfs.FS, path string) (b []byte, err error) {
 	return b, errors.Join(err, f.Close())
 }
 
-// readableRecords is where the first record begins that cannot be read, or the end.
-func readableRecords(b []byte) int {
+// readableRecords passes on all records up to the first that cannot be read, and returns where that begins, or the end.
+func readableRecords(b []byte, take func(edit []byte)) int {
 	r, end := record.NewReader(strings.NewReader(string(b)), 0), 0
 	for {
+		var edit []byte
 		one, err := r.Next()
 		if err == nil {
-			_, err = io.Copy(io.Discard, one)
+			edit, err = io.ReadAll(one)
 		}
 		switch {
 		case err == io.EOF:
@@ -118,6 +146,7 @@ func readableRecords(b []byte) int {
 		case err != nil:
 			return end
 		}
+		take(edit)
 		end = int(r.Offset())
 	}
 }

@@ -1,0 +1,205 @@
+package pebblekv
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+)
+
+// manifest is what the check of the logs needs to know of a MANIFEST: a file of edits, each of which says what has changed in
+// the store. Pebble writes one when a memtable has become a table file, and when tables were compacted or ingested.
+type manifest struct {
+	name   string
+	number uint64
+	// minLog is the number of the oldest log with rows that are in no table; 0: there was no flush yet.
+	minLog uint64
+	// minSeq is the last sequence number that was given when the edit was written that says minLog, if exact is set. A new
+	// MANIFEST begins with a summary that does not tell it; then minSeq is a bound above it.
+	minSeq uint64
+	exact  bool
+	// since is the last sequence number that was given when the summary was written. Of what was ingested later, single is whole.
+	since uint64
+	// single are the sequence numbers of all tables that ever had one only, as those have that were ingested.
+	single map[uint64]bool
+	tables bool // any were ever added
+	edits  int
+	// strange says that there is something in it that this release does not know. Nothing else is true then.
+	strange bool
+}
+
+// newManifest is what is known of an empty MANIFEST of that name.
+func newManifest(name string) *manifest {
+	m := &manifest{name: name, single: map[uint64]bool{}}
+	m.number, _ = fileNumber(name, "MANIFEST-", "")
+	return m
+}
+
+// fileNumber is the number in the name of one of Pebble's files.
+func fileNumber(name, before, after string) (n uint64, ok bool) {
+	if name, ok = strings.CutPrefix(name, before); !ok {
+		return 0, false
+	}
+	if name, ok = strings.CutSuffix(name, after); !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(name, 10, 64)
+	return n, err == nil
+}
+
+// The tags of the fields of an edit, and of those of a new table, as Pebble's internal/manifest/version_edit.go has them. The
+// format of the store is pinned (pebbleFormat), and with it the tags.
+const (
+	tagComparer       = 1
+	tagMinLog         = 2
+	tagNextFile       = 3
+	tagLastSeq        = 4
+	tagCompactPointer = 5
+	tagDeletedTable   = 6
+	tagPrevLog        = 9
+	tagNewTable       = 100 // without fields of its own
+	tagNewTableFields = 103
+	tagNewTableRanges = 104 // it may have range keys
+	tagNewBacking     = 105
+	tagRemovedBacking = 106
+	tagNewBlob        = 107
+	tagDeletedBlob    = 108
+
+	fieldEnd      = 1
+	fieldUnsafe   = 64 // from here on a field that is not known may not be skipped
+	fieldVirtual  = 66
+	fieldPrefix   = 67
+	fieldSuffix   = 68
+	fieldBlobRefs = 69
+
+	pointKeys = 1 // a bit: the table with range keys has point keys too
+)
+
+// add takes in one more edit.
+func (m *manifest) add(edit []byte) {
+	f := &fields{b: edit}
+	var comparer bool
+	var minLog, lastSeq uint64
+	for len(f.b) > 0 && !f.bad {
+		switch tag := f.number(); tag {
+		case tagComparer:
+			comparer = true
+			f.bytes()
+		case tagMinLog:
+			minLog = f.number()
+		case tagLastSeq:
+			lastSeq = f.number()
+		case tagNextFile, tagPrevLog, tagRemovedBacking:
+			f.number()
+		case tagCompactPointer:
+			f.number()
+			f.bytes()
+		case tagDeletedTable, tagNewBacking, tagDeletedBlob:
+			f.skip(2)
+		case tagNewBlob:
+			f.skip(5)
+		case tagNewTable, tagNewTableFields, tagNewTableRanges:
+			m.tables = true
+			if smallest, largest := f.table(tag); smallest == largest {
+				m.single[smallest] = true
+			}
+		default:
+			f.bad = true
+		}
+	}
+	m.strange = m.strange || f.bad
+	m.advance(comparer, minLog, lastSeq)
+}
+
+// advance takes in what an edit says beside tables. One with a comparer is a summary of all before.
+func (m *manifest) advance(summary bool, minLog, lastSeq uint64) {
+	m.edits++
+	switch {
+	case minLog != 0:
+		m.minLog, m.minSeq, m.exact = minLog, lastSeq, !summary
+	case m.edits == 2 && !m.exact:
+		m.minSeq = lastSeq
+	}
+	if m.edits == 2 && m.number > 1 { // the first MANIFEST of a store sums up nothing
+		m.since = lastSeq
+	}
+}
+
+// fields are what is left of an edit.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+// number takes a number.
+func (f *fields) number() uint64 {
+	n, size := binary.Uvarint(f.b)
+	if size <= 0 {
+		f.bad, f.b = true, nil
+		return 0
+	}
+	f.b = f.b[size:]
+	return n
+}
+
+// bytes takes bytes behind their length, and drops them.
+func (f *fields) bytes() {
+	n := f.number()
+	if n > uint64(len(f.b)) {
+		f.bad, f.b = true, nil
+		return
+	}
+	f.b = f.b[n:]
+}
+
+// skip drops n numbers.
+func (f *fields) skip(n int) {
+	for range n {
+		f.number()
+	}
+}
+
+// table takes a new table, and returns its smallest and its largest sequence number.
+func (f *fields) table(tag uint64) (smallest, largest uint64) {
+	f.skip(3) // level, number, size
+	points := true
+	if tag == tagNewTableRanges {
+		if len(f.b) == 0 {
+			f.bad = true
+			return 0, 1
+		}
+		points = f.b[0]&pointKeys != 0
+		f.b = f.b[1:]
+		f.bytes()
+		f.bytes()
+	}
+	if points {
+		f.bytes()
+		f.bytes()
+	}
+	smallest, largest = f.number(), f.number()
+	if tag != tagNewTable {
+		f.own()
+	}
+	return smallest, largest
+}
+
+// own drops the fields of a table's own.
+func (f *fields) own() {
+	for !f.bad {
+		switch field := f.number(); {
+		case field == fieldEnd:
+			return
+		case field == fieldVirtual:
+			f.number()
+		case field == fieldBlobRefs:
+			f.number()
+			for n := f.number(); n > 0 && !f.bad; n-- {
+				f.skip(2)
+			}
+		case field < fieldUnsafe, field == fieldPrefix, field == fieldSuffix:
+			f.bytes()
+		default:
+			f.bad = true
+		}
+	}
+}

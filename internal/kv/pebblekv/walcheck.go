@@ -1,0 +1,227 @@
+package pebblekv
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/batchrepr"
+	"github.com/cockroachdb/pebble/v2/record"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Pebble numbers what it writes: each batch begins with a sequence number and the count of its rows, and the next batch goes on from
+// there, in the same log or in the next. When a memtable is full Pebble ends its log with a mark, syncs it, and only then makes the next;
+// an Open turns all that the logs hold into tables before it makes a log of its own. So, of the logs that hold rows which are in no
+// table yet (live ones), each but the newest ends with its mark, and the numbers have no hole. A hole, or a mark that is not
+// there, says that a log, or a part of one, is gone, and with it what was acknowledged. Pebble itself does not look: it takes the logs
+// that are there for all that were.
+//
+// Three things make holes that are none. Tables that are ingested get a number each and may be in no log: they are in the MANIFEST. The
+// number of the oldest live log that an Open writes down is one that no file gets. And of what the power has cut off the end of the newest log
+// the numbers are not given again, but the next log begins behind an Open, when those before it are not live any more.
+//
+// The end of the newest log is where the writing stopped, whatever stopped it: what was cut off there cannot be seen.
+
+// remedy is what to do about a file that is gone or damaged.
+const remedy = "put the file back as it was, or restore a backup"
+
+// liveLog is a log that holds rows that may be in no table yet.
+type liveLog struct {
+	name   string
+	number uint64
+}
+
+// logCheck looks for holes in the logs.
+type logCheck struct {
+	fs  vfs.FS
+	dir string
+	m   *manifest
+	// next is the sequence number that the next batch should have; 0: nobody knows.
+	next uint64
+	// strict says that the next batch may not begin below next either.
+	strict bool
+	last   string // the log of the batch before; empty: there was none
+	buf    []byte
+}
+
+// checkLogs refuses a directory whose logs have holes.
+func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) error {
+	if m.strange {
+		return nil // Pebble will say so
+	}
+	live := liveLogs(names, m.minLog)
+	if err := checkOldest(names, m, live); err != nil {
+		return err
+	}
+	c := &logCheck{fs: fs, dir: dir, m: m, buf: make([]byte, 32<<10)}
+	if len(live) > 0 && live[0].number != m.minLog {
+		c.begin()
+	}
+	for i, l := range live {
+		successor := ""
+		if i+1 < len(live) {
+			successor = live[i+1].name
+		}
+		if err := c.log(l, successor); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// liveLogs are the logs from that of a number on, in order.
+func liveLogs(names []string, from uint64) (live []liveLog) {
+	for _, name := range names {
+		if n, ok := fileNumber(name, "", ".log"); ok && n >= from {
+			live = append(live, liveLog{name, n})
+		}
+	}
+	slices.SortFunc(live, func(a, b liveLog) int { return cmp.Compare(a.number, b.number) })
+	return live
+}
+
+// checkOldest refuses a directory in which the oldest live log must be and is not. Files are numbered in the order in which they
+// are made. An Open takes the number for which there is no file before that of its MANIFEST, and makes its log before its OPTIONS.
+func checkOldest(names []string, m *manifest, live []liveLog) error {
+	if len(live) > 0 && live[0].number == m.minLog {
+		return nil
+	}
+	if m.minLog > m.number {
+		return fmt.Errorf("%w: the log %06d.log is missing, and rows are in no other file; %s", ErrDamaged, m.minLog, remedy)
+	}
+	for _, name := range names {
+		if n, ok := fileNumber(name, "OPTIONS-", ""); ok && n > m.minLog && len(live) == 0 {
+			return fmt.Errorf("%w: there is no log, of which one was made before %s: a file with a number below %d and the ending .log "+
+				"is missing; %s", ErrDamaged, name, n, remedy)
+		}
+	}
+	return nil
+}
+
+// begin says what the first batch should be if the number of the oldest live log is one that no file has.
+func (c *logCheck) begin() {
+	switch {
+	case c.m.minLog == 0 && !c.m.tables:
+		c.next, c.strict = firstSeq, true // all that was ever written
+	case c.m.minLog != 0 && c.m.minSeq != 0:
+		c.next, c.strict = max(c.m.minSeq+1, firstSeq), c.m.exact
+	}
+}
+
+// firstSeq is the sequence number of the first row of a store.
+const firstSeq = 10
+
+// log reads a log. Behind one that has a successor nothing may be missing.
+func (c *logCheck) log(l liveLog, successor string) (err error) {
+	f, err := c.fs.Open(c.fs.PathJoin(c.dir, l.name), vfs.SequentialReadsOption)
+	if err != nil {
+		return fmt.Errorf("reading the log %s: %w", l.name, err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	r := logReader(record.NewReader, f, l.number)
+	for {
+		begin := r.Offset()
+		h, err := c.batch(r)
+		switch {
+		case err == io.EOF:
+			return c.end(f, l, r.Offset(), successor)
+		case errors.Is(err, record.ErrUnexpectedEOF) && successor == "":
+			return nil
+		case errors.Is(err, record.ErrUnexpectedEOF), errors.Is(err, record.ErrInvalidChunk), errors.Is(err, record.ErrZeroedChunk),
+			errors.Is(err, errShort):
+			return fmt.Errorf("%w: the log %s cannot be read from byte %d on (%w), and more was written behind it; %s",
+				ErrDamaged, l.name, begin, err, remedy)
+		case err != nil:
+			return fmt.Errorf("reading the log %s: %w", l.name, err)
+		}
+		if err := c.follow(l, uint64(h.SeqNum), uint64(h.Count)); err != nil {
+			return err
+		}
+	}
+}
+
+// logReader is record.NewReader, whose second argument has a type that cannot be named.
+func logReader[N ~uint64](newReader func(io.Reader, N) *record.Reader, r io.Reader, number uint64) *record.Reader {
+	return newReader(r, N(number))
+}
+
+// errShort says that a record is shorter than the least that a batch can be.
+var errShort = errors.New("a record is too short")
+
+// batch reads the next batch. io.EOF is the end of the log.
+func (c *logCheck) batch(r *record.Reader) (h batchrepr.Header, err error) {
+	one, err := r.Next()
+	if err != nil {
+		return h, err
+	}
+	n, err := io.ReadFull(one, c.buf[:batchrepr.HeaderLen])
+	h, ok := batchrepr.ReadHeader(c.buf[:n])
+	for err == nil { // to the end, as one that has none does not count
+		_, err = one.Read(c.buf)
+	}
+	switch {
+	case err != io.EOF && err != io.ErrUnexpectedEOF:
+		return h, err
+	case !ok:
+		return h, errShort
+	}
+	return h, nil
+}
+
+// follow wants a batch to go on where the one before has ended.
+func (c *logCheck) follow(l liveLog, seq, count uint64) error {
+	if count == 0 { // it has no rows
+		return nil
+	}
+	if c.next != 0 && (seq > c.next && !c.ingested(c.next, seq) || seq < c.next && c.strict) {
+		where := fmt.Sprintf("between the logs %s and %s", c.last, l.name)
+		switch c.last {
+		case "":
+			where = fmt.Sprintf("before the log %s", l.name)
+		case l.name:
+			where = fmt.Sprintf("within the log %s", l.name)
+		}
+		return fmt.Errorf("%w: %s something is missing: the next sequence number should be %d, and is %d; %s",
+			ErrDamaged, where, c.next, seq, remedy)
+	}
+	c.next, c.strict, c.last = max(c.next, seq+count), false, l.name
+	return nil
+}
+
+// ingested tells whether tables may have been given all sequence numbers from one up to another.
+func (c *logCheck) ingested(from, to uint64) bool {
+	for n := from; n < to; n++ {
+		if n > c.m.since && !c.m.single[n] {
+			return false
+		}
+	}
+	return true
+}
+
+// A log that was ended has the header of an empty chunk as its mark: a checksum and a length of 0, the type of a whole chunk, and the
+// number of the log and one, 4 bytes.
+const (
+	endMark     = 4 + 2 + 1 + 4
+	endMarkType = 5
+)
+
+// end wants the mark at the end of a log that has a successor.
+func (c *logCheck) end(f vfs.File, l liveLog, at int64, successor string) error {
+	if successor == "" {
+		return nil
+	}
+	mark := c.buf[:endMark]
+	n, err := f.ReadAt(mark, at)
+	switch {
+	case err != nil && err != io.EOF:
+		return fmt.Errorf("reading the log %s: %w", l.name, err)
+	case n < endMark || mark[6] != endMarkType || binary.LittleEndian.Uint32(mark[7:]) != uint32(l.number)+1:
+		return fmt.Errorf("%w: the log %s ends at byte %d, before its end, and %s goes on behind it; %s",
+			ErrDamaged, l.name, at, successor, remedy)
+	}
+	return nil
+}
