@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -164,9 +165,10 @@ func (s *damagedState) equal(o *damagedState) bool {
 	return maps.Equal(s.rows, o.rows) && slices.Equal(s.logs[0], o.logs[0]) && slices.Equal(s.logs[1], o.logs[1]) && slices.Equal(s.count, o.count)
 }
 
-// TestDamagedFiles flips a bit of a file, cuts it short, or overwrites some of it with zeros, at a random place: in a copy of a store that
-// was closed, and of one that lost its power with a log to replay. Open fails, or a read does, or everything is as it was. Only at the
-// end of a log, where damage cannot be told from a write that the power has cut, may the last updates be gone: all of each.
+// TestDamagedFiles flips a bit of a file, cuts it short, or overwrites some of it with zeros, at a random place, and empties and removes
+// each file: in a copy of a store that was closed, and of one that lost its power with logs to replay. Open fails, or a read does, or
+// everything is as it was. Only at the end of the newest log, where damage cannot be told from a write that the power has cut, may the last
+// updates be gone: all of each. An error names a file and what to do.
 func TestDamagedFiles(t *testing.T) {
 	rnd := faultRandom(t)
 	flips := *damageFlips
@@ -175,15 +177,12 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	closed, cut := damageHistory(t)
 	outcomes := map[string]int{}
-	for n := range flips {
-		base := closed
-		if n%2 == 1 {
-			base = cut
-		}
+	try := func(base *vfs.MemFS, damage func(vfs.FS) (what, name string)) {
 		fs := base.CrashClone(vfs.CrashCloneCfg{})
-		what, log := damage(t, fs, rnd)
+		newest := newestLog(t, fs)
+		what, name := damage(fs)
 		outcome := make(chan string, 1)
-		go func() { outcome <- damagedOutcome(fs, log) }()
+		go func() { outcome <- damagedOutcome(fs, name == newest) }()
 		select {
 		case o := <-outcome:
 			if outcomes[o]++; strings.HasPrefix(o, "WRONG") {
@@ -193,7 +192,52 @@ func TestDamagedFiles(t *testing.T) {
 			panic("a damaged store hangs: " + what)
 		}
 	}
+	for _, base := range []*vfs.MemFS{closed, cut} {
+		names, err := base.List("data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			try(base, func(fs vfs.FS) (string, string) {
+				if err := fs.Remove(fs.PathJoin("data", name)); err != nil {
+					t.Fatal(err)
+				}
+				return name + " is gone", name
+			})
+			try(base, func(fs vfs.FS) (string, string) {
+				overwrite(t, fs, fs.PathJoin("data", name), nil)
+				return name + " is empty", name
+			})
+		}
+	}
+	for n := range flips {
+		try([]*vfs.MemFS{closed, cut}[n%2], func(fs vfs.FS) (string, string) { return damage(t, fs, rnd) })
+	}
 	t.Log(outcomes)
+}
+
+// newestLog is the name of the log with the highest number.
+func newestLog(t *testing.T, fs vfs.FS) string {
+	t.Helper()
+	names, err := fs.List("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := liveLogs(names, 0)
+	return live[len(live)-1].name
+}
+
+// overwrite puts other bytes into a file.
+func overwrite(t *testing.T, fs vfs.FS, path string, b []byte) {
+	t.Helper()
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // damageHistory returns a store that was closed, and one that lost its power.
@@ -216,15 +260,15 @@ func damageHistory(t *testing.T) (closed, cut *vfs.MemFS) {
 	return closed, cut
 }
 
-// damage damages a file of the store and says what it did, and whether that was to a log.
-func damage(t *testing.T, fs vfs.FS, rnd *rand.Rand) (what string, log bool) {
+// damage damages a file of the store and says what it did, and to which.
+func damage(t *testing.T, fs vfs.FS, rnd *rand.Rand) (what, name string) {
 	t.Helper()
 	names, err := fs.List("data")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
-		name := names[rnd.IntN(len(names))]
+		name = names[rnd.IntN(len(names))]
 		if rnd.IntN(4) == 0 { // there are many tables, and one of these
 			name = names[slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "MANIFEST") })]
 		}
@@ -234,7 +278,6 @@ func damage(t *testing.T, fs vfs.FS, rnd *rand.Rand) (what string, log bool) {
 			continue
 		}
 		at := rnd.IntN(len(b))
-		log = strings.HasSuffix(name, ".log")
 		what = fmt.Sprintf("%s, %d bytes, bit flipped at %d", name, len(b), at)
 		how := rnd.IntN(5)
 		if _, sealed, _ := readSeal(fs, "data"); strings.HasPrefix(name, "MANIFEST") && at >= sealed && (how == 0 || at+512 > lastRecord(b)) {
@@ -249,15 +292,8 @@ func damage(t *testing.T, fs vfs.FS, rnd *rand.Rand) (what string, log bool) {
 		default:
 			b[at] ^= 1 << rnd.IntN(8)
 		}
-		f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = f.Write(b)
-		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-			t.Fatal(err)
-		}
-		return what, log
+		overwrite(t, fs, path, b)
+		return what, name
 	}
 }
 
@@ -285,10 +321,10 @@ func readFile(t *testing.T, fs vfs.FS, path string) []byte {
 }
 
 // damagedOutcome says what a damaged store does. WRONG is what it must not do.
-func damagedOutcome(fs vfs.FS, log bool) string {
+func damagedOutcome(fs vfs.FS, newestLog bool) string {
 	e, err := Open(damageOptions(fs))
 	if err != nil {
-		return "Open fails"
+		return named("Open fails", err)
 	}
 	s, err := stateOf(e)
 	// A write, a flush and a compaction meet what the reads have not.
@@ -301,10 +337,10 @@ func damagedOutcome(fs vfs.FS, log bool) string {
 	want := stateAfter(s.updates())
 	switch {
 	case err != nil:
-		return "a read fails"
+		return named("a read fails", err)
 	case !s.equal(&want):
 		return fmt.Sprintf("WRONG: with %d updates there are %d rows, want %d", s.updates(), len(s.rows), len(want.rows))
-	case s.updates() < damageUpdates && !log:
+	case s.updates() < damageUpdates && !newestLog:
 		return fmt.Sprintf("WRONG: %d updates are left", s.updates())
 	case s.updates() < damageUpdates:
 		return "the last updates are gone"
@@ -313,3 +349,16 @@ func damagedOutcome(fs vfs.FS, log bool) string {
 	}
 	return "as it was"
 }
+
+// named is an outcome, or says that the error does not name a file and what to do about it.
+func named(outcome string, err error) string {
+	text := err.Error()
+	if !fileInText.MatchString(text) || !strings.Contains(text, "restore a backup") && !strings.Contains(text, "remove it") &&
+		!strings.Contains(text, "from a backup") {
+		return fmt.Sprintf("WRONG: the error does not say which file is damaged, or what to do: %v", err)
+	}
+	return outcome
+}
+
+// fileInText finds the name of a file of a data directory.
+var fileInText = regexp.MustCompile(`\b([0-9]{6}\.(log|sst)|MANIFEST-[0-9]{6}|OPTIONS-[0-9]{6}|FORMAT|marker\.[a-z-]+\.|ending \.log)`)

@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"encoding/binary"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -21,15 +22,19 @@ type manifest struct {
 	since uint64
 	// single are the sequence numbers of all tables that ever had one only, as those have that were ingested.
 	single map[uint64]bool
-	tables bool // any were ever added
-	edits  int
+	tables map[uint64]uint64 // the sizes of the files that are tables, by number
+	// backings are the sizes of the files that tables are parts of.
+	backings map[uint64]uint64
+	edits    int
+	// sealed says that the store has ended cleanly, and was not changed since.
+	sealed bool
 	// strange says that there is something in it that this release does not know. Nothing else is true then.
 	strange bool
 }
 
 // newManifest is what is known of an empty MANIFEST of that name.
 func newManifest(name string) *manifest {
-	m := &manifest{name: name, single: map[uint64]bool{}}
+	m := &manifest{name: name, single: map[uint64]bool{}, tables: map[uint64]uint64{}, backings: map[uint64]uint64{}}
 	m.number, _ = fileNumber(name, "MANIFEST-", "")
 	return m
 }
@@ -88,20 +93,25 @@ func (m *manifest) add(edit []byte) {
 			minLog = f.number()
 		case tagLastSeq:
 			lastSeq = f.number()
-		case tagNextFile, tagPrevLog, tagRemovedBacking:
+		case tagNextFile, tagPrevLog:
 			f.number()
+		case tagRemovedBacking:
+			delete(m.backings, f.number())
+		case tagNewBacking:
+			number := f.number()
+			m.backings[number] = f.number()
+		case tagDeletedTable:
+			f.number()
+			delete(m.tables, f.number())
 		case tagCompactPointer:
 			f.number()
 			f.bytes()
-		case tagDeletedTable, tagNewBacking, tagDeletedBlob:
+		case tagDeletedBlob:
 			f.skip(2)
 		case tagNewBlob:
 			f.skip(5)
 		case tagNewTable, tagNewTableFields, tagNewTableRanges:
-			m.tables = true
-			if smallest, largest := f.table(tag); smallest == largest {
-				m.single[smallest] = true
-			}
+			m.addTable(f.table(tag))
 		default:
 			f.bad = true
 		}
@@ -158,14 +168,39 @@ func (f *fields) skip(n int) {
 	}
 }
 
-// table takes a new table, and returns its smallest and its largest sequence number.
-func (f *fields) table(tag uint64) (smallest, largest uint64) {
-	f.skip(3) // level, number, size
+// newTable is what an edit says of a table that is new, or has moved.
+type newTable struct {
+	number, size      uint64
+	smallest, largest uint64 // sequence numbers
+	virtual           bool   // it is a part of a file
+}
+
+// addTable takes in a table.
+func (m *manifest) addTable(t newTable) {
+	if !t.virtual {
+		m.tables[t.number] = t.size
+	}
+	if t.smallest == t.largest {
+		m.single[t.smallest] = true
+	}
+}
+
+// files are the sizes of all table files, by number.
+func (m *manifest) files() map[uint64]uint64 {
+	all := maps.Clone(m.tables)
+	maps.Copy(all, m.backings)
+	return all
+}
+
+// table takes a new table.
+func (f *fields) table(tag uint64) (t newTable) {
+	f.number() // level
+	t.number, t.size = f.number(), f.number()
 	points := true
 	if tag == tagNewTableRanges {
 		if len(f.b) == 0 {
 			f.bad = true
-			return 0, 1
+			return t
 		}
 		points = f.b[0]&pointKeys != 0
 		f.b = f.b[1:]
@@ -176,20 +211,21 @@ func (f *fields) table(tag uint64) (smallest, largest uint64) {
 		f.bytes()
 		f.bytes()
 	}
-	smallest, largest = f.number(), f.number()
+	t.smallest, t.largest = f.number(), f.number()
 	if tag != tagNewTable {
-		f.own()
+		t.virtual = f.own()
 	}
-	return smallest, largest
+	return t
 }
 
-// own drops the fields of a table's own.
-func (f *fields) own() {
+// own drops the fields of a table's own, but for that which says that it is virtual.
+func (f *fields) own() (virtual bool) {
 	for !f.bad {
 		switch field := f.number(); {
 		case field == fieldEnd:
-			return
+			return virtual
 		case field == fieldVirtual:
+			virtual = true
 			f.number()
 		case field == fieldBlobRefs:
 			f.number()
@@ -202,4 +238,5 @@ func (f *fields) own() {
 			f.bad = true
 		}
 	}
+	return virtual
 }

@@ -269,8 +269,10 @@ func (e *Engine) openPebble(o Options) (err error) {
 	p := e.pebbleOptions(o)
 	e.scheduler = newScheduler()
 	p.Experimental.CompactionScheduler = e.scheduler
-	e.db, err = pebble.Open(e.dir, p)
-	return err
+	if e.db, err = pebble.Open(e.dir, p); err != nil {
+		return explain(e.fs, e.dir, p, err)
+	}
+	return nil
 }
 
 // closeAfter closes what an Open that failed has opened.
@@ -307,7 +309,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { e.log.Warn("background work failed", "err", err) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
-				e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details)
+				e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details, "remedy", remedy)
 			},
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 				e.stalls.began.Store(time.Now().UnixNano())
@@ -401,10 +403,14 @@ func (e *Engine) Close() error {
 // closePebble flushes, so that the next Open has no log to replay, and closes.
 func (e *Engine) closePebble() (err error) {
 	defer e.engineCall(&err)
+	flushed := true
 	if !e.volatile && e.failure() == nil && e.commits.Load() > 0 {
-		err = errors.Join(e.db.Set(stampKey, e.stamps.save(), pebble.NoSync), e.flush())
+		err = e.db.Set(stampKey, e.stamps.save(), pebble.NoSync)
+		var flushErr error
+		flushed, flushErr = e.flush()
+		err = errors.Join(err, flushErr)
 	}
-	if err = errors.Join(err, e.db.Close()); err == nil && !e.volatile && !e.readOnly && e.failure() == nil {
+	if err = errors.Join(err, e.db.Close()); err == nil && flushed && !e.volatile && !e.readOnly && e.failure() == nil {
 		if err := writeSeal(e.fs.FS, e.dir); err != nil { // an older one holds as well
 			e.log.Warn("the MANIFEST is not sealed", "err", err)
 		}
@@ -413,19 +419,20 @@ func (e *Engine) closePebble() (err error) {
 }
 
 // flush flushes, or gives up: while table files cannot be written Pebble tries for ever, and the log has it all.
-func (e *Engine) flush() error {
+func (e *Engine) flush() (done bool, err error) {
 	flushed, err := e.db.AsyncFlush()
 	if err != nil {
-		return err
+		return false, err
 	}
 	patience := time.NewTimer(e.flushPatience)
 	defer patience.Stop()
 	select {
 	case <-flushed:
+		return true, nil
 	case <-patience.C:
 		e.log.Warn("closing without a flush, which does not end: the next start replays the log")
+		return false, nil
 	}
-	return nil
 }
 
 // DropRange implements kv.Engine.

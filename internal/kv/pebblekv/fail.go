@@ -64,5 +64,5 @@ func (l pebbleLogger) Errorf(format string, args ...any) { l.e.log.Warn(fmt.Spri
 // Fatalf is called where Pebble would end the process, after a MANIFEST that cannot be written for one. A library may
 // not, so it stops the engine and returns: nothing that Pebble does after it reaches the disk.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.e.fail(fmt.Errorf(format, args...))
+	l.e.fail(fatalCause(format, args))
 }

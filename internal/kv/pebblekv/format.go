@@ -106,7 +106,7 @@ func checkFormat(fsys vfs.FS, dir string) error {
 		return err
 	}
 	if err := checkEmpty(fsys, dir); err != nil {
-		return fmt.Errorf("%w: it has no file %s but %w", ErrForeign, formatFile, err)
+		return fmt.Errorf("%w: it has no file %s but %w; if it is one, %s", ErrForeign, formatFile, err, remedyFormat)
 	}
 	if err := writeFormat(fsys, dir); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnwritable, err)
@@ -143,16 +143,24 @@ func parseFormat(text string) error {
 	}
 	version, err := strconv.Atoi(fields["partita"])
 	if err != nil || version < 1 {
-		return fmt.Errorf("%w: its file %s says %q", ErrForeign, formatFile, text)
+		return fmt.Errorf("%w: its file %s says %q; if it is one, %s", ErrForeign, formatFile, text, remedyFormat)
 	}
 	if version > formatVersion {
-		return fmt.Errorf("%w: its format is %d, this release reads up to %d", ErrNewerFormat, version, formatVersion)
+		return fmt.Errorf("%w: its file %s says %d, this release reads up to %d; if the file is damaged, %s", ErrNewerFormat,
+			formatFile, version, formatVersion, remedyFormat)
 	}
-	if e := fields["encryption"]; e != "none" {
-		return fmt.Errorf("%w: its encryption is %q, which this release does not know", ErrNewerFormat, e)
+	switch e, ok := fields["encryption"]; {
+	case !ok:
+		return fmt.Errorf("%w: its file %s says %q, and nothing of the encryption; %s", ErrDamaged, formatFile, text, remedyFormat)
+	case e != "none":
+		return fmt.Errorf("%w: its file %s says that its encryption is %q, which this release does not know; if the file is damaged, %s",
+			ErrNewerFormat, formatFile, e, remedyFormat)
 	}
 	return nil
 }
+
+// remedyFormat is what to do about a FORMAT that is gone or damaged.
+const remedyFormat = "put back its file " + formatFile + " from a backup, where it is the same"
 
 // writeFormat writes FORMAT.
 func writeFormat(fsys vfs.FS, dir string) error {

@@ -13,9 +13,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 )
 
-// ErrDamaged says that the directory's files are damaged in a way that would lose data if they were opened.
-var ErrDamaged = errors.New("the data directory is damaged")
-
 // checkFiles refuses a directory that Pebble would open as an older state of itself, or with rows missing, or make anew, and one that
 // it would refuse without saying what to do.
 func checkFiles(fs vfs.FS, dir string) error {
@@ -23,21 +20,26 @@ func checkFiles(fs vfs.FS, dir string) error {
 	if err != nil {
 		return err
 	}
-	marker, name, err := atomicfs.LocateMarkerInListing(fs, dir, "manifest", names)
-	if err != nil {
-		return err
-	}
-	if err := marker.Close(); err != nil {
-		return err
-	}
-	if err := checkMarkers(names, name); err != nil || name == "" {
-		return err
-	}
-	m, err := readManifest(fs, dir, name)
-	if err != nil {
+	m, err := currentManifest(fs, dir, names)
+	if err != nil || m == nil {
 		return err
 	}
 	return checkLogs(fs, dir, names, m)
+}
+
+// currentManifest reads the MANIFEST of a directory with those names. A directory without any has none: nil.
+func currentManifest(fs vfs.FS, dir string, names []string) (*manifest, error) {
+	marker, name, err := atomicfs.LocateMarkerInListing(fs, dir, "manifest", names)
+	if err != nil {
+		return nil, err
+	}
+	if err := marker.Close(); err != nil {
+		return nil, err
+	}
+	if err := checkMarkers(names, name); err != nil || name == "" {
+		return nil, err
+	}
+	return readManifest(fs, dir, name)
 }
 
 // checkMarkers refuses a directory that has lost one of the empty files whose names say which file is the MANIFEST, and what the
@@ -70,10 +72,12 @@ func readManifest(fs vfs.FS, dir, name string) (*manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading %s: %w; %s", ErrDamaged, name, err, remedy)
 	}
-	if sealed, size, sum := readSeal(fs, dir); sealed == name && (size > len(b) || sum != checksum(b[:size])) {
+	sealed, size, sum := readSeal(fs, dir)
+	if sealed == name && (size > len(b) || sum != checksum(b[:size])) {
 		return nil, fmt.Errorf("%w: %s is not what it was when the directory was closed; %s", ErrDamaged, name, remedy)
 	}
 	m := newManifest(name)
+	m.sealed = sealed == name && size == len(b)
 	end := readableRecords(b, m.add)
 	if end == 0 || end < len(b) && holdsRecord(b[end+1:]) {
 		return nil, fmt.Errorf("%w: %s cannot be read from byte %d on, and there was more; %s", ErrDamaged, name, end, remedy)

@@ -80,7 +80,7 @@ func readableDir(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 	}
 	err = readFormat(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: it has no file %s", ErrForeign, formatFile)
+		err = fmt.Errorf("%w: it has no file %s; if it is one, %s", ErrForeign, formatFile, remedyFormat)
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())

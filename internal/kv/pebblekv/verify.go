@@ -32,7 +32,7 @@ func (e *Engine) VerifyFiles(ctx context.Context, progress func(done, total int6
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && !e.readOnly: // compacted away meanwhile
 		case err != nil:
-			damage = append(damage, fmt.Sprintf("%s: %v", t.name, err))
+			damage = append(damage, fmt.Sprintf("%s: %v; %s", t.name, err, remedy))
 		}
 		if done += t.size; progress != nil {
 			progress(done, total)

@@ -237,13 +237,13 @@ func (v *view) get(key []byte) ([]byte, error) {
 		return nil, err
 	}
 	if !it.SeekPrefixGE(key) || !bytes.Equal(it.Key(), key) {
-		return nil, it.Error()
+		return nil, damagedFile(it.Error())
 	}
 	value, err := it.ValueAndErr()
 	if value == nil && err == nil {
 		value = []byte{} // there is a row, and it is empty
 	}
-	return value, err
+	return value, damagedFile(err)
 }
 
 // GetMulti implements kv.Reader.
@@ -300,7 +300,7 @@ func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) 
 	for ok := step(it, true, reverse); ok; ok = step(it, false, reverse) {
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return err
+			return damagedFile(err)
 		}
 		v.inCallback = true
 		more, err := fn(it.Key(), value)
@@ -309,7 +309,7 @@ func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) 
 			return err
 		}
 	}
-	return it.Error()
+	return damagedFile(it.Error())
 }
 
 // step moves to the first or the next row.

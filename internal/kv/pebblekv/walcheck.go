@@ -26,9 +26,6 @@ import (
 //
 // The end of the newest log is where the writing stopped, whatever stopped it: what was cut off there cannot be seen.
 
-// remedy is what to do about a file that is gone or damaged.
-const remedy = "put the file back as it was, or restore a backup"
-
 // liveLog is a log that holds rows that may be in no table yet.
 type liveLog struct {
 	name   string
@@ -85,12 +82,13 @@ func liveLogs(names []string, from uint64) (live []liveLog) {
 }
 
 // checkOldest refuses a directory in which the oldest live log must be and is not. Files are numbered in the order in which they
-// are made. An Open takes the number for which there is no file before that of its MANIFEST, and makes its log before its OPTIONS.
+// are made. An Open takes the number for which there is no file before that of its MANIFEST, and makes its log before its OPTIONS. After a
+// clean end the log has no rows, and may be gone.
 func checkOldest(names []string, m *manifest, live []liveLog) error {
 	if len(live) > 0 && live[0].number == m.minLog {
 		return nil
 	}
-	if m.minLog > m.number {
+	if m.minLog > m.number && !(m.sealed && len(live) == 0) {
 		return fmt.Errorf("%w: the log %06d.log is missing, and rows are in no other file; %s", ErrDamaged, m.minLog, remedy)
 	}
 	for _, name := range names {
@@ -105,9 +103,9 @@ func checkOldest(names []string, m *manifest, live []liveLog) error {
 // begin says what the first batch should be if the number of the oldest live log is one that no file has.
 func (c *logCheck) begin() {
 	switch {
-	case c.m.minLog == 0 && !c.m.tables:
-		c.next, c.strict = firstSeq, true // all that was ever written
-	case c.m.minLog != 0 && c.m.minSeq != 0:
+	case c.m.minLog == 0:
+		c.next, c.strict = firstSeq, true // all that was ever written is in the logs
+	case c.m.minSeq != 0:
 		c.next, c.strict = max(c.m.minSeq+1, firstSeq), c.m.exact
 	}
 }

@@ -1,0 +1,375 @@
+package pebblekv
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// noTables fails the making of table files while it is armed, so that logs pile up.
+type noTables struct{ armed atomic.Bool }
+
+// MaybeError implements errorfs.Injector.
+func (n *noTables) MaybeError(op errorfs.Op) error {
+	if op.Kind == errorfs.OpCreate && isTable(op.Path) && n.armed.Load() {
+		return syscall.EIO
+	}
+	return nil
+}
+
+// String implements errorfs.Injector.
+func (n *noTables) String() string { return "noTables" }
+
+// killed runs a history on the operating system's files while nothing becomes a table, and returns a copy of the directory as SIGKILL
+// would leave it.
+func killed(t *testing.T, history func(e *Engine, tables *noTables)) (dir string) {
+	t.Helper()
+	tables := &noTables{}
+	tables.armed.Store(true)
+	from := filepath.Join(t.TempDir(), "data")
+	e, err := Open(Options{Dir: from, FS: errorfs.Wrap(vfs.Default, tables), MemoryLimit: 16 << 20, MemtableBytes: 1 << 20, Stripes: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.flushPatience = time.Millisecond
+	history(e, tables)
+	dir = copyFiles(t, from)
+	tables.armed.Store(false)
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	return dir
+}
+
+// copyFiles copies a directory, whose files may be in use, into a new one.
+func copyFiles(t *testing.T, from string) (to string) {
+	t.Helper()
+	to = filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// logsIn are the names of the logs of a directory, in order.
+func logsIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	all, err := vfs.Default.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range liveLogs(all, 0) {
+		names = append(names, l.name)
+	}
+	return names
+}
+
+// TestMissingLogs writes 3,000 rows into a few logs, one after the other, and takes away one of the logs or a part of it: unless it
+// is the newest, the directory is refused, also for reading, with a file's name and what to do. Without its newest log, or a part
+// of it, it opens with all rows up to some.
+func TestMissingLogs(t *testing.T) {
+	const rows = 3000
+	value := strings.Repeat("x", 700)
+	dir := killed(t, func(e *Engine, _ *noTables) {
+		for i := range rows {
+			if err := set(e, fmt.Sprintf("%04d", i), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	logs := logsIn(t, dir)
+	if len(logs) < 3 {
+		t.Fatalf("there are the logs %v only", logs)
+	}
+	if n := prefix(t, copyFiles(t, dir), value); n != rows {
+		t.Fatalf("of %d rows %d are there", rows, n)
+	}
+	for i, name := range logs {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends := chunkEnds(b, name)
+		for what, cut := range map[string]int{
+			"gone": -1, "empty": 0, "cut in the middle of a chunk": ends[len(ends)/2] - 3, "cut at a chunk's end": ends[len(ends)/2],
+			"without its last batch": ends[len(ends)-2], "without its mark": ends[len(ends)-1],
+		} {
+			damaged := copyFiles(t, dir)
+			if cut < 0 {
+				err = os.Remove(filepath.Join(damaged, name))
+			} else {
+				err = os.Truncate(filepath.Join(damaged, name), int64(cut))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			newest := i == len(logs)-1
+			for _, readOnly := range []bool{true, false} {
+				e, err := Open(Options{Dir: damaged, ReadOnly: readOnly})
+				if err == nil {
+					err = e.Close()
+				}
+				if newest && err != nil || !newest && (!errors.Is(err, ErrDamaged) ||
+					named("refused", err) != "refused") {
+					t.Errorf("log %d of %d %s (read only: %v): %v", i+1, len(logs), what, readOnly, err)
+				}
+			}
+			if n := prefix(t, damaged, value); newest && n == 0 {
+				t.Errorf("without the end of the newest log (%s) nothing is left", what)
+			}
+		}
+	}
+}
+
+// prefix opens the directory, wants it to have the rows up to some, and returns how many. It is 0 if it does not open.
+func prefix(t *testing.T, dir, value string) (n int) {
+	t.Helper()
+	e, err := Open(Options{Dir: dir, MemoryLimit: 16 << 20})
+	if err != nil {
+		return 0
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	gone := false
+	for i := range 3000 {
+		v, err := get(e, fmt.Sprintf("%04d", i))
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case v == value && gone:
+			t.Fatalf("row %d is there, and %d is not", i, n)
+		case v == value:
+			n++
+		default:
+			gone = true
+		}
+	}
+	return n
+}
+
+// chunkEnds is where the chunks of a log end, without its mark. The first log of a store has shorter headers than all others.
+func chunkEnds(b []byte, name string) (ends []int) {
+	number, _ := fileNumber(name, "", ".log")
+	header := endMark
+	if b[6] > 8 {
+		header += 8
+	}
+	for at := 0; at+header <= len(b); {
+		if left := 32<<10 - at%(32<<10); left < header {
+			at += left
+			continue
+		}
+		if binary.LittleEndian.Uint32(b[at+7:]) != uint32(number) {
+			break
+		}
+		at += header + int(binary.LittleEndian.Uint16(b[at+4:]))
+		ends = append(ends, at)
+	}
+	return ends
+}
+
+// TestMissingOnlyLog takes away all logs: of a fresh store, of one after a flush, of one that was opened again. That is refused, but
+// after a clean end, when no row was in them.
+func TestMissingOnlyLog(t *testing.T) {
+	write := func(e *Engine) {
+		if err := set(e, "a", "b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, history := range map[string]func(e *Engine){
+		"fresh": write,
+		"flushed": func(e *Engine) {
+			write(e)
+			if err := e.db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			write(e)
+		},
+	} {
+		for _, again := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", opened again: ", again), func(t *testing.T) {
+				dir := killed(t, func(e *Engine, tables *noTables) {
+					tables.armed.Store(false)
+					history(e)
+				})
+				if again {
+					e := mustOpen(t, Options{Dir: dir})
+					write(e)
+					dir = copyFiles(t, dir)
+				}
+				removeLogs(t, dir)
+				if _, err := Open(Options{Dir: dir}); !errors.Is(err, ErrDamaged) || named("", err) != "" {
+					t.Errorf("Open: %v", err)
+				}
+			})
+		}
+	}
+	t.Run("closed", func(t *testing.T) {
+		dir := t.TempDir()
+		e := filled(t, Options{Dir: dir}, 100)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		removeLogs(t, dir)
+		e = mustOpen(t, Options{Dir: dir})
+		holds(t, e, 100)
+	})
+}
+
+// removeLogs removes all logs of a directory.
+func removeLogs(t *testing.T, dir string) {
+	t.Helper()
+	for _, name := range logsIn(t, dir) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ingest has Pebble take a table of rows with that beginning.
+func ingest(t *testing.T, e *Engine, prefix string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "table")
+	f, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), sstable.WriterOptions{
+		TableFormat: pebbleFormat.MaxTableFormat(), MergerName: merger.Name,
+	})
+	for i := range 10 {
+		if err := w.Set(fmt.Appendf(nil, "%s%d", prefix, i), []byte("ingested")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.db.Ingest(context.Background(), []string{path}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIngestedTables ingests tables between writes: some that get sequence numbers which are in no log, and one that lies over rows in
+// memory, and has a log of its own. After a kill the directory opens with all of it, and without one of the logs it does not.
+func TestIngestedTables(t *testing.T) {
+	value := strings.Repeat("x", 700)
+	dir := killed(t, func(e *Engine, _ *noTables) {
+		for i := range 2000 {
+			if err := set(e, fmt.Sprintf("%04d", i), value); err != nil {
+				t.Fatal(err)
+			}
+			switch i {
+			case 50, 51, 1200:
+				ingest(t, e, fmt.Sprintf("w%04d-", i))
+			case 1300:
+				ingest(t, e, "1299-")
+			}
+		}
+	})
+	logs := logsIn(t, dir)
+	for _, name := range logs[:len(logs)-1] {
+		damaged := copyFiles(t, dir)
+		if err := os.Remove(filepath.Join(damaged, name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(Options{Dir: damaged}); !errors.Is(err, ErrDamaged) {
+			t.Errorf("without %s of %v: %v, want ErrDamaged", name, logs, err)
+		}
+	}
+	e := mustOpen(t, Options{Dir: dir})
+	for _, key := range []string{"0000", "1999", "w0050-0", "w0051-9", "w1200-5", "1299-3"} {
+		if v, err := get(e, key); v == "" || err != nil {
+			t.Errorf("row %s is %q, %v", key, v, err)
+		}
+	}
+}
+
+// TestManifestIsUnderstood wants every edit that Pebble writes to be understood: flushes, compactions, ingested tables, and those that
+// an excise has made parts of files. The tables are those that Pebble has, and the oldest log with rows is one that there is.
+func TestManifestIsUnderstood(t *testing.T) {
+	dir := t.TempDir()
+	e := filled(t, Options{Dir: dir, MemtableBytes: 64 << 10}, 3000)
+	ingest(t, e, "w")
+	if err := e.db.RangeKeySet([]byte("x"), []byte("y"), nil, []byte("z"), pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(e.db.Flush(), e.db.Compact(t.Context(), []byte("0"), []byte("z"), false)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.db.Excise(t.Context(), pebble.KeyRange{Start: []byte("15"), End: []byte("16")}); err != nil {
+		t.Fatal(err)
+	}
+	names, err := vfs.Default.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := currentManifest(vfs.Default, dir, names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.strange || !slices.Contains(names, fmt.Sprintf("%06d.log", m.minLog)) {
+		t.Errorf("the oldest log is said to be %d (strange: %v), there are %v", m.minLog, m.strange, names)
+	}
+	if missing := missingTables(vfs.Default, dir, names); len(missing) > 0 {
+		t.Errorf("the tables %v are said to be missing", missing)
+	}
+	want := map[uint64]bool{}
+	levels, err := e.db.SSTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := 0
+	for _, level := range levels {
+		for _, table := range level {
+			want[uint64(table.BackingSSTNum)] = true
+			if table.Virtual {
+				parts++
+			}
+		}
+	}
+	if parts == 0 || len(m.backings) == 0 {
+		t.Errorf("%d tables are parts of files, of which %d are known", parts, len(m.backings))
+	}
+	for number := range m.files() {
+		if !want[number] {
+			t.Errorf("the file %d is said to be a table", number)
+		}
+		delete(want, number)
+	}
+	if len(want) > 0 {
+		t.Errorf("the tables %v are not known", want)
+	}
+}
+
+// FuzzEdits has any bytes for an edit of a MANIFEST. They may be strange, and nothing else.
+func FuzzEdits(f *testing.F) {
+	f.Add([]byte{tagMinLog, 7, tagLastSeq, 90, tagNextFile, 9, tagDeletedTable, 0, 4})
+	f.Add([]byte{tagNewTableFields, 6, 5, 200, 1, 1, 'a', 1, 'b', 10, 10, fieldVirtual, 3, fieldEnd})
+	f.Add([]byte{tagNewTableRanges, 6, 5, 20, 1, 1, 'a', 1, 'b', 1, 'c', 1, 'd', 10, 11, fieldBlobRefs, 1, 1, 2, 3, fieldEnd})
+	f.Fuzz(func(t *testing.T, edit []byte) {
+		m := newManifest("MANIFEST-000001")
+		m.add(edit)
+		if !m.strange && len(edit) > 0 && len(m.files()) > len(edit) {
+			t.Errorf("%x: there are %d files", edit, len(m.files()))
+		}
+	})
+}
