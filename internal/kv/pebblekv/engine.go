@@ -105,7 +105,8 @@ var limits = kv.Limits{Key: 32 << 10, Value: 16 << 20, Update: 64 << 20}
 type Engine struct {
 	db    *pebble.DB
 	fs    *stopFS
-	lock  *pebble.Lock
+	lock  *dirLock
+	watch watch
 	dir   string
 	clock func() time.Time
 	// elapsed is Options.Elapsed; nil: none.
@@ -256,6 +257,9 @@ func (e *Engine) open(o Options) (err error) {
 	e.stamps.load(bound)
 	e.warnAhead(e.clock())
 	e.scheduler.start()
+	if err == nil {
+		e.startWatch()
+	}
 	return err
 }
 
@@ -288,7 +292,7 @@ func (e *Engine) closeAfter() error {
 func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	p := &pebble.Options{
 		FS:                          e.fs,
-		Lock:                        e.lock,
+		Lock:                        e.lock.Lock,
 		ReadOnly:                    e.readOnly,
 		Comparer:                    pebble.DefaultComparer,
 		Merger:                      merger,
@@ -386,6 +390,7 @@ func (e *Engine) Close() error {
 			break
 		}
 	}
+	e.watch.end()
 	if e.poisoned.Load() {
 		return e.failure() // Pebble's locks may be held for ever, by calls that will not return
 	}

@@ -40,21 +40,16 @@ var (
 	ErrUnwritable = errors.New("the data directory cannot be written to")
 )
 
-// prepareDir makes the directory if there is none, so that it outlives a crash, and locks it.
-func prepareDir(fsys vfs.FS, dir string) (*pebble.Lock, error) {
+// prepareDir makes the directory if there is none, so that it outlives a crash, and locks it. In one that is not ours nothing is made,
+// not even the file of the lock.
+func prepareDir(fsys vfs.FS, dir string) (*dirLock, error) {
 	if err := makeDir(fsys, dir); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
-	lock, err := pebble.LockDirectory(dir, fsys)
-	var pathErr *fs.PathError
-	switch {
-	case err == nil:
-		return lock, nil
-	case errors.As(err, &pathErr):
-		return nil, fmt.Errorf("%w: %w", ErrUnwritable, err)
-	default:
-		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+	if _, err := readOurs(fsys, dir); err != nil {
+		return nil, err
 	}
+	return lockDir(fsys, dir, false)
 }
 
 // makeDir makes the directory and its parents, and syncs the parents of all that it made.
@@ -100,13 +95,31 @@ func readFormat(fsys vfs.FS, dir string) error {
 	return parseFormat(string(text))
 }
 
+// readOurs refuses a directory that is neither empty nor a data directory that this release can read.
+func readOurs(fsys vfs.FS, dir string) (empty bool, err error) {
+	err = readFormat(fsys, dir)
+	var notEmpty error
+	if errors.Is(err, fs.ErrNotExist) {
+		if notEmpty = checkEmpty(fsys, dir); notEmpty == nil {
+			return true, nil
+		}
+		err = readFormat(fsys, dir) // another process may have made it one meanwhile
+	}
+	var pathErr *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("%w: it has no file %s but %w; if it is one, %s", ErrForeign, formatFile, notEmpty, remedyFormat)
+	case errors.As(err, &pathErr):
+		return false, fmt.Errorf("%w: %w", ErrUnwritable, err)
+	}
+	return false, err
+}
+
 // checkFormat reads FORMAT, or writes it into an empty directory.
 func checkFormat(fsys vfs.FS, dir string) error {
-	if err := readFormat(fsys, dir); !errors.Is(err, fs.ErrNotExist) {
+	empty, err := readOurs(fsys, dir)
+	if err != nil || !empty {
 		return err
-	}
-	if err := checkEmpty(fsys, dir); err != nil {
-		return fmt.Errorf("%w: it has no file %s but %w; if it is one, %s", ErrForeign, formatFile, err, remedyFormat)
 	}
 	if err := writeFormat(fsys, dir); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnwritable, err)

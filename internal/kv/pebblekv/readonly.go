@@ -8,7 +8,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -69,21 +68,17 @@ func (readOnlyFS) MkdirAll(string, os.FileMode) error { return errReadOnly }
 // Unwrap implements vfs.FS.
 func (r readOnlyFS) Unwrap() vfs.FS { return r.FS }
 
-// readableDir locks a directory that is only read, if it was ever open, and checks its FORMAT.
-func readableDir(fsys vfs.FS, dir string) (*pebble.Lock, error) {
+// readableDir checks the FORMAT of a directory that is only read, and locks it, if it was ever open.
+func readableDir(fsys vfs.FS, dir string) (*dirLock, error) {
 	if _, err := fsys.List(dir); err != nil {
 		return nil, err
 	}
-	lock, err := pebble.LockDirectory(dir, readOnlyFS{fsys})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
-	}
-	err = readFormat(fsys, dir)
+	err := readFormat(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: it has no file %s; if it is one, %s", ErrForeign, formatFile, remedyFormat)
 	}
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, err
 	}
-	return lock, nil
+	return lockDir(readOnlyFS{fsys}, dir, true)
 }

@@ -1,0 +1,151 @@
+package pebblekv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// dirLock keeps all others out of a data directory. Pebble's lock is on the file LOCK, and whoever removes that file, as one does
+// with what an ended program has left behind, lets a second server in. So the directory itself is locked as well, where the operating
+// system's files are used and allow it, and a watch looks whether both are still there.
+type dirLock struct {
+	*pebble.Lock
+	dir  io.Closer // the lock of the directory itself; nil: it has none
+	weak error     // why not
+	held []heldFile
+}
+
+// heldFile is a file or directory that must stay what it was.
+type heldFile struct {
+	path, what string
+	info       os.FileInfo
+}
+
+// errHeld says that somebody else has the lock.
+var errHeld = errors.New("the directory is locked")
+
+// lockDir locks a directory, alone or together with others that only read. The directory itself comes first: where it is taken, no
+// file LOCK is made.
+func lockDir(fsys vfs.FS, dir string, shared bool) (*dirLock, error) {
+	l := &dirLock{}
+	onDisk := vfs.Root(fsys) == vfs.Default
+	if onDisk {
+		if l.dir, l.weak = lockOSDir(dir, shared); errors.Is(l.weak, errHeld) {
+			return nil, fmt.Errorf("%w: %w", ErrLocked, l.weak)
+		}
+	}
+	lock, err := pebble.LockDirectory(dir, fsys)
+	var pathErr *fs.PathError
+	switch {
+	case err == nil:
+	case errors.As(err, &pathErr):
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnwritable, err), l.closeDir())
+	default:
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrLocked, err), l.closeDir())
+	}
+	l.Lock = lock
+	if onDisk && !shared {
+		l.hold(dir, "the data directory")
+		l.hold(fsys.PathJoin(dir, lockFile), "the file that locks the data directory,")
+	}
+	return l, nil
+}
+
+// hold notes what a path is now.
+func (l *dirLock) hold(path, what string) {
+	if info, err := os.Stat(path); err == nil {
+		l.held = append(l.held, heldFile{path, what, info})
+	}
+}
+
+// closeDir releases the lock of the directory itself.
+func (l *dirLock) closeDir() error {
+	if l.dir == nil {
+		return nil
+	}
+	return l.dir.Close()
+}
+
+// Close releases the lock.
+func (l *dirLock) Close() error { return errors.Join(l.Lock.Close(), l.closeDir()) }
+
+// look tells whether what is held is still there. unsure is an error that says nothing of that.
+func (l *dirLock) look() (lost, unsure error) {
+	for _, h := range l.held {
+		info, err := os.Stat(h.path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			return fmt.Errorf("%s %s, was removed or renamed while it was in use", h.what, h.path), nil
+		case err != nil:
+			unsure = err
+		case !os.SameFile(info, h.info):
+			return fmt.Errorf("%s %s, was replaced while it was in use: another server may be writing to it", h.what, h.path), nil
+		}
+	}
+	return nil, unsure
+}
+
+// watchEvery is how often a watch looks.
+const watchEvery = time.Second
+
+// watch stops an engine whose directory, or the lock on it, is taken away: another server can begin there, or what is written
+// goes nowhere.
+type watch struct {
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// startWatch begins to look. Only an engine that writes to the operating system's files has something to look at.
+func (e *Engine) startWatch() {
+	if e.lock.weak != nil {
+		e.log.Debug("the data directory itself cannot be locked, its file LOCK is", "err", e.lock.weak)
+	}
+	if len(e.lock.held) == 0 {
+		return
+	}
+	e.watch.stop = make(chan struct{})
+	e.watch.stopped.Go(func() { e.watch.run(e.lock, e.failed, e.fail, e.log) })
+}
+
+// run looks until it is stopped, or the engine has.
+func (w *watch) run(l *dirLock, failed <-chan struct{}, fail func(error), log *slog.Logger) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	told := false
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-failed:
+			return
+		case <-tick.C:
+		}
+		lost, unsure := l.look()
+		switch {
+		case lost != nil:
+			fail(lost)
+			return
+		case unsure != nil && !told:
+			log.Warn("nobody can tell whether the data directory is still there", "err", unsure)
+		}
+		told = unsure != nil
+	}
+}
+
+// end stops looking.
+func (w *watch) end() {
+	if w.stop != nil {
+		close(w.stop)
+		w.stopped.Wait()
+	}
+}

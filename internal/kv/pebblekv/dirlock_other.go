@@ -1,0 +1,11 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package pebblekv
+
+import (
+	"errors"
+	"io"
+)
+
+// lockOSDir has no lock to offer. On Windows the file LOCK cannot be removed while it is locked.
+func lockOSDir(string, bool) (io.Closer, error) { return nil, errors.ErrUnsupported }
