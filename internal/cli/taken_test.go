@@ -35,9 +35,10 @@ func namesIn(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// TestLockTakenAway removes the file LOCK under the real program: a second server on the directory, and a check, are refused at once,
-// and the first says what was taken and ends with status 1. What it has acknowledged is there when it starts again. Then the whole
-// directory is removed, and it ends in the same way.
+// TestLockTakenAway removes the file LOCK under the real program: a second server on the directory,
+// and a check, are refused at once, and the first says what was taken and ends with status 1. What
+// it has acknowledged is there when it starts again. Then the whole directory is removed, and it
+// ends in the same way.
 func TestLockTakenAway(t *testing.T) {
 	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
@@ -75,7 +76,8 @@ func (s *child) ends(t *testing.T, want string) {
 	}
 }
 
-// TestForeignDirectory starts the real program on a directory with files of others: it refuses, and leaves nothing behind.
+// TestForeignDirectory starts the real program on a directory with files of others: it refuses, and
+// leaves nothing behind.
 func TestForeignDirectory(t *testing.T) {
 	t.Parallel()
 	program, dir := build(t), t.TempDir()
@@ -86,7 +88,8 @@ func TestForeignDirectory(t *testing.T) {
 	startProgram(t, program, backup).kill()
 	for _, args := range [][]string{
 		{"serve", "--port", "0", "--data", dir}, {"check", "--data", dir}, {"restore", backup, "--data", dir},
-		{"backup", "--offline", dir, "--data", backup}, {"backup", "--offline", filepath.Join(t.TempDir(), "copy"), "--data", dir},
+		{"backup", "--offline", dir, "--data", backup},
+		{"backup", "--offline", filepath.Join(t.TempDir(), "copy"), "--data", dir},
 	} {
 		said := refuses(t, program, args...)
 		if names := namesIn(t, dir); len(names) != 1 {
@@ -98,8 +101,9 @@ func TestForeignDirectory(t *testing.T) {
 	}
 }
 
-// TestLogTakenAway kills the real program and removes the log that holds all it has acknowledged: neither a start nor a check takes what is
-// left for the database, and both name what is missing and what to do.
+// TestLogTakenAway kills the real program and removes the log that holds all it has acknowledged:
+// neither a start nor a check takes what is left for the database, and both name what is missing
+// and what to do.
 func TestLogTakenAway(t *testing.T) {
 	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")

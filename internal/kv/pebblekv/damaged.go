@@ -13,15 +13,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// ErrDamaged says that the directory's files are damaged in a way that would lose data if they were opened, or that a file is
-// missing or cannot be read. The text names the file and says what to do.
+// ErrDamaged says that the directory's files are damaged in a way that would lose data if they were
+// opened, or that a file is missing or cannot be read. The text names the file and says what to do.
 var ErrDamaged = errors.New("the data directory is damaged")
 
 // remedy is what to do about a file that is gone or damaged.
 const remedy = "put the file back as it was, or restore a backup"
 
-// damagedFile is an error of Pebble's over a file that is gone or damaged, with the name of the file and what to do about it. Other
-// errors stay as they are.
+// damaged is ErrDamaged, with what is wrong with which file, and what to do.
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %w; %s", ErrDamaged, fmt.Errorf(format, args...), remedy)
+}
+
+// damagedFile is an error of Pebble's over a file that is gone or damaged, with the name of the
+// file and what to do about it. Other errors stay as they are.
 func damagedFile(err error) error {
 	if err == nil || errors.Is(err, ErrDamaged) || !pebble.IsCorruptionError(err) && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -53,13 +58,15 @@ func (e *damagedError) Error() string { return e.text }
 // Unwrap makes it ErrDamaged, and its cause.
 func (e *damagedError) Unwrap() []error { return []error{ErrDamaged, e.cause} }
 
-// oneLine is the first line of an error's text. Those of Pebble's can have more, which say nothing new.
+// oneLine is the first line of an error's text. Those of Pebble's can have more, which say nothing
+// new.
 func oneLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
 }
 
-// fatalCause is the error that Pebble gives as the reason to end the process. With a file that is missing comes where that was found.
+// fatalCause is the error that Pebble gives as the reason to end the process. With a file that is
+// missing comes where that was found.
 func fatalCause(format string, args []any) error {
 	if len(args) == 1 {
 		if err, ok := args[0].(error); ok && errors.Is(err, fs.ErrNotExist) {
@@ -84,11 +91,12 @@ func explain(fsys vfs.FS, dir string, p *pebble.Options, err error) error {
 			readErr = p.CheckCompatibility(dir, string(b))
 		}
 		if readErr != nil {
-			return fmt.Errorf("%w: %s: %s; it holds no rows: remove it, each start writes a new one", ErrDamaged, name, oneLine(readErr))
+			return fmt.Errorf("%w: %s: %s; it holds no rows: remove it, each start writes a new one",
+				ErrDamaged, name, oneLine(readErr))
 		}
 	}
 	if missing := missingTables(fsys, dir, names); len(missing) > 0 {
-		return fmt.Errorf("%w: missing or cut short: %s; %s", ErrDamaged, strings.Join(missing, ", "), remedy)
+		return damaged("missing or cut short: %s", strings.Join(missing, ", "))
 	}
 	return damagedFile(err)
 }
@@ -104,7 +112,8 @@ func newestOptions(names []string) (newest string) {
 	return newest
 }
 
-// missingTables are the names of the tables that the MANIFEST has, and that are not there with their size.
+// missingTables are the names of the tables that the MANIFEST has, and that are not there with
+// their size.
 func missingTables(fsys vfs.FS, dir string, names []string) (missing []string) {
 	m, err := currentManifest(fsys, dir, names)
 	if err != nil || m == nil || m.strange {
@@ -112,7 +121,8 @@ func missingTables(fsys vfs.FS, dir string, names []string) (missing []string) {
 	}
 	for number, size := range m.files() {
 		name := fmt.Sprintf("%06d.sst", number)
-		if info, err := fsys.Stat(fsys.PathJoin(dir, name)); errors.Is(err, fs.ErrNotExist) || err == nil && uint64(info.Size()) != size {
+		info, err := fsys.Stat(fsys.PathJoin(dir, name))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && uint64(info.Size()) != size {
 			missing = append(missing, name)
 		}
 	}

@@ -15,9 +15,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// dirLock keeps all others out of a data directory. Pebble's lock is on the file LOCK, and whoever removes that file, as one does
-// with what an ended program has left behind, lets a second server in. So the directory itself is locked as well, where the operating
-// system's files are used and allow it, and a watch looks whether both are still there.
+// dirLock keeps all others out of a data directory. Pebble's lock is on the file LOCK, and whoever
+// removes that file, as one does with what an ended program has left behind, lets a second server
+// in. So the directory itself is locked as well, where the operating system's files are used and
+// allow it, and a watch looks whether both are still there.
 type dirLock struct {
 	*pebble.Lock
 	dir  io.Closer // the lock of the directory itself; nil: it has none
@@ -34,8 +35,8 @@ type heldFile struct {
 // errHeld says that somebody else has the lock.
 var errHeld = errors.New("the directory is locked")
 
-// lockDir locks a directory, alone or together with others that only read. The directory itself comes first: where it is taken, no
-// file LOCK is made.
+// lockDir locks a directory, alone or together with others that only read. The directory itself
+// comes first: where it is taken, no file LOCK is made.
 func lockDir(fsys vfs.FS, dir string, shared bool) (*dirLock, error) {
 	l := &dirLock{}
 	onDisk := vfs.Root(fsys) == vfs.Default
@@ -89,7 +90,7 @@ func (l *dirLock) look() (lost, unsure error) {
 		case err != nil:
 			unsure = err
 		case !os.SameFile(info, h.info):
-			return fmt.Errorf("%s %s, was replaced while it was in use: another server may be writing to it", h.what, h.path), nil
+			return fmt.Errorf("%s %s, was replaced while it was in use", h.what, h.path), nil
 		}
 	}
 	return nil, unsure
@@ -98,14 +99,15 @@ func (l *dirLock) look() (lost, unsure error) {
 // watchEvery is how often a watch looks.
 const watchEvery = time.Second
 
-// watch stops an engine whose directory, or the lock on it, is taken away: another server can begin there, or what is written
-// goes nowhere.
+// watch stops an engine whose directory, or the lock on it, is taken away: another server can begin
+// there, or what is written goes nowhere.
 type watch struct {
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
 
-// startWatch begins to look. Only an engine that writes to the operating system's files has something to look at.
+// startWatch begins to look. Only an engine that writes to the operating system's files has
+// something to look at.
 func (e *Engine) startWatch() {
 	if e.lock.weak != nil {
 		e.log.Debug("the data directory itself cannot be locked, its file LOCK is", "err", e.lock.weak)

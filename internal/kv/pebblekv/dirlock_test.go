@@ -1,7 +1,6 @@
 package pebblekv
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,8 +15,9 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// TestDirectoryIsLocked wants the directory itself to be locked: the file LOCK is removed, and then neither a second engine nor a reader
-// gets in, under no name of the directory, and none leaves a new LOCK behind.
+// TestDirectoryIsLocked wants the directory itself to be locked: the file LOCK is removed, and then
+// neither a second engine nor a reader gets in, under no name of the directory, and none leaves a
+// new LOCK behind.
 func TestDirectoryIsLocked(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("on Windows a LOCK that is held cannot be removed")
@@ -75,7 +75,8 @@ func TestReadersShare(t *testing.T) {
 	}
 }
 
-// TestLockIsWatched takes the lock or the directory away from an engine: it stops itself, says what was taken, and writes nothing more.
+// TestLockIsWatched takes the lock or the directory away from an engine: it stops itself, says what
+// was taken, and writes nothing more.
 func TestLockIsWatched(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("on Windows files that are open stay")
@@ -136,7 +137,8 @@ func TestLockIsWatched(t *testing.T) {
 	}
 }
 
-// TestNothingToWatch wants no goroutine beside an engine whose files are not the operating system's, and no lock on any directory.
+// TestNothingToWatch wants no goroutine beside an engine whose files are not the operating
+// system's, and no lock on any directory.
 func TestNothingToWatch(t *testing.T) {
 	for _, o := range []Options{{InMemory: true}, {Dir: "data", FS: vfs.NewMem()}} {
 		if e := mustOpen(t, o); e.watch.stop != nil || e.lock.dir != nil {
@@ -145,7 +147,8 @@ func TestNothingToWatch(t *testing.T) {
 	}
 }
 
-// TestForeignDirectories opens directories that are not ours, in each way there is: all are refused, and no file of them is made or changed.
+// TestForeignDirectories opens directories that are not ours, in each way there is: all are
+// refused, and no file of them is made or changed.
 func TestForeignDirectories(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "source")
 	if err := filled(t, Options{Dir: source}, 10).Close(); err != nil {
@@ -169,8 +172,9 @@ func TestForeignDirectories(t *testing.T) {
 		}
 		_, openErr := Open(Options{Dir: dir})
 		_, readErr := Open(Options{Dir: dir, ReadOnly: true})
-		errs := []error{openErr, readErr, CheckFormat(dir), CopyDir(context.Background(), dir, filepath.Join(t.TempDir(), "copy"), nil),
-			CopyDir(context.Background(), source, dir, nil)}
+		copied := filepath.Join(t.TempDir(), "copy")
+		errs := []error{openErr, readErr, CheckFormat(dir), CopyDir(t.Context(), dir, copied, nil),
+			CopyDir(t.Context(), source, dir, nil)}
 		if slices.Contains(errs, nil) {
 			t.Errorf("%s: %v", name, errs)
 		}

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// lockOSDir locks a directory itself, alone or together with others that share it. errHeld says that somebody else has it; any
-// other error that there is no such lock on this file system.
+// lockOSDir locks a directory itself, alone or together with others that share it. errHeld says
+// that somebody else has it; any other error that there is no such lock on this file system.
 func lockOSDir(dir string, shared bool) (io.Closer, error) {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -7,34 +7,44 @@ import (
 	"strings"
 )
 
-// manifest is what the check of the logs needs to know of a MANIFEST: a file of edits, each of which says what has changed in
-// the store. Pebble writes one when a memtable has become a table file, and when tables were compacted or ingested.
+// manifest is what the check of the logs needs to know of a MANIFEST: a file of edits, each of
+// which says what has changed in the store. Pebble writes one when a memtable has become a table
+// file, and when tables were compacted or ingested.
 type manifest struct {
 	name   string
 	number uint64
-	// minLog is the number of the oldest log with rows that are in no table; 0: there was no flush yet.
+	// minLog is the number of the oldest log with rows that are in no table; 0: there was no flush
+	// yet.
 	minLog uint64
-	// minSeq is the last sequence number that was given when the edit was written that says minLog, if exact is set. A new
-	// MANIFEST begins with a summary that does not tell it; then minSeq is a bound above it.
+	// minSeq is the last sequence number that was given when the edit was written that says minLog,
+	// if exact is set. A new MANIFEST begins with a summary that does not tell it; then minSeq is a
+	// bound above it.
 	minSeq uint64
 	exact  bool
-	// since is the last sequence number that was given when the summary was written. Of what was ingested later, single is whole.
+	// since is the last sequence number that was given when the summary was written. Of what was
+	// ingested later, single is whole.
 	since uint64
-	// single are the sequence numbers of all tables that ever had one only, as those have that were ingested.
+	// single are the sequence numbers of all tables that ever had one only, as those have that were
+	// ingested.
 	single map[uint64]bool
 	tables map[uint64]uint64 // the sizes of the files that are tables, by number
 	// backings are the sizes of the files that tables are parts of.
 	backings map[uint64]uint64
+	known    map[uint64]bool // the numbers of all files that ever were one of these
 	edits    int
 	// sealed says that the store has ended cleanly, and was not changed since.
 	sealed bool
-	// strange says that there is something in it that this release does not know. Nothing else is true then.
+	// strange says that there is something in it that this release does not know. Nothing else is
+	// true then.
 	strange bool
 }
 
 // newManifest is what is known of an empty MANIFEST of that name.
 func newManifest(name string) *manifest {
-	m := &manifest{name: name, single: map[uint64]bool{}, tables: map[uint64]uint64{}, backings: map[uint64]uint64{}}
+	m := &manifest{
+		name: name, single: map[uint64]bool{}, known: map[uint64]bool{},
+		tables: map[uint64]uint64{}, backings: map[uint64]uint64{},
+	}
 	m.number, _ = fileNumber(name, "MANIFEST-", "")
 	return m
 }
@@ -51,8 +61,9 @@ func fileNumber(name, before, after string) (n uint64, ok bool) {
 	return n, err == nil
 }
 
-// The tags of the fields of an edit, and of those of a new table, as Pebble's internal/manifest/version_edit.go has them. The
-// format of the store is pinned (pebbleFormat), and with it the tags.
+// The tags of the fields of an edit, and of those of a new table, as Pebble's
+// internal/manifest/version_edit.go has them. The format of the store is pinned (pebbleFormat), and
+// with it the tags.
 const (
 	tagComparer       = 1
 	tagMinLog         = 2
@@ -99,7 +110,7 @@ func (m *manifest) add(edit []byte) {
 			delete(m.backings, f.number())
 		case tagNewBacking:
 			number := f.number()
-			m.backings[number] = f.number()
+			m.backings[number], m.known[number] = f.number(), true
 		case tagDeletedTable:
 			f.number()
 			delete(m.tables, f.number())
@@ -178,7 +189,7 @@ type newTable struct {
 // addTable takes in a table.
 func (m *manifest) addTable(t newTable) {
 	if !t.virtual {
-		m.tables[t.number] = t.size
+		m.tables[t.number], m.known[t.number] = t.size, true
 	}
 	if t.smallest == t.largest {
 		m.single[t.smallest] = true
@@ -190,6 +201,17 @@ func (m *manifest) files() map[uint64]uint64 {
 	all := maps.Clone(m.tables)
 	maps.Copy(all, m.backings)
 	return all
+}
+
+// unknownTables is how many tables there are that the MANIFEST has never known: those that were
+// being written, or ingested, when the power or the process ended.
+func (m *manifest) unknownTables(names []string) (unknown int) {
+	for _, name := range names {
+		if n, ok := fileNumber(name, "", ".sst"); ok && !m.known[n] {
+			unknown++
+		}
+	}
+	return unknown
 }
 
 // table takes a new table.

@@ -40,8 +40,8 @@ var (
 	ErrUnwritable = errors.New("the data directory cannot be written to")
 )
 
-// prepareDir makes the directory if there is none, so that it outlives a crash, and locks it. In one that is not ours nothing is made,
-// not even the file of the lock.
+// prepareDir makes the directory if there is none, so that it outlives a crash, and locks it. In
+// one that is not ours nothing is made, not even the file of the lock.
 func prepareDir(fsys vfs.FS, dir string) (*dirLock, error) {
 	if err := makeDir(fsys, dir); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnwritable, err)
@@ -95,7 +95,8 @@ func readFormat(fsys vfs.FS, dir string) error {
 	return parseFormat(string(text))
 }
 
-// readOurs refuses a directory that is neither empty nor a data directory that this release can read.
+// readOurs refuses a directory that is neither empty nor a data directory that this release can
+// read.
 func readOurs(fsys vfs.FS, dir string) (empty bool, err error) {
 	err = readFormat(fsys, dir)
 	var notEmpty error
@@ -108,7 +109,8 @@ func readOurs(fsys vfs.FS, dir string) (empty bool, err error) {
 	var pathErr *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("%w: it has no file %s but %w; if it is one, %s", ErrForeign, formatFile, notEmpty, remedyFormat)
+		return false, fmt.Errorf("%w: it has no file %s but %w; if it is one, %s",
+			ErrForeign, formatFile, notEmpty, remedyFormat)
 	case errors.As(err, &pathErr):
 		return false, fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
@@ -159,14 +161,15 @@ func parseFormat(text string) error {
 		return fmt.Errorf("%w: its file %s says %q; if it is one, %s", ErrForeign, formatFile, text, remedyFormat)
 	}
 	if version > formatVersion {
-		return fmt.Errorf("%w: its file %s says %d, this release reads up to %d; if the file is damaged, %s", ErrNewerFormat,
-			formatFile, version, formatVersion, remedyFormat)
+		return fmt.Errorf("%w: its file %s says %d, this release reads up to %d; if the file is damaged, %s",
+			ErrNewerFormat, formatFile, version, formatVersion, remedyFormat)
 	}
 	switch e, ok := fields["encryption"]; {
 	case !ok:
-		return fmt.Errorf("%w: its file %s says %q, and nothing of the encryption; %s", ErrDamaged, formatFile, text, remedyFormat)
+		return fmt.Errorf("%w: its file %s says %q, and nothing of the encryption; %s",
+			ErrDamaged, formatFile, text, remedyFormat)
 	case e != "none":
-		return fmt.Errorf("%w: its file %s says that its encryption is %q, which this release does not know; if the file is damaged, %s",
+		return fmt.Errorf("%w: its file %s says that its encryption is %q; if the file is damaged, %s",
 			ErrNewerFormat, formatFile, e, remedyFormat)
 	}
 	return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 )
 
-// checkFiles refuses a directory that Pebble would open as an older state of itself, or with rows missing, or make anew, and one that
-// it would refuse without saying what to do.
+// checkFiles refuses a directory that Pebble would open as an older state of itself, or with rows
+// missing, or make anew, and one that it would refuse without saying what to do.
 func checkFiles(fs vfs.FS, dir string) error {
 	names, err := fs.List(dir)
 	if err != nil {
@@ -27,7 +27,8 @@ func checkFiles(fs vfs.FS, dir string) error {
 	return checkLogs(fs, dir, names, m)
 }
 
-// currentManifest reads the MANIFEST of a directory with those names. A directory without any has none: nil.
+// currentManifest reads the MANIFEST of a directory with those names. A directory without any has
+// none: nil.
 func currentManifest(fs vfs.FS, dir string, names []string) (*manifest, error) {
 	marker, name, err := atomicfs.LocateMarkerInListing(fs, dir, "manifest", names)
 	if err != nil {
@@ -42,8 +43,9 @@ func currentManifest(fs vfs.FS, dir string, names []string) (*manifest, error) {
 	return readManifest(fs, dir, name)
 }
 
-// checkMarkers refuses a directory that has lost one of the empty files whose names say which file is the MANIFEST, and what the
-// format of Pebble's files is. The first is made before the first log, and the second before the first OPTIONS.
+// checkMarkers refuses a directory that has lost one of the empty files whose names say which file
+// is the MANIFEST, and what the format of Pebble's files is. The first is made before the first
+// log, and the second before the first OPTIONS.
 func checkMarkers(names []string, manifest string) error {
 	version := false
 	for _, n := range names {
@@ -51,36 +53,37 @@ func checkMarkers(names []string, manifest string) error {
 	}
 	for _, n := range names {
 		options := strings.HasPrefix(n, "OPTIONS-")
-		if manifest == "" && (isTable(n) || options || strings.HasSuffix(n, ".log")) { // Pebble would make a new store and remove them
-			return fmt.Errorf("%w: it has files such as %s, but none of the name marker.manifest.*, which says which is its MANIFEST; %s",
-				ErrDamaged, n, remedy)
-		}
-		if !version && options {
-			return fmt.Errorf("%w: it has a file %s, but none of the name marker.format-version.*; %s", ErrDamaged, n, remedy)
+		switch {
+		case manifest == "" && (isTable(n) || options || strings.HasSuffix(n, ".log")):
+			// Pebble would make a new store and remove them.
+			return damaged("it has files such as %s, but none of the name marker.manifest.*", n)
+		case !version && options:
+			return damaged("it has a file %s, but none of the name marker.format-version.*", n)
 		}
 	}
 	return nil
 }
 
-// readManifest reads a MANIFEST, or refuses it. Pebble takes the first record of its MANIFEST that it cannot read for the end, as that
-// is how a power cut leaves a record that was being written, and forgets all tables that later records tell of. But each record is
-// synced before the next is written, so a good one behind a bad one says that a disk, or somebody, has damaged the file; the first is
-// synced before anything refers to the file; and what was there when the directory was last closed is under a seal. (A bad last record
-// of later cannot be told from a cut.)
+// readManifest reads a MANIFEST, or refuses it. Pebble takes the first record of its MANIFEST that
+// it cannot read for the end, as that is how a power cut leaves a record that was being written,
+// and forgets all tables that later records tell of. But each record is synced before the next is
+// written, so a good one behind a bad one says that a disk, or somebody, has damaged the file; the
+// first is synced before anything refers to the file; and what was there when the directory was
+// last closed is under a seal. (A bad last record of later cannot be told from a cut.)
 func readManifest(fs vfs.FS, dir, name string) (*manifest, error) {
 	b, err := readAll(fs, fs.PathJoin(dir, name))
 	if err != nil {
-		return nil, fmt.Errorf("%w: reading %s: %w; %s", ErrDamaged, name, err, remedy)
+		return nil, damaged("reading %s: %w", name, err)
 	}
 	sealed, size, sum := readSeal(fs, dir)
 	if sealed == name && (size > len(b) || sum != checksum(b[:size])) {
-		return nil, fmt.Errorf("%w: %s is not what it was when the directory was closed; %s", ErrDamaged, name, remedy)
+		return nil, damaged("%s is not what it was when the directory was closed", name)
 	}
 	m := newManifest(name)
 	m.sealed = sealed == name && size == len(b)
 	end := readableRecords(b, m.add)
 	if end == 0 || end < len(b) && holdsRecord(b[end+1:]) {
-		return nil, fmt.Errorf("%w: %s cannot be read from byte %d on, and there was more; %s", ErrDamaged, name, end, remedy)
+		return nil, damaged("%s cannot be read from byte %d on, and there was more", name, end)
 	}
 	return m, nil
 }
@@ -135,7 +138,8 @@ func readAll(fs vfs.FS, path string) (b []byte, err error) {
 	return b, errors.Join(err, f.Close())
 }
 
-// readableRecords passes on all records up to the first that cannot be read, and returns where that begins, or the end.
+// readableRecords passes on all records up to the first that cannot be read, and returns where that
+// begins, or the end.
 func readableRecords(b []byte, take func(edit []byte)) int {
 	r, end := record.NewReader(strings.NewReader(string(b)), 0), 0
 	for {

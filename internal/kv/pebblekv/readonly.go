@@ -68,7 +68,8 @@ func (readOnlyFS) MkdirAll(string, os.FileMode) error { return errReadOnly }
 // Unwrap implements vfs.FS.
 func (r readOnlyFS) Unwrap() vfs.FS { return r.FS }
 
-// readableDir checks the FORMAT of a directory that is only read, and locks it, if it was ever open.
+// readableDir checks the FORMAT of a directory that is only read, and locks it, if it was ever
+// open.
 func readableDir(fsys vfs.FS, dir string) (*dirLock, error) {
 	if _, err := fsys.List(dir); err != nil {
 		return nil, err

@@ -13,18 +13,24 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Pebble numbers what it writes: each batch begins with a sequence number and the count of its rows, and the next batch goes on from
-// there, in the same log or in the next. When a memtable is full Pebble ends its log with a mark, syncs it, and only then makes the next;
-// an Open turns all that the logs hold into tables before it makes a log of its own. So, of the logs that hold rows which are in no
-// table yet (live ones), each but the newest ends with its mark, and the numbers have no hole. A hole, or a mark that is not
-// there, says that a log, or a part of one, is gone, and with it what was acknowledged. Pebble itself does not look: it takes the logs
-// that are there for all that were.
+// Pebble numbers what it writes: each batch begins with a sequence number and the count of its
+// rows, and the next batch goes on from there, in the same log or in the next. When a memtable is
+// full Pebble ends its log with a mark, syncs it, and only then makes the next; an Open turns all
+// that the logs hold into tables before it makes a log of its own. So, of the logs that hold rows
+// which are in no table yet (live ones), each but the newest ends with its mark, and the numbers
+// have no hole. A hole, or a mark that is not there, says that a log, or a part of one, is gone,
+// and with it what was acknowledged. Pebble itself does not look: it takes the logs that are there
+// for all that were.
 //
-// Three things make holes that are none. Tables that are ingested get a number each and may be in no log: they are in the MANIFEST. The
-// number of the oldest live log that an Open writes down is one that no file gets. And of what the power has cut off the end of the newest log
-// the numbers are not given again, but the next log begins behind an Open, when those before it are not live any more.
+// Some holes are none. Tables that are ingested get a number each and may be in no log: they are
+// in the MANIFEST, or, if it was not written any more, in files that it has never known. Of what
+// the power has cut off the end of the newest log the numbers may not be given again, but the next
+// log begins behind an Open, when those before it are not live any more. (An excise of Pebble's
+// takes a number that is nowhere: whoever uses it has to account for it here.) And the number of
+// the oldest live log, as an Open writes it down, is one that no file gets.
 //
-// The end of the newest log is where the writing stopped, whatever stopped it: what was cut off there cannot be seen.
+// The end of the newest log is where the writing stopped, whatever stopped it: what was cut off
+// there cannot be seen.
 
 // liveLog is a log that holds rows that may be in no table yet.
 type liveLog struct {
@@ -42,7 +48,9 @@ type logCheck struct {
 	// strict says that the next batch may not begin below next either.
 	strict bool
 	last   string // the log of the batch before; empty: there was none
-	buf    []byte
+	// unknown is how many tables may have been given numbers by an ingest that was cut off.
+	unknown int
+	buf     []byte
 }
 
 // checkLogs refuses a directory whose logs have holes.
@@ -54,7 +62,7 @@ func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) error {
 	if err := checkOldest(names, m, live); err != nil {
 		return err
 	}
-	c := &logCheck{fs: fs, dir: dir, m: m, buf: make([]byte, 32<<10)}
+	c := &logCheck{fs: fs, dir: dir, m: m, unknown: m.unknownTables(names), buf: make([]byte, 32<<10)}
 	if len(live) > 0 && live[0].number != m.minLog {
 		c.begin()
 	}
@@ -81,26 +89,28 @@ func liveLogs(names []string, from uint64) (live []liveLog) {
 	return live
 }
 
-// checkOldest refuses a directory in which the oldest live log must be and is not. Files are numbered in the order in which they
-// are made. An Open takes the number for which there is no file before that of its MANIFEST, and makes its log before its OPTIONS. After a
-// clean end the log has no rows, and may be gone.
+// checkOldest refuses a directory in which the oldest live log must be and is not. Files are
+// numbered in the order in which they are made. An Open takes the number for which there is no file
+// before that of its MANIFEST, and makes its log before its OPTIONS. After a clean end the log has
+// no rows, and may be gone.
 func checkOldest(names []string, m *manifest, live []liveLog) error {
 	if len(live) > 0 && live[0].number == m.minLog {
 		return nil
 	}
 	if m.minLog > m.number && !(m.sealed && len(live) == 0) {
-		return fmt.Errorf("%w: the log %06d.log is missing, and rows are in no other file; %s", ErrDamaged, m.minLog, remedy)
+		return damaged("the log %06d.log is missing, and its rows are in no other file", m.minLog)
 	}
 	for _, name := range names {
 		if n, ok := fileNumber(name, "OPTIONS-", ""); ok && n > m.minLog && len(live) == 0 {
-			return fmt.Errorf("%w: there is no log, of which one was made before %s: a file with a number below %d and the ending .log "+
-				"is missing; %s", ErrDamaged, name, n, remedy)
+			return damaged("there is no log, and one was made before %s: a file with a number below %d and the "+
+				"ending .log is missing", name, n)
 		}
 	}
 	return nil
 }
 
-// begin says what the first batch should be if the number of the oldest live log is one that no file has.
+// begin says what the first batch should be if the number of the oldest live log is one that no
+// file has.
 func (c *logCheck) begin() {
 	switch {
 	case c.m.minLog == 0:
@@ -129,10 +139,10 @@ func (c *logCheck) log(l liveLog, successor string) (err error) {
 			return c.end(f, l, r.Offset(), successor)
 		case errors.Is(err, record.ErrUnexpectedEOF) && successor == "":
 			return nil
-		case errors.Is(err, record.ErrUnexpectedEOF), errors.Is(err, record.ErrInvalidChunk), errors.Is(err, record.ErrZeroedChunk),
-			errors.Is(err, errShort):
-			return fmt.Errorf("%w: the log %s cannot be read from byte %d on (%w), and more was written behind it; %s",
-				ErrDamaged, l.name, begin, err, remedy)
+		case errors.Is(err, record.ErrUnexpectedEOF), errors.Is(err, record.ErrInvalidChunk),
+			errors.Is(err, record.ErrZeroedChunk), errors.Is(err, errShort):
+			return damaged("the log %s cannot be read from byte %d on (%w), and more was written behind it",
+				l.name, begin, err)
 		case err != nil:
 			return fmt.Errorf("reading the log %s: %w", l.name, err)
 		}
@@ -183,25 +193,32 @@ func (c *logCheck) follow(l liveLog, seq, count uint64) error {
 		case l.name:
 			where = fmt.Sprintf("within the log %s", l.name)
 		}
-		return fmt.Errorf("%w: %s something is missing: the next sequence number should be %d, and is %d; %s",
-			ErrDamaged, where, c.next, seq, remedy)
+		return damaged("%s something is missing: the next sequence number should be %d, and is %d", where, c.next, seq)
 	}
 	c.next, c.strict, c.last = max(c.next, seq+count), false, l.name
 	return nil
 }
 
 // ingested tells whether tables may have been given all sequence numbers from one up to another.
+// There is one ingest at a time, so that one only can have been cut off.
 func (c *logCheck) ingested(from, to uint64) bool {
-	for n := from; n < to; n++ {
+	missing := 0
+	for n := from; n < to && missing <= c.unknown; n++ {
 		if n > c.m.since && !c.m.single[n] {
-			return false
+			missing++
 		}
+	}
+	if missing > c.unknown {
+		return false
+	}
+	if missing > 0 {
+		c.unknown = 0
 	}
 	return true
 }
 
-// A log that was ended has the header of an empty chunk as its mark: a checksum and a length of 0, the type of a whole chunk, and the
-// number of the log and one, 4 bytes.
+// A log that was ended has the header of an empty chunk as its mark: a checksum and a length of 0,
+// the type of a whole chunk, and the number of the log and one, 4 bytes.
 const (
 	endMark     = 4 + 2 + 1 + 4
 	endMarkType = 5
@@ -218,8 +235,7 @@ func (c *logCheck) end(f vfs.File, l liveLog, at int64, successor string) error 
 	case err != nil && err != io.EOF:
 		return fmt.Errorf("reading the log %s: %w", l.name, err)
 	case n < endMark || mark[6] != endMarkType || binary.LittleEndian.Uint32(mark[7:]) != uint32(l.number)+1:
-		return fmt.Errorf("%w: the log %s ends at byte %d, before its end, and %s goes on behind it; %s",
-			ErrDamaged, l.name, at, successor, remedy)
+		return damaged("the log %s ends at byte %d, before its end, and %s goes on behind it", l.name, at, successor)
 	}
 	return nil
 }

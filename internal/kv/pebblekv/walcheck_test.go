@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -35,14 +36,14 @@ func (n *noTables) MaybeError(op errorfs.Op) error {
 // String implements errorfs.Injector.
 func (n *noTables) String() string { return "noTables" }
 
-// killed runs a history on the operating system's files while nothing becomes a table, and returns a copy of the directory as SIGKILL
-// would leave it.
+// killed runs a history on the operating system's files while nothing becomes a table, and returns
+// a copy of the directory as SIGKILL would leave it.
 func killed(t *testing.T, history func(e *Engine, tables *noTables)) (dir string) {
 	t.Helper()
 	tables := &noTables{}
 	tables.armed.Store(true)
 	from := filepath.Join(t.TempDir(), "data")
-	e, err := Open(Options{Dir: from, FS: errorfs.Wrap(vfs.Default, tables), MemoryLimit: 16 << 20, MemtableBytes: 1 << 20, Stripes: 64})
+	e, err := Open(Options{Dir: from, FS: errorfs.Wrap(vfs.Default, tables), MemtableBytes: 1 << 20, Stripes: 64})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +80,10 @@ func logsIn(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// TestMissingLogs writes 3,000 rows into a few logs, one after the other, and takes away one of the logs or a part of it: unless it
-// is the newest, the directory is refused, also for reading, with a file's name and what to do. Without its newest log, or a part
-// of it, it opens with all rows up to some.
+// TestMissingLogs writes 3,000 rows into a few logs, one after the other, and takes away one of the
+// logs or a part of it: unless it is the newest, the directory is refused, also for reading, with a
+// file's name and what to do. Without its newest log, or a part of it, it opens with all rows up to
+// some.
 func TestMissingLogs(t *testing.T) {
 	const rows = 3000
 	value := strings.Repeat("x", 700)
@@ -106,7 +108,8 @@ func TestMissingLogs(t *testing.T) {
 		}
 		ends := chunkEnds(b, name)
 		for what, cut := range map[string]int{
-			"gone": -1, "empty": 0, "cut in the middle of a chunk": ends[len(ends)/2] - 3, "cut at a chunk's end": ends[len(ends)/2],
+			"gone": -1, "empty": 0,
+			"cut in the middle of a chunk": ends[len(ends)/2] - 3, "cut at a chunk's end": ends[len(ends)/2],
 			"without its last batch": ends[len(ends)-2], "without its mark": ends[len(ends)-1],
 		} {
 			damaged := copyFiles(t, dir)
@@ -136,7 +139,8 @@ func TestMissingLogs(t *testing.T) {
 	}
 }
 
-// prefix opens the directory, wants it to have the rows up to some, and returns how many. It is 0 if it does not open.
+// prefix opens the directory, wants it to have the rows up to some, and returns how many. It is 0
+// if it does not open.
 func prefix(t *testing.T, dir, value string) (n int) {
 	t.Helper()
 	e, err := Open(Options{Dir: dir, MemoryLimit: 16 << 20})
@@ -165,7 +169,8 @@ func prefix(t *testing.T, dir, value string) (n int) {
 	return n
 }
 
-// chunkEnds is where the chunks of a log end, without its mark. The first log of a store has shorter headers than all others.
+// chunkEnds is where the chunks of a log end, without its mark. The first log of a store has
+// shorter headers than all others.
 func chunkEnds(b []byte, name string) (ends []int) {
 	number, _ := fileNumber(name, "", ".log")
 	header := endMark
@@ -186,8 +191,8 @@ func chunkEnds(b []byte, name string) (ends []int) {
 	return ends
 }
 
-// TestMissingOnlyLog takes away all logs: of a fresh store, of one after a flush, of one that was opened again. That is refused, but
-// after a clean end, when no row was in them.
+// TestMissingOnlyLog takes away all logs: of a fresh store, of one after a flush, of one that was
+// opened again. That is refused, but after a clean end, when no row was in them.
 func TestMissingOnlyLog(t *testing.T) {
 	write := func(e *Engine) {
 		if err := set(e, "a", "b"); err != nil {
@@ -268,8 +273,9 @@ func ingest(t *testing.T, e *Engine, prefix string) {
 	}
 }
 
-// TestIngestedTables ingests tables between writes: some that get sequence numbers which are in no log, and one that lies over rows in
-// memory, and has a log of its own. After a kill the directory opens with all of it, and without one of the logs it does not.
+// TestIngestedTables ingests tables between writes: some that get sequence numbers which are in no
+// log, and one that lies over rows in memory, and has a log of its own. After a kill the directory
+// opens with all of it, and without one of the logs it does not.
 func TestIngestedTables(t *testing.T) {
 	value := strings.Repeat("x", 700)
 	dir := killed(t, func(e *Engine, _ *noTables) {
@@ -303,8 +309,9 @@ func TestIngestedTables(t *testing.T) {
 	}
 }
 
-// TestManifestIsUnderstood wants every edit that Pebble writes to be understood: flushes, compactions, ingested tables, and those that
-// an excise has made parts of files. The tables are those that Pebble has, and the oldest log with rows is one that there is.
+// TestManifestIsUnderstood wants every edit that Pebble writes to be understood: flushes,
+// compactions, ingested tables, and those that an excise has made parts of files. The tables are
+// those that Pebble has, and the oldest log with rows is one that there is.
 func TestManifestIsUnderstood(t *testing.T) {
 	dir := t.TempDir()
 	e := filled(t, Options{Dir: dir, MemtableBytes: 64 << 10}, 3000)
@@ -364,7 +371,8 @@ func TestManifestIsUnderstood(t *testing.T) {
 func FuzzEdits(f *testing.F) {
 	f.Add([]byte{tagMinLog, 7, tagLastSeq, 90, tagNextFile, 9, tagDeletedTable, 0, 4})
 	f.Add([]byte{tagNewTableFields, 6, 5, 200, 1, 1, 'a', 1, 'b', 10, 10, fieldVirtual, 3, fieldEnd})
-	f.Add([]byte{tagNewTableRanges, 6, 5, 20, 1, 1, 'a', 1, 'b', 1, 'c', 1, 'd', 10, 11, fieldBlobRefs, 1, 1, 2, 3, fieldEnd})
+	f.Add([]byte{tagNewTableRanges, 6, 5, 20, 1, 1, 'a', 1, 'b', 1, 'c', 1, 'd', 10, 11,
+		fieldBlobRefs, 1, 1, 2, 3, fieldEnd})
 	f.Fuzz(func(t *testing.T, edit []byte) {
 		m := newManifest("MANIFEST-000001")
 		m.add(edit)
@@ -372,4 +380,66 @@ func FuzzEdits(f *testing.F) {
 			t.Errorf("%x: there are %d files", edit, len(m.files()))
 		}
 	})
+}
+
+// heldManifest holds writes of the MANIFEST while it is locked.
+type heldManifest struct{ gate sync.RWMutex }
+
+// MaybeError implements errorfs.Injector.
+func (h *heldManifest) MaybeError(op errorfs.Op) error {
+	if op.Kind == errorfs.OpFileWrite && strings.Contains(op.Path, "MANIFEST") {
+		h.gate.RLock()
+		defer h.gate.RUnlock()
+	}
+	return nil
+}
+
+// String implements errorfs.Injector.
+func (h *heldManifest) String() string { return "heldManifest" }
+
+// TestIngestCutOff kills an ingest that has its sequence numbers, and is not in the MANIFEST yet,
+// while a write that came after it is in the log. Neither was acknowledged. The directory opens.
+func TestIngestCutOff(t *testing.T) {
+	from, held := filepath.Join(t.TempDir(), "data"), &heldManifest{}
+	e := mustOpen(t, Options{Dir: from, FS: errorfs.Wrap(vfs.Default, held)})
+	if err := set(e, "a", "before"); err != nil {
+		t.Fatal(err)
+	}
+	held.gate.Lock()
+	var ended sync.WaitGroup
+	ended.Go(func() { ingest(t, e, "w") })
+	dir := ""
+	for i := 0; dir == "" || !hasHole(t, dir); i++ {
+		ended.Go(func() { _ = set(e, fmt.Sprint("b", i), "after") })
+		time.Sleep(time.Millisecond)
+		dir = copyFiles(t, from)
+	}
+	held.gate.Unlock()
+	ended.Wait()
+	c := mustOpen(t, Options{Dir: dir})
+	if v, err := get(c, "a"); v != "before" || err != nil {
+		t.Errorf("the row of before is %q, %v", v, err)
+	}
+	if v, err := get(c, "w0"); v != "" || err != nil {
+		t.Errorf("a row that was ingested into nothing is %q, %v", v, err)
+	}
+}
+
+// hasHole tells whether the logs of a directory have a hole that no table in its MANIFEST explains.
+func hasHole(t *testing.T, dir string) bool {
+	t.Helper()
+	names, err := vfs.Default.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := currentManifest(vfs.Default, dir, names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if n, ok := fileNumber(name, "", ".sst"); ok {
+			m.known[n] = true
+		}
+	}
+	return checkLogs(vfs.Default, dir, names, m) != nil
 }
