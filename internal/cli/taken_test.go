@@ -55,7 +55,7 @@ func TestLockTakenAway(t *testing.T) {
 			t.Errorf("%v beside a server: %s", args, said)
 		}
 	}
-	s.ends(t, "LOCK, was removed")
+	s.ends(t, "LOCK was removed")
 	s = startProgram(t, program, dir)
 	if got := s.scan("")["a"]; got != "b" {
 		t.Errorf("after a restart the item is %q", got)

@@ -57,7 +57,7 @@ func lockDir(fsys vfs.FS, dir string, shared bool) (*dirLock, error) {
 	l.Lock = lock
 	if onDisk && !shared {
 		l.hold(dir, "the data directory")
-		l.hold(fsys.PathJoin(dir, lockFile), "the file that locks the data directory,")
+		l.hold(fsys.PathJoin(dir, lockFile), "the lock file of the data directory")
 	}
 	return l, nil
 }
@@ -86,11 +86,11 @@ func (l *dirLock) look() (lost, unsure error) {
 		info, err := os.Stat(h.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-			return fmt.Errorf("%s %s, was removed or renamed while it was in use", h.what, h.path), nil
+			return fmt.Errorf("%s %s was removed or renamed while it was in use", h.what, h.path), nil
 		case err != nil:
 			unsure = err
 		case !os.SameFile(info, h.info):
-			return fmt.Errorf("%s %s, was replaced while it was in use", h.what, h.path), nil
+			return fmt.Errorf("%s %s was replaced while it was in use", h.what, h.path), nil
 		}
 	}
 	return nil, unsure

@@ -86,19 +86,19 @@ func TestLockIsWatched(t *testing.T) {
 		take func(dir string) error
 		want string
 	}{
-		"LOCK removed": {func(dir string) error { return os.Remove(lock(dir)) }, "LOCK, was removed"},
+		"LOCK removed": {func(dir string) error { return os.Remove(lock(dir)) }, "LOCK was removed"},
 		"LOCK replaced": {func(dir string) error {
 			return errors.Join(os.WriteFile(lock(dir)+"2", nil, 0o600), os.Rename(lock(dir)+"2", lock(dir)))
-		}, "LOCK, was replaced"},
-		"directory removed": {os.RemoveAll, "data, was removed"},
-		"directory renamed": {func(dir string) error { return os.Rename(dir, dir+"2") }, "data, was removed or renamed"},
+		}, "LOCK was replaced"},
+		"directory removed": {os.RemoveAll, "data was removed"},
+		"directory renamed": {func(dir string) error { return os.Rename(dir, dir+"2") }, "data was removed or renamed"},
 		"directory replaced": {func(dir string) error {
 			return errors.Join(os.Rename(dir, dir+"2"), os.CopyFS(dir, os.DirFS(dir+"2")))
-		}, "data, was replaced"},
+		}, "data was replaced"},
 		"parent replaced": {func(dir string) error {
 			parent := filepath.Dir(dir)
 			return errors.Join(os.Rename(parent, parent+"2"), os.WriteFile(parent, nil, 0o600))
-		}, "data, was removed"},
+		}, "data was removed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
