@@ -170,6 +170,8 @@ type Metrics struct {
 	// NoSpace says that writes are refused because FreeBytes of the volume are less than FloorBytes.
 	NoSpace               bool
 	FreeBytes, FloorBytes uint64
+	// BallastBytes are set aside on the volume, to be given back when it is full.
+	BallastBytes uint64
 
 	Commits uint64
 	Syncs   Histogram // of the log

@@ -51,6 +51,10 @@ type Options struct {
 	// FreeSpaceFloor is the free space, in bytes, below which writes are refused. 0 means a twentieth of the volume,
 	// between 96 MiB (or half of the volume) and 1 GiB; negative means none.
 	FreeSpaceFloor int64
+	// BallastBytes is the size of a file that is kept in the directory so that it can be removed when the volume is full:
+	// what is written even then finds room. There is none while the store is smaller, or on a volume without room for it
+	// above the floor. 0 means 96 MiB; negative means none.
+	BallastBytes int64
 	// Logger is told what the person on call should know; nil is silence.
 	Logger *slog.Logger
 	// OnFailure is called once, in a goroutine of its own, when the engine has stopped itself. The process should say
@@ -128,6 +132,9 @@ type Engine struct {
 	stamps    stamps
 	counters  counters
 	space     space
+	ballast   *ballast
+	tending   chan struct{} // closed to have nobody look after the ballast any more; nil: nobody does
+	tended    sync.WaitGroup
 	commits   atomic.Uint64
 	waits     waits         // for latches
 	stalls    waits         // of writes
@@ -137,8 +144,10 @@ type Engine struct {
 	shardsMu sync.RWMutex
 	shards   map[shardID]*shard
 
-	calls calls
+	calls    calls
+	troubles repeated // of background work
 
+	opened    atomic.Bool // until then a failure is Open's to report
 	failOnce  sync.Once
 	failed    chan struct{} // closed when the engine has stopped itself
 	failCause error         // set before
@@ -153,13 +162,17 @@ var (
 )
 
 // Open opens the store in o.Dir, which it makes if there is none. It returns ErrLocked, ErrNewerFormat, ErrForeign, ErrDamaged
-// or ErrUnwritable, wrapped, where they apply.
+// or ErrUnwritable or ErrFull, wrapped, where they apply.
 func Open(o Options) (*Engine, error) {
 	e := newEngine(o)
-	if err := e.open(o); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", e.dir, err)
+	err := e.open(o)
+	switch {
+	case err == nil:
+		return e, nil
+	case isFull(err):
+		err = fmt.Errorf("%w: %w", ErrFull, err)
 	}
-	return e, nil
+	return nil, fmt.Errorf("opening %s: %w", e.dir, err)
 }
 
 // newEngine is an engine that is not open yet.
@@ -207,7 +220,18 @@ func newEngine(o Options) *Engine {
 	}
 	e.dir = disk.PathJoin(e.dir) // cleans it
 	e.fs = newStopFS(disk, e.dir)
-	e.space = space{fs: disk, dir: e.dir, floor: o.FreeSpaceFloor, every: time.Second, log: e.log}
+	if e.volatile || e.readOnly {
+		o.BallastBytes = -1
+	}
+	e.ballast = newBallast(disk, e.dir, o.BallastBytes, e.log)
+	e.fs.sure = vfs.OnDiskFull(disk, e.full)
+	e.space = space{
+		fs: disk, dir: e.dir, floor: o.FreeSpaceFloor, every: time.Second, ballast: e.ballast, log: e.log,
+		now: time.Now, began: time.Now(),
+	}
+	if !e.volatile {
+		e.fs.leave = e.space.leave
+	}
 	return e
 }
 
@@ -237,15 +261,23 @@ func (e *Engine) open(o Options) (err error) {
 	if err := checkFiles(e.fs, e.dir); err != nil {
 		return err
 	}
-	if err := e.openPebble(o); err != nil {
-		return err
+	if !e.readOnly && !e.volatile {
+		if err := e.roomToStart(); err != nil {
+			return err
+		}
 	}
 	stop := e.fail
 	e.fs.stop.Store(&stop)
+	e.fs.patience.Store(openPatience)
+	if err := e.openPebble(o); err != nil {
+		return err
+	}
+	e.fs.patience.Store(0)
 	if err := e.failure(); err != nil {
 		return err
 	}
 	if e.readOnly {
+		e.opened.Store(true)
 		return nil
 	}
 	if err := e.loadCounters(); err != nil {
@@ -257,7 +289,9 @@ func (e *Engine) open(o Options) (err error) {
 	e.stamps.load(bound)
 	e.warnAhead(e.clock())
 	e.scheduler.start()
-	if err == nil {
+	e.opened.Store(true)
+	if err = errors.Join(err, e.failure()); err == nil {
+		e.startBallast()
 		e.startWatch()
 	}
 	return err
@@ -285,6 +319,9 @@ func (e *Engine) closeAfter() error {
 	if e.db != nil {
 		err = e.db.Close()
 	}
+	if e.failure() != nil {
+		err = nil // in the dark it means nothing
+	}
 	return errors.Join(err, e.lock.Close())
 }
 
@@ -311,16 +348,16 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		FlushDelayDeleteRange: 10 * time.Second,
 		Logger:                pebbleLogger{e},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { e.log.Warn("background work failed", "err", err) },
+			BackgroundError: func(err error) { e.troubles.warn(e.log, "background work failed", err.Error()) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details, "remedy", remedy)
 			},
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
-				e.stalls.began.Store(time.Now().UnixNano())
+				e.stalls.began.Store(int64(sinceStart()))
 				e.log.Warn("writes are stalled", "reason", i.Reason)
 			},
 			WriteStallEnd: func() {
-				e.stalls.end(time.Unix(0, e.stalls.began.Swap(0)))
+				e.stalls.end(processStart.Add(time.Duration(e.stalls.began.Swap(0))))
 				e.log.Info("writes go on")
 			},
 		},
@@ -408,6 +445,7 @@ func (e *Engine) Close() error {
 // closePebble flushes, so that the next Open has no log to replay, and closes.
 func (e *Engine) closePebble() (err error) {
 	defer e.engineCall(&err)
+	e.stopBallast()
 	flushed := true
 	if !e.volatile && e.failure() == nil && e.commits.Load() > 0 {
 		err = e.db.Set(stampKey, e.stamps.save(), pebble.NoSync)
@@ -450,6 +488,7 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if start == nil {
 		return nil
 	}
+	e.space.room(0)
 	b := e.db.NewBatch()
 	if err := b.DeleteRange(start, end, nil); err != nil {
 		return err
@@ -532,7 +571,8 @@ func (e *Engine) Metrics() kv.Metrics {
 	rowHits, rowMisses, rowBytes := e.rows.figures()
 	return kv.Metrics{
 		NoSpace: e.space.low.Load(), FreeBytes: e.space.free.Load(), FloorBytes: e.space.least.Load(),
-		Commits: e.commits.Load(), Syncs: syncs,
+		BallastBytes: e.ballast.bytes(),
+		Commits:      e.commits.Load(), Syncs: syncs,
 		BlockCacheHits: m.BlockCache.Hits, BlockCacheMisses: m.BlockCache.Misses, BlockCacheBytes: m.BlockCache.Size,
 		RowCacheHits: rowHits, RowCacheMisses: rowMisses, RowCacheBytes: rowBytes,
 		MemtableBytes: m.MemTable.Size, DiskBytes: m.DiskSpaceUsage(),

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
+	"time"
 
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -13,9 +15,15 @@ import (
 // nothing more reaches the disk. Only the first cause counts.
 func (e *Engine) fail(cause error) {
 	e.failOnce.Do(func() {
-		e.failCause = fmt.Errorf("%w: %w", kv.ErrFailed, cause)
+		opened := e.opened.Load()
+		if e.failCause = cause; opened {
+			e.failCause = fmt.Errorf("%w: %w", kv.ErrFailed, cause)
+		}
 		close(e.failed) // before the dark, so that nobody takes a success in the dark for one
 		e.fs.goDark()
+		if !opened {
+			return
+		}
 		e.log.Error("the storage engine has stopped itself", "cause", cause)
 		if e.onFailure != nil {
 			go e.onFailure(cause) // Pebble may hold its locks here, and the callee may want to close us
@@ -59,7 +67,36 @@ func (l pebbleLogger) Infof(format string, args ...any) {
 }
 
 // Errorf is told of background work that failed and will be tried again.
-func (l pebbleLogger) Errorf(format string, args ...any) { l.e.log.Warn(fmt.Sprintf(format, args...)) }
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.e.troubles.warn(l.e.log, fmt.Sprintf(format, args...), "")
+}
+
+// repeated logs what may fail again and again: at most once a second, and then how often it was silent in between.
+type repeated struct {
+	mu     sync.Mutex
+	next   time.Time
+	silent int
+}
+
+// warn logs one failure. err may be empty.
+func (r *repeated) warn(log *slog.Logger, text, err string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if now.Before(r.next) {
+		r.silent++
+		return
+	}
+	var args []any
+	if err != "" {
+		args = append(args, "err", err)
+	}
+	if r.silent > 0 {
+		args = append(args, "not_logged", r.silent)
+	}
+	log.Warn(text, args...)
+	r.next, r.silent = now.Add(time.Second), 0
+}
 
 // Fatalf is called where Pebble would end the process, after a MANIFEST that cannot be written for one. A library may
 // not, so it stops the engine and returns: nothing that Pebble does after it reaches the disk.

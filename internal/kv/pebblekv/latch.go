@@ -147,7 +147,7 @@ func (e *Engine) conflict(lock [][]byte, rest []uint32) error {
 type waits struct {
 	n, timeouts atomic.Uint64
 	nanos       atomic.Int64
-	began       atomic.Int64 // of the one that lasts, in nanoseconds since 1970, where there is only one at a time; 0: none does
+	began       atomic.Int64 // of the one that lasts, in nanoseconds since the process began, where there is only one at a time; 0: none does
 }
 
 // end counts a wait that began then.
@@ -160,7 +160,7 @@ func (w *waits) end(began time.Time) {
 func (w *waits) seconds() float64 {
 	nanos := w.nanos.Load()
 	if began := w.began.Load(); began != 0 {
-		nanos += time.Now().UnixNano() - began
+		nanos += int64(sinceStart()) - began
 	}
 	return time.Duration(nanos).Seconds()
 }

@@ -198,6 +198,7 @@ func (e *Engine) TrimLog(ctx context.Context, log uint64, shardNum uint32, upTo 
 	if err != nil {
 		return err
 	}
+	e.space.room(0)
 	b := e.db.NewBatch()
 	c := &commit{order: &e.order}
 	if err := e.trim(s, upTo, c, b); err != nil || b.Empty() {
@@ -240,6 +241,7 @@ func (e *Engine) DropLog(_ context.Context, log uint64) error {
 		return err
 	}
 	defer e.exit()
+	e.space.room(0)
 	b := e.db.NewBatch()
 	for _, kind := range []byte{kindRecord, kindTrimmed} {
 		start, end := logBounds(kind, log)

@@ -1,6 +1,7 @@
 package pebblekv
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -24,22 +25,41 @@ import (
 // Failures of table files are passed on: Pebble throws such a file away and tries again.
 type stopFS struct {
 	vfs.FS
-	dir string
-	// stop is called at the first failure, and nil until the engine is open: Open reports its own failures.
-	stop  atomic.Pointer[func(error)]
-	dark  atomic.Bool
-	night vfs.FS            // the files made in the dark
-	syncs metrics.Histogram // of the log
+	// sure is the same file system for what has to be written: where it has no room, the ballast is given back first.
+	sure vfs.FS
+	dir  string
+	// stop is called at the first failure. It is nil until Pebble is opened: what comes before reports its own failures.
+	stop atomic.Pointer[func(error)]
+	// leave refuses a compaction's write while the room is needed otherwise; nil: never.
+	leave func() error
+	// patience is how many failures of table files are left while Pebble is being opened, which would try for ever; 0: any
+	// number.
+	patience atomic.Int64
+	dark     atomic.Bool
+	night    vfs.FS            // the files made in the dark
+	syncs    metrics.Histogram // of the log
 	// copies are the directories that checkpoints are written into, each with the context.Context that ends it.
 	copies sync.Map
-	// trouble is when a table file last could not be written, in nanoseconds.
+	// trouble is when a table file last could not be written, in nanoseconds since the process began.
 	trouble atomic.Int64
 }
 
 // newStopFS wraps the file system that holds dir.
 func newStopFS(fs vfs.FS, dir string) *stopFS {
-	return &stopFS{FS: fs, dir: dir, night: vfs.NewMem()}
+	return &stopFS{FS: fs, sure: fs, dir: dir, night: vfs.NewMem()}
 }
+
+// openPatience is how many failures of table files an Open bears. There are one to three a try.
+const openPatience = 10
+
+// flushCategory is what Pebble calls the tables that it makes of memory.
+const flushCategory vfs.DiskWriteCategory = "pebble-memtable-flush"
+
+// processStart is what times within the process count from. They go on evenly though the wall clock is set.
+var processStart = time.Now()
+
+// sinceStart is how long the process has run.
+func sinceStart() time.Duration { return time.Since(processStart) }
 
 // goDark lets nothing more reach the disk.
 func (s *stopFS) goDark() {
@@ -69,9 +89,26 @@ func (s *stopFS) failed(err error) bool {
 
 // pause slows Pebble down when its table files fail: it would try again at once and for ever.
 func (s *stopFS) pause() {
-	if t := s.trouble.Load(); t != 0 && time.Since(time.Unix(0, t)) < time.Second {
+	if t := s.trouble.Load(); t != 0 && sinceStart()-time.Duration(t) < time.Second {
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+// troubled notes that a table file could not be written. An Open that has tried often enough it lets go on in the dark,
+// where it comes to its end.
+func (s *stopFS) troubled(err error) {
+	s.trouble.Store(int64(sinceStart()))
+	if s.patience.Load() > 0 && s.patience.Add(-1) == 0 {
+		s.failed(fmt.Errorf("writing out the log has failed %d times: %w", openPatience, err))
+	}
+}
+
+// at is the file system for a file that is written: compactions, which can wait, leave the ballast alone.
+func (s *stopFS) at(name string, c vfs.DiskWriteCategory) vfs.FS {
+	if s.vital(name) || c == flushCategory {
+		return s.sure
+	}
+	return s.FS
 }
 
 // Create implements vfs.FS.
@@ -88,7 +125,10 @@ func (s *stopFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) 
 	err := s.syncManifest(name)
 	var f vfs.File
 	if err == nil {
-		f, err = s.FS.Create(name, c)
+		f, err = s.at(name, c).Create(name, c)
+	}
+	if err == nil && isTable(name) && c != flushCategory && s.leave != nil {
+		f = &compactionFile{File: f, leave: s.leave}
 	}
 	return s.opened(f, err, name, func() (vfs.File, error) { return s.night.Create(name, c) })
 }
@@ -110,7 +150,7 @@ func (s *stopFS) opened(f vfs.File, err error, name string, inDark func() (vfs.F
 	if s.vital(name) && s.failed(err) {
 		return inDark()
 	}
-	s.trouble.Store(time.Now().UnixNano())
+	s.troubled(err)
 	return nil, err
 }
 
@@ -120,7 +160,7 @@ func (s *stopFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs
 	if s.dark.Load() {
 		return inDark()
 	}
-	f, err := s.FS.OpenReadWrite(name, c, opts...)
+	f, err := s.at(name, c).OpenReadWrite(name, c, opts...)
 	return s.opened(f, err, name, inDark)
 }
 
@@ -130,7 +170,7 @@ func (s *stopFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.F
 	if s.dark.Load() {
 		return inDark()
 	}
-	f, err := s.FS.ReuseForWrite(old, name, c)
+	f, err := s.at(name, c).ReuseForWrite(old, name, c)
 	return s.opened(f, err, name, inDark)
 }
 
@@ -182,7 +222,7 @@ func (s *stopFS) change(name string, do func(vfs.FS) error) error {
 		_ = do(s.night)
 		return nil
 	}
-	err := do(s.FS)
+	err := do(s.sure)
 	if err != nil && s.vital(name) && s.failed(err) {
 		return nil
 	}
@@ -216,6 +256,24 @@ func (s *stopFS) MkdirAll(dir string, perm os.FileMode) error {
 
 // Unwrap implements vfs.FS.
 func (s *stopFS) Unwrap() vfs.FS { return s.FS }
+
+// compactionFile is a table that a compaction writes.
+type compactionFile struct {
+	vfs.File
+	leave func() error
+	room  int // how many bytes it writes before it asks
+}
+
+// Write implements io.Writer.
+func (f *compactionFile) Write(p []byte) (int, error) {
+	if f.room -= len(p); f.room < 0 {
+		if err := f.leave(); err != nil {
+			return 0, err
+		}
+		f.room = leaveEvery
+	}
+	return f.File.Write(p)
+}
 
 // stopFile is a file or directory that was opened for writing before the dark.
 type stopFile struct {
@@ -314,6 +372,6 @@ func (f *stopFile) hide(err error) bool {
 	if f.vital {
 		return f.fs.failed(err)
 	}
-	f.fs.trouble.Store(time.Now().UnixNano())
+	f.fs.troubled(err)
 	return false
 }

@@ -131,8 +131,12 @@ func (tx *txn) check() error {
 	if err := tx.addCounters(); err != nil {
 		return err
 	}
-	if err := tx.e.failure(); err != nil || !tx.wrote() || tx.makesRoom {
+	if err := tx.e.failure(); err != nil || !tx.wrote() {
 		return err
+	}
+	if tx.makesRoom {
+		tx.e.space.room(0)
+		return nil
 	}
 	if tx.e.readOnly {
 		return errReadOnly
