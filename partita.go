@@ -86,6 +86,10 @@ type Options struct {
 	// writes resume by themselves. 0 means a twentieth of the volume, between 96 MiB (or half of it) and 1 GiB;
 	// negative means none.
 	FreeSpaceFloor int64
+	// BallastBytes is the size of a file that the embedded engine keeps in Dir so that it can be removed when the volume is full:
+	// what is written even then, at a start and by DeleteTable, finds room. There is none while the store is smaller, or where
+	// it would leave less than the floor. 0 means 96 MiB; negative means none.
+	BallastBytes int64
 	// Region stands in ARNs where a request was not signed for one. Empty: us-east-1.
 	Region string
 	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they are usable at once.
@@ -245,7 +249,7 @@ func open(o Options, now func() time.Time, elapsed func() time.Duration) (engine
 	}
 	e, err := pebblekv.Open(pebblekv.Options{
 		Dir: o.Dir, InMemory: o.InMemory, Clock: now, Elapsed: elapsed, MemoryLimit: o.MemoryLimit,
-		FreeSpaceFloor: o.FreeSpaceFloor, Logger: o.Logger, OnFailure: o.OnFailure,
+		FreeSpaceFloor: o.FreeSpaceFloor, BallastBytes: o.BallastBytes, Logger: o.Logger, OnFailure: o.OnFailure,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -72,6 +72,7 @@ var (
 	refused       = desc("engine_writes_refused", "1 while writes are refused because the volume is nearly full, else 0.")
 	freeBytes     = desc("engine_volume_free_bytes", "Bytes that are free on the volume of the data.")
 	floorBytes    = desc("engine_volume_floor_bytes", "Free bytes below which writes are refused.")
+	ballastBytes  = desc("engine_ballast_bytes", "Bytes that are set aside on the volume, to be given back when it is full.")
 	commits       = desc("engine_commits_total", "Commits of the storage engine.")
 	syncs         = desc("engine_sync_duration_seconds", "How long syncs of the log took.")
 	cacheHits     = desc("engine_cache_hits_total", "Blocks that were found in the cache.")
@@ -291,7 +292,8 @@ func (e emitter) engine(m kv.Metrics) {
 		desc  *prometheus.Desc
 		value float64
 	}{
-		{freeBytes, float64(m.FreeBytes)}, {floorBytes, float64(m.FloorBytes)}, {cacheBytes, float64(m.BlockCacheBytes)},
+		{freeBytes, float64(m.FreeBytes)}, {floorBytes, float64(m.FloorBytes)},
+		{ballastBytes, float64(m.BallastBytes)}, {cacheBytes, float64(m.BlockCacheBytes)},
 		{rowBytes, float64(m.RowCacheBytes)},
 		{memtableBytes, float64(m.MemtableBytes)}, {diskBytes, float64(m.DiskBytes)}, {debtBytes, float64(m.CompactionBytesEstimate)},
 		{amplification, float64(m.ReadAmplification)}, {l0Files, float64(m.L0Files)},
