@@ -15,8 +15,8 @@ func TestAccess(t *testing.T) {
 		path                   string
 		open, exposed, allowed int // without the token here, without it where others come, and with it
 	}{
-		{"/healthz", 200, 200, 200},
-		{"/readyz", 503, 503, 503}, // there is no database
+		{"/healthz", 202, 202, 202}, // there is no database
+		{"/readyz", 503, 503, 503},
 		{"/metrics", 200, 401, 200},
 		{"/debug/pprof/heap", 401, 401, 200},
 		{"/nothing", 404, 404, 404},
@@ -58,22 +58,24 @@ func TestHosts(t *testing.T) {
 			r.Host = host
 			w := httptest.NewRecorder()
 			New(Options{Exposed: exposed}).ServeHTTP(w, r)
-			if got := w.Code == http.StatusOK; got != (want || exposed) {
+			if got := w.Code == http.StatusAccepted; got != (want || exposed) {
 				t.Errorf("Host %q, exposed %v: %d", host, exposed, w.Code)
 			}
 		}
 	}
 }
 
-// TestDraining checks that a server that is being stopped lives, and is not ready.
-func TestDraining(t *testing.T) {
+// TestNotServing checks that a server that is starting, or is being stopped, lives, does not say that it serves, and is not ready.
+func TestNotServing(t *testing.T) {
 	h := New(Options{})
-	h.Drain()
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
-		if w.Code != want || path == "/readyz" && !strings.Contains(w.Body.String(), "draining") {
-			t.Errorf("%s: %d %s, want %d", path, w.Code, w.Body, want)
+	for _, says := range []string{"starting: ", "draining: "} {
+		for path, want := range map[string]int{"/healthz": 202, "/readyz": 503} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
+			if w.Code != want || !strings.HasPrefix(w.Body.String(), says) {
+				t.Errorf("%s: %d %s, want %d %s", path, w.Code, w.Body, want, says)
+			}
 		}
+		h.Drain()
 	}
 }

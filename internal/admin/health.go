@@ -13,15 +13,27 @@ import (
 // readTime is how long the read of /readyz may take.
 const readTime = 2 * time.Second
 
-// health answers whether the process lives: it does, unless its engine has stopped itself, which only a restart ends.
+// health answers whether the process lives: it does, unless its engine has stopped itself, which only a restart ends. One that
+// lives and serves nobody, as it is starting or ending, says so with 202: for those who restart what is dead that is as good as
+// 200 (they take any 2xx), and nobody mistakes it for a server.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
-	if s := h.source.Load(); s != nil {
+	s := h.source.Load()
+	if s != nil {
 		if err := s.Engine.Metrics().Failed; errors.Is(err, kv.ErrFailed) {
 			http.Error(w, "failed: "+err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 	}
-	fmt.Fprintln(w, "ok")
+	switch {
+	case h.ending.Load():
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprintln(w, errEnding)
+	case s == nil:
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprintln(w, errStarting)
+	default:
+		fmt.Fprintln(w, "ok")
+	}
 }
 
 // ready answers whether requests are served now. Refused writes do not make a server unready, as reads go on; they are told.

@@ -80,7 +80,7 @@ func TestAdminConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode != http.StatusAccepted { // there is no database
 		t.Errorf("/healthz: %s", answer.Status)
 	}
 }
