@@ -57,7 +57,8 @@ type EngineOptions struct {
 const (
 	defaultAddr = "localhost:8000"
 	defaultData = "partita-data"
-	// drainTime is for the requests in flight when the program is told to end; closeTime for closing a failed engine.
+	// drainTime is for the requests in flight when the program is told to end; closeTime for closing a failed engine, and for a
+	// start that is under way.
 	drainTime = 30 * time.Second
 	closeTime = 5 * time.Second
 	// leastMemory is what full write buffers and the smallest caches take together.
@@ -93,13 +94,13 @@ func (c *serve) Run(s *streams) error {
 	defer c.Admin.close()
 	limitMemory(int64(c.MemoryLimit))
 	failed := make(chan error, 1)
-	store, err := c.open(s.ctx, log, func(cause error) {
+	store, err := c.start(s.ctx, log, func(cause error) {
 		select {
 		case failed <- cause:
 		default: // one reason to end is enough
 		}
 	})
-	if err != nil {
+	if err != nil || store == nil {
 		return err
 	}
 	if err := c.Admin.announce(store.dir); err != nil {
@@ -192,6 +193,44 @@ func (s *store) Close() error {
 		err = errors.Join(err, s.engine.Close())
 	}
 	return err
+}
+
+// start opens the database. If the program is told to end meanwhile, it returns neither a store nor an error: one that is open in
+// time is closed, and else all is left as a kill would leave it, which the next start is made for.
+func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
+	type result struct {
+		store *store
+		err   error
+	}
+	opened, closed := make(chan result, 1), make(chan error, 1)
+	go func() {
+		s, err := c.open(ctx, log, onFailure)
+		opened <- result{s, err}
+	}()
+	select {
+	case r := <-opened:
+		return r.store, r.err
+	case <-ctx.Done():
+	}
+	c.Admin.drain()
+	log.Info("stopping, before the database is open")
+	go func() {
+		r := <-opened
+		if r.err == nil {
+			r.err = r.store.Close()
+		}
+		closed <- r.err
+	}()
+	select {
+	case err := <-closed:
+		if err != nil && !errors.Is(err, ctx.Err()) {
+			return nil, err
+		}
+		log.Info("stopped")
+	case <-time.After(closeTime):
+		log.Warn("stopped in the middle of the start; the next one begins it anew")
+	}
+	return nil, nil
 }
 
 // open opens the database where the flags say that it is.
