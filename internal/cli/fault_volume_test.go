@@ -25,12 +25,14 @@ type volume struct {
 	dir string
 }
 
-// mountVolume mounts a volume in a mount namespace of its own, which a process holds until the test ends: by way of that process's root
-// others reach it, too. It skips the test where that is not to be had.
+// mountVolume mounts a volume in a mount namespace of its own, which a process holds until the test
+// ends: by way of that process's root others reach it, too. It skips the test where that is not to
+// be had.
 func mountVolume(t *testing.T, size string) *volume {
 	t.Helper()
 	dir := t.TempDir()
-	holder := childCommand("unshare", "-r", "-m", "sh", "-c", `mount -t tmpfs -o size=`+size+` tmpfs "$1" && echo mounted && exec cat`, "sh", dir)
+	mount := `mount -t tmpfs -o size=` + size + ` tmpfs "$1" && echo mounted && exec cat`
+	holder := childCommand("unshare", "-r", "-m", "sh", "-c", mount, "sh", dir)
 	in, err := holder.StdinPipe() // cat ends with it
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +56,8 @@ func mountVolume(t *testing.T, size string) *volume {
 
 // command is the real program with its data on the volume.
 func (v *volume) command(args ...string) *exec.Cmd {
-	return childCommand(build(v.t), append([]string{"serve", "--port", "0", "--data", filepath.Join(v.dir, "data")}, args...)...)
+	args = append([]string{"serve", "--port", "0", "--data", filepath.Join(v.dir, "data")}, args...)
+	return childCommand(build(v.t), args...)
 }
 
 // serve starts the program, which is to listen.
@@ -63,7 +66,8 @@ func (v *volume) serve(args ...string) *child {
 	return startCommand(v.t, v.command(args...))
 }
 
-// refuse starts the program, which is to end with status 1 by itself, soon, and returns what it says.
+// refuse starts the program, which is to end with status 1 by itself, soon, and returns what it
+// says.
 func (v *volume) refuse(args ...string) string {
 	v.t.Helper()
 	cmd := v.command(args...)
@@ -202,8 +206,9 @@ func bulk(s *child) int {
 	}
 }
 
-// TestFullVolume fills a real volume. Above its floor the program refuses writes and serves reads, and a table that is deleted makes
-// room. Without a floor it ends, and says that there is no space left.
+// TestFullVolume fills a real volume. Above its floor the program refuses writes and serves reads,
+// and a table that is deleted makes room. Without a floor it ends, and says that there is no space
+// left.
 func TestFullVolume(t *testing.T) {
 	if !*volumes {
 		t.Skip("writes a hundred megabytes; asked for with -volumes")
@@ -251,9 +256,10 @@ func TestFullVolume(t *testing.T) {
 	}
 }
 
-// TestFullVolumeAtStart fills the volume to the last byte while the program does not run, after a clean stop and after SIGKILL. It starts
-// by its ballast, serves all that it has acknowledged, and ends when it is told to. Without a ballast it ends with status 1 and a line that
-// says why, and has lost nothing.
+// TestFullVolumeAtStart fills the volume to the last byte while the program does not run, after a
+// clean stop and after SIGKILL. It starts by its ballast, serves all that it has acknowledged, and
+// ends when it is told to. Without a ballast it ends with status 1 and a line that says why, and
+// has lost nothing.
 func TestFullVolumeAtStart(t *testing.T) {
 	if !*volumes {
 		t.Skip("writes some hundred megabytes; asked for with -volumes")
@@ -300,9 +306,9 @@ func TestFullVolumeAtStart(t *testing.T) {
 	}
 }
 
-// TestVolumeFilledByOthers has another process fill the volume under the program: writes are refused, reads go on, DeleteTable works,
-// its room comes back, and with it writes and the ballast. Then the other one fills it
-// again, and the program is stopped, or killed, and starts.
+// TestVolumeFilledByOthers has another process fill the volume under the program: writes are
+// refused, reads go on, DeleteTable works, its room comes back, and with it writes and the ballast.
+// Then the other one fills it again, and the program is stopped, or killed, and starts.
 func TestVolumeFilledByOthers(t *testing.T) {
 	if !*volumes {
 		t.Skip("writes some hundred megabytes; asked for with -volumes")

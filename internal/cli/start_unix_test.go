@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// TestStartIsInterrupted starts the real program on a directory in which reading hangs, as on a disk that does not answer: it says that
-// it is starting, and ends when it is told to. When the disk answers, the next start serves all that is there.
+// TestStartIsInterrupted starts the real program on a directory in which reading hangs, as on a
+// disk that does not answer: it says that it is starting, and ends when it is told to. When the
+// disk answers, the next start serves all that is there.
 func TestStartIsInterrupted(t *testing.T) {
 	for _, told := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(told.String(), func(t *testing.T) {

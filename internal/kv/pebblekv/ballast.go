@@ -13,14 +13,16 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// ballastFile is a file of the data directory that holds nothing but room. It is removed when the volume is full, so that
-// what must be written even then finds some: what a start writes, DeleteTable, and what gives its rows' space back. It
-// helps once whoever fills the volume has stopped. No copy of the directory has it.
+// ballastFile is a file of the data directory that holds nothing but room. It is removed when the
+// volume is full, so that what must be written even then finds some: what a start writes,
+// DeleteTable, and what gives its rows' space back. It helps once whoever fills the volume has
+// stopped. No copy of the directory has it.
 const ballastFile = "BALLAST"
 
 // What a ballast is, where the options do not say otherwise, and how often it is looked after.
 const (
-	// defaultBallast is what a start may have to write: the logs of the memtables, and the next ones.
+	// defaultBallast is what a start may have to write: the logs of the memtables, and the next
+	// ones.
 	defaultBallast = 6 * memtableSize
 	tendEvery      = time.Second
 	// ballastRetry is how long after a failure it is made again.
@@ -30,8 +32,8 @@ const (
 // errHurry says that the ballast was not made because the room is needed.
 var errHurry = errors.New("the room is needed")
 
-// ballast is the file. There is none while the store is smaller than it, or while it would leave less free space than the
-// floor.
+// ballast is the file. There is none while the store is smaller than it, or while it would leave
+// less free space than the floor.
 type ballast struct {
 	fs   vfs.FS // the disk
 	dir  string
@@ -40,9 +42,11 @@ type ballast struct {
 	log  *slog.Logger
 
 	there atomic.Bool // changed under mu
-	// sure says that this process has seen the file's blocks: a copy of a directory may have a file without.
+	// sure says that this process has seen the file's blocks: a copy of a directory may have a file
+	// without.
 	sure atomic.Bool
-	// owed is the size from when it was given back until it is made again. The floor is higher by so much.
+	// owed is the size from when it was given back until it is made again. The floor is higher by
+	// so much.
 	owed  atomic.Int64
 	hurry atomic.Bool // what is being made shall be given up
 	mu    sync.Mutex
@@ -58,7 +62,8 @@ func newBallast(disk vfs.FS, dir string, bytes int64, log *slog.Logger) *ballast
 	return &ballast{fs: disk, dir: dir, path: disk.PathJoin(dir, ballastFile), size: max(bytes, 0), log: log}
 }
 
-// find looks for what an earlier run has left. A file of another size is removed: it is made anew when there is room.
+// find looks for what an earlier run has left. A file of another size is removed: it is made anew
+// when there is room.
 func (b *ballast) find() error {
 	info, err := b.fs.Stat(b.path)
 	switch {
@@ -73,8 +78,8 @@ func (b *ballast) find() error {
 	return errors.Join(b.fs.Remove(b.path), syncDir(b.fs, b.dir))
 }
 
-// give removes the file, and returns when its room can be used. It may be called at any moment, by whoever finds the
-// volume full.
+// give removes the file, and returns when its room can be used. It may be called at any moment, by
+// whoever finds the volume full.
 func (b *ballast) give() {
 	if b.size == 0 {
 		return
@@ -133,7 +138,8 @@ func (b *ballast) make() (err error) {
 	return nil
 }
 
-// tend makes the ballast if there should be one and is room for it. stored is how large the store is.
+// tend makes the ballast if there should be one and is room for it. stored is how large the store
+// is.
 func (b *ballast) tend(s *space, stored func() uint64) {
 	free, floor, ok := s.look()
 	if b.there.Load() && b.sure.Load() {
@@ -234,8 +240,8 @@ func (e *Engine) full() {
 	}
 }
 
-// roomToStart gives the ballast back if the volume may have less room than what a start writes: tables of all that the logs
-// hold, and the next log.
+// roomToStart gives the ballast back if the volume may have less room than what a start writes:
+// tables of all that the logs hold, and the next log.
 func (e *Engine) roomToStart() error {
 	if err := e.ballast.find(); err != nil {
 		return err
@@ -259,9 +265,10 @@ func (e *Engine) roomToStart() error {
 	return nil
 }
 
-// ErrFull says that the volume has no room for what a start writes, the ballast included. Open returns it, wrapped.
-var ErrFull = errors.New("the volume has no room for what a start writes; nothing is lost, so make room there and start again " +
-	`("partita check" and "partita backup --offline" need none)`)
+// ErrFull says that the volume has no room for what a start writes, the ballast included. Open
+// returns it, wrapped.
+var ErrFull = errors.New("the volume has no room for what a start writes; nothing is lost, " +
+	`so make room there and start again ("partita check" and "partita backup --offline" need none)`)
 
 // isFull tells whether the error is that of a volume without room.
 func isFull(err error) bool { return vfs.IsNoSpaceError(err) || errors.Is(err, syscall.EDQUOT) }

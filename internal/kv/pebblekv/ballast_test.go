@@ -109,8 +109,9 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestBallast has others fill the disk under an engine: what makes room goes on with the room of the ballast, and all is as before
-// when there is room again. The engine is closed and opened on the full disk, too.
+// TestBallast has others fill the disk under an engine: what makes room goes on with the room of
+// the ballast, and all is as before when there is room again. The engine is closed and opened on
+// the full disk, too.
 func TestBallast(t *testing.T) {
 	log := new(testLog)
 	d := newSmallDisk(t, vfs.NewMem(), testDisk)
@@ -123,8 +124,9 @@ func TestBallast(t *testing.T) {
 	}
 	fillRows(t, e, 100, 600) // 4.7 MB
 	e.tendBallast()
-	if info, err := d.Stat("data/" + ballastFile); err != nil || info.Size() != testBallast || e.Metrics().BallastBytes != testBallast {
-		t.Fatalf("the ballast: %v, %v; %d bytes are told", info, err, e.Metrics().BallastBytes)
+	info, err := d.Stat("data/" + ballastFile)
+	if told := e.Metrics().BallastBytes; err != nil || info.Size() != testBallast || told != testBallast {
+		t.Fatalf("the ballast: %v, %v; %d bytes are told", info, err, told)
 	}
 	d.fill()
 	if err := set(e, "a", "1"); !errors.Is(err, kv.ErrNoSpace) {
@@ -136,7 +138,8 @@ func TestBallast(t *testing.T) {
 	if err := makesRoom(e, "dropped", "yes"); err != nil {
 		t.Fatalf("what makes room: %v\n%s", err, log)
 	}
-	if err := e.DropRange(context.Background(), kv.Range{Start: []byte(smallKey(100)), End: []byte(smallKey(600))}); err != nil {
+	rows := kv.Range{Start: []byte(smallKey(100)), End: []byte(smallKey(600))}
+	if err := e.DropRange(context.Background(), rows); err != nil {
 		t.Fatalf("DropRange: %v\n%s", err, log)
 	}
 	if m := e.Metrics(); m.BallastBytes != 0 || m.FloorBytes != testFloor+testBallast {
@@ -162,8 +165,8 @@ func TestBallast(t *testing.T) {
 	}
 }
 
-// TestFullUnderAWrite has others fill the disk between the look at it and the write: the log goes on in the room of the ballast, and only
-// then writes are refused.
+// TestFullUnderAWrite has others fill the disk between the look at it and the write: the log goes
+// on in the room of the ballast, and only then writes are refused.
 func TestFullUnderAWrite(t *testing.T) {
 	log := new(testLog)
 	d := newSmallDisk(t, vfs.NewMem(), testDisk)
@@ -193,8 +196,8 @@ func TestFullUnderAWrite(t *testing.T) {
 	expectRows(t, mustOpen(t, smallOptions(d, log)), 0, rows)
 }
 
-// TestBallastIsGivenInTime has little room on the disk, so that a file system which finds out late would fail the sync: what makes room
-// gives the ballast back first, of whatever kind it is.
+// TestBallastIsGivenInTime has little room on the disk, so that a file system which finds out late
+// would fail the sync: what makes room gives the ballast back first, of whatever kind it is.
 func TestBallastIsGivenInTime(t *testing.T) {
 	ctx := context.Background()
 	for name, do := range map[string]func(*Engine) error{
@@ -205,7 +208,11 @@ func TestBallastIsGivenInTime(t *testing.T) {
 	} {
 		d := newSmallDisk(t, vfs.NewMem(), testDisk)
 		e := mustOpen(t, smallOptions(d, new(testLog)))
-		if err := e.Update(ctx, kv.WriteOptions{}, func(tx kv.Txn) error { tx.AppendLog(7, 0, []byte("record")); return nil }); err != nil {
+		err := e.Update(ctx, kv.WriteOptions{}, func(tx kv.Txn) error {
+			tx.AppendLog(7, 0, []byte("record"))
+			return nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		e.ballast.owed.Store(1) // as if the store were large
@@ -214,13 +221,14 @@ func TestBallastIsGivenInTime(t *testing.T) {
 		d.others = d.free() - testFloor/2
 		d.mu.Unlock()
 		if err := do(e); err != nil || d.failures() > 0 || e.ballast.there.Load() {
-			t.Errorf("%s: %v; %d writes failed; the ballast is there: %v", name, err, d.failures(), e.ballast.there.Load())
+			t.Errorf("%s: %v; %d writes failed; the ballast is there: %v",
+				name, err, d.failures(), e.ballast.there.Load())
 		}
 	}
 }
 
-// TestCompactionsLeaveTheReserve writes tables as Pebble does while there is less room than the log may need: that of a compaction, which can
-// wait, gets none of it; that of a flush does.
+// TestCompactionsLeaveTheReserve writes tables as Pebble does while there is less room than the log
+// may need: that of a compaction, which can wait, gets none of it; that of a flush does.
 func TestCompactionsLeaveTheReserve(t *testing.T) {
 	d := newSmallDisk(t, vfs.NewMem(), testDisk)
 	e := mustOpen(t, smallOptions(d, new(testLog)))
@@ -296,7 +304,8 @@ func TestBallastComesBack(t *testing.T) {
 	}
 }
 
-// TestBallastFile checks what is done with the file by those who come upon it: an engine that is to have another or none, copies, checks.
+// TestBallastFile checks what is done with the file by those who come upon it: an engine that is to
+// have another or none, copies, checks.
 func TestBallastFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	o := Options{Dir: dir, BallastBytes: 1 << 20, FreeSpaceFloor: -1}
@@ -335,7 +344,8 @@ func TestBallastFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := holds(dir); got != test.want {
-			t.Errorf("after an engine with a ballast of %d, to read only: %v: it is there: %v", test.o.BallastBytes, test.o.ReadOnly, got)
+			t.Errorf("after an engine with a ballast of %d, to read only: %v: it is there: %v",
+				test.o.BallastBytes, test.o.ReadOnly, got)
 		}
 	}
 }
@@ -358,12 +368,15 @@ func TestWriteZeros(t *testing.T) {
 	}
 }
 
-// TestFullStart opens a store on a disk that others have filled, after a clean stop and after a kill. With a ballast it starts; without
-// it ends soon, says why in few words, and changes nothing, so that it starts when there is room.
+// TestFullStart opens a store on a disk that others have filled, after a clean stop and after a
+// kill. With a ballast it starts; without it ends soon, says why in few words, and changes nothing,
+// so that it starts when there is room.
 func TestFullStart(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		for _, ballast := range []bool{true, false} {
-			t.Run(fmt.Sprintf("killed=%v,ballast=%v", killed, ballast), func(t *testing.T) { testFullStart(t, killed, ballast) })
+			t.Run(fmt.Sprintf("killed=%v,ballast=%v", killed, ballast), func(t *testing.T) {
+				testFullStart(t, killed, ballast)
+			})
 		}
 	}
 }
@@ -417,8 +430,8 @@ func testFullStart(t *testing.T, killed, ballast bool) {
 	expectRows(t, mustOpen(t, o), 0, 625)
 }
 
-// TestTablesFailWhileOpening has no table file be written while the log is replayed, which Pebble would try for ever: Open returns. Its
-// failures are not many lines, and nothing is lost.
+// TestTablesFailWhileOpening has no table file be written while the log is replayed, which Pebble
+// would try for ever: Open returns. Its failures are not many lines, and nothing is lost.
 func TestTablesFailWhileOpening(t *testing.T) {
 	log := new(testLog)
 	mem := vfs.NewCrashableMem()
@@ -446,7 +459,8 @@ func TestTablesFailWhileOpening(t *testing.T) {
 	expectRows(t, mustOpen(t, o), 0, 30)
 }
 
-// TestRepeatedFailuresAreCounted has table files fail under an open engine: it logs that at most once a second, and how often it did not.
+// TestRepeatedFailuresAreCounted has table files fail under an open engine: it logs that at most
+// once a second, and how often it did not.
 func TestRepeatedFailuresAreCounted(t *testing.T) {
 	log := new(testLog)
 	b := &breaker{match: on(".sst", errorfs.OpFileWrite)}
@@ -463,7 +477,8 @@ func TestRepeatedFailuresAreCounted(t *testing.T) {
 	expectRows(t, e, 0, 40)
 }
 
-// TestClockSetBack sets the wall clock back by an hour while writes are refused: they are taken again all the same when there is room.
+// TestClockSetBack sets the wall clock back by an hour while writes are refused: they are taken
+// again all the same when there is room.
 func TestClockSetBack(t *testing.T) {
 	mem := vfs.NewMem()
 	use := func(avail uint64) { mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: avail, TotalBytes: 1 << 40}) }
@@ -487,7 +502,8 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// wallSetBack is what time.Now returns at t if the wall clock was set back by whole seconds meanwhile.
+// wallSetBack is what time.Now returns at t if the wall clock was set back by whole seconds
+// meanwhile.
 func wallSetBack(t time.Time, by time.Duration) time.Time {
 	*(*uint64)(unsafe.Pointer(&t)) -= uint64(by/time.Second) << 30 // its wall seconds; the monotonic time stays
 	return t

@@ -8,8 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// smallDisk is a disk in memory with little room, of which others take a part: what does not fit is ENOSPC. A byte takes a byte, and a
-// name takes nothing.
+// smallDisk is a disk in memory with little room, of which others take a part: what does not fit is
+// ENOSPC. A byte takes a byte, and a name takes nothing.
 type smallDisk struct {
 	*vfs.MemFS
 	t    *testing.T
@@ -21,7 +21,8 @@ type smallDisk struct {
 	fails  int  // how often there was no room
 }
 
-// newSmallDisk is a disk of so many bytes. Of the files in mem only those in the directory "data" count.
+// newSmallDisk is a disk of so many bytes. Of the files in mem only those in the directory "data"
+// count.
 func newSmallDisk(t *testing.T, mem *vfs.MemFS, size int64) *smallDisk {
 	return &smallDisk{MemFS: mem, t: t, size: size}
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// space refuses writes while the volume is nearly full. A volume that is full fails the log, and with it the engine;
-// below the floor reads go on, and writes resume by themselves when there is room again.
+// space refuses writes while the volume is nearly full. A volume that is full fails the log, and
+// with it the engine; below the floor reads go on, and writes resume by themselves when there is
+// room again.
 type space struct {
 	fs      vfs.FS
 	dir     string
@@ -22,23 +23,27 @@ type space struct {
 	every   time.Duration
 	ballast *ballast
 	log     *slog.Logger
-	// now and began tell how much time has passed whatever becomes of the wall clock, which may be set back.
+	// now and began tell how much time has passed whatever becomes of the wall clock, which may be
+	// set back.
 	now   func() time.Time
 	began time.Time
 
 	next atomic.Int64 // when to look again, in nanoseconds since began
-	// left is how many bytes may be written before the next look, whenever that is due: a fast disk fills much in a second.
+	// left is how many bytes may be written before the next look, whenever that is due: a fast disk
+	// fills much in a second.
 	left atomic.Int64
 	low  atomic.Bool
 	// free and least are the bytes that are free and that shall be, as of the last look.
 	free, least atomic.Uint64
 }
 
-// defaultFloor is the free space to keep on a volume: a twentieth, at least what is still to be written when writes are refused (the
-// memtables, the next log), but not more than half of a small volume, and at most 1 GiB.
+// defaultFloor is the free space to keep on a volume: a twentieth, at least what is still to be
+// written when writes are refused (the memtables, the next log), but not more than half of a small
+// volume, and at most 1 GiB.
 func defaultFloor(total uint64) uint64 { return min(max(total/20, 6*memtableSize), total/2, 1<<30) }
 
-// check returns kv.ErrNoSpace while the free space is below the floor, to a write of n bytes. It looks once in a while.
+// check returns kv.ErrNoSpace while the free space is below the floor, to a write of n bytes. It
+// looks once in a while.
 func (s *space) check(n int) error {
 	if s.floor < 0 && s.ballast.owed.Load() == 0 {
 		return nil
@@ -66,8 +71,8 @@ func (s *space) floorOf(total uint64) uint64 {
 	return uint64(s.floor)
 }
 
-// look measures, and returns what it has found: the free space, and the floor as it is with the ballast in place. A file
-// system that cannot tell has room.
+// look measures, and returns what it has found: the free space, and the floor as it is with the
+// ballast in place. A file system that cannot tell has room.
 func (s *space) look() (free, floor uint64, ok bool) {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
@@ -92,9 +97,10 @@ func (s *space) look() (free, floor uint64, ok bool) {
 	return usage.AvailBytes, floor, true
 }
 
-// room is called before what is written even below the floor: n bytes, and what else may come of it, as the next log. If
-// the volume may have no room for that, the ballast is given back. (A write that finds none all the same gives it back,
-// too; but a file system may find out only when it syncs, when it is too late.)
+// room is called before what is written even below the floor: n bytes, and what else may come of
+// it, as the next log. If the volume may have no room for that, the ballast is given back. (A write
+// that finds none all the same gives it back, too; but a file system may find out only when it
+// syncs, when it is too late.)
 func (s *space) room(n uint64) {
 	if !s.ballast.there.Load() {
 		return
@@ -118,8 +124,8 @@ const leaveEvery = 256 << 10
 // errReserved is ENOSPC for a compaction.
 var errReserved = fmt.Errorf("a compaction leaves what is left to the log: %w", syscall.ENOSPC)
 
-// leave refuses a compaction's write while only the reserve is left: one that is larger than that would take it all, again and
-// again as it is tried, and the log would fail meanwhile.
+// leave refuses a compaction's write while only the reserve is left: one that is larger than that
+// would take it all, again and again as it is tried, and the log would fail meanwhile.
 func (s *space) leave() error {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err == nil && usage.AvailBytes < s.reserve(usage.TotalBytes) {
