@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,24 +58,38 @@ func killed(t *testing.T, history func(e *Engine, tables *noTables)) (dir string
 	return dir
 }
 
-// copyFiles copies a directory, whose files may be in use, into a new one.
+// copyFiles copies a directory, whose files may be in use, into a new one. While a compaction makes
+// and removes files it begins anew: such a copy would be of no one moment.
 func copyFiles(t *testing.T, from string) (to string) {
 	t.Helper()
-	to = filepath.Join(t.TempDir(), "data")
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+	for {
+		to = filepath.Join(t.TempDir(), "data")
+		before := filesIn(t, from)
+		err := os.CopyFS(to, os.DirFS(from))
+		switch {
+		case err == nil && slices.Equal(before, filesIn(t, from)):
+			return to
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			t.Fatal(err)
+		}
+	}
+}
+
+// filesIn are the names of the files of a directory, in order.
+func filesIn(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := vfs.Default.List(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return to
+	slices.Sort(names)
+	return names
 }
 
 // logsIn are the names of the logs of a directory, in order.
 func logsIn(t *testing.T, dir string) (names []string) {
 	t.Helper()
-	all, err := vfs.Default.List(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range liveLogs(all, 0) {
+	for _, l := range liveLogs(filesIn(t, dir), 0) {
 		names = append(names, l.name)
 	}
 	return names
