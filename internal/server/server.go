@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,11 +84,15 @@ func (s *Server) LimitConnections(n int) { s.patrol.most = n }
 // Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails it closes all of
 // them and returns that failure. It is called once.
 func (s *Server) Serve(listeners ...net.Listener) error {
+	listeners = slices.Clone(listeners)
 	done := make(chan struct{})
 	var patrolling sync.WaitGroup
 	patrolling.Go(func() { s.patrol.walk(done) })
 	defer patrolling.Wait()
 	defer close(done)
+	for i, l := range listeners {
+		listeners[i] = &closedOnce{Listener: l}
+	}
 	if !s.begin(listeners) {
 		closeAll(listeners)
 		return nil
@@ -174,6 +179,19 @@ func (s *Server) closeListeners() {
 	defer s.mu.Unlock()
 	s.closing.Store(true)
 	closeAll(s.listeners)
+}
+
+// closedOnce is a listener of which only the first Close closes. Both this server and net/http's close their listeners when they end,
+// and the second Close of a socket is an error, which would be that of an orderly Shutdown.
+type closedOnce struct {
+	net.Listener
+	once sync.Once
+}
+
+// Close implements net.Listener.
+func (l *closedOnce) Close() (err error) {
+	l.once.Do(func() { err = l.Listener.Close() })
+	return err
 }
 
 // closeAll closes listeners, which may be closed already.

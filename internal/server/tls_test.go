@@ -282,6 +282,50 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 	}
 }
 
+// lateListener is a listener whose Accept, when it is closed, does not return before it is released.
+type lateListener struct {
+	net.Listener
+	release chan struct{}
+}
+
+// Accept implements net.Listener.
+func (l lateListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.release
+	}
+	return c, err
+}
+
+// TestShutdownTLS ends a server of TLS while net/http still waits on the listener that is closed: both close it, and none may fail.
+func TestShutdownTLS(t *testing.T) {
+	p := certify(t, "one", nil)
+	files := newSecured(t, p, nil)
+	config, err := newTLS(files.files, files.sink, files.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(NewHandler(Options{Serve: told, Logger: files.sink}), files.sink)
+	s.UseTLS(config)
+	late := lateListener{l, make(chan struct{})}
+	s.http.RegisterOnShutdown(func() { close(late.release) }) // which follows when net/http has closed its listeners
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(late) }()
+	if _, err := ping(client(t, p, nil, false), l.Addr().String()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
 // TestPatrolTLS turns the patrol's clock under connections of TLS.
 func TestPatrolTLS(t *testing.T) {
 	p := certify(t, "one", nil)
