@@ -27,14 +27,14 @@ var (
 // readBody reads the request's body into x.in, decompressed.
 func (x *exchange) readBody() error {
 	r := x.r
-	if r.ContentLength == 0 {
+	encoding := encodingOf(r)
+	if r.ContentLength == 0 && (encoding == "" || x.fault != nil) {
 		return nil
 	}
 	if r.ContentLength > int64(x.mostBody()) {
 		return errBodyTooLarge
 	}
-	encoding := one(r.Header, "Content-Encoding")
-	if encoding == "" || strings.EqualFold(encoding, "identity") {
+	if encoding == "" {
 		return x.fill(r.Body, int(r.ContentLength))
 	}
 	if x.fault != nil {
@@ -53,6 +53,17 @@ func (x *exchange) readBody() error {
 		return err
 	}
 	return readOn(body)
+}
+
+// encodingOf is the request's Content-Encoding in lower case, empty if its body is as it is. Of
+// several, in one header or more, AWS understands none, and nor does unpack.
+func encodingOf(r *http.Request) string {
+	switch values := r.Header["Content-Encoding"]; {
+	case len(values) == 0, len(values) == 1 && (values[0] == "" || strings.EqualFold(values[0], "identity")):
+		return ""
+	default:
+		return strings.ToLower(strings.Join(values, ","))
+	}
 }
 
 // mostBody is how large the request's body may be.
@@ -119,20 +130,20 @@ func (x *exchange) fill(src io.Reader, length int) error {
 	return nil
 }
 
-// unpack returns a reader of the decompressed body. An encoding that is not known is left alone: what is not JSON will be
-// refused as such.
+// unpack returns a reader of the decompressed body. What has an encoding that is not known must not
+// be taken for what it is not.
 func unpack(encoding string, body io.Reader) (io.Reader, error) {
-	body = io.LimitReader(body, maxBodyBytes+1)
-	switch strings.ToLower(encoding) {
+	b := bufio.NewReader(io.LimitReader(body, maxBodyBytes+1))
+	switch encoding {
 	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(body)
+		z, err := gzip.NewReader(b)
 		if err != nil {
 			return nil, errUnpack
 		}
-		return unpacker{z}, nil
+		z.Multistream(false)
+		return unpacker{&members{z, b}}, nil
 	case "deflate":
 		// RFC 9110 means zlib's format, but some clients send the bare one.
-		b := bufio.NewReader(body)
 		if first, _ := b.Peek(2); len(first) == 2 && first[0]&15 == 8 && (int(first[0])<<8+int(first[1]))%31 == 0 {
 			z, err := zlib.NewReader(b)
 			if err != nil {
@@ -142,7 +153,37 @@ func unpack(encoding string, body io.Reader) (io.Reader, error) {
 		}
 		return unpacker{flate.NewReader(b)}, nil
 	}
-	return body, nil
+	return nil, errUnpack
+}
+
+// members reads the members of a file of gzip one behind the other. AWS ignores what is behind the
+// last one and is none.
+type members struct {
+	z  *gzip.Reader
+	in *bufio.Reader
+}
+
+// Read implements io.Reader.
+func (m *members) Read(p []byte) (int, error) {
+	for {
+		n, err := m.z.Read(p)
+		if err != io.EOF {
+			return n, err
+		}
+		if n > 0 {
+			return n, nil
+		}
+		if magic, err := m.in.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+			if _, err := io.Copy(io.Discard, m.in); err != nil {
+				return 0, err
+			}
+			return 0, io.EOF
+		}
+		if err := m.z.Reset(m.in); err != nil {
+			return 0, errUnpack
+		}
+		m.z.Multistream(false)
+	}
 }
 
 // unpacker is a decompressor whose errors are all errUnpack.
@@ -176,7 +217,8 @@ func (x *exchange) refuseBody(err error) {
 	case errors.Is(err, errUnpack):
 		x.discard()
 		x.w.Header()["Content-Type"] = typeAmzJSON
-		x.send(http.StatusBadRequest, malformed)
+		x.call.Report.Code = "SerializationException" // for the metrics: whatever AWS calls it, it is no error of ours
+		x.send(http.StatusInternalServerError, internalError)
 	default:
 		// The connection broke, or its chunks are malformed: where the next request begins nobody can tell.
 		x.w.Header()["Connection"] = closeConnection

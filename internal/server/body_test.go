@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/partita-db/partita/internal/api"
@@ -55,7 +56,8 @@ func chunked(operation, more, body string, sizes ...int) string {
 	return b.String()
 }
 
-// call sends a raw request on a connection of its own that must survive it, and returns the answer.
+// callRaw sends a raw request on a connection of its own that must survive it, but for one with
+// chunks, and returns the answer.
 func callRaw(t *testing.T, addr, raw string) (*http.Response, string) {
 	t.Helper()
 	c, r := dial(t, addr)
@@ -65,6 +67,12 @@ func callRaw(t *testing.T, addr, raw string) (*http.Response, string) {
 	resp, body := answerTo(t, r, "POST")
 	if sum := strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(body))), 10); resp.Header.Get("X-Amz-Crc32") != sum {
 		t.Errorf("x-amz-crc32 is %s, the body's is %s", resp.Header.Get("X-Amz-Crc32"), sum)
+	}
+	if resp.Close {
+		if !strings.Contains(raw, "Transfer-Encoding: chunked\r\n") || !closed(r) {
+			t.Errorf("the connection is closed, or is said to be")
+		}
+		return resp, body
 	}
 	if _, err := io.WriteString(c, request("Echo", "", `{"still":"here"}`)); err != nil {
 		t.Fatal(err)
@@ -168,17 +176,72 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-func TestBrokenBodies(t *testing.T) {
+// encoded is a request with a body that is said to be encoded so.
+func encoded(encoding, body string) string {
+	return request("Echo", "Content-Encoding: "+encoding+"\r\n", body)
+}
+
+// badSum is a gzip of which a bit of the checksum is wrong.
+func badSum(gzip string) string {
+	b := []byte(gzip)
+	b[len(b)-8] ^= 1
+	return string(b)
+}
+
+// TestGzipMembers sends what gzip allows, and what AWS takes beside it: several members, and
+// anything behind the last one.
+func TestGzipMembers(t *testing.T) {
 	addr := start(t, Options{Serve: told})
-	for name, raw := range map[string]string{
-		"not gzip":         request("Echo", "Content-Encoding: gzip\r\n", "{}"),
-		"half a gzip":      request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", object(5000))[:30]),
-		"bad deflate":      request("Echo", "Content-Encoding: deflate\r\n", "\x78\x01nothing"),
-		"bad bare deflate": request("Echo", "Content-Encoding: deflate\r\n", "\xffnothing"),
+	first, second := packed(t, "gzip", `{"a":`), packed(t, "gzip", `1}`)
+	for name, body := range map[string]string{
+		"two members":          first + second,
+		"and one with nothing": first + packed(t, "gzip", "") + second,
+		"and junk":             first + second + "junk",
+		"and a byte":           first + second + "\x1f",
+		"and much junk":        first + second + strings.Repeat("j", 300_000),
 	} {
-		if resp, body := callRaw(t, addr, raw); resp.StatusCode != 400 || body != string(malformed) {
+		if resp, got := callRaw(t, addr, request("Echo", "Content-Encoding: gzip\r\n", body)); got != `{"a":1}` {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, got)
+		}
+	}
+}
+
+// TestBrokenBodies sends bodies that are not what their encoding says, and some in encodings that
+// nobody knows. None is executed.
+func TestBrokenBodies(t *testing.T) {
+	var served atomic.Int32
+	addr := start(t, Options{Serve: func(ctx context.Context, r *api.Request, out []byte) (int, []byte) {
+		if !strings.Contains(string(r.Body), "still") { // callRaw's own
+			served.Add(1)
+		}
+		return told(ctx, r, out)
+	}})
+	for name, raw := range map[string]string{
+		"not gzip":           encoded("gzip", "{}"),
+		"half a gzip":        encoded("gzip", packed(t, "gzip", object(5000))[:30]),
+		"bad deflate":        encoded("deflate", "\x78\x01nothing"),
+		"bad bare deflate":   encoded("deflate", "\xffnothing"),
+		"half a deflate":     encoded("deflate", packed(t, "deflate", object(5000))[:30]),
+		"a bad checksum":     encoded("gzip", badSum(packed(t, "gzip", "{}"))),
+		"a bad member":       encoded("gzip", packed(t, "gzip", "{}")+packed(t, "gzip", " ")[:15]),
+		"no gzip":            encoded("gzip", ""),
+		"no gzip, chunked":   chunked("Echo", "Content-Encoding: gzip\r\n", ""),
+		"no deflate":         encoded("deflate", ""),
+		"brotli":             encoded("br", "{}"),
+		"an unknown one":     encoded("x", "{}"),
+		"unknown, chunked":   chunked("Echo", "Content-Encoding: x\r\n", "{}", 1),
+		"twice":              encoded("gzip, gzip", packed(t, "gzip", packed(t, "gzip", "{}"))),
+		"gzip, identity":     encoded("gzip, identity", packed(t, "gzip", "{}")),
+		"in two headers":     encoded("identity\r\nContent-Encoding: gzip", packed(t, "gzip", "{}")),
+		"gzip, then unknown": encoded("gzip\r\nContent-Encoding: x", packed(t, "gzip", "{}")),
+		"a second unknown":   encoded("identity\r\nContent-Encoding: x", "{}"),
+	} {
+		if resp, body := callRaw(t, addr, raw); resp.StatusCode != 500 || body != string(internalError) {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
 		}
+	}
+	if n := served.Load(); n != 0 {
+		t.Errorf("%d of them were executed", n)
 	}
 	// Where the next request would begin is lost, so the connection is closed after the answer.
 	c, r := dial(t, addr)
