@@ -132,7 +132,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
-	case r.Method == http.MethodGet:
+	case r.Method == http.MethodGet && healthPath(r.URL.Path):
 		x.send(http.StatusOK, h.health)
 	case r.Method != http.MethodPost || (len(x.in) > 0 && !x.typed()):
 		x.send(http.StatusNotFound, unknownXML)
@@ -140,6 +140,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.answer()
 	}
 }
+
+// healthPath tells whether a path is one of those under which AWS tells its health.
+func healthPath(path string) bool { return path == "/" || path == "" || path == "/ping" }
 
 // answer finds out who asks, and has the call served.
 func (x *exchange) answer() {
