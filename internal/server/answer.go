@@ -65,6 +65,14 @@ func (x *exchange) send(status int, body []byte) {
 	x.w.Write(body) // a client that has gone away is not our error
 }
 
+// hangUp has the connection end with the answer. With HTTP/2 nothing of one request is in the way
+// of the others on its connection.
+func (x *exchange) hangUp() {
+	if x.r.ProtoMajor < 2 {
+		x.w.Header()["Connection"] = closeConnection
+	}
+}
+
 // sendUnavailable answers that the memory for large requests is spent. The SDKs try again by themselves.
 func (x *exchange) sendUnavailable() { x.send(http.StatusServiceUnavailable, unavailable) }
 

@@ -221,7 +221,7 @@ func (x *exchange) refuseBody(err error) {
 		x.send(http.StatusInternalServerError, internalError)
 	default:
 		// The connection broke, or its chunks are malformed: where the next request begins nobody can tell.
-		x.w.Header()["Connection"] = closeConnection
+		x.hangUp()
 		x.w.Header()["Content-Type"] = typeAmzJSON
 		x.send(http.StatusBadRequest, malformed)
 	}
@@ -232,10 +232,10 @@ func (x *exchange) refuseBody(err error) {
 func (x *exchange) discard() {
 	waits := len(x.r.Header["Expect"]) > 0
 	if x.r.ContentLength > 2*maxBodyBytes || (waits && x.r.ContentLength > int64(x.mostBody())) {
-		x.w.Header()["Connection"] = closeConnection
+		x.hangUp()
 		return
 	}
 	if n, err := io.CopyN(io.Discard, x.r.Body, 2*maxBodyBytes); n == 2*maxBodyBytes || (err != nil && err != io.EOF) {
-		x.w.Header()["Connection"] = closeConnection
+		x.hangUp()
 	}
 }

@@ -14,7 +14,7 @@ func (p *patrol) hasRoom() bool {
 		return true
 	}
 	for _, c := range p.makeRoom() {
-		c.Close()
+		_ = c.cut() // whoever it was is gone
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -134,16 +134,6 @@ func TestMaxRequests(t *testing.T) {
 	}
 }
 
-// TestHeaderTooLarge sends a head that is too large.
-func TestHeaderTooLarge(t *testing.T) {
-	c, r := dial(t, start(t, Options{Serve: told}))
-	io.WriteString(c, "POST / HTTP/1.1\r\n"+signed("Echo")+"X-Long: "+strings.Repeat("x", 2*maxHeaderBytes)+"\r\n\r\n")
-	resp, body := answerTo(t, r, "POST")
-	if resp.StatusCode != 431 || !resp.Close || !strings.HasPrefix(body, "431 Request Header Fields Too Large") {
-		t.Errorf("answered %d %q, closing %v", resp.StatusCode, body, resp.Close)
-	}
-}
-
 // TestHeaderLines sends a header of many short lines that does not end, and what is long without being such a header.
 func TestHeaderLines(t *testing.T) {
 	addr := start(t, Options{Serve: told})

@@ -10,15 +10,19 @@ import (
 	"time"
 )
 
-// Nearly all requests of SDKs look alike: "POST / HTTP/1.1", a dozen ordinary headers, a Content-Length, and the next one on the same
-// connection when the answer is there. For those, package http is more than half of what a GetItem costs. So each plain
-// connection begins here, and is served here for as long as its requests are of that form, which is a strict one (see parseHead). The
-// first request that is not, whether it is rare, malformed or merely odd, goes to net/http unread, with the connection and all that
-// follows on it: what a request means that has two lengths, or chunks, or a folded line, is decided there and nowhere else. Both
-// call the same handler with the same http.Request. Connections of TLS, and so of HTTP/2, are net/http's from the start.
+// Nearly all requests of SDKs look alike: "POST / HTTP/1.1", a dozen ordinary headers, a
+// Content-Length, and the next one on the same connection when the answer is there. For those,
+// package http is more than half of what a GetItem costs. So each plain connection, and each of
+// HTTP/1.1 over TLS, begins here, and is served here for as long as its requests are of that form,
+// which is a strict one (see parseHead). The first request that is not, whether it is rare,
+// malformed or merely odd, goes to net/http unread, with the connection and all that follows on it:
+// what a request means that has two lengths, or chunks, or a folded line, is decided there and
+// nowhere else. Both call the same handler with the same http.Request. Connections of HTTP/2 are
+// net/http's from the start.
 //
-// What differs for the handler: the request's context does not end when the client hangs up while the call runs, for to notice that
-// takes a second goroutine that reads. Calls are short, or wait with deadlines of their own.
+// What differs for the handler: the request's context does not end when the client hangs up while
+// the call runs, for to notice that takes a second goroutine that reads. Calls are short, or wait
+// with deadlines of their own.
 
 // lean is a connection whose requests are served here.
 type lean struct {
@@ -53,14 +57,14 @@ var (
 	errEnded    = errors.New("server: the connection ends") // all is said
 )
 
-// acceptLean accepts connections until the listener fails.
-func (s *Server) acceptLean(l net.Listener) error {
+// accept accepts connections until the listener fails.
+func (s *Server) accept(l net.Listener) error {
 	var wait time.Duration
 	for {
 		accepted, err := l.Accept()
 		if err == nil {
 			wait = 0
-			s.running.Go(func() { s.serveLean(accepted.(*conn)) })
+			s.running.Go(func() { s.serve(accepted.(*conn)) })
 			continue
 		}
 		if s.closing.Load() {
@@ -75,18 +79,25 @@ func (s *Server) acceptLean(l net.Listener) error {
 	}
 }
 
-// serveLean serves a connection until it ends or is handed over.
-func (s *Server) serveLean(c *conn) {
+// serve serves a connection until it ends or is handed over.
+func (s *Server) serve(c *conn) {
 	if s.closing.Load() { // it came while Shutdown looked for those to close
-		_ = c.Close()
+		_ = c.cut()
 		return
 	}
+	if s.tls == nil || s.handshake(c) {
+		s.serveLean(c)
+	}
+}
+
+// serveLean is serve without what TLS comes before.
+func (s *Server) serveLean(c *conn) {
 	l := &lean{s: s, c: c, buf: make([]byte, 0, leanBytes)}
 	l.request = (&http.Request{}).WithContext(s.base)
 	l.request.Header = make(http.Header, 16)
 	l.head.header = l.request.Header
 	l.response.header = make(http.Header, 8)
-	l.response.c, l.response.body = c.Conn, &l.body
+	l.response.c, l.response.body = c.upper(), &l.body
 	remote := c.RemoteAddr().String()
 	for {
 		err := l.next(remote)
@@ -95,14 +106,15 @@ func (s *Server) serveLean(c *conn) {
 			continue
 		case errHandOver:
 			c.pending = l.buf[l.from:]
-			s.handOver(c)
+			s.handOver(c, c)
 			return
 		}
 		if l.response.closing && l.body.left != 0 {
-			_ = c.CloseWrite() // the connection ends anyway, here and below
-			l.s.linger()
+			if c.CloseWrite() == nil { // or it is cut already
+				l.s.linger()
+			}
 		}
-		_ = c.Close()
+		_ = c.Close() // the connection ends anyway
 		return
 	}
 }
@@ -186,7 +198,7 @@ func (l *lean) readMore() error {
 		}
 		l.from = 0
 	}
-	n, err := l.c.Conn.Read(l.buf[len(l.buf):cap(l.buf)])
+	n, err := l.c.fetch(l.buf[len(l.buf):cap(l.buf)])
 	l.buf = l.buf[:len(l.buf)+n]
 	if n > 0 {
 		return nil // an error comes again
@@ -239,7 +251,7 @@ func (b *leanBody) Read(p []byte) (n int, err error) {
 	if l := b.l; l.from < len(l.buf) {
 		n = copy(p, l.buf[l.from:])
 		l.from += n
-	} else if n, err = l.c.Conn.Read(p); err == io.EOF {
+	} else if n, err = l.c.fetch(p); err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	b.left -= int64(n)
@@ -265,7 +277,7 @@ func (b *leanBody) skip() bool {
 
 // leanAnswer is the http.ResponseWriter of a lean connection.
 type leanAnswer struct {
-	c       net.Conn // itself, and not what watches it: only so a head and a body can go in one call
+	c       net.Conn // itself, and not what watches it: only so a head and a body can go in one call, where it is plain
 	body    *leanBody
 	header  http.Header
 	out     []byte // the head, and a short body behind it
@@ -340,7 +352,7 @@ func (a *leanAnswer) end() error {
 
 // handed is a listener whose connections are those that are handed over to net/http.
 type handed struct {
-	conns chan *conn
+	conns chan net.Conn // a *conn, or one of TLS over it
 	done  chan struct{} // closed by Close
 	addr  net.Addr
 }

@@ -44,13 +44,18 @@ type patrol struct {
 
 // conn is a connection under watch.
 type conn struct {
-	net.Conn
-	patrol  *patrol
-	http2   atomic.Bool
-	lean    atomic.Bool  // served by lean.go
-	pending []byte       // what was read of it before it came to net/http
-	lines   atomic.Int32 // of the header that is being read; see Read
-	state   atomic.Int64 // the lowest two bits: StateNew, StateActive, StateIdle or stateLeft; above: the patrol's now when it began
+	net.Conn           // the kernel's
+	secure   *tls.Conn // over Conn; nil: it is plain, or of HTTP/2
+	patrol   *patrol
+	http2    atomic.Bool
+	lean     atomic.Bool  // served by lean.go
+	pending  []byte       // what was read of it before it came to net/http
+	lines    atomic.Int32 // of the head that is being read, and its bytes; see Read
+	bytes    atomic.Int32
+	refused  atomic.Bool // the head was too long; see Close
+	// state has in the lowest two bits StateNew, StateActive, StateIdle or stateLeft, and above the
+	// patrol's now when that began.
+	state atomic.Int64
 }
 
 // stateLeft is the state of a connection that takes no further request. To package http the number means another thing, and it never
@@ -74,7 +79,7 @@ func (l watched) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: accepted, patrol: l.patrol}
-	c.lean.Store(l.patrol.plain)
+	c.lean.Store(true)
 	c.enter(http.StateNew)
 	l.patrol.mu.Lock()
 	l.patrol.conns[c] = struct{}{}
@@ -85,28 +90,41 @@ func (l watched) Accept() (net.Conn, error) {
 // maxHeaderLines is how many lines a header may have that is not complete.
 const maxHeaderLines = 256
 
-// errHeaderLines is what net/http gets for more of them. Nobody else sees it.
-var errHeaderLines = errors.New("server: the header has too many lines")
+// errHead is what net/http gets for more of them, and for more than maxHeaderBytes. Nobody else
+// sees it.
+var errHead = errors.New("server: the head is too long")
 
-// Read reads from the connection. Lines of a header are counted as they come, as net/http does not: in memory they take twenty
-// times of what they take on the wire, and a client that never ends its header would have it hold all that. What comes while
-// no request is being served is header, but for what the last read brings behind its end; so it is the next read that fails.
+// Read reads from the connection for net/http. Lines and bytes of a header are counted as they
+// come. net/http counts no lines: in memory they take twenty times of what they take on the wire,
+// and a client that never ends its header would have it hold all that. What comes while no request
+// is being served is header, but for what the last read brings behind its end; so it is the next
+// read that fails.
 func (c *conn) Read(p []byte) (int, error) {
-	if !c.patrol.plain || c.in() == http.StateActive {
+	if c.in() == http.StateActive {
 		return c.read(p)
 	}
-	if c.lines.Load() > maxHeaderLines {
-		return 0, errHeaderLines
+	if c.lines.Load() > maxHeaderLines || c.bytes.Load() > maxHeaderBytes {
+		c.refused.Store(true)
+		return 0, errHead
 	}
 	n, err := c.read(p)
 	c.lines.Add(int32(bytes.Count(p[:n], newLine)))
+	c.bytes.Add(int32(n))
 	return n, err
+}
+
+// fetch reads from the connection.
+func (c *conn) fetch(p []byte) (int, error) {
+	if c.secure != nil {
+		return c.secure.Read(p)
+	}
+	return c.Conn.Read(p)
 }
 
 // read reads what was read before, then from the connection.
 func (c *conn) read(p []byte) (int, error) {
 	if len(c.pending) == 0 {
-		return c.Conn.Read(p)
+		return c.fetch(p)
 	}
 	n := copy(p, c.pending)
 	if c.pending = c.pending[n:]; len(c.pending) == 0 {
@@ -118,18 +136,54 @@ func (c *conn) read(p []byte) (int, error) {
 // newLine ends a line.
 var newLine = []byte{'\n'}
 
-// Close closes the connection and ends the watch.
+// upper is what is spoken over: the kernel's connection, or that of TLS.
+func (c *conn) upper() net.Conn {
+	if c.secure != nil {
+		return c.secure
+	}
+	return c.Conn
+}
+
+// Write implements net.Conn. What net/http has to say to a head that was refused here is said as
+// everywhere.
+func (c *conn) Write(p []byte) (int, error) {
+	if !c.refused.Load() {
+		return c.upper().Write(p)
+	}
+	if _, err := c.upper().Write(appendHead(nil, http.StatusBadRequest, refusal, time.Now())); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close closes the connection and ends the watch. It is for those who serve the connection: with
+// TLS it says good-bye, and so can wait for the client to read.
 func (c *conn) Close() error {
-	c.patrol.mu.Lock()
-	delete(c.patrol.conns, c)
-	c.patrol.mu.Unlock()
+	if c.refused.CompareAndSwap(true, false) { // by net/http, which does not wait as lean does
+		_ = c.CloseWrite()
+		time.Sleep(lingerTime)
+	}
+	c.patrol.forget(c)
+	return c.upper().Close()
+}
+
+// cut closes the connection at once, whoever serves it, and ends the watch.
+func (c *conn) cut() error {
+	c.patrol.forget(c)
 	return c.Conn.Close()
+}
+
+// forget ends the watch of a connection.
+func (p *patrol) forget(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
 }
 
 // CloseWrite lets net/http end an answer before it closes, so that a client who is still sending can read it.
 func (c *conn) CloseWrite() error {
-	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return tcp.CloseWrite()
+	if half, ok := c.upper().(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
 	}
 	return nil
 }
@@ -138,6 +192,7 @@ func (c *conn) CloseWrite() error {
 func (c *conn) enter(state http.ConnState) {
 	c.state.Store(c.patrol.now.Load()<<2 | int64(state))
 	c.lines.Store(0)
+	c.bytes.Store(0)
 }
 
 // begin is enter for a request that begins, of a connection that is served here. It tells whether the request may be served: not on
@@ -176,18 +231,9 @@ func connState(c net.Conn, state http.ConnState) {
 	if state > http.StateIdle {
 		return
 	}
-	secure, _ := c.(*tls.Conn)
-	if secure != nil {
-		c = secure.NetConn()
+	if watched := watchedConn(c); watched != nil {
+		watched.enter(state)
 	}
-	watched, ok := c.(*conn)
-	if !ok {
-		return
-	}
-	if secure != nil && watched.in() == http.StateNew {
-		watched.http2.Store(secure.ConnectionState().NegotiatedProtocol == "h2")
-	}
-	watched.enter(state)
 }
 
 // in is the state that the connection is in.
@@ -226,7 +272,7 @@ func (p *patrol) closeIf(close func(*conn) bool) {
 	}
 	p.mu.Unlock()
 	for _, c := range found {
-		c.Close()
+		_ = c.cut() // whoever it was is gone
 	}
 }
 

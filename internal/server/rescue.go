@@ -19,7 +19,7 @@ func (x *exchange) rescue() {
 	if begun {
 		panic(http.ErrAbortHandler)
 	}
-	x.w.Header()["Connection"] = closeConnection // what is left of the body nobody knows
+	x.hangUp() // what is left of the body nobody knows
 	x.w.Header()["Content-Type"] = typeAmzJSON
 	x.send(http.StatusInternalServerError, internalError)
 }

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,16 +20,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxHeaderBytes is far above what a signed request with a session token needs. What package http makes of a header takes many
-// times its length: each short line costs a hundred bytes.
-const maxHeaderBytes = 16 << 10
+const (
+	// maxHeaderBytes is how long the head of a request may be, as AWS has it: far above what a
+	// signed one with a session token needs. What package http makes of a header takes many times
+	// its length: each short line costs a hundred bytes.
+	maxHeaderBytes = 16 << 10
+	// moreHeaderBytes is what net/http may read, so that it is strict that refuses what is too
+	// long. With HTTP/1.1 it does not come to that (see conn.Read); HTTP/2 counts 32 bytes more for
+	// each line, and clients are told of this limit.
+	moreHeaderBytes = 32 << 10
+)
 
 // Server serves a handler on listeners.
 type Server struct {
 	handler http.Handler
 	http    http.Server
 	patrol  patrol
-	secure  bool // speaks TLS
+	tls     *tls.Config // nil: it speaks none
 
 	base      context.Context // of the requests that are served here (lean.go)
 	cut       context.CancelFunc
@@ -56,18 +62,18 @@ const (
 
 // New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
 func New(h http.Handler, log *slog.Logger) *Server {
-	s := &Server{handler: h, handed: handed{conns: make(chan *conn), done: make(chan struct{})}}
+	s := &Server{handler: h, handed: handed{conns: make(chan net.Conn), done: make(chan struct{})}}
 	s.base, s.cut = context.WithCancel(context.Background())
 	s.patrol.plain, s.patrol.every = true, patrolTime
 	s.patrol.conns, s.patrol.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
-		Handler:   s.patrol.watch(h),
+		Handler:   s.patrol.watch(strict(h)),
 		ConnState: connState,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingTime, PingTimeout: pongTime, WriteByteTimeout: activeTime,
 			MaxReadFrameSize: maxFrameBytes,
 		},
-		MaxHeaderBytes: maxHeaderBytes,
+		MaxHeaderBytes: moreHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	s.http.RegisterOnShutdown(s.patrol.closeUnused)
@@ -75,7 +81,10 @@ func New(h http.Handler, log *slog.Logger) *Server {
 }
 
 // UseTLS has the server speak TLS, with HTTP/2 and HTTP/1.1. It is called before Serve.
-func (s *Server) UseTLS(c *tls.Config) { s.http.TLSConfig, s.secure, s.patrol.plain = c, true, false }
+func (s *Server) UseTLS(c *tls.Config) {
+	s.tls, s.patrol.plain = c, false
+	s.http.TLSConfig = c.Clone() // which net/http changes
+}
 
 // LimitConnections sets how many connections there may be. When there are so many, those that have not been used for longest
 // make room for a new one; if all are in use, it is turned away. It is called before Serve.
@@ -84,21 +93,17 @@ func (s *Server) LimitConnections(n int) { s.patrol.most = n }
 // Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails it closes all of
 // them and returns that failure. It is called once.
 func (s *Server) Serve(listeners ...net.Listener) error {
-	listeners = slices.Clone(listeners)
 	done := make(chan struct{})
 	var patrolling sync.WaitGroup
 	patrolling.Go(func() { s.patrol.walk(done) })
 	defer patrolling.Wait()
 	defer close(done)
-	for i, l := range listeners {
-		listeners[i] = &closedOnce{Listener: l}
-	}
 	if !s.begin(listeners) {
 		closeAll(listeners)
 		return nil
 	}
 	var g errgroup.Group
-	if !s.secure && len(listeners) > 0 {
+	if len(listeners) > 0 {
 		s.handed.addr = listeners[0].Addr()
 		g.Go(func() error { return s.ended(s.http.Serve(&s.handed)) })
 	}
@@ -123,14 +128,6 @@ func (s *Server) begin(listeners []net.Listener) bool {
 	return true
 }
 
-// accept accepts connections on one listener.
-func (s *Server) accept(l net.Listener) error {
-	if s.secure {
-		return s.http.ServeTLS(l, "", "")
-	}
-	return s.acceptLean(l)
-}
-
 // ended is what Serve makes of the error with which one listener has ended.
 func (s *Server) ended(err error) error {
 	if s.closing.Load() || errors.Is(err, http.ErrServerClosed) {
@@ -140,13 +137,13 @@ func (s *Server) ended(err error) error {
 	return err
 }
 
-// handOver gives a connection to net/http.
-func (s *Server) handOver(c *conn) {
+// handOver gives a connection to net/http, which is to know it as upper.
+func (s *Server) handOver(c *conn, upper net.Conn) {
 	c.lean.Store(false)
 	select {
-	case s.handed.conns <- c:
+	case s.handed.conns <- upper:
 	case <-s.handed.done:
-		_ = c.Close() // the server ends
+		_ = c.cut() // the server ends
 	}
 }
 
@@ -179,19 +176,6 @@ func (s *Server) closeListeners() {
 	defer s.mu.Unlock()
 	s.closing.Store(true)
 	closeAll(s.listeners)
-}
-
-// closedOnce is a listener of which only the first Close closes. Both this server and net/http's close their listeners when they end,
-// and the second Close of a socket is an error, which would be that of an orderly Shutdown.
-type closedOnce struct {
-	net.Listener
-	once sync.Once
-}
-
-// Close implements net.Listener.
-func (l *closedOnce) Close() (err error) {
-	l.once.Do(func() { err = l.Listener.Close() })
-	return err
 }
 
 // closeAll closes listeners, which may be closed already.

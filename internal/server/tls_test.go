@@ -33,7 +33,7 @@ type pair struct {
 }
 
 // certify makes a certificate of the name, signed by parent or, without one, by itself.
-func certify(t *testing.T, name string, parent *pair) *pair {
+func certify(t testing.TB, name string, parent *pair) *pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -282,7 +282,8 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 	}
 }
 
-// lateListener is a listener whose Accept, when it is closed, does not return before it is released.
+// lateListener is a listener whose Accept, when it is closed, does not return before it is
+// released.
 type lateListener struct {
 	net.Listener
 	release chan struct{}
@@ -297,7 +298,8 @@ func (l lateListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// TestShutdownTLS ends a server of TLS while net/http still waits on the listener that is closed: both close it, and none may fail.
+// TestShutdownTLS ends a server of TLS while net/http still waits on the listener that is closed:
+// both close it, and none may fail.
 func TestShutdownTLS(t *testing.T) {
 	p := certify(t, "one", nil)
 	files := newSecured(t, p, nil)
