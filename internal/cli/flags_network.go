@@ -19,7 +19,7 @@ type networkFlags struct {
 	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"An origin whose web pages may use the database while nobody is asked for credentials, as https://console.example, beside those of localhost; * is any."`
 
 	MaxRequests    int `name:"max-requests" default:"4096" placeholder:"N" help:"How many requests are worked on at a time; more are throttled at once, and none waits. Default: ${default}."`
-	MaxConnections int `name:"max-connections" placeholder:"N" help:"How many connections are open at a time; for more the longest unused are closed, or the new one. Default: what half of the limit of open files and a quarter of --memory-limit are enough for."`
+	MaxConnections int `name:"max-connections" placeholder:"N" help:"How many connections are open at a time; for more the oldest without a signed request are closed, then the longest unused, then the new one. Default: what half of the limit of open files and a quarter of --memory-limit are enough for."`
 
 	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Speak TLS (HTTP/2 and 1.1) with this certificate, in PEM; it is loaded anew when it changes. Needs --tls-key."`
 	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"The key of --tls-cert."`
@@ -69,11 +69,11 @@ func (f *networkFlags) scheme() string {
 	return "http"
 }
 
-// A connection takes a file, and while a request comes in over it some memory of its own. With TLS it takes that of the session
-// too, and the lines of a header are not counted before the header is complete.
+// A connection takes a file, and while a request comes in over it some memory of its own. With TLS
+// it takes that of the session too.
 const (
 	connectionBytes    = 32 << 10
-	tlsConnectionBytes = 128 << 10
+	tlsConnectionBytes = 64 << 10
 	mostConnections    = 1 << 16
 	fewestConnections  = 64
 	connectionsOfFiles = 2 // the half; the rest is for the engine's files

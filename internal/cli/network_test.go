@@ -158,7 +158,7 @@ func TestConnections(t *testing.T) {
 		}
 	}
 	secure := networkFlags{TLSCert: "cert.pem"} // its connections take more
-	if got := secure.connections(128 << 20); got != min(256, int(openFiles()/2)) {
+	if got := secure.connections(128 << 20); got != min(512, int(openFiles()/2)) {
 		t.Errorf("with TLS: %d connections", got)
 	}
 }

@@ -59,7 +59,13 @@ func (x *exchange) authenticate() (err error) {
 		x.call.Region = scope(x.sig.credential).region
 		return nil
 	}
-	return x.verify()
+	if err := x.verify(); err != nil {
+		return err
+	}
+	if c := connOf(x.r.Context()); c != nil && !c.vouch() {
+		panic(http.ErrAbortHandler) // nothing is done for who is not there any more
+	}
+	return nil
 }
 
 // claim looks, where there are credentials, at what the request says of its signature before its body is read, and notes the
@@ -72,18 +78,26 @@ func (x *exchange) claim() {
 	if x.sig, x.fault = readSignature(x.r); x.fault == nil {
 		x.fault = x.checkClaim()
 	}
-	if x.fault != nil { // an error says that the writer has no deadlines, as those of tests
-		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(strangerTime))
+	if x.fault != nil && connOf(x.r.Context()) == nil {
+		x.hurry()
 	}
 }
 
-const (
-	// strangerBytes is the largest body that is looked at of a request that has no signature, or one that cannot be right. It
-	// does not draw on the budget, nor does the byte behind it that tells that there are more.
-	strangerBytes = freeBytes - 1
-	// strangerTime is how long such a body may take to come; activeTime would let strangers keep all connections busy.
-	strangerTime = 20 * time.Second
-)
+// hurry bounds the time in which the body may come of a request that has no signature, or one that
+// cannot be right. It is for requests that come over another server than this package's, which
+// knows its strangers (strangers.go).
+func (x *exchange) hurry() {
+	err := http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(strangerTime))
+	if err != nil && x.h.hurried.CompareAndSwap(false, true) {
+		x.h.log.Warn("the HTTP server in use takes no deadlines for requests: those without a valid signature "+
+			"can last; a http.ResponseWriter that wraps another needs a method Unwrap", "error", err)
+	}
+}
+
+// strangerBytes is the largest body that is looked at of a request that has no signature, or one
+// that cannot be right. It does not draw on the budget, nor does the byte behind it that tells that
+// there are more.
+const strangerBytes = freeBytes - 1
 
 // checkClaim checks all of a signature that can be checked without the body.
 func (x *exchange) checkClaim() (err error) {

@@ -102,7 +102,16 @@ func (x *exchange) fill(src io.Reader, length int) error {
 		most = limit + 1 // one byte more tells that there is more
 	}
 	step := min(most, freeBytes)
+	var share int64 // of what strangers may take
+	defer func() { x.h.strangeBytes.Add(-share) }()
 	for {
+		if step > freeBytes && x.isStrange() {
+			more := int64(step) - share
+			share += more
+			if x.h.strangeBytes.Add(more) > x.h.bufferBytes/2 {
+				return errBudgetSpent
+			}
+		}
 		if err := x.growBody(step); err != nil {
 			return err
 		}

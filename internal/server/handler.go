@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
@@ -56,7 +57,10 @@ type Handler struct {
 	budget  budget
 	answers shared
 	gate    gate
-	pool    sync.Pool // of *exchange
+	pool    sync.Pool   // of *exchange
+	hurried atomic.Bool // the log knows that there are no deadlines
+	// strangeBytes is what the bodies of strangers take of the budget while they come.
+	strangeBytes atomic.Int64
 
 	credentials *iam.Store // nil: nobody is asked for any
 	now         func() time.Time

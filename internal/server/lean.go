@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -93,7 +94,7 @@ func (s *Server) serve(c *conn) {
 // serveLean is serve without what TLS comes before.
 func (s *Server) serveLean(c *conn) {
 	l := &lean{s: s, c: c, buf: make([]byte, 0, leanBytes)}
-	l.request = (&http.Request{}).WithContext(s.base)
+	l.request = (&http.Request{}).WithContext(context.WithValue(s.base, connKey{}, c))
 	l.request.Header = make(http.Header, 16)
 	l.head.header = l.request.Header
 	l.response.header = make(http.Header, 8)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"container/list"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -35,11 +36,18 @@ type patrol struct {
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
 	streams map[*stream]struct{}
+	// strangers and strangeStreams are those of conns and streams that are nobody's yet, the oldest
+	// first (strangers.go).
+	strangers, strangeStreams list.List
 	// most is how many connections, and how many streams, there may be; 0: any number.
-	most  int
-	full  time.Duration // under mu: the round in which no connection was found that could go; see makeRoom
-	plain bool          // clients can be told in plain text that there is no room
-	every time.Duration // the time between two rounds: patrolTime, but for tests that make the rounds by hand
+	most    int
+	full    time.Duration // under mu: the round in which no connection was found that could go; see makeRoom
+	plain   bool          // clients can be told in plain text that there is no room
+	guarded bool          // there are credentials: new connections are strangers
+	// every is the time between two rounds: patrolTime, or strangerRound where there are strangers;
+	// tests make the rounds by hand.
+	every  time.Duration
+	walked time.Duration // the time since all connections were looked at
 }
 
 // conn is a connection under watch.
@@ -56,6 +64,12 @@ type conn struct {
 	// state has in the lowest two bits StateNew, StateActive, StateIdle or stateLeft, and above the
 	// patrol's now when that began.
 	state atomic.Int64
+
+	stranger atomic.Bool
+	// Of a stranger: when its time began, as the patrol's now, and what it has sent since.
+	awaited, received atomic.Int64
+	came              time.Time     // when it was accepted
+	place             *list.Element // of the patrol's strangers, under its mu; nil: it is none
 }
 
 // stateLeft is the state of a connection that takes no further request. To package http the number means another thing, and it never
@@ -68,23 +82,21 @@ type watched struct {
 	patrol *patrol
 }
 
-// Accept takes the next connection.
+// Accept takes the next connection for which there is room.
 func (l watched) Accept() (net.Conn, error) {
-	accepted, err := l.Listener.Accept()
-	for err == nil && !l.patrol.hasRoom() {
+	for {
+		accepted, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &conn{Conn: accepted, patrol: l.patrol}
+		c.lean.Store(true)
+		c.enter(http.StateNew)
+		if l.patrol.admit(c) {
+			return c, nil
+		}
 		l.patrol.turnAway(accepted)
-		accepted, err = l.Listener.Accept()
 	}
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{Conn: accepted, patrol: l.patrol}
-	c.lean.Store(true)
-	c.enter(http.StateNew)
-	l.patrol.mu.Lock()
-	l.patrol.conns[c] = struct{}{}
-	l.patrol.mu.Unlock()
-	return c, nil
 }
 
 // maxHeaderLines is how many lines a header may have that is not complete.
@@ -118,7 +130,9 @@ func (c *conn) fetch(p []byte) (int, error) {
 	if c.secure != nil {
 		return c.secure.Read(p)
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.count(n)
+	return n, err
 }
 
 // read reads what was read before, then from the connection.
@@ -177,7 +191,13 @@ func (c *conn) cut() error {
 func (p *patrol) forget(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.remove(c)
+}
+
+// remove is forget for whoever holds mu.
+func (p *patrol) remove(c *conn) {
 	delete(p.conns, c)
+	p.known(c)
 }
 
 // CloseWrite lets net/http end an answer before it closes, so that a client who is still sending can read it.
@@ -190,6 +210,9 @@ func (c *conn) CloseWrite() error {
 
 // enter notes that the connection takes a state.
 func (c *conn) enter(state http.ConnState) {
+	if state == http.StateIdle {
+		c.await()
+	}
 	c.state.Store(c.patrol.now.Load()<<2 | int64(state))
 	c.lines.Store(0)
 	c.bytes.Store(0)
@@ -249,9 +272,18 @@ func (c *conn) overstays(now time.Duration) bool {
 	return now-time.Duration(s>>2) > limit
 }
 
-// round lets time pass and closes those that overstay.
+// round lets time pass and closes those that overstay. Only the strangers are looked at in all
+// rounds, where there are some.
 func (p *patrol) round(passed time.Duration) {
 	now := time.Duration(p.now.Add(int64(passed)))
+	if p.guarded {
+		p.closeOverdue(now)
+		p.resetOverdue(now)
+		if p.walked += passed; p.walked < patrolTime {
+			return
+		}
+		p.walked = 0
+	}
 	p.closeIf(func(c *conn) bool { return c.overstays(now) })
 	p.resetStreams(now)
 }

@@ -13,7 +13,11 @@ import (
 type under struct{ *conn }
 
 // Read implements net.Conn.
-func (u under) Read(p []byte) (int, error) { return u.Conn.Read(p) }
+func (u under) Read(p []byte) (int, error) {
+	n, err := u.Conn.Read(p)
+	u.count(n)
+	return n, err
+}
 
 // Write implements net.Conn.
 func (u under) Write(p []byte) (int, error) { return u.Conn.Write(p) }

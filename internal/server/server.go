@@ -64,11 +64,15 @@ const (
 func New(h http.Handler, log *slog.Logger) *Server {
 	s := &Server{handler: h, handed: handed{conns: make(chan net.Conn), done: make(chan struct{})}}
 	s.base, s.cut = context.WithCancel(context.Background())
-	s.patrol.plain, s.patrol.every = true, patrolTime
+	s.patrol.plain, s.patrol.every, s.patrol.guarded = true, patrolTime, guards(h)
+	if s.patrol.guarded {
+		s.patrol.every = strangerRound
+	}
 	s.patrol.conns, s.patrol.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
-		Handler:   s.patrol.watch(strict(h)),
-		ConnState: connState,
+		Handler:     s.patrol.watch(strict(h)),
+		ConnState:   connState,
+		ConnContext: connContext,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingTime, PingTimeout: pongTime, WriteByteTimeout: activeTime,
 			MaxReadFrameSize: maxFrameBytes,
@@ -86,8 +90,9 @@ func (s *Server) UseTLS(c *tls.Config) {
 	s.http.TLSConfig = c.Clone() // which net/http changes
 }
 
-// LimitConnections sets how many connections there may be. When there are so many, those that have not been used for longest
-// make room for a new one; if all are in use, it is turned away. It is called before Serve.
+// LimitConnections sets how many connections there may be. When there are so many, the oldest of
+// the strangers makes room for a new one, or those that have not been used for longest; if all are
+// in use, it is turned away. It is called before Serve.
 func (s *Server) LimitConnections(n int) { s.patrol.most = n }
 
 // Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails it closes all of

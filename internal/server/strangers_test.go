@@ -1,0 +1,257 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Who may sign, and who may not.
+var (
+	alice  = &signing{key: "AKIDALICE", secret: "alices"}
+	liar   = &signing{key: "AKIDALICE", secret: "bobs"}
+	nobody = &signing{key: "AKIDNOBODY", secret: "x"}
+)
+
+// callBy returns a request with a body, signed by s or, if that is nil, by nobody.
+func callBy(s *signing, addr, path, body string) *http.Request {
+	r := httptest.NewRequest("POST", "https://"+addr+path, nil)
+	r.RequestURI = "" // of a client's
+	r.Header.Set("Content-Type", amzJSON)
+	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.GetItem")
+	if s != nil {
+		s.sign(r, []byte(body))
+	}
+	setBody(r, body)
+	return r
+}
+
+// wire is callBy's request as it is sent.
+func wire(s *signing, addr, path, body string) string {
+	r := callBy(s, addr, path, body)
+	var b strings.Builder
+	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", path, r.Host, len(body))
+	if err := r.Header.Write(&b); err != nil {
+		panic(err)
+	}
+	return b.String() + "\r\n" + body
+}
+
+// guardedServer runs a server that asks for credentials, of TLS if secure says so. clients open
+// connections to it.
+type guardedServer struct {
+	t    *testing.T
+	s    *Server
+	addr string
+	tls  *tls.Config // of its clients; nil: it is plain
+	pair *pair
+}
+
+// startGuarded starts one.
+func startGuarded(t *testing.T, secure bool, most int) *guardedServer {
+	t.Helper()
+	g := &guardedServer{t: t}
+	var config *tls.Config
+	if secure {
+		g.pair = certify(t, "one", nil)
+		files := newSecured(t, g.pair, nil)
+		var err error
+		if config, err = newTLS(files.files, files.sink, files.now); err != nil {
+			t.Fatal(err)
+		}
+		g.tls = client(t, g.pair, nil, false).Transport.(*http.Transport).TLSClientConfig.Clone()
+	}
+	g.s, g.addr = startServer(t, guarded(t, func() time.Time { return noon }), func(s *Server) {
+		s.LimitConnections(most)
+		if secure {
+			s.UseTLS(config)
+		}
+	})
+	return g
+}
+
+// dial opens a connection. With TLS the handshake is made with what is first sent or read.
+func (g *guardedServer) dial() (net.Conn, error) {
+	c, err := net.DialTimeout("tcp", g.addr, 10*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	if g.tls == nil {
+		return c, nil
+	}
+	config := g.tls.Clone()
+	config.ServerName = "localhost"
+	return tls.Client(c, config), nil
+}
+
+// open opens a connection until the end of the test, and sends.
+func (g *guardedServer) open(send string) (net.Conn, *bufio.Reader) {
+	g.t.Helper()
+	c, err := g.dial()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { c.Close() })
+	if send != "" {
+		if _, err := io.WriteString(c, send); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	return c, bufio.NewReader(c)
+}
+
+// ask sends a request on a connection, and tells what is wrong with its answer.
+func ask(c net.Conn, request string) error {
+	if _, err := io.WriteString(c, request); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
+		return fmt.Errorf("%d %s %v", resp.StatusCode, body, err)
+	}
+	return nil
+}
+
+// strangersSend are what strangers send, and then nothing more.
+var strangersSend = map[string]func(addr string) string{
+	"nothing":                   func(string) string { return "" },
+	"half a head":               func(addr string) string { return wire(nil, addr, "/", "{}")[:40] },
+	"half a body, unsigned":     func(addr string) string { return half(wire(nil, addr, "/", object(100))) },
+	"half a body, unknown key":  func(addr string) string { return half(wire(nobody, addr, "/", object(100))) },
+	"half a body, false":        func(addr string) string { return half(wire(liar, addr, "/", object(100))) },
+	"half a body, for net/http": func(addr string) string { return half(wire(liar, addr, "/x", object(100))) },
+	"all, unsigned":             func(addr string) string { return wire(nil, addr, "/", "{}") },
+	"all, false":                func(addr string) string { return wire(liar, addr, "/", "{}") },
+}
+
+// half is a request of which 99 bytes are missing.
+func half(request string) string { return request[:len(request)-99] }
+
+// crowd opens so many connections that send the same, and each anew as soon as it is closed, until
+// stop is called.
+func (g *guardedServer) crowd(n int, send string) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				c, err := g.dial()
+				if err != nil {
+					continue
+				}
+				unhook := context.AfterFunc(ctx, func() { raw(c).SetDeadline(time.Unix(1, 0)) })
+				if send == "" {
+					_, _ = io.Copy(io.Discard, raw(c)) // not even a handshake
+				} else if _, err := io.WriteString(c, send); err == nil {
+					_, _ = io.Copy(io.Discard, c)
+				}
+				unhook()
+				raw(c).Close() // without a good-bye
+			}
+		})
+	}
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
+// TestCrowdOfStrangers has more strangers than there may be connections, who come again as fast as
+// they are sent away, and a client with a key. Nine of ten of its requests are answered within a
+// second, on a connection that it keeps as on new ones.
+func TestCrowdOfStrangers(t *testing.T) {
+	const most, strangers, requests = 128, 160, 10
+	for _, secure := range []bool{false, true} {
+		for kind, send := range strangersSend {
+			if secure && testing.Short() && kind != "half a body, false" {
+				continue // slow with the race detector
+			}
+			t.Run(fmt.Sprintf("%s, TLS %v", kind, secure), func(t *testing.T) {
+				g := startGuarded(t, secure, most)
+				good := wire(alice, g.addr, "/", "{}")
+				kept, _ := g.open("")
+				if err := ask(kept, good); err != nil {
+					t.Fatal(err)
+				}
+				stop := g.crowd(strangers, send(g.addr))
+				defer stop()
+				g.await("the server is full", func(conns int) bool { return conns == most })
+				bad := map[string]int{}
+				note := func(way string, began time.Time, err error) {
+					if took := time.Since(began); err != nil || took > time.Second {
+						t.Logf("%s: %v after %v", way, err, took)
+						bad[way]++
+					}
+				}
+				for range requests {
+					began := time.Now()
+					note("kept", began, ask(kept, good))
+					began = time.Now()
+					c, err := g.dial()
+					if err == nil {
+						err = ask(c, good)
+						c.Close()
+					}
+					note("new", began, err)
+				}
+				if bad["kept"] > requests/10 || bad["new"] > requests/10 {
+					t.Errorf("of %d requests of a client with a key, these were not served: %v", requests, bad)
+				}
+			})
+		}
+	}
+}
+
+// await waits until so many connections are open.
+func (g *guardedServer) await(what string, is func(conns int) bool) {
+	g.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		g.s.patrol.mu.Lock()
+		n := len(g.s.patrol.conns)
+		g.s.patrol.mu.Unlock()
+		if is(n) {
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("%d connections are open; this does not come: %s", n, what)
+		}
+	}
+}
+
+// conn is the server's end of a connection.
+func (g *guardedServer) conn(c net.Conn) *conn {
+	g.t.Helper()
+	var found *conn
+	g.await("the connection is accepted", func(int) bool {
+		g.s.patrol.mu.Lock()
+		defer g.s.patrol.mu.Unlock()
+		for watched := range g.s.patrol.conns {
+			if watched.RemoteAddr().String() == c.LocalAddr().String() {
+				found = watched
+			}
+		}
+		return found != nil
+	})
+	return found
+}
+
+// has waits until a stranger's bytes have come.
+func (g *guardedServer) has(c net.Conn, bytes int) {
+	g.t.Helper()
+	watched := g.conn(c)
+	g.await("its bytes have come", func(int) bool { return watched.received.Load() >= int64(bytes) })
+}

@@ -1,0 +1,352 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/partita-db/partita/internal/iam"
+)
+
+// isOpen tells whether a connection is open on which nothing comes.
+func isOpen(c net.Conn, r io.Reader) bool {
+	c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	defer c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return !closed(r)
+}
+
+// ends waits until a connection is closed.
+func (g *guardedServer) ends(what string, c net.Conn) {
+	g.t.Helper()
+	if _, err := io.Copy(io.Discard, c); err != nil {
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			g.t.Errorf("%s: the connection is open", what)
+		}
+	}
+}
+
+// TestStrangerTime turns the patrol's clock under connections on which nothing was verified,
+// whatever they have sent, and under some on which something was.
+func TestStrangerTime(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS %v", secure), func(t *testing.T) {
+			g := startGuarded(t, secure, 0)
+			strangers := map[string]net.Conn{}
+			for kind, send := range strangersSend {
+				text := send(g.addr)
+				strangers[kind], _ = g.open(text)
+				if strings.HasPrefix(kind, "all") {
+					if err := readAnswer(strangers[kind]); err == nil || !strings.HasPrefix(err.Error(), "400") {
+						t.Fatalf("%s: answered %v", kind, err)
+					}
+					g.idle(strangers[kind])
+					continue
+				}
+				if text != "" {
+					g.has(raw(strangers[kind]), len(text))
+				}
+			}
+			known, _ := g.open("")
+			if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
+				t.Fatal(err)
+			}
+			busy, _ := g.open("")
+			if err := ask(busy, wire(alice, g.addr, "/", "{}")); err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(busy, half(wire(liar, g.addr, "/", object(100)))) // that is known already
+			g.await("its request begins", func(int) bool { return g.conn(raw(busy)).in() == http.StateActive })
+			n := len(strangers) + 2
+			g.s.patrol.round(strangerTime)
+			g.await("all are open", func(conns int) bool { return conns == n })
+			g.s.patrol.round(2 * strangerRound)
+			for kind, c := range strangers {
+				if kind == "nothing" {
+					c = raw(c)
+				}
+				g.ends(kind, c)
+			}
+			g.await("two are open", func(conns int) bool { return conns == 2 })
+			if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
+				t.Errorf("a connection that is known: %v", err)
+			}
+		})
+	}
+}
+
+// idle waits until the server is done with the request on a connection.
+func (g *guardedServer) idle(c net.Conn) {
+	g.t.Helper()
+	watched := g.conn(raw(c))
+	g.await("its request is over", func(int) bool { return watched.in() == http.StateIdle })
+}
+
+// raw is the connection below one of TLS.
+func raw(c net.Conn) net.Conn {
+	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
+		return secure.NetConn()
+	}
+	return c
+}
+
+// readAnswer reads an answer, and tells what is wrong with it.
+func readAnswer(c net.Conn) error {
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
+		return fmt.Errorf("%d %s %v", resp.StatusCode, body, err)
+	}
+	return nil
+}
+
+// TestStrangerTimeAnew has strangers whose requests are answered: the time for the next begins
+// then.
+func TestStrangerTimeAnew(t *testing.T) {
+	for _, path := range []string{"/", "/x"} { // here, and by net/http
+		g := startGuarded(t, false, 0)
+		c, _ := g.open("")
+		for range 3 {
+			io.WriteString(c, wire(nil, g.addr, path, "{}"))
+			if err := readAnswer(c); err == nil || !strings.Contains(err.Error(), "MissingAuthenticationToken") {
+				t.Fatalf("answered %v", err)
+			}
+			g.idle(c)
+			g.s.patrol.round(strangerTime)
+		}
+		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
+			t.Errorf("answered %v", err)
+		}
+		g.idle(c)
+		g.s.patrol.round(idleTime - time.Second)
+		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
+			t.Errorf("answered %v", err)
+		}
+	}
+}
+
+// TestStrangerRate sends a body under a known key: slowly it has strangerTime, and as much more as
+// strangerRate gives it.
+func TestStrangerRate(t *testing.T) {
+	const sent = 10 * strangerRate
+	for _, path := range []string{"/", "/x"} {
+		for _, secure := range []bool{false, true} {
+			g := startGuarded(t, secure, 0)
+			c, _ := g.open(wire(liar, g.addr, path, object(1<<20))[:sent])
+			g.has(raw(c), sent)
+			g.s.patrol.round(strangerTime + sent/strangerRate*time.Second)
+			if !isOpen(raw(c), raw(c)) {
+				t.Errorf("%s, TLS %v: the connection is closed before its time", path, secure)
+			}
+			g.s.patrol.round(2 * time.Second)
+			g.ends(path, raw(c))
+			if used, _ := g.s.handler.(*Handler).Buffers(); used != 0 {
+				g.await("the memory is given back", func(int) bool { used, _ := g.s.handler.(*Handler).Buffers(); return used == 0 })
+			}
+		}
+	}
+}
+
+// TestStrangersMemory has strangers hold as much memory for bodies as they can: a client with a key
+// gets some of it.
+func TestStrangersMemory(t *testing.T) {
+	const large = 1 << 20
+	g := startGuarded(t, false, 0)
+	h := g.s.handler.(*Handler)
+	h.bufferBytes = 4 * large
+	h.budget.left.Store(4 * large)
+	known, _ := g.open("")
+	if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
+		t.Fatal(err)
+	}
+	begun := half(wire(liar, g.addr, "/", object(large)))
+	for range 2 {
+		c, _ := g.open(begun)
+		g.has(c, len(begun))
+	}
+	for range 2 {
+		c, _ := g.open(wire(liar, g.addr, "/", object(large)))
+		if err := readAnswer(c); err == nil || !strings.HasPrefix(err.Error(), "503") {
+			t.Errorf("one stranger too many was answered %v", err)
+		}
+	}
+	if err := ask(known, wire(alice, g.addr, "/", object(large))); err != nil {
+		t.Errorf("a connection that is known: %v", err)
+	}
+	g.s.patrol.round(strangerTime + large/strangerRate*time.Second + time.Second)
+	g.await("one is left", func(conns int) bool { return conns == 1 && h.strangeBytes.Load() == 0 })
+	c, _ := g.open("")
+	if err := ask(c, wire(alice, g.addr, "/", object(large))); err != nil {
+		t.Errorf("a new connection: %v", err)
+	}
+}
+
+// TestStrangersGoFirst fills a server, and looks at who makes room: the oldest stranger, though it
+// is in the middle of a request, before a connection that is known, though nobody has used that for
+// longer.
+func TestStrangersGoFirst(t *testing.T) {
+	g := startGuarded(t, false, 3)
+	good := wire(alice, g.addr, "/", "{}")
+	known, _ := g.open("")
+	if err := ask(known, good); err != nil {
+		t.Fatal(err)
+	}
+	g.idle(known)
+	g.s.patrol.round(patrolTime)
+	begun := half(wire(liar, g.addr, "/", object(100)))
+	first, _ := g.open(begun)
+	g.has(first, len(begun))
+	second, _ := g.open("")
+	g.await("all are open", func(conns int) bool { return conns == 3 })
+	third, _ := g.open("")
+	g.ends("the oldest stranger", first)
+	if err := ask(second, good); err != nil { // it is known from now on
+		t.Errorf("the second: %v", err)
+	}
+	fourth, _ := g.open("")
+	g.ends("the only stranger", third)
+	for name, c := range map[string]net.Conn{"the known one": known, "the second": second, "the fourth": fourth} {
+		if err := ask(c, good); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		g.idle(c)
+	}
+	g.s.patrol.round(patrolTime)
+	if err := ask(known, good); err != nil {
+		t.Error(err)
+	}
+	fifth, _ := g.open("") // all are known: the one that is idle for longest
+	if err := ask(fifth, good); err != nil {
+		t.Error(err)
+	}
+	if err := ask(known, good); err != nil {
+		t.Errorf("the one that was used last: %v", err)
+	}
+}
+
+// TestStrangerGrace has a connection come for which another has to go that has just come.
+func TestStrangerGrace(t *testing.T) {
+	g := startGuarded(t, false, 1)
+	began := time.Now()
+	first, _ := g.open("")
+	g.await("it is accepted", func(conns int) bool { return conns == 1 })
+	second, _ := g.open("")
+	g.ends("the first", first)
+	if took := time.Since(began); took < strangerGrace {
+		t.Errorf("it had %v, want %v", took, strangerGrace)
+	}
+	if err := ask(second, wire(alice, g.addr, "/", "{}")); err != nil {
+		t.Errorf("the second: %v", err)
+	}
+}
+
+// TestStrangerIsGone verifies a request of which the connection has made room in the meantime: it
+// is not executed.
+func TestStrangerIsGone(t *testing.T) {
+	g := startGuarded(t, false, 0)
+	c, _ := g.open("")
+	watched := g.conn(c)
+	call := func() (p any, code int) {
+		r := callBy(alice, g.addr, "/", "{}")
+		w := httptest.NewRecorder()
+		defer func() { p, code = recover(), w.Code }()
+		g.s.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connKey{}, watched)))
+		return
+	}
+	watched.cut()
+	if p, _ := call(); p != http.ErrAbortHandler {
+		t.Errorf("a request without a connection ended with %v", p)
+	}
+}
+
+// TestStrangerStreams has a stranger begin as many requests over HTTP/2 as there may be, and a
+// client with a key.
+func TestStrangerStreams(t *testing.T) {
+	g := startGuarded(t, true, 3)
+	one, two := client(t, g.pair, nil, true), client(t, g.pair, nil, true)
+	answers := make(chan error, 10)
+	bodies := make([]*io.PipeWriter, 0, 3)
+	for i := range 3 {
+		r := callBy(liar, g.addr, "/", "{}")
+		body, w := io.Pipe()
+		r.Body, r.ContentLength = body, -1
+		t.Cleanup(func() { w.Close() })
+		go func() {
+			resp, err := one.Do(r)
+			if err == nil {
+				err = fmt.Errorf("%s", resp.Status)
+				resp.Body.Close()
+			}
+			answers <- err
+		}()
+		w.Write([]byte("{"))
+		bodies = append(bodies, w)
+		g.await("the request begins", func(int) bool { return g.streams() == i+1 })
+	}
+	resp, err := two.Do(callBy(alice, g.addr, "/", "{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 || resp.ProtoMajor != 2 {
+		t.Errorf("a client with a key was answered %s %s", resp.Proto, resp.Status)
+	}
+	if err := <-answers; err == nil {
+		t.Error("the oldest request did not end")
+	}
+	g.await("two are left", func(int) bool { return g.streams() == 2 })
+	g.s.patrol.round(strangerTime / 2)
+	if resp, err := one.Do(callBy(nil, g.addr, "/", "{}")); err != nil || resp.StatusCode != 400 {
+		t.Errorf("%v %v", resp, err)
+	} else {
+		resp.Body.Close() // its connection has time anew, its other requests have not
+	}
+	g.await("two are left again", func(int) bool { return g.streams() == 2 })
+	g.s.patrol.round(strangerTime/2 + 2*strangerRound)
+	for range 2 {
+		if err := <-answers; err == nil {
+			t.Error("a request did not end in its time")
+		}
+	}
+	g.await("none is left", func(int) bool { return g.streams() == 0 })
+	g.await("both connections are", func(conns int) bool { return conns == 2 })
+	g.s.patrol.round(strangerTime + 2*strangerRound)
+	g.await("the stranger's is closed", func(conns int) bool { return conns == 1 })
+}
+
+// streams is how many requests of HTTP/2 are under watch.
+func (g *guardedServer) streams() int {
+	g.s.patrol.mu.Lock()
+	defer g.s.patrol.mu.Unlock()
+	return len(g.s.patrol.streams)
+}
+
+// TestNoDeadlines serves strangers through a server that takes no deadlines, and looks into the
+// log: it says so, once.
+func TestNoDeadlines(t *testing.T) {
+	o, log := open(nil, nil)
+	var err error
+	if o.Credentials, err = iam.Parse([]byte(everybody)); err != nil {
+		t.Fatal(err)
+	}
+	o.Open, o.Now = false, func() time.Time { return noon }
+	h := NewHandler(o)
+	for range 3 {
+		h.ServeHTTP(httptest.NewRecorder(), callBy(nil, "localhost", "/", "{}"))
+	}
+	if text := log(); strings.Count(text, "level="+slog.LevelWarn.String()) != 1 || !strings.Contains(text, "takes no deadlines") {
+		t.Errorf("the log:\n%s", text)
+	}
+}
