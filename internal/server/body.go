@@ -106,7 +106,7 @@ func (x *exchange) fill(src io.Reader, length int) error {
 	defer func() { x.h.strangeBytes.Add(-share) }()
 	for {
 		if step > freeBytes && x.isStrange() {
-			more := int64(step) - share
+			more := int64(decodedBytes(step)) - share
 			share += more
 			if x.h.strangeBytes.Add(more) > x.h.bufferBytes/2 {
 				return errBudgetSpent

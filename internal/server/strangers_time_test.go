@@ -165,8 +165,8 @@ func TestStrangersMemory(t *testing.T) {
 	const large = 1 << 20
 	g := startGuarded(t, false, 0)
 	h := g.s.handler.(*Handler)
-	h.bufferBytes = 4 * large
-	h.budget.left.Store(4 * large)
+	h.bufferBytes = 8 * large // a body counts twice
+	h.budget.left.Store(8 * large)
 	known, _ := g.open("")
 	if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
 		t.Fatal(err)
