@@ -19,8 +19,8 @@ func largeItem(pk string, n int) item.Item {
 	})
 }
 
-// put puts an item.
-func put(ctx context.Context, d *DB, table *Table, it item.Item) error {
+// writeItem puts an item.
+func writeItem(ctx context.Context, d *DB, table *Table, it item.Item) error {
 	_, err := d.Write(ctx, &Write{Table: table, Key: it, Change: Put{it}})
 	return err
 }
@@ -34,7 +34,7 @@ func TestLargeWritesTakeTurns(t *testing.T) {
 	for c := range 16 {
 		all.Go(func() {
 			pk := func(i int) string { return fmt.Sprint("c", c, "-", i) }
-			if err := put(t.Context(), d, table, largeItem(pk(0), 200_000)); err != nil {
+			if err := writeItem(t.Context(), d, table, largeItem(pk(0), 200_000)); err != nil {
 				t.Error("Write:", err)
 			}
 			var writes []Write
@@ -82,7 +82,7 @@ func TestNoWaitUnderLatch(t *testing.T) {
 	}
 	batch := largeItem("d", 200_000)
 	done := make(chan error)
-	go func() { done <- put(t.Context(), d, table, largeItem("a", 200_000)) }()
+	go func() { done <- writeItem(t.Context(), d, table, largeItem("a", 200_000)) }()
 	go func() {
 		_, err := d.Transact(t.Context(), transaction)
 		done <- err
@@ -93,7 +93,7 @@ func TestNoWaitUnderLatch(t *testing.T) {
 	}()
 	waitFor(t, "three writes wait", func() bool { return d.Memory().WritesWaiting == 3 })
 	for _, pk := range []string{"a", "b", "c", "d"} {
-		if err := put(t.Context(), d, table, plainItem(pk)); err != nil { // a latch is waited for for 20 ms only
+		if err := writeItem(t.Context(), d, table, plainItem(pk)); err != nil { // a latch is waited for for 20 ms only
 			t.Errorf("a small write of %s: %v", pk, err)
 		}
 	}
@@ -135,7 +135,7 @@ func TestMemoryIsWaitedForInVain(t *testing.T) {
 		t.Fatal(err)
 	}
 	it := largeItem("a", 200_000)
-	if err := put(t.Context(), d, table, it); !errors.Is(err, ErrNoMemory) {
+	if err := writeItem(t.Context(), d, table, it); !errors.Is(err, ErrNoMemory) {
 		t.Errorf("Write: %v, want ErrNoMemory", err)
 	}
 	if _, errs := d.WriteEach(t.Context(), []Write{{Table: table, Key: it, Change: Put{it}}}); !errors.Is(errs[0], ErrNoMemory) {
@@ -148,7 +148,7 @@ func TestMemoryIsWaitedForInVain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d.memory.patience = time.Hour
-	if err := put(ctx, d, table, it); !errors.Is(err, context.Canceled) {
+	if err := writeItem(ctx, d, table, it); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 	other.release()
@@ -165,7 +165,7 @@ func TestWriterThatNeedsAllRunsAlone(t *testing.T) {
 	d, _, table := openHooked(t)
 	d.memory.most = 64 << 10
 	for range 2 {
-		if err := put(t.Context(), d, table, largeItem("a", 300_000)); err != nil {
+		if err := writeItem(t.Context(), d, table, largeItem("a", 300_000)); err != nil {
 			t.Error(err)
 		}
 	}
