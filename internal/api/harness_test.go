@@ -19,6 +19,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
@@ -44,6 +45,13 @@ func newService(t testing.TB) *testService {
 // newServiceWith is newService with options of the engine, which is in memory and has the test's clock.
 func newServiceWith(t testing.TB, o pebblekv.Options) *testService {
 	t.Helper()
+	s, _ := openService(t, o)
+	return s
+}
+
+// openService is newServiceWith that returns the engine too.
+func openService(t testing.TB, o pebblekv.Options) (*testService, kv.Engine) {
+	t.Helper()
 	s := &testService{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	o.InMemory, o.Clock = true, s.clock
 	engine, err := pebblekv.Open(o)
@@ -63,7 +71,7 @@ func newServiceWith(t testing.TB, o pebblekv.Options) *testService {
 		}
 	})
 	s.Service = New(s.db, Options{Logger: slog.New(testLog{t})})
-	return s
+	return s, engine
 }
 
 // clock is the time of the test.
@@ -230,7 +238,7 @@ func (s *testService) recall(body string) string {
 }
 
 // settle waits until the jobs that build and remove a table's indexes are done.
-func (s *testService) settle(t *testing.T, name string) {
+func (s *testService) settle(t testing.TB, name string) {
 	for range 1000 {
 		table := s.db.Lookup(db.DefaultNamespace, name)
 		e := table.Expiry

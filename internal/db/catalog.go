@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -112,32 +111,24 @@ func (d *DB) loadCatalog() error {
 		case len(id) == 4:
 			d.nextID = binary.BigEndian.Uint32(id)
 		case id != nil:
-			return fmt.Errorf("the next table id is damaged: %x", id)
+			return faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}.refuse("row %x", nextIDKey())
 		}
 		err = r.Scan(catalogRange(catalogLog), false, func(key, value []byte) (bool, error) {
-			l, err := parseLog(key, value)
-			if err == nil {
-				err = l.valid(key)
+			l, f := parseLog(key, value)
+			if f.given(l.TableID, d.nextID); f != nil {
+				return false, f.refuse("stream %s of table %q, row %x", l.Label, l.Table, key)
 			}
-			if err == nil {
-				logs[l.ID] = l
-				d.equipLog(l)
-			}
-			return err == nil, err
+			logs[l.ID] = l
+			d.equipLog(l)
+			return true, nil
 		})
 		if err != nil {
 			return err
 		}
 		return r.Scan(catalogRange(catalogDescriptor), false, func(key, value []byte) (bool, error) {
-			desc := new(Descriptor)
-			if err := json.Unmarshal(value, desc); err != nil {
-				return false, fmt.Errorf("descriptor %x: %w", key, err)
-			}
-			if desc.Format > descriptorFormat {
-				return false, fmt.Errorf("table %s was written by a newer version (descriptor format %d)", desc.Name, desc.Format)
-			}
-			if err := desc.valid(key); err != nil || desc.ID >= d.nextID {
-				return false, fmt.Errorf("descriptor %x, of table %q, is damaged: %w", key, desc.Name, cmp.Or(err, errNextID))
+			desc, f := parseDescriptor(key, value)
+			if f.given(desc.ID, d.nextID); f != nil {
+				return false, f.refuse("table %q, row %x", desc.Name, key)
 			}
 			t := newTable(desc)
 			t.setShards(logs)
@@ -149,9 +140,6 @@ func (d *DB) loadCatalog() error {
 	d.catalog.Store(newCatalog(byID, logs))
 	return err
 }
-
-// errNextID says that ids would be given twice.
-var errNextID = errors.New("its id is still to be given")
 
 // Lookup returns the table by name in any state, DELETING included, for the control plane; nil if there is none.
 func (d *DB) Lookup(ns Namespace, name string) *Table {
@@ -242,8 +230,12 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 	return t, nil
 }
 
-// store writes a table's descriptor, the logs that change with it, and what more writes besides. The caller holds d.schema.
+// store writes a table's descriptor, the logs that change with it, and what more writes besides. The caller holds d.schema. A
+// descriptor that could not be read again is not stored.
 func (d *DB) store(ctx context.Context, t *Table, logs []*Log, more func(kv.Txn)) error {
+	if f := t.verify(); f != nil {
+		return fmt.Errorf("the descriptor of table %q is not stored: %s", t.Name, f)
+	}
 	b, err := json.Marshal(&t.Descriptor)
 	if err != nil {
 		return fmt.Errorf("descriptor of %s: %w", t.Name, err)

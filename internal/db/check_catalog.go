@@ -3,13 +3,11 @@ package db
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 )
 
@@ -62,20 +60,20 @@ func (c *checker) descriptors() error {
 			c.notef(KindDescriptor, "the key %x is no table's", key)
 			return true, nil
 		}
-		id, desc := binary.BigEndian.Uint32(key[2:]), new(Descriptor)
-		err := json.Unmarshal(value, desc)
-		if err == nil {
-			err = desc.verify(id)
-		}
-		if err != nil {
+		id := binary.BigEndian.Uint32(key[2:])
+		desc, f := parseDescriptor(key, value)
+		for _, fault := range f {
 			c.broken[id] = true
-			c.note(Problem{Kind: KindDescriptor, Table: desc.Name, Detail: fmt.Sprintf("the descriptor of table id %d: %v", id, err)})
+			c.note(Problem{Kind: KindDescriptor, Table: desc.Name, Detail: fmt.Sprintf("the descriptor of table id %d: %s", id, fault)})
+		}
+		if f != nil {
 			return true, nil
 		}
 		t := newTable(desc)
 		c.tables[id] = t
-		if id >= c.nextID {
-			c.noteTable(KindCatalog, t, "its id %d is not below the next one, %d", id, c.nextID)
+		f.given(id, c.nextID)
+		for _, fault := range f {
+			c.noteTable(KindCatalog, t, "%s", fault)
 		}
 		if other, taken := uuids[t.UUID]; taken {
 			c.noteTable(KindDescriptor, t, "its UUID %s is that of table id %d as well", t.UUID, other)
@@ -83,66 +81,6 @@ func (c *checker) descriptors() error {
 		uuids[t.UUID] = id
 		return true, nil
 	})
-}
-
-// verify looks at a descriptor alone, as the one of the table id.
-func (d *Descriptor) verify(id uint32) error {
-	switch {
-	case d.Format < 1 || d.Format > descriptorFormat:
-		return fmt.Errorf("its format is %d, this version reads %d", d.Format, descriptorFormat)
-	case d.ID != id:
-		return fmt.Errorf("it says that it is of id %d", d.ID)
-	case d.Name == "" || d.UUID == "":
-		return errors.New("it has no name or no UUID")
-	case !slices.Contains([]State{StatePublic, StateNoWrites, StateDropped}, d.State):
-		return fmt.Errorf("state %q is none of a table", d.State)
-	}
-	if err := d.verifyKeys(d.Keys, 1); err != nil {
-		return err
-	}
-	return d.verifyParts()
-}
-
-// verifyKeys looks at a key schema, which has at most so many attributes of each kind.
-func (d *Descriptor) verifyKeys(keys []KeyElement, most int) error {
-	hash, rng := 0, 0
-	for _, k := range keys {
-		if k.Range {
-			rng++
-		} else {
-			hash++
-		}
-		if typ := d.AttributeType(k.Name); typ != item.S && typ != item.N && typ != item.B {
-			return fmt.Errorf("key attribute %q has no type", k.Name)
-		}
-	}
-	if hash < 1 || hash > most || rng > most {
-		return fmt.Errorf("a key of %d hash and %d range attributes", hash, rng)
-	}
-	return nil
-}
-
-// verifyParts looks at the indexes, that by expiry too.
-func (d *Descriptor) verifyParts() error {
-	states := []State{StateAbsent, StateDeleteOnly, StateWriteOnly, StatePublic}
-	ids := map[uint16]bool{}
-	for i := range d.Indexes {
-		x := &d.Indexes[i]
-		if err := d.verifyKeys(x.Keys, 4); err != nil {
-			return fmt.Errorf("index %s: %w", x.Name, err)
-		}
-		switch {
-		case x.ID < firstIndexID || x.ID >= d.NextIndex || ids[x.ID]:
-			return fmt.Errorf("index %s has the id %d, which is another's, or was never given", x.Name, x.ID)
-		case !slices.Contains(states, x.State):
-			return fmt.Errorf("index %s: state %q is none of an index", x.Name, x.State)
-		}
-		ids[x.ID] = true
-	}
-	if e := d.Expiry; e != nil && (e.Attribute == "" || !slices.Contains(append(states, StateDropped), e.State)) {
-		return fmt.Errorf("expiry by %q in state %q", e.Attribute, e.State)
-	}
-	return nil
 }
 
 // tableNames checks that names and descriptors belong to each other.
@@ -184,12 +122,12 @@ func readName(key []byte) string {
 // logDescriptors reads the descriptors of all streams, and holds them against their tables.
 func (c *checker) logDescriptors() error {
 	err := c.r.Scan(catalogRange(catalogLog), false, func(key, value []byte) (bool, error) {
-		l, err := parseLog(key, value)
-		if err == nil {
-			err = l.verify(key, c.nextID)
+		l, f := parseLog(key, value)
+		f.given(l.TableID, c.nextID)
+		for _, fault := range f {
+			c.notef(KindStream, "the stream row %x: %s", key, fault)
 		}
-		if err != nil {
-			c.notef(KindStream, "the stream row %x: %v", key, err)
+		if f != nil {
 			if len(key) == 2+8 {
 				c.logs[binary.BigEndian.Uint64(key[2:])] = nil // it is there, and cannot be used
 			}
@@ -227,26 +165,6 @@ func (c *checker) usableLogs() map[uint64]*Log {
 		}
 	}
 	return usable
-}
-
-// verify looks at a stream's descriptor alone.
-func (l *Log) verify(key []byte, nextTable uint32) error {
-	views := []string{"KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"}
-	switch {
-	case string(logKey(l.ID)) != string(key):
-		return fmt.Errorf("it is that of log %x", l.ID)
-	case uint32(l.ID>>32) != l.TableID || uint32(l.ID) == 0 || l.TableID >= nextTable:
-		return fmt.Errorf("it is none that table id %d could have", l.TableID)
-	case l.Shards < 1 || l.Shards > maxShards:
-		return fmt.Errorf("it has %d shards", l.Shards)
-	case !slices.Contains(views, l.ViewType):
-		return fmt.Errorf("its view type is %q", l.ViewType)
-	case len(l.Keys) == 0:
-		return errors.New("it has no key schema")
-	case l.Ends != nil && (l.Ended.IsZero() || len(l.Ends) != l.Shards):
-		return fmt.Errorf("it has %d shards, and ends of %d", l.Shards, len(l.Ends))
-	}
-	return nil
 }
 
 // belongs holds a stream's descriptor against the table that it names, nil if that is gone.

@@ -244,22 +244,25 @@ var damages = map[string]struct {
 	"a table without a name": {func(r *rawStore) { r.delete(nameKey(DefaultNamespace, "model")) },
 		[]string{"catalog: table model: its state is PUBLIC, and it stands under a name: false"}},
 	"a next id that was given": {func(r *rawStore) { r.set(nextIDKey(), []byte{0, 0, 0, 2}) },
-		[]string{"catalog: table model: its id 2 is not below the next one", "stream: the stream row"}},
+		[]string{"catalog: table model: its table id 2 is not below the next one", "stream: the stream row"}},
 	"a next id cut short": {func(r *rawStore) { r.set(nextIDKey(), []byte{9}) },
-		[]string{"catalog: the next table id is 1 bytes", "catalog: table model: its id", "stream: the stream row", "stream: the stream row"}},
+		[]string{"catalog: the next table id is 1 bytes", "catalog: table model: its table id", "stream: the stream row", "stream: the stream row"}},
 	"a catalog row of no kind": {func(r *rawStore) { r.set([]byte{spaceCatalog, 'z'}, nil) }, []string{"catalog: the row 017a is of no kind"}},
 
 	"a damaged descriptor": {func(r *rawStore) { r.set(descriptorKey(r.t.ID), []byte("{")) }, []string{"descriptor: the descriptor of table id 2"}},
 	"a newer descriptor": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Format++ }) },
-		[]string{"descriptor: table model: the descriptor of table id 2: its format is 2"}},
-	"a descriptor of another id": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.ID = 1 }) }, []string{"descriptor: table model: the descriptor of table id 2: it says that it is of id 1"}},
-	"an unknown state":           {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.State = "ODD" }) }, []string{`state "ODD" is none of a table`}},
-	"a key without a type":       {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Keys[0].Name = "none" }) }, []string{`key attribute "none" has no type`}},
+		[]string{"descriptor: table model: the descriptor of table id 2: a newer version wrote it: its format is 2"}},
+	"a descriptor of another id": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.ID = 1 }) },
+		[]string{"descriptor: table model: the descriptor of table id 2: it says that it is of id 1", "it writes the log 200000001, which it never had"}},
+	"an unknown state":     {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.State = "ODD" }) }, []string{`its state is "ODD"`}},
+	"a key without a type": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Keys[1].Name = "none" }) }, []string{`key attribute "none" has no type`}},
 	"an index id twice": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Indexes[1].ID = d.Indexes[0].ID }) },
 		[]string{"has the id 16, which is another's"}},
-	"an unknown state of an index": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Indexes[0].State = "ODD" }) }, []string{`state "ODD" is none of an index`}},
+	"an unknown state of an index": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Indexes[2].State = "ODD" }) }, []string{`index "ga" is "ODD"`}},
 	"a UUID twice": {func(r *rawStore) {
-		r.json(descriptorKey(1), &Descriptor{Format: 1, ID: 1, Name: "twin", UUID: r.t.UUID, State: StateDropped, Attributes: r.t.Attributes, Keys: r.t.Keys})
+		twin := r.t.clone()
+		twin.ID, twin.Name, twin.State, twin.StreamLog, twin.StreamViewType = 1, "twin", StateDropped, 0, ""
+		r.json(descriptorKey(1), twin)
 		r.delete(logKey(r.old.ID))
 		r.db.DeleteRange(recordKey(r.old.ID, 0, Position{}), recordKey(r.old.ID+1, 0, Position{}), pebble.Sync)
 	}, []string{"descriptor: table model: its UUID"}},
@@ -371,21 +374,21 @@ var damages = map[string]struct {
 		[]string{"row of the engine's: row f07a", "row of the engine's: row f7"}},
 
 	"a damaged stream row":   {func(r *rawStore) { r.set(logKey(r.old.ID), []byte("{")) }, []string{"stream: the stream row"}},
-	"a stream of another id": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.ID++ }) }, []string{"stream: the stream row 016c0000000100000001: it is that of log 100000002"}},
+	"a stream of another id": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.ID++ }) }, []string{"stream: the stream row 016c0000000100000001: it says that it is of log 100000002"}},
 	"a stream of no table": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.Ended, l.Ends = time.Time{}, nil }) },
 		[]string{"it has not ended, and its table is gone"}},
 	"a stream that the table does not write": {func(r *rawStore) {
 		other := *r.log
-		other.ID, other.Label = other.ID+1, "other"
+		other.ID, other.Label = other.ID+1, "2033-05-18T03:33:20.000"
 		r.json(logKey(other.ID), &other)
-	}, []string{"stream: table model: stream other: it has not ended, and the table does not write it"}},
+	}, []string{"stream: table model: stream 2033-05-18T03:33:20.000: it has not ended, and the table does not write it"}},
 	"a stream that is not there": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.StreamLog = 0; d.StreamViewType = "" }) },
 		[]string{"it has not ended, and the table does not write it"}},
 	"a table that writes an ended stream": {func(r *rawStore) { r.stream(r.log, func(l *Log) { l.Ended = checkClock }) },
 		[]string{"stream: table model: it writes stream"}},
 	"a stream of another view": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.StreamViewType = "KEYS_ONLY" }) },
 		[]string{"stream: table model: it writes a stream"}},
-	"a stream of another UUID": {func(r *rawStore) { r.stream(r.log, func(l *Log) { l.TableUUID = "other" }) }, []string{"it names a table of the same id"}},
+	"a stream of another UUID": {func(r *rawStore) { r.stream(r.log, func(l *Log) { l.TableUUID = newUUID() }) }, []string{"it names a table of the same id"}},
 	"a stream with ends of other shards": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.Ends = l.Ends[:1] }) },
 		[]string{"it has 4 shards, and ends of 1"}},
 	"records of no stream": {func(r *rawStore) { r.delete(logKey(r.old.ID)) }, []string{"stream: there are records, or marks of trimmed ones, of log 100000001"}},

@@ -229,7 +229,7 @@ func TestTableDelay(t *testing.T) {
 	s.clock.Add(int64(time.Hour))
 	status("ACTIVE")
 	ready(true)
-	if _, _, err := s.d.Alter(t.Context(), DefaultNamespace, "model", true, func(d *Descriptor) error { d.Billing = "PROVISIONED"; return nil }); err != nil {
+	if _, _, err := s.d.Alter(t.Context(), DefaultNamespace, "model", true, func(d *Descriptor) error { d.TableClass = "STANDARD"; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	status("UPDATING")

@@ -143,27 +143,17 @@ func (d *DB) settleLog(desc *Descriptor) (changed []*Log) {
 	return changed
 }
 
-// setLog writes a log's row.
+// setLog writes a log's row, unless it could not be read again.
 func setLog(tx kv.Txn, l *Log) error {
+	if f := l.verify(); f != nil {
+		return fmt.Errorf("the descriptor of stream %s of table %q is not stored: %s", l.Label, l.Table, f)
+	}
 	b, err := json.Marshal(l)
 	if err != nil {
 		return fmt.Errorf("log %x of %s: %w", l.ID, l.Table, err)
 	}
 	tx.Set(logKey(l.ID), b)
 	return nil
-}
-
-// parseLog reads a log's row.
-func parseLog(key, value []byte) (*Log, error) {
-	l := new(Log)
-	if err := json.Unmarshal(value, l); err != nil {
-		return nil, fmt.Errorf("log %x: %w", key, err)
-	}
-	if l.Format > logFormat {
-		return nil, fmt.Errorf("the stream of table %s was written by a newer version (log format %d)", l.Table, l.Format)
-	}
-	l.path = streamPath(l.Table, l.Label)
-	return l, nil
 }
 
 // startLogJobs starts what the log says is under way.
