@@ -30,6 +30,7 @@ type want struct {
 	parts     []expr.KeyPart // key conditions
 	statement *statement     // PartiQL; it is not fixed yet
 	scan      bool           // the keys of what it reads are not among what it says
+	pages     bool           // it reads a table or an index from somewhere on
 
 	conditions []*expr.Condition // nil ones count for nothing
 	expected   *legacyConditions
@@ -223,8 +224,14 @@ func (w *want) attributes() []string {
 	return w.names
 }
 
-// itemNames are the names of attributes in keys, items and key conditions.
+// itemNames are the names of attributes in keys, items and key conditions, and in the key of what is read in pages: its order
+// goes by them, a LastEvaluatedKey or a NextToken returns their values, and an ExclusiveStartKey compares with them. ("If you use
+// dynamodb:Attributes, you must specify the names of all of the primary key and index key attributes": Developer Guide, "Using IAM
+// policy conditions for fine-grained access control".)
 func (w *want) itemNames() (names []string) {
+	if w.pages && w.keys() != nil {
+		names = w.table.ReadKeys(w.table.Index(w.index))
+	}
 	for _, it := range w.items {
 		for name := range it.Attributes() {
 			names = append(names, name)

@@ -305,9 +305,9 @@ func pageConsumption(r *db.Read, page db.Page) consumption {
 	return consumption{table: fetched, indexes: []db.IndexUnits{{Index: r.Index, Units: units}}}
 }
 
-// wants says what Query and Scan have in common. The attributes of ExclusiveStartKey do not count: they come from an answer.
+// wants says what Query and Scan have in common. The attributes of ExclusiveStartKey are those of the key of what is read.
 func (r *readRequest) wants(w *want) {
-	w.index = r.indexName.V
+	w.index, w.pages = r.indexName.V, true
 	w.conditions, w.projection = []*expr.Condition{r.read.Filter}, r.projection
 	switch {
 	case r.sel.Set:

@@ -305,7 +305,7 @@ func (s *statement) wants(w *want) {
 	}
 	switch s.Kind {
 	case partiql.KindSelect, partiql.KindExists:
-		w.action = actionSelect
+		w.action, w.pages = actionSelect, s.Kind == partiql.KindSelect
 		w.sel = selected(!s.All)
 		if s.All && s.Index != "" {
 			w.sel = "ALL_PROJECTED_ATTRIBUTES"
