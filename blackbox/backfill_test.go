@@ -225,6 +225,28 @@ func (d *database) change(mine map[int]attrs, i, version int) (err error) {
 	return err
 }
 
+// TestSmallIndexIsReady: an index on a small table is ready with the next request however long its filling takes on a busy machine.
+func TestSmallIndexIsReady(t *testing.T) {
+	t.Parallel()
+	d, g := openGate(t, "")
+	d.make(t, `{TableName: Table}`)
+	d.fill(t, 50)
+	answered := make(chan string, 1)
+	begin := time.Now()
+	go func() { answered <- d.call("UpdateTable", addIndex, "TableStatus") }()
+	d.await(t, "backfilling", backfilling)
+	select {
+	case <-answered:
+		t.Errorf("UpdateTable is answered after %v, and its index is not filled", time.Since(begin))
+	case <-time.After(300 * time.Millisecond): // longer than a larger table is waited for
+		close(g.pass)
+		same(t, "answer", <-answered, "TableStatus: UPDATING")
+		if shown := d.call("DescribeTable", "{TableName: Table}", "GlobalSecondaryIndexes"); !built(shown) {
+			t.Errorf("the next request finds the index %s", shown)
+		}
+	}
+}
+
 // TestBackfillRestart: an index whose filling was cut short is filled after the restart.
 func TestBackfillRestart(t *testing.T) {
 	t.Parallel()

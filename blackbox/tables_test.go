@@ -21,6 +21,7 @@ import (
 //	<Operation> <member>…   calls it with the input (see strict) and prints the named members of the answer, or all
 //	clock <duration>        turns the clock
 //	delay <duration>        goes on with an empty database whose tables take that long to change
+//	await <table>           waits until the table and its indexes are ACTIVE, for indexes are built behind the clock's back
 //	from <region> <key>     signs the calls that follow for the region, with the access key
 //
 // $simple in an input stands for the members of a table Table on demand whose key is the string a; members that follow
@@ -48,6 +49,9 @@ func TestTables(t *testing.T) {
 					d.close(t)
 					d = open(t, partita.Options{TableDelay: must(time.ParseDuration(words[0]))(t)})
 					return ""
+				case "await":
+					d.awaitActive(t, words[0])
+					return ""
 				case "from":
 					d.Client = d.as(words[1], words[0])
 					return ""
@@ -55,6 +59,24 @@ func TestTables(t *testing.T) {
 				return shorten(d.call(c.Cmd, strings.ReplaceAll(c.Input, "$simple", simpleTable), words...)) + "\n"
 			})
 		})
+	}
+}
+
+// awaitActive waits until a table and its indexes are ACTIVE.
+func (d *database) awaitActive(t testing.TB, table string) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		out := must(d.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table}))(t).Table
+		ready := out.TableStatus == types.TableStatusActive
+		for _, x := range out.GlobalSecondaryIndexes {
+			ready = ready && x.IndexStatus == types.IndexStatusActive
+		}
+		if ready {
+			return
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("table %s is not ACTIVE after a minute", table)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -413,13 +414,17 @@ func TestBackfilling(t *testing.T) {
 		written <- err
 	}()
 	<-blocked.held
-	_, _, err := s.db.Alter(ctx, db.DefaultNamespace, "T", false, func(d *db.Descriptor) error {
-		d.Attributes = append(d.Attributes, db.AttributeDefinition{Name: "g", Type: item.S})
-		d.Indexes = append(d.Indexes, db.Index{Name: "Glo", Keys: []db.KeyElement{{Name: "g"}}, Projection: "ALL"})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	altered := make(chan error)
+	go func() { // it waits for the index
+		_, _, err := s.db.Alter(ctx, db.DefaultNamespace, "T", false, func(d *db.Descriptor) error {
+			d.Attributes = append(d.Attributes, db.AttributeDefinition{Name: "g", Type: item.S})
+			d.Indexes = append(d.Indexes, db.Index{Name: "Glo", Keys: []db.KeyElement{{Name: "g"}}, Projection: "ALL"})
+			return nil
+		})
+		altered <- err
+	}()
+	for s.db.Lookup(db.DefaultNamespace, "T").Index("Glo") == nil {
+		time.Sleep(time.Millisecond)
 	}
 	const want = `{"__type":"com.amazon.coral.validate#ValidationException","message":"Cannot read from backfilling global secondary index: Glo"}`
 	query := `{"TableName":"T","IndexName":"Glo","KeyConditionExpression":"g = :g","ExpressionAttributeValues":{":g":{"S":"g"}}}`
@@ -431,11 +436,8 @@ func TestBackfilling(t *testing.T) {
 		}
 	}
 	close(blocked.release)
-	if err := <-written; err != nil {
+	if err := errors.Join(<-written, <-altered); err != nil {
 		t.Fatal(err)
-	}
-	for s.db.Lookup(db.DefaultNamespace, "T").Index("Glo").State != db.StatePublic {
-		time.Sleep(time.Millisecond)
 	}
 	if got := s.walk(t, "Query", query[1:len(query)-1], 0, nil); !slices.Equal(got, []string{"1"}) {
 		t.Errorf("the built index gives %v", got)

@@ -422,7 +422,7 @@ func newUUID() string {
 // awaitJobs waits a little until the table's indexes, that by expiry too, are as they shall be: on a small table they are then
 // ready with the next request.
 func (d *DB) awaitJobs(ctx context.Context, t *Table) {
-	d.await(ctx, func() bool {
+	d.await(ctx, t, func() bool {
 		c := d.catalog.Load().byID[t.ID]
 		return c == nil || c.settled()
 	})
@@ -435,15 +435,32 @@ func (t *Table) settled() bool {
 
 // awaitLog waits a little until the log that the table had is closed, if it has ended.
 func (d *DB) awaitLog(ctx context.Context, old *Table) {
-	d.await(ctx, func() bool {
+	d.await(ctx, old, func() bool {
 		l := d.catalog.Load().logs[old.StreamLog]
 		return l == nil || l.Ended.IsZero() || l.Ends != nil
 	})
 }
 
-// await polls done for at most a tenth of a second of real time.
-func (d *DB) await(ctx context.Context, done func() bool) {
-	for end := time.Now().Add(100 * time.Millisecond); !done() && time.Now().Before(end) && ctx.Err() == nil; {
+// A table is small if it has at most so many items and bytes: jobs on it take milliseconds.
+const (
+	smallItems = 256
+	smallBytes = 1 << 20
+)
+
+// How long a request waits for a job, in real time. The job of a small table is waited for on a busy machine too: it takes longer
+// only if something is wrong.
+const (
+	patience      = 100 * time.Millisecond
+	smallPatience = 10 * time.Second
+)
+
+// await polls done, which is about a job of the table, for as long as it is worth waiting.
+func (d *DB) await(ctx context.Context, t *Table, done func() bool) {
+	end := time.Now().Add(patience)
+	if items, bytes := d.Counts(t, nil); items <= smallItems && bytes <= smallBytes {
+		end = time.Now().Add(smallPatience)
+	}
+	for !done() && time.Now().Before(end) && ctx.Err() == nil && d.ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 }

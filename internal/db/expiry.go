@@ -60,8 +60,8 @@ func (e *Expiry) settled() bool {
 // ErrTableNotFound if there is no such table, ErrExpiryBusy while the last change is ENABLING or DISABLING for
 // TableDelay, or the rows of the last index are still being removed.
 func (d *DB) AlterExpiry(ctx context.Context, ns Namespace, name, attribute string, check func(*Descriptor) error) error {
-	if attribute != "" {
-		d.await(ctx, func() bool {
+	if old := d.named(ns, name); attribute != "" && old != nil {
+		d.await(ctx, old, func() bool {
 			t := d.named(ns, name)
 			return t == nil || t.Expiry == nil || !t.Expiry.Dropping || t.Expiry.settled()
 		})
