@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,19 @@ var itemMentions = []mention{
 		"ReturnValuesOnConditionCheckFailure":"«»"}}]}`, secret: "ALL_OLD", plain: "NONE"},
 }
 
+// failureMentions are the places that ask for the item of a statement that fails.
+var failureMentions = []mention{
+	{"ExecuteStatement", "ReturnValuesOnConditionCheckFailure", `{` + failing + `}`, "ALL_OLD", "NONE"},
+	{"BatchExecuteStatement", "ReturnValuesOnConditionCheckFailure", `{"Statements":[{` + failing + `}]}`,
+		"ALL_OLD", "NONE"},
+	{"ExecuteTransaction", "ReturnValuesOnConditionCheckFailure", `{"TransactStatements":[{` + failing + `}]}`,
+		"ALL_OLD", "NONE"},
+}
+
+// failing is a statement that could fail, and what of the item is to be returned then.
+const failing = `"Statement":"UPDATE Tab SET dest = 1 WHERE pk = 'a' AND sk = 1",
+	"ReturnValuesOnConditionCheckFailure":"«»"`
+
 // conditionForms are all forms in which a condition names an attribute; PutItem's condition stands
 // for all.
 func conditionForms() (ms []mention) {
@@ -281,7 +295,8 @@ var statementMentions = []mention{
 	{operation: "read", place: "SELECT's WHERE, the key", body: `SELECT pk FROM Of«» WHERE «» = 1`},
 	{operation: "page", place: "SELECT's WHERE, the key of an index", body: `SELECT pk FROM Tab.by«» WHERE «» = 1`},
 	{operation: "page", place: "SELECT's ORDER BY", body: `SELECT pk FROM Tab.at«» WHERE pub = 1 ORDER BY «»`},
-	{operation: "page", place: "SELECT's ORDER BY of no table", body: `SELECT pk FROM Nowhere WHERE pub = 1 ORDER BY «»`},
+	{operation: "page", place: "SELECT's ORDER BY of no table",
+		body: `SELECT pk FROM Nowhere WHERE pub = 1 ORDER BY «»`},
 	{operation: "page", place: "SELECT's NextToken, of an index", body: `SELECT pk FROM Tab.at«» WHERE pub = 1`},
 	{operation: "page", place: "SELECT's NextToken, of a table", body: `SELECT pk FROM Of«»`},
 	{operation: "write", place: "INSERT", body: `INSERT INTO Tab VALUE {'pk': 'new', 'sk': 1, '«»': 1}`},
@@ -370,7 +385,7 @@ func TestAttributes(t *testing.T) {
 			{IndexName: bysecret, KeySchema: <secret>, Projection: {ProjectionType: ALL}},
 			{IndexName: atplain, KeySchema: <pub plain>, Projection: {ProjectionType: ALL}},
 			{IndexName: atsecret, KeySchema: <pub secret>, Projection: {ProjectionType: ALL}}]}`))
-	ms := append(append(itemMentions, conditionForms()...), readMentions...)
+	ms := slices.Concat(itemMentions, failureMentions, conditionForms(), readMentions)
 	for _, m := range statementMentions {
 		ms = append(ms, m.statements()...)
 	}
