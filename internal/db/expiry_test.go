@@ -320,35 +320,33 @@ func (s *store) enter(state State, dropping bool) {
 
 // TestExpiryRestarts switches the expiry of a full table on, and then off, restarting again and again meanwhile.
 func TestExpiryRestarts(t *testing.T) {
-	s, table := newTTLStore(t, 0)
+	s := &store{t: t, pass: make(chan struct{})}
+	s.begin()
+	table, err := s.d.Create(t.Context(), modelDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
 	const n = 3000
 	var items []item.Item
 	for i := range n {
 		items = append(items, expiring(i, item.Int(s.now().Unix()+int64(i%2)*10)))
 	}
 	putAll(t, s.d, table, items...)
-	restart := func(want string) (unfinished int) {
-		for range 200 {
-			if s.table().Expiry.Status(s.now()) == want {
-				return unfinished
-			}
-			unfinished++
-			s.reopen()
-			time.Sleep(time.Duration(2+unfinished/4) * time.Millisecond) // a slow machine gets somewhere as well
-		}
-		return unfinished
-	}
 	alterExpiry(t, s.d, "e")
-	on := restart(ExpiryEnabled)
-	if on == 0 {
-		t.Error("the expiry was on before the first restart: the test tested nothing")
+	on := s.inPieces(5, func() bool { return s.table().Expiry.State == StatePublic })
+	if want := n / backfillItems / 5; on < want {
+		t.Errorf("%d restarts, want %d", on, want)
 	}
 	if rows := s.expiryRows(); rows != n {
 		t.Errorf("%d expiry rows, want %d", rows, n)
 	}
 	check(t, s.d)
 	alterExpiry(t, s.d, "")
-	off := restart(ExpiryDisabled)
+	off := 0
+	for ; s.table().Expiry.Status(s.now()) != ExpiryDisabled && off < 200; off++ {
+		s.reopen()
+		time.Sleep(time.Duration(2+off/4) * time.Millisecond) // a slow machine gets somewhere as well
+	}
 	if rows := s.expiryRows(); rows != 0 {
 		t.Errorf("%d expiry rows are left", rows)
 	}
