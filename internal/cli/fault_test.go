@@ -60,10 +60,32 @@ func (f *faulty) String() string { return "faulty" }
 func (f *faulty) Open(_ context.Context, o EngineOptions) (kv.Engine, string, error) {
 	f.onFailure = o.OnFailure
 	e, err := pebblekv.Open(pebblekv.Options{
-		Dir: "data", FS: errorfs.Wrap(f.mem, f), MemoryLimit: o.MemoryLimit, MemtableBytes: 256 << 10, FreeSpaceFloor: f.floor,
+		Dir: "data", FS: newFaultFS(f.mem, f), MemoryLimit: o.MemoryLimit, MemtableBytes: 256 << 10, FreeSpaceFloor: f.floor,
 		LatchTimeout: cmp.Or(f.latch, 300*time.Millisecond), Logger: o.Logger, OnFailure: o.OnFailure,
 	})
 	return e, "a disk that fails", err
+}
+
+// faultFS is errorfs.Wrap, for log files that are used again as well: those errorfs does not watch.
+type faultFS struct {
+	*errorfs.FS
+	injector errorfs.Injector
+}
+
+// newFaultFS wraps a file system.
+func newFaultFS(fs vfs.FS, injector errorfs.Injector) *faultFS {
+	return &faultFS{errorfs.Wrap(fs, injector), injector}
+}
+
+func (fs *faultFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.FS.ReuseForWrite(old, name, c)
+	if err != nil {
+		return nil, err
+	}
+	return errorfs.WrapFile(f, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		op.Path = name
+		return fs.injector.MaybeError(op)
+	})), nil
 }
 
 // ops matches operations of a kind on files with that beginning or end.

@@ -110,7 +110,7 @@ func TestFirstOpenCutShort(t *testing.T) {
 		mem := vfs.NewCrashableMem()
 		var ops atomic.Int64
 		var crashed *vfs.MemFS
-		e, err := Open(Options{Dir: "a/data", FS: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		e, err := Open(Options{Dir: "a/data", FS: newFaultFS(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 			if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || ops.Add(1) != int64(i)+1 {
 				return nil
 			}

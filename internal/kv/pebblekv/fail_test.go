@@ -86,7 +86,7 @@ func TestFailStop(t *testing.T) {
 func testFailStop(t *testing.T, b *breaker) {
 	mem := vfs.NewCrashableMem()
 	failures := make(chan error, 2)
-	e, err := Open(Options{Dir: "data", FS: errorfs.Wrap(mem, b), OnFailure: func(err error) { failures <- err }})
+	e, err := Open(Options{Dir: "data", FS: newFaultFS(mem, b), OnFailure: func(err error) { failures <- err }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func (f *failing) reopened(name string, fs vfs.FS) {
 // TestTableErrors breaks table files for a while: the engine tries again and goes on.
 func TestTableErrors(t *testing.T) {
 	b := &breaker{match: on(".sst", errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileSync)}
-	e, err := Open(Options{Dir: "data", FS: errorfs.Wrap(vfs.NewMem(), b)})
+	e, err := Open(Options{Dir: "data", FS: newFaultFS(vfs.NewMem(), b)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func faultHistory(t *testing.T, mem *vfs.MemFS, f *failAt) (acked, doubt int, st
 		}
 	})
 	defer heal.Stop()
-	e, err := Open(damageOptions(errorfs.Wrap(mem, f)))
+	e, err := Open(damageOptions(newFaultFS(mem, f)))
 	if err != nil {
 		return 0, 0, false
 	}
@@ -107,4 +107,26 @@ func faultHistory(t *testing.T, mem *vfs.MemFS, f *failAt) (acked, doubt int, st
 	}
 	_ = e.Close()
 	return acked, doubt, stops
+}
+
+// faultFS is errorfs.Wrap, for log files that are used again as well: those errorfs does not watch.
+type faultFS struct {
+	*errorfs.FS
+	injector errorfs.Injector
+}
+
+// newFaultFS wraps a file system.
+func newFaultFS(fs vfs.FS, injector errorfs.Injector) *faultFS {
+	return &faultFS{errorfs.Wrap(fs, injector), injector}
+}
+
+func (fs *faultFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.FS.ReuseForWrite(old, name, c)
+	if err != nil {
+		return nil, err
+	}
+	return errorfs.WrapFile(f, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		op.Path = name
+		return fs.injector.MaybeError(op)
+	})), nil
 }
