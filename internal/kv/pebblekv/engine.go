@@ -70,12 +70,19 @@ type Options struct {
 // A block that is missed costs by its size (reading, checking, allocating): one of 16 KiB little more than half of one of 32,
 // and a Query of some items still needs few. A memtable of 16 MiB opens after a kill four times as fast as one of 64.
 const (
-	blocksPercent  = 28
-	rowsPercent    = 34
-	blockSize      = 16 << 10
-	indexBlockSize = 64 << 10
-	memtableSize   = 16 << 20
-	defaultMemory  = 512 << 20
+	blocksPercent = 28
+	rowsPercent   = 34
+	// Of a small limit the caches get less, and fewer memtables are kept before writers wait: what is
+	// written, and what readers hold of blocks beside the cache, does not shrink with the limit.
+	smallLimit         = 384 << 20
+	smallBlocksPercent = 22
+	smallRowsPercent   = 30
+	memtables          = 4
+	smallMemtables     = 3
+	blockSize          = 16 << 10
+	indexBlockSize     = 64 << 10
+	memtableSize       = 16 << 20
+	defaultMemory      = 512 << 20
 	// An engine in memory has its blocks in memory anyway: they are small, as each miss copies one, and few are cached.
 	memoryBlockSize    = 4 << 10
 	memoryCache        = 32 << 20
@@ -83,19 +90,27 @@ const (
 	memoryMemtableSize = 64 << 20 // most tests never flush
 )
 
-// memory is how what the caches take is divided: blocks of the store's files, and rows that were read by their key.
-type memory struct{ blocks, rows int64 }
+// memory is how what the caches take is divided: blocks of the store's files, and rows that were read by their key. memtables is
+// how many may be full and not written out when writers have to wait.
+type memory struct {
+	blocks, rows int64
+	memtables    int
+}
 
 // memory divides the memory limit.
 func (o Options) memory() memory {
 	limit := o.MemoryLimit
 	switch {
 	case limit <= 0 && o.InMemory && o.FS == nil:
-		return memory{blocks: memoryCache, rows: memoryRows}
+		return memory{blocks: memoryCache, rows: memoryRows, memtables: memtables}
 	case limit <= 0:
 		limit = defaultMemory
 	}
-	m := memory{blocks: max(limit/100*blocksPercent, 8<<20), rows: limit / 100 * rowsPercent}
+	m := memory{blocks: limit / 100 * blocksPercent, rows: limit / 100 * rowsPercent, memtables: memtables}
+	if limit < smallLimit {
+		m = memory{blocks: limit / 100 * smallBlocksPercent, rows: limit / 100 * smallRowsPercent, memtables: smallMemtables}
+	}
+	m.blocks = max(m.blocks, 8<<20)
 	if o.ReadOnly {
 		m.rows = 0
 	}
@@ -336,7 +351,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		FormatMajorVersion:          pebbleFormat,
 		CacheSize:                   o.memory().blocks,
 		MemTableSize:                memtableSize, // it begins with 256 KiB and grows as it fills
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: o.memory().memtables,
 		// Two cores: compact early, as long reads through many files cost more than the compaction, and stop writers
 		// late, as a stall holds their latches.
 		L0CompactionThreshold:      2,
