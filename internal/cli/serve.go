@@ -322,5 +322,9 @@ func abandon(srv *server.Server, store *store, cause error) error {
 	case <-ended:
 	case <-time.After(closeTime):
 	}
+	if errors.Is(cause, pebblekv.ErrTakenAway) {
+		return fmt.Errorf("the storage engine has stopped itself: %w "+
+			"(put it back before the next start, which makes an empty database where there is none)", cause)
+	}
 	return fmt.Errorf("the storage engine has stopped itself: %w (a restart serves what is on disk)", cause)
 }

@@ -84,10 +84,10 @@ func newTarget(fsys vfs.FS, dir, source string) (*target, error) {
 	case err != nil:
 		return nil, err
 	case !info.IsDir():
-		return nil, fmt.Errorf("%s: %w, and is no directory", dir, fs.ErrExist)
+		return nil, fmt.Errorf("%s is no directory", dir)
 	}
 	if err := checkEmpty(fsys, dir); err != nil {
-		return nil, fmt.Errorf("%s: %w, and is not empty: it %w", dir, fs.ErrExist, err)
+		return nil, fmt.Errorf("%s is not empty: it %w", dir, err)
 	}
 	return t, nil
 }

@@ -32,6 +32,10 @@ type heldFile struct {
 	info       os.FileInfo
 }
 
+// ErrTakenAway says that the data directory, or the file of its lock, was removed, renamed or
+// replaced while an engine had it open.
+var ErrTakenAway = errors.New("taken away while it was in use")
+
 // errHeld says that somebody else has the lock.
 var errHeld = errors.New("the directory is locked")
 
@@ -86,11 +90,11 @@ func (l *dirLock) look() (lost, unsure error) {
 		info, err := os.Stat(h.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-			return fmt.Errorf("%s %s was removed or renamed while it was in use", h.what, h.path), nil
+			return fmt.Errorf("%s %s was removed or renamed: %w", h.what, h.path, ErrTakenAway), nil
 		case err != nil:
 			unsure = err
 		case !os.SameFile(info, h.info):
-			return fmt.Errorf("%s %s was replaced while it was in use", h.what, h.path), nil
+			return fmt.Errorf("%s %s was replaced: %w", h.what, h.path, ErrTakenAway), nil
 		}
 	}
 	return nil, unsure

@@ -109,12 +109,26 @@ func readOurs(fsys vfs.FS, dir string) (empty bool, err error) {
 	var pathErr *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("%w: it has no file %s but %w; if it is one, %s",
-			ErrForeign, formatFile, notEmpty, remedyFormat)
+		return false, foreign(notEmpty)
 	case errors.As(err, &pathErr):
 		return false, fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
 	return false, err
+}
+
+// errUnfinished says that a directory has a part of a copy.
+var errUnfinished = fmt.Errorf("holds %s: copying into it did not come to its end; remove it and begin anew", unfinishedFile)
+
+// foreign is the error for a directory without FORMAT. holds is what it holds instead, nil if that is
+// nothing.
+func foreign(holds error) error {
+	switch {
+	case holds == nil:
+		return fmt.Errorf("%w: it is empty", ErrForeign)
+	case errors.Is(holds, errUnfinished):
+		return fmt.Errorf("%w: it has no file %s but %w", ErrForeign, formatFile, holds)
+	}
+	return fmt.Errorf("%w: it has no file %s but %w; if it is one, %s", ErrForeign, formatFile, holds, remedyFormat)
 }
 
 // checkFormat reads FORMAT, or writes it into an empty directory.
@@ -139,7 +153,7 @@ func checkEmpty(fsys vfs.FS, dir string) error {
 		return err
 	}
 	if slices.Contains(names, unfinishedFile) {
-		return fmt.Errorf("holds %s: copying into it did not come to its end; remove it and begin anew", unfinishedFile)
+		return errUnfinished
 	}
 	for _, name := range names {
 		if name != lockFile && name != formatFile+".tmp" && name != "lost+found" {

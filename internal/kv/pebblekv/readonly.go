@@ -2,7 +2,6 @@ package pebblekv
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -76,7 +75,7 @@ func readableDir(fsys vfs.FS, dir string) (*dirLock, error) {
 	}
 	err := readFormat(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: it has no file %s; if it is one, %s", ErrForeign, formatFile, remedyFormat)
+		err = foreign(checkEmpty(fsys, dir))
 	}
 	if err != nil {
 		return nil, err
