@@ -30,11 +30,15 @@ type dirLock struct {
 type heldFile struct {
 	path, what string
 	info       os.FileInfo
+	taken      error // the cause of the error when it is not there any more
 }
 
-// ErrTakenAway says that the data directory, or the file of its lock, was removed, renamed or
-// replaced while an engine had it open.
-var ErrTakenAway = errors.New("taken away while it was in use")
+// ErrTakenAway says that the data directory was removed, renamed or replaced while an engine had it
+// open: what is on the disk may be elsewhere.
+var ErrTakenAway = errors.New("it was in use")
+
+// errLockTaken is the same of the file of its lock.
+var errLockTaken = errors.New("it was in use")
 
 // errHeld says that somebody else has the lock.
 var errHeld = errors.New("the directory is locked")
@@ -60,16 +64,16 @@ func lockDir(fsys vfs.FS, dir string, shared bool) (*dirLock, error) {
 	}
 	l.Lock = lock
 	if onDisk && !shared {
-		l.hold(dir, "the data directory")
-		l.hold(fsys.PathJoin(dir, lockFile), "the lock file of the data directory")
+		l.hold(dir, "the data directory", ErrTakenAway)
+		l.hold(fsys.PathJoin(dir, lockFile), "the lock file of the data directory", errLockTaken)
 	}
 	return l, nil
 }
 
 // hold notes what a path is now.
-func (l *dirLock) hold(path, what string) {
+func (l *dirLock) hold(path, what string, taken error) {
 	if info, err := os.Stat(path); err == nil {
-		l.held = append(l.held, heldFile{path, what, info})
+		l.held = append(l.held, heldFile{path, what, info, taken})
 	}
 }
 
@@ -90,11 +94,11 @@ func (l *dirLock) look() (lost, unsure error) {
 		info, err := os.Stat(h.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-			return fmt.Errorf("%s %s was removed or renamed: %w", h.what, h.path, ErrTakenAway), nil
+			return fmt.Errorf("%s %s was removed or renamed: %w", h.what, h.path, h.taken), nil
 		case err != nil:
 			unsure = err
 		case !os.SameFile(info, h.info):
-			return fmt.Errorf("%s %s was replaced: %w", h.what, h.path, ErrTakenAway), nil
+			return fmt.Errorf("%s %s was replaced: %w", h.what, h.path, h.taken), nil
 		}
 	}
 	return nil, unsure
