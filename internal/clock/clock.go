@@ -52,7 +52,7 @@ type Clock struct {
 
 	mu sync.Mutex // for what follows, which is in microseconds: times less what has passed by boot
 	// believed was right at the last look, and anchor at the one with which the minute began that
-	// is under way.
+	// is under way, or at one since then at which the machine's clock was behind it.
 	believed, anchor int64
 	anchored         int64 // when that minute began
 	// doubting says that the machine's clock shows doubted since since, and is not believed.
@@ -126,7 +126,7 @@ func (c *Clock) look() time.Time {
 		c.trust(shown)
 	}
 	c.believed = shown
-	if boot-c.anchored >= lasting.Microseconds() {
+	if boot-c.anchored >= lasting.Microseconds() || shown < c.anchor {
 		c.anchor, c.anchored = shown, boot
 	}
 	c.settle(t)

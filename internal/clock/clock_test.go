@@ -89,8 +89,12 @@ func TestNow(t *testing.T) {
 		}, ""},
 		{"back is believed at once", []step{{-years(20), 1, -years(20)}, {0, minute, -years(20)}}, ""},
 		{"back, and right again", []step{
-			{-5 * time.Hour, time.Second, -5 * time.Hour}, {5 * time.Hour, time.Second, 0},
-		}, ""},
+			{-5 * time.Hour, time.Second, -5 * time.Hour}, {5 * time.Hour, time.Second, -5 * time.Hour}, {0, minute, 0},
+		}, "jb"},
+		{"wrong from the first, right, and wrong again", []step{
+			{-years(20), 5 * time.Second, -years(20)}, {years(20), 30 * time.Second, -years(20)},
+			{-years(20), minute, -years(20)},
+		}, "jg"},
 		{"back for long, and right again", []step{
 			{-5 * time.Hour, 2 * minute, -5 * time.Hour}, {5 * time.Hour, time.Second, -5 * time.Hour}, {0, minute, 0},
 		}, "jb"},
