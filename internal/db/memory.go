@@ -112,6 +112,8 @@ type holding struct {
 	bytes int64
 	// kept is what the writes that are done have left, in bytes: their results.
 	kept int64
+	// until is when the patience of what it is for ends; zero: it has not waited yet.
+	until time.Time
 }
 
 // raise sees to it that at least n bytes are held, beside what is kept. It does not wait: its error
@@ -134,15 +136,19 @@ func (h *holding) raise(n int64) error {
 }
 
 // wait waits until n bytes are held, which replace what is. Errors: ErrNoMemory, and the context's.
+// All waits of a holding have the patience of one.
 func (h *holding) wait(ctx context.Context, n int64) error {
 	h.release()
 	m := h.m
+	if h.until.IsZero() {
+		h.until = m.patienceEnd()
+	}
 	w := &waiter{need: n, granted: make(chan struct{})}
 	m.mu.Lock()
 	m.queue = append(m.queue, w)
 	m.admit()
 	m.mu.Unlock()
-	patience := time.NewTimer(cmp.Or(m.patience, memoryPatience))
+	patience := time.NewTimer(time.Until(h.until))
 	defer patience.Stop()
 	var err error
 	select {
@@ -157,6 +163,9 @@ func (h *holding) wait(ctx context.Context, n int64) error {
 	m.leave(w)
 	return err
 }
+
+// patienceEnd is how long who begins to wait now waits at most.
+func (m *memory) patienceEnd() time.Time { return time.Now().Add(cmp.Or(m.patience, memoryPatience)) }
 
 // leave ends the waiting of w, and gives back what it was granted meanwhile.
 func (m *memory) leave(w *waiter) {
@@ -270,11 +279,12 @@ func (p *indexPlan) entryLen(it item.Item) int {
 
 // guess is the footprint of a write whose new item is not known yet, but its old one.
 func (w *writer) guess(old item.Item) footprint {
-	switch c := w.write.Change.(type) {
+	if it, put := itemPut(w.write.Change); put {
+		return w.footprint(old, it)
+	}
+	switch w.write.Change.(type) {
 	case nil, Delete:
 		return w.footprint(old, item.Item{})
-	case Put:
-		return w.footprint(old, c.Item)
 	}
 	return w.footprint(old, old) // an update changes little, as a rule
 }

@@ -160,6 +160,32 @@ func TestMemoryIsWaitedForInVain(t *testing.T) {
 	}
 }
 
+// TestBatchHasOnePatience has a batch wait in vain: all its writes together wait as long as one does.
+func TestBatchHasOnePatience(t *testing.T) {
+	d, _, table := openHooked(t)
+	d.memory.patience = 300 * time.Millisecond
+	other := holding{m: &d.memory}
+	if err := other.raise(d.memory.most); err != nil {
+		t.Fatal(err)
+	}
+	defer other.release()
+	var writes []Write
+	for i := range 25 {
+		it := largeItem(fmt.Sprint(i), 200_000)
+		writes = append(writes, Write{Table: table, Key: it, Change: &Put{it}})
+	}
+	began := time.Now()
+	_, errs := d.WriteEach(t.Context(), writes)
+	if took := time.Since(began); took > 10*d.memory.patience {
+		t.Errorf("25 writes waited %v, with a patience of %v", took, d.memory.patience)
+	}
+	for i, err := range errs {
+		if !errors.Is(err, ErrNoMemory) {
+			t.Errorf("write %d: %v, want ErrNoMemory", i, err)
+		}
+	}
+}
+
 // TestWriterThatNeedsAllRunsAlone writes what is larger than the memory for all.
 func TestWriterThatNeedsAllRunsAlone(t *testing.T) {
 	d, _, table := openHooked(t)

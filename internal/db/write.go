@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -24,6 +25,17 @@ type Put struct{ Item item.Item }
 
 // Apply returns the item to put.
 func (p Put) Apply(item.Item) (item.Item, error) { return p.Item, nil }
+
+// itemPut returns the item of a Change that is a Put, or a pointer to one.
+func itemPut(c Change) (it item.Item, is bool) {
+	switch c := c.(type) {
+	case Put:
+		return c.Item, true
+	case *Put:
+		return c.Item, true
+	}
+	return it, false
+}
 
 // Delete is the Change that removes the item.
 type Delete struct{}
@@ -101,7 +113,7 @@ func (w *writer) release() {
 	w.t, w.write, w.out, w.lock[0], w.expires = nil, nil, Written{}, nil, never // a write that panicked has noted nothing
 	w.row, w.kept, w.owned = keptRow(w.row), 0, false
 	w.mine.release()
-	w.holding = &w.mine
+	w.mine.until, w.holding = time.Time{}, &w.mine
 	w.d.writers.Put(w)
 }
 
@@ -130,8 +142,14 @@ func (w *writer) plan(write *Write) (err error) {
 // ErrTableNotFound, ErrCollectionTooLarge, ErrTransactionConflict, ErrNoMemory, what Change.Apply returned, and those of
 // package kv.
 func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
+	return d.writeUntil(ctx, write, time.Time{})
+}
+
+// writeUntil is Write, which waits for memory until then; zero: as long as one write does.
+func (d *DB) writeUntil(ctx context.Context, write *Write, until time.Time) (Written, error) {
 	w := d.writers.Get().(*writer)
 	defer w.release()
+	w.mine.until = until
 	for {
 		if err := w.plan(write); err != nil {
 			return Written{}, err
@@ -187,10 +205,11 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 		}
 		out[i], errs[i] = ws[i].out, ws[i].blame(err)
 	}
+	until := d.memory.patienceEnd()
 	for _, i := range again { // each waits for what it needs, and for that nothing may be held
 		ws[i].forget()
 		ws[0].mine.release()
-		out[i], errs[i] = d.Write(ctx, &writes[i])
+		out[i], errs[i] = d.writeUntil(ctx, &writes[i], until)
 	}
 	return out, errs
 }
@@ -215,7 +234,7 @@ func (w *writer) run(tx kv.Txn) error {
 		return err
 	}
 	kept := w.out.Old.EncodedLen()
-	if _, put := w.write.Change.(Put); !put { // whose item is the caller's
+	if _, put := itemPut(w.write.Change); !put { // whose item is the caller's
 		kept += new.EncodedLen()
 	}
 	if item.SameAttributes(old, new) {
