@@ -102,15 +102,11 @@ func (x *exchange) fill(src io.Reader, length int) error {
 		most = limit + 1 // one byte more tells that there is more
 	}
 	step := min(most, freeBytes)
-	var share int64 // of what strangers may take
-	defer func() { x.h.strangeBytes.Add(-share) }()
+	share := share{h: x.h}
+	defer share.giveBack()
 	for {
-		if step > freeBytes && x.isStrange() {
-			more := int64(decodedBytes(step)) - share
-			share += more
-			if x.h.strangeBytes.Add(more) > x.h.bufferBytes/2 {
-				return errBudgetSpent
-			}
+		if step > freeBytes && !share.raise(x.stranger(), int64(decodedBytes(step))) {
+			return errBudgetSpent
 		}
 		if err := x.growBody(step); err != nil {
 			return err

@@ -48,6 +48,8 @@ type patrol struct {
 	// tests make the rounds by hand.
 	every  time.Duration
 	walked time.Duration // the time since all connections were looked at
+	// shareGrace is the constant of that name, but for tests.
+	shareGrace time.Duration
 }
 
 // conn is a connection under watch.
@@ -68,6 +70,7 @@ type conn struct {
 	stranger atomic.Bool
 	// Of a stranger: when its time began, as the patrol's now, and what it has sent since.
 	awaited, received atomic.Int64
+	body              atomic.Int64  // what its bodies take of the memory for large ones; see share
 	came              time.Time     // when it was accepted
 	place             *list.Element // of the patrol's strangers, under its mu; nil: it is none
 }

@@ -65,6 +65,7 @@ func New(h http.Handler, log *slog.Logger) *Server {
 	s := &Server{handler: h, handed: handed{conns: make(chan net.Conn), done: make(chan struct{})}}
 	s.base, s.cut = context.WithCancel(context.Background())
 	s.patrol.plain, s.patrol.every, s.patrol.guarded = true, patrolTime, guards(h)
+	s.patrol.shareGrace = shareGrace
 	if s.patrol.guarded {
 		s.patrol.every = strangerRound
 	}

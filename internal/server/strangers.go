@@ -82,12 +82,81 @@ func (c *conn) vouch() bool {
 	return true
 }
 
-// isStrange tells whether the request came on the connection of a stranger. While their bodies
-// come, which they can make last, strangers have at most half of the memory for large bodies
-// together.
-func (x *exchange) isStrange() bool {
-	c := connOf(x.r.Context())
-	return c != nil && c.stranger.Load()
+// stranger is the connection that the request came on, if that is a stranger, or nil.
+func (x *exchange) stranger() *conn {
+	if c := connOf(x.r.Context()); c != nil && c.stranger.Load() {
+		return c
+	}
+	return nil
+}
+
+// A share is what a body that a stranger sends takes of the memory for large ones. While they come,
+// which strangers can make last, these have at most half of that memory together; one that is alone
+// may have more, as it may be the first request of a client with a key. Where there is no more, the
+// oldest of those that have some for longer than shareGrace goes.
+type share struct {
+	h     *Handler
+	c     *conn
+	bytes int64
+}
+
+const (
+	// shareGrace is how long a stranger with a large body may stay in any case.
+	shareGrace = time.Second
+	// shareTries and shareWait are how often, and how long each time, the memory is waited for of one
+	// that goes.
+	shareTries = 20
+	shareWait  = 5 * time.Millisecond
+)
+
+// raise raises the share of a stranger, nil for none, to n bytes. It tells whether it could.
+func (s *share) raise(c *conn, n int64) bool {
+	if c == nil {
+		return true
+	}
+	s.c = c
+	more, cut := n-s.bytes, false
+	for range shareTries {
+		own := c.body.Add(more)
+		all := s.h.strangeBytes.Add(more)
+		if all <= s.h.bufferBytes/2 || all <= own {
+			s.bytes = n
+			return true
+		}
+		c.body.Add(-more)
+		s.h.strangeBytes.Add(-more)
+		if cut = c.patrol.cutHolder(c) || cut; !cut {
+			return false
+		}
+		time.Sleep(shareWait) // until who was cut has noticed
+	}
+	return false
+}
+
+// giveBack gives all of it back.
+func (s *share) giveBack() {
+	if s.c != nil {
+		s.c.body.Add(-s.bytes)
+		s.h.strangeBytes.Add(-s.bytes)
+	}
+}
+
+// cutHolder closes the oldest stranger, other than c, that has memory for a large body and had its
+// grace. It tells whether there was one.
+func (p *patrol) cutHolder(c *conn) bool {
+	p.mu.Lock()
+	var found *conn
+	for e := p.strangers.Front(); e != nil && found == nil; e = e.Next() {
+		if o := e.Value.(*conn); o != c && o.body.Load() > 0 && time.Since(o.came) > p.shareGrace {
+			found = o
+		}
+	}
+	p.mu.Unlock()
+	if found == nil {
+		return false
+	}
+	_ = found.cut() // whoever it was is gone
+	return true
 }
 
 // known takes a connection out of the strangers, if it is one of them. The caller holds mu.

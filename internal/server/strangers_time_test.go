@@ -167,6 +167,7 @@ func TestStrangersMemory(t *testing.T) {
 	h := g.s.handler.(*Handler)
 	h.bufferBytes = 8 * large // a body counts twice
 	h.budget.left.Store(8 * large)
+	g.s.patrol.shareGrace = time.Hour
 	known, _ := g.open("")
 	if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
 		t.Fatal(err)
@@ -191,6 +192,33 @@ func TestStrangersMemory(t *testing.T) {
 	if err := ask(c, wire(alice, g.addr, "/", object(large))); err != nil {
 		t.Errorf("a new connection: %v", err)
 	}
+}
+
+// TestFirstRequestIsLarge has clients with a key begin with a request that takes more than the half
+// of the memory that strangers have: one that is alone gets it, and where others hold all there is,
+// the oldest of them goes once it had its grace.
+func TestFirstRequestIsLarge(t *testing.T) {
+	const large = 1 << 20
+	g := startGuarded(t, false, 0)
+	h := g.s.handler.(*Handler)
+	h.bufferBytes = 4 * large // a body counts twice
+	h.budget.left.Store(4 * large)
+	for range 2 {
+		c, _ := g.open("")
+		if err := ask(c, wire(alice, g.addr, "/", object(3*large/2))); err != nil {
+			t.Errorf("alone: %v", err)
+		}
+	}
+	g.s.patrol.shareGrace = 0
+	begun := half(wire(liar, g.addr, "/", object(large)))
+	slow, _ := g.open(begun)
+	g.has(slow, len(begun))
+	c, _ := g.open("")
+	if err := ask(c, wire(alice, g.addr, "/", object(3*large/2))); err != nil {
+		t.Errorf("beside a stranger: %v", err)
+	}
+	g.ends("the stranger", slow)
+	g.await("all is given back", func(int) bool { used, _ := h.Buffers(); return used == 0 && h.strangeBytes.Load() == 0 })
 }
 
 // TestStrangersGoFirst fills a server, and looks at who makes room: the oldest stranger, though it
