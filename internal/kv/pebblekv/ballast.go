@@ -261,8 +261,16 @@ func (e *Engine) roomToStart() error {
 		}
 		logs += uint64(info.Size())
 	}
-	e.space.room(logs)
+	_ = e.space.room(logs) // what a start finds is told by itself
 	return nil
+}
+
+// room is space.room for n bytes more, of an engine that has a disk.
+func (e *Engine) room(n int) error {
+	if e.volatile || e.readOnly {
+		return nil
+	}
+	return e.space.room(uint64(n))
 }
 
 // ErrFull says that the volume has no room for what a start writes, the ballast included. Open

@@ -165,6 +165,35 @@ func TestBallast(t *testing.T) {
 	}
 }
 
+// TestNoRoomWithoutBallast has others fill the disk under an engine whose store is too small for a
+// ballast: what makes room is refused, and goes on when there is some; the engine does not stop.
+func TestNoRoomWithoutBallast(t *testing.T) {
+	d := newSmallDisk(t, vfs.NewMem(), 16<<20)
+	e, err := Open(Options{Dir: "data", FS: d, BallastBytes: -1, FreeSpaceFloor: 1 << 20, MemtableBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillRows(t, e, 0, 20)
+	d.fill()
+	for name, write := range map[string]func() error{
+		"an update": func() error { return makesRoom(e, smallKey(1000), "x") },
+		"DropRange": func() error { return e.DropRange(context.Background(), kv.Range{Start: []byte("q"), End: []byte("r")}) },
+		"DropLog":   func() error { return e.DropLog(context.Background(), 7) },
+	} {
+		if err := write(); !errors.Is(err, kv.ErrNoSpace) {
+			t.Errorf("%s: %v, want ErrNoSpace", name, err)
+		}
+	}
+	expectRows(t, e, 0, 20)
+	d.empty()
+	if err := makesRoom(e, smallKey(1000), "x"); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFullUnderAWrite has others fill the disk between the look at it and the write: the log goes
 // on in the room of the ballast, and only then writes are refused.
 func TestFullUnderAWrite(t *testing.T) {

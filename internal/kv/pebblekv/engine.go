@@ -503,7 +503,9 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if start == nil {
 		return nil
 	}
-	e.space.room(0)
+	if err := e.room(0); err != nil {
+		return err
+	}
 	b := e.db.NewBatch()
 	if err := b.DeleteRange(start, end, nil); err != nil {
 		return err

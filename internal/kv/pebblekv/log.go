@@ -198,7 +198,9 @@ func (e *Engine) TrimLog(ctx context.Context, log uint64, shardNum uint32, upTo 
 	if err != nil {
 		return err
 	}
-	e.space.room(0)
+	if err := e.room(0); err != nil {
+		return err
+	}
 	b := e.db.NewBatch()
 	c := &commit{order: &e.order}
 	if err := e.trim(s, upTo, c, b); err != nil || b.Empty() {
@@ -241,7 +243,9 @@ func (e *Engine) DropLog(_ context.Context, log uint64) error {
 		return err
 	}
 	defer e.exit()
-	e.space.room(0)
+	if err := e.room(0); err != nil {
+		return err
+	}
 	b := e.db.NewBatch()
 	for _, kind := range []byte{kindRecord, kindTrimmed} {
 		start, end := logBounds(kind, log)

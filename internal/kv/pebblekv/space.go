@@ -97,22 +97,31 @@ func (s *space) look() (free, floor uint64, ok bool) {
 	return usage.AvailBytes, floor, true
 }
 
+// leastRoom is what must be free for a write that is done below the floor. One that finds no room
+// for its log stops the engine, and a volume that others have filled is no reason to end.
+const leastRoom = 256 << 10
+
 // room is called before what is written even below the floor: n bytes, and what else may come of
-// it, as the next log. If the volume may have no room for that, the ballast is given back. (A write
-// that finds none all the same gives it back, too; but a file system may find out only when it
-// syncs, when it is too late.)
-func (s *space) room(n uint64) {
-	if !s.ballast.there.Load() {
-		return
-	}
+// it, as the next log. If the volume may have no room for that, the ballast is given back; where
+// there is none, or others have taken that too, it returns kv.ErrNoSpace. (A write that finds no
+// room all the same gives it back, too; but a file system may find out only when it syncs, when it
+// is too late.)
+func (s *space) room(n uint64) error {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
-		return
+		return nil // a file system that cannot tell has room
 	}
-	if usage.AvailBytes < n+s.reserve(usage.TotalBytes) {
+	if s.ballast.there.Load() && usage.AvailBytes < n+s.reserve(usage.TotalBytes) {
 		s.ballast.give()
 		s.look()
+		if usage, err = s.fs.GetDiskUsage(s.dir); err != nil {
+			return nil
+		}
 	}
+	if usage.AvailBytes < n+leastRoom {
+		return kv.ErrNoSpace
+	}
+	return nil
 }
 
 // reserve is the room for what cannot wait: the log, the MANIFEST, a flush.

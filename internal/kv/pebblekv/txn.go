@@ -135,8 +135,7 @@ func (tx *txn) check() error {
 		return err
 	}
 	if tx.makesRoom {
-		tx.e.space.room(0)
-		return nil
+		return tx.e.room(tx.batch.Len())
 	}
 	if tx.e.readOnly {
 		return errReadOnly
