@@ -42,6 +42,7 @@ func (p *pace) at(clock, last int64, elapsed func() time.Duration) int64 {
 		p.yields.Store(0)
 		return clock
 	}
+	p.noted.Store(0) // who follows again notes anew: clock and time that passed were apart
 	shift := p.shift.Load()
 	if shift+passed < last-paceEvery { // from an earlier life
 		p.shift.CompareAndSwap(shift, last-passed)

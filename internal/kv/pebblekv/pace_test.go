@@ -273,3 +273,48 @@ func checkBound(t *testing.T, fs *vfs.MemFS, before, after int64) {
 		t.Fatal(err)
 	}
 }
+
+// TestStampsByAnyClock gives stamps by clocks that are set at random: each is above the last, none
+// runs ahead faster than time passes unless the clock is there, and behind the last they go on
+// nearly as time passes.
+func TestStampsByAnyClock(t *testing.T) {
+	const hour = int64(time.Hour / time.Microsecond)
+	for seed := range uint64(5000) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		var s stamps
+		passed, offset := 5*hour, int64(1_700_000_000_000_000)
+		elapsed := func() time.Duration { return time.Duration(passed) * time.Microsecond }
+		if random.IntN(2) == 0 {
+			s.last.Store(uint64(offset + passed + random.Int64N(2*hour))) // of an earlier life
+		}
+		next := func() int64 { return int64(s.next(time.UnixMicro(offset+passed), elapsed)) }
+		last := next()
+		for step := range 500 {
+			before := passed
+			switch random.IntN(10) {
+			case 0:
+				offset -= random.Int64N(2 * hour)
+			case 1:
+				offset += random.Int64N(hour)
+			case 2:
+				passed += random.Int64N(hour / 6)
+			case 3, 4:
+				passed += random.Int64N(5_000_000)
+			case 5:
+				offset += random.Int64N(60_000) - 30_000
+			default:
+				passed += random.Int64N(30_000)
+			}
+			stamp, clock, took := next(), offset+passed, passed-before
+			switch went := stamp - last; {
+			case went <= 0:
+				t.Fatalf("seed %d, step %d: a stamp goes %d on", seed, step, went)
+			case went > took+90_000 && stamp > clock+25_000:
+				t.Fatalf("seed %d, step %d: %d µs on in %d, to %d ahead of the clock", seed, step, went, took, stamp-clock)
+			case took > 1_000_000 && stamp > clock+1_000_000 && float64(went) < 0.975*float64(took)-50_000:
+				t.Fatalf("seed %d, step %d: %d µs on in %d, %d ahead of the clock", seed, step, went, took, stamp-clock)
+			}
+			last = stamp
+		}
+	}
+}
