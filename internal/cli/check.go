@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -46,7 +47,7 @@ func (c *check) Run(s *streams) error {
 		most = allProblems
 	}
 	p := newProgress(s.stderr)
-	report, err := verifyDir(s.ctx, dir, most, p)
+	report, err := verifyDir(s.ctx, dir, most, p, s.stderr)
 	p.end()
 	if report == nil {
 		return err
@@ -64,9 +65,11 @@ func (c *check) Run(s *streams) error {
 // checked is a report to print.
 type checked struct{ *db.Report }
 
-// verifyDir checks a directory. The report is nil if there is none.
-func verifyDir(ctx context.Context, dir string, maxProblems int, p *progress) (*checked, error) {
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: dir, ReadOnly: true})
+// verifyDir checks a directory. The report is nil if there is none. What the engine has to say, as of what a crash has left, goes
+// to stderr.
+func verifyDir(ctx context.Context, dir string, maxProblems int, p *progress, stderr io.Writer) (*checked, error) {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	engine, err := pebblekv.Open(pebblekv.Options{Dir: dir, ReadOnly: true, Logger: log})
 	if errors.Is(err, pebblekv.ErrLocked) {
 		err = fmt.Errorf("%w (a server has it open: stop it, or take a backup with \"partita backup\" and check that)", err)
 	}

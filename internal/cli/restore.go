@@ -51,7 +51,7 @@ func (c *restore) Run(s *streams) error {
 
 // check verifies the backup, and prints the report if that finds anything.
 func (c *restore) check(s *streams, dir string, p *progress) error {
-	report, err := verifyDir(s.ctx, dir, fewProblems, p)
+	report, err := verifyDir(s.ctx, dir, fewProblems, p, s.stderr)
 	if err != nil {
 		return fmt.Errorf("checking the backup: %w", err)
 	}

@@ -273,8 +273,12 @@ func (e *Engine) open(o Options) (err error) {
 			return err
 		}
 	}
-	if err := checkFiles(e.fs, e.dir); err != nil {
+	dropped, err := checkFiles(e.fs, e.dir)
+	if err != nil {
 		return err
+	}
+	if dropped != "" {
+		e.log.Warn(dropped)
 	}
 	if !e.readOnly && !e.volatile {
 		if err := e.roomToStart(); err != nil {

@@ -14,15 +14,16 @@ import (
 )
 
 // checkFiles refuses a directory that Pebble would open as an older state of itself, or with rows
-// missing, or make anew, and one that it would refuse without saying what to do.
-func checkFiles(fs vfs.FS, dir string) error {
+// missing, or make anew, and one that it would refuse without saying what to do. dropped says what is
+// opened without.
+func checkFiles(fs vfs.FS, dir string) (dropped string, err error) {
 	names, err := fs.List(dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 	m, err := currentManifest(fs, dir, names)
 	if err != nil || m == nil {
-		return err
+		return "", err
 	}
 	return checkLogs(fs, dir, names, m)
 }
@@ -167,6 +168,12 @@ const (
 	chunkFirst  = 2
 )
 
+// maskedSum is the checksum of a chunk as Pebble, as LevelDB, writes it.
+func maskedSum(b []byte) uint32 {
+	sum := checksum(b)
+	return (sum>>15 | sum<<17) + 0xa282ead8
+}
+
 // holdsRecord tells whether a record begins anywhere in b.
 func holdsRecord(b []byte) bool {
 	for ; len(b) > chunkHeader; b = b[1:] {
@@ -174,8 +181,7 @@ func holdsRecord(b []byte) bool {
 		if t := b[6]; t != chunkFull && t != chunkFirst || n == chunkHeader || n > len(b) {
 			continue
 		}
-		sum := checksum(b[6:n])
-		if (sum>>15 | sum<<17) == binary.LittleEndian.Uint32(b)-0xa282ead8 { // how Pebble, as LevelDB, writes a checksum
+		if maskedSum(b[6:n]) == binary.LittleEndian.Uint32(b) {
 			return true
 		}
 	}

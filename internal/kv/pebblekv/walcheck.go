@@ -1,6 +1,7 @@
 package pebblekv
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -30,7 +31,9 @@ import (
 // the oldest live log, as an Open writes it down, is one that no file gets.
 //
 // The end of the newest log is where the writing stopped, whatever stopped it: what was cut off
-// there cannot be seen.
+// there cannot be seen. What is written behind a place that cannot be read may have been there
+// before the power was lost, which keeps no order, or the place is damaged. Pebble drops it in either
+// case; whoever opens the store is told.
 
 // liveLog is a log that holds rows that may be in no table yet.
 type liveLog struct {
@@ -51,16 +54,19 @@ type logCheck struct {
 	// unknown is how many tables may have been given numbers by an ingest that was cut off.
 	unknown int
 	buf     []byte
+	// dropped says what is behind a place in the newest log that cannot be read; empty: nothing.
+	dropped string
 }
 
-// checkLogs refuses a directory whose logs have holes.
-func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) error {
+// checkLogs refuses a directory whose logs have holes. dropped says what Pebble will drop of the
+// newest log, and is empty as a rule.
+func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) (dropped string, err error) {
 	if m.strange {
-		return nil // Pebble will say so
+		return "", nil // Pebble will say so
 	}
 	live := liveLogs(names, m.minLog)
 	if err := checkOldest(names, m, live); err != nil {
-		return err
+		return "", err
 	}
 	c := &logCheck{fs: fs, dir: dir, m: m, unknown: m.unknownTables(names), buf: make([]byte, 32<<10)}
 	if len(live) > 0 && live[0].number != m.minLog {
@@ -72,10 +78,10 @@ func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) error {
 			successor = live[i+1].name
 		}
 		if err := c.log(l, successor); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	return c.dropped, nil
 }
 
 // liveLogs are the logs from that of a number on, in order.
@@ -138,7 +144,7 @@ func (c *logCheck) log(l liveLog, successor string) (err error) {
 		case err == io.EOF:
 			return c.end(f, l, r.Offset(), successor)
 		case errors.Is(err, record.ErrUnexpectedEOF) && successor == "":
-			return nil
+			return c.lookBehind(f, l, begin)
 		case errors.Is(err, record.ErrUnexpectedEOF), errors.Is(err, record.ErrInvalidChunk),
 			errors.Is(err, record.ErrZeroedChunk), errors.Is(err, errShort):
 			return damaged("the log %s cannot be read from byte %d on (%w), and more was written behind it",
@@ -150,6 +156,45 @@ func (c *logCheck) log(l liveLog, successor string) (err error) {
 			return err
 		}
 	}
+}
+
+// lookBehind looks whether chunks of the log follow behind a place that cannot be read.
+func (c *logCheck) lookBehind(f vfs.File, l liveLog, at int64) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("reading the log %s: %w", l.name, err)
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, at, info.Size()-at))
+	if err != nil {
+		return fmt.Errorf("reading the log %s: %w", l.name, err)
+	}
+	number := binary.LittleEndian.AppendUint32(nil, uint32(l.number))
+	for from := chunkHeader + 1; from < len(b); { // the first chunk is the one that cannot be read
+		i := bytes.Index(b[from:], number)
+		if i < 0 {
+			return nil
+		}
+		from += i + 1
+		if isChunk(b[from-1-chunkHeader:]) {
+			c.dropped = fmt.Sprintf("the newest log %s cannot be read from byte %d on, and what was written behind it is dropped: "+
+				"the power was lost while it was written, or the file is damaged", l.name, at)
+			return nil
+		}
+	}
+	return nil
+}
+
+// isChunk tells whether b begins with a whole chunk of a log, of any of the types that have its
+// number.
+func isChunk(b []byte) bool {
+	n := logHeader + int(binary.LittleEndian.Uint16(b[4:]))
+	switch t := b[6]; {
+	case t < endMarkType || t > lastChunkType:
+		return false
+	case t >= endMarkType+4:
+		n += 8 // of a log that tells how far it was synced
+	}
+	return n <= len(b) && maskedSum(b[6:n]) == binary.LittleEndian.Uint32(b)
 }
 
 // logReader is record.NewReader, whose second argument has a type that cannot be named.
@@ -222,6 +267,9 @@ func (c *logCheck) ingested(from, to uint64) bool {
 const (
 	endMark     = 4 + 2 + 1 + 4
 	endMarkType = 5
+	// logHeader is the header of such chunks, and lastChunkType the last of their types.
+	logHeader     = endMark
+	lastChunkType = endMarkType + 7
 )
 
 // end wants the mark at the end of a log that has a successor.

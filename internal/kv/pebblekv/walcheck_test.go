@@ -1,11 +1,13 @@
 package pebblekv
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -456,5 +458,44 @@ func hasHole(t *testing.T, dir string) bool {
 			m.known[n] = true
 		}
 	}
-	return checkLogs(vfs.Default, dir, names, m) != nil
+	_, err = checkLogs(vfs.Default, dir, names, m)
+	return err != nil
+}
+
+// TestDamageInNewestLog damages a record of the newest log, behind which others are whole. Pebble
+// drops those; whoever opens the directory is told, and nobody where the log merely ends.
+func TestDamageInNewestLog(t *testing.T) {
+	dir := killed(t, func(e *Engine, _ *noTables) {
+		for i := range 300 {
+			if err := set(e, fmt.Sprintf("%04d", i), strings.Repeat("x", 700)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	logs := logsIn(t, dir)
+	newest := logs[len(logs)-1]
+	for _, damaged := range []bool{false, true} {
+		dir := copyFiles(t, dir)
+		if path := filepath.Join(dir, newest); damaged {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(b[bytes.LastIndex(b, []byte("xxxx"))/2:], "ZZZZ")
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log := &testLog{}
+		e, err := Open(Options{Dir: dir, ReadOnly: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		if told := strings.Contains(log.String(), newest+" cannot be read from byte"); told != damaged {
+			t.Errorf("damaged %v, told %v: %s", damaged, told, log)
+		}
+	}
 }
