@@ -89,7 +89,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 // BenchmarkPack is an answer of a megabyte compressed.
 func BenchmarkPack(b *testing.B) {
 	body := bytes.Repeat([]byte(`{"sku":{"S":"TEE-M-BLUE"},"qty":{"N":"2"}},`), 1<<20/43)
-	x := &exchange{r: &http.Request{Header: http.Header{"Accept-Encoding": {"gzip"}}}}
+	x := &exchange{h: &Handler{}, r: &http.Request{Header: http.Header{"Accept-Encoding": {"gzip"}}}}
 	header := http.Header{}
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
