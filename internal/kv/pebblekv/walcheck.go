@@ -137,7 +137,13 @@ func (c *logCheck) log(l liveLog, successor string) (err error) {
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	r := logReader(record.NewReader, f, l.number)
-	for {
+	tail := false // a hole in front of the next batch may be of a power cut
+	if successor == "" {
+		if tail, err = c.beginsLate(f); err != nil {
+			return fmt.Errorf("reading the log %s: %w", l.name, err)
+		}
+	}
+	for ; ; tail = successor == "" {
 		begin := r.Offset()
 		h, err := c.batch(r)
 		switch {
@@ -152,7 +158,7 @@ func (c *logCheck) log(l liveLog, successor string) (err error) {
 		case err != nil:
 			return fmt.Errorf("reading the log %s: %w", l.name, err)
 		}
-		if err := c.follow(l, uint64(h.SeqNum), uint64(h.Count)); err != nil {
+		if err := c.follow(l, uint64(h.SeqNum), uint64(h.Count), tail); err != nil {
 			return err
 		}
 	}
@@ -225,12 +231,31 @@ func (c *logCheck) batch(r *record.Reader) (h batchrepr.Header, err error) {
 	return h, nil
 }
 
-// follow wants a batch to go on where the one before has ended.
-func (c *logCheck) follow(l liveLog, seq, count uint64) error {
+// beginsLate tells whether the first chunk of a log is not there: what was not synced when the power
+// was lost is there in part.
+func (c *logCheck) beginsLate(f vfs.File) (bool, error) {
+	b := make([]byte, 1<<20) // more than a chunk
+	n, err := f.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return false, err
+	}
+	return n < logHeader || !isChunk(b[:n]), nil
+}
+
+// follow wants a batch to go on where the one before has ended. In the tail, which may not have been
+// synced when the power was lost, it need not: Pebble skips what it cannot read at the end of a
+// block. Nobody was told a success of what is missing there, or the file is damaged.
+func (c *logCheck) follow(l liveLog, seq, count uint64, tail bool) error {
 	if count == 0 { // it has no rows
 		return nil
 	}
-	if c.next != 0 && (seq > c.next && !c.ingested(c.next, seq) || seq < c.next && c.strict) {
+	hole := c.next != 0 && (seq > c.next && !c.ingested(c.next, seq) || seq < c.next && c.strict)
+	if hole && tail {
+		c.dropped = fmt.Sprintf("in the newest log %s something is missing before the sequence number %d: "+
+			"the power was lost while it was written, or the file is damaged", l.name, seq)
+		hole = false
+	}
+	if hole {
 		where := fmt.Sprintf("between the logs %s and %s", c.last, l.name)
 		switch c.last {
 		case "":
