@@ -24,7 +24,7 @@ const (
 	// strangerGrace is how long a stranger may stay in any case. Whoever has a key needs a moment
 	// to show it, which a crowd that comes again as fast as it is sent away must not take from it:
 	// the crowd waits in the kernel's queue meanwhile.
-	strangerGrace = 100 * time.Millisecond
+	strangerGrace = 250 * time.Millisecond
 	// strangerRound is the time between two looks at the strangers.
 	strangerRound = 500 * time.Millisecond
 )

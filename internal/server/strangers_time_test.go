@@ -305,7 +305,6 @@ func TestStrangerStreams(t *testing.T) {
 	g := startGuarded(t, true, 3)
 	one, two := client(t, g.pair, nil, true), client(t, g.pair, nil, true)
 	answers := make(chan error, 10)
-	bodies := make([]*io.PipeWriter, 0, 3)
 	for i := range 3 {
 		r := callBy(liar, g.addr, "/", "{}")
 		body, w := io.Pipe()
@@ -320,7 +319,6 @@ func TestStrangerStreams(t *testing.T) {
 			answers <- err
 		}()
 		w.Write([]byte("{"))
-		bodies = append(bodies, w)
 		g.await("the request begins", func(int) bool { return g.streams() == i+1 })
 	}
 	resp, err := two.Do(callBy(alice, g.addr, "/", "{}"))
