@@ -458,8 +458,8 @@ func hasHole(t *testing.T, dir string) bool {
 			m.known[n] = true
 		}
 	}
-	_, err = checkLogs(vfs.Default, dir, names, m)
-	return err != nil
+	dropped, err := checkLogs(vfs.Default, dir, names, m)
+	return err != nil || dropped != ""
 }
 
 // TestDamageInNewestLog damages the newest log where whole records follow, and cuts it as a power
