@@ -107,6 +107,9 @@ func (s *Server) serveLean(c *conn) {
 			continue
 		case errHandOver:
 			c.pending = l.buf[l.from:]
+			if l.used {
+				c.pending = behindBody(c.pending)
+			}
 			s.handOver(c, c)
 			return
 		}
@@ -118,6 +121,15 @@ func (s *Server) serveLean(c *conn) {
 		_ = c.Close() // the connection ends anyway
 		return
 	}
+}
+
+// behindBody is what follows on a POST, without the line ends that some clients send behind its body.
+// net/http skips as many, of a connection whose last request it has seen itself.
+func behindBody(b []byte) []byte {
+	for n := 0; n < 4 && len(b) > 0 && (b[0] == '\r' || b[0] == '\n'); n++ {
+		b = b[1:]
+	}
+	return b
 }
 
 // linger waits for lingerTime, or until the server is done.

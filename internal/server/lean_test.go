@@ -275,6 +275,8 @@ var leanStreams = []struct {
 	{"an absolute path", "POST http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 1},
 	{"nothing", "", 0},
 	{"noise", "\x16\x03\x01\x02\x00\x01", 1},
+	{"a line end behind a body", posted("", "{}") + "\r\n" + posted("", "{}"), 2},
+	{"half a line end behind a body", posted("", "{}") + "\r0 * HTTP/0.0\n\n", 2},
 	{"half a head", posted("", "{}") + "POST / HTTP/1.1\r\nHo", 2},
 	{"half a body", posted("", "{}") + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{}", 2},
 	{"empty lines before", "\r\n" + posted("", "{}"), 1},
