@@ -93,7 +93,7 @@ func TestNoWaitUnderLatch(t *testing.T) {
 	}()
 	waitFor(t, "three writes wait", func() bool { return d.Memory().WritesWaiting == 3 })
 	for _, pk := range []string{"a", "b", "c", "d"} {
-		if err := writeItem(t.Context(), d, table, plainItem(pk)); err != nil { // a latch is waited for for 20 ms only
+		if err := writeItem(t.Context(), d, table, plainItem(pk)); err != nil { // in vain, if its latch were held
 			t.Errorf("a small write of %s: %v", pk, err)
 		}
 	}

@@ -76,10 +76,23 @@ func (h *hooked) SizeOf(r kv.Range) (int64, error) {
 	return h.Engine.SizeOf(r)
 }
 
-// openHooked returns a database on a hooked engine whose latches are waited for a short time only.
+// openHooked returns a database on a hooked engine.
 func openHooked(t *testing.T) (*DB, *hooked, *Table) {
 	t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true, LatchTimeout: 20 * time.Millisecond})
+	return openHookedOn(t, pebblekv.Options{InMemory: true})
+}
+
+// openImpatient is openHooked where latches are waited for a short time only: for tests that hold them. Two
+// items may share a latch, so that writes which do their work meanwhile would conflict on a busy machine.
+func openImpatient(t *testing.T) (*DB, *hooked, *Table) {
+	t.Helper()
+	return openHookedOn(t, pebblekv.Options{InMemory: true, LatchTimeout: 20 * time.Millisecond})
+}
+
+// openHookedOn is openHooked with the engine's options.
+func openHookedOn(t *testing.T, o pebblekv.Options) (*DB, *hooked, *Table) {
+	t.Helper()
+	engine, err := pebblekv.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +165,7 @@ func (h held) while(t *testing.T, run func() error, fn func()) {
 
 // TestTransactConflicts meets transactions that are held open.
 func TestTransactConflicts(t *testing.T) {
-	d, _, table := openHooked(t)
+	d, _, table := openImpatient(t)
 	ctx := t.Context()
 	first := transactionOf(table, "a", "b")
 	first.Token = &Token{Operation: TokenTransactWriteItems, Value: "token"}
@@ -205,7 +218,7 @@ func wantReasons(t *testing.T, d *DB, transaction *Transaction, want ...error) {
 
 // TestPlainConflicts meets single writes that hold items: for those another error is due, but a transaction's is the same.
 func TestPlainConflicts(t *testing.T) {
-	d, _, table := openHooked(t)
+	d, _, table := openImpatient(t)
 	ctx := t.Context()
 	w := putOf(table, "a").Write
 	h := hold(w.Change)
