@@ -19,9 +19,11 @@ type faulty struct {
 	target string // of the requests that it is done to; empty: all
 	every  int
 
-	mu   sync.Mutex
-	seen int
-	last []byte // the request before
+	mu      sync.Mutex
+	seen    int
+	last    []byte          // the request before
+	known   map[string]bool // the clients' addresses that have been answered
+	dropped bool
 }
 
 // ServeHTTP does a request right or wrong.
@@ -34,13 +36,28 @@ func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if now {
 		f.seen++
 		f.last = body
-		now = f.seen%f.every == 0 && (f.fault != "dropped" || f.seen == f.every) // the second try is not dropped
+		now = f.seen%f.every == 0
+		if f.fault == "dropped" {
+			now = f.mayDrop(r.RemoteAddr)
+		}
 	}
 	f.mu.Unlock()
 	if !now {
 		last = nil
 	}
 	f.answer(w, r, body, last, now)
+}
+
+// mayDrop tells whether a request is the one to be dropped. Only a connection that has been in use may end so: a server that
+// drops the first request of one is faulty.
+func (f *faulty) mayDrop(client string) bool {
+	if f.known == nil {
+		f.known = map[string]bool{}
+	}
+	now := !f.dropped && f.seen >= f.every && f.known[client]
+	f.known[client] = true
+	f.dropped = f.dropped || now
+	return now
 }
 
 // forward has the server answer a request.

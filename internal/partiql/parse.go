@@ -184,7 +184,7 @@ func (p *parser) selectClauses() {
 		for p.accept(",") {
 			p.order()
 		}
-		if p.where == nil { // the words of DynamoDB Local; the service's are not known
+		if p.where == nil { // the wording is not known from the service itself
 			p.refuse("Must have WHERE clause in the statement when using ORDER BY clause.")
 		}
 	}
