@@ -48,7 +48,8 @@ type ballast struct {
 	// owed is the size from when it was given back until it is made again. The floor is higher by
 	// so much.
 	owed  atomic.Int64
-	hurry atomic.Bool // what is being made shall be given up
+	given atomic.Int64 // how often it was given back; changed under mu
+	hurry atomic.Bool  // what is being made shall be given up
 	mu    sync.Mutex
 
 	later time.Time // when to make it after a failure; only tend's
@@ -109,13 +110,21 @@ func (b *ballast) gone() {
 	b.there.Store(false)
 	b.sure.Store(false)
 	b.owed.Store(b.size)
+	b.given.Add(1)
 }
 
-// make makes the file, durably.
-func (b *ballast) make() (err error) {
+// make makes the file, durably. given is what b.given was before the caller looked at the volume: if
+// the ballast has been given back since, its room is needed, and make returns errHurry.
+func (b *ballast) make(given int64) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	there := b.there.Load()
+	switch {
+	case b.given.Load() != given:
+		return errHurry
+	case there && b.sure.Load():
+		return nil // another call has made it
+	}
 	f, err := b.fs.OpenReadWrite(b.path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
@@ -141,6 +150,7 @@ func (b *ballast) make() (err error) {
 // tend makes the ballast if there should be one and is room for it. stored is how large the store
 // is.
 func (b *ballast) tend(s *space, stored func() uint64) {
+	given := b.given.Load()
 	free, floor, ok := s.look()
 	if b.there.Load() && b.sure.Load() {
 		if _, err := b.fs.Stat(b.path); errors.Is(err, fs.ErrNotExist) { // somebody has given it back by hand
@@ -157,7 +167,7 @@ func (b *ballast) tend(s *space, stored func() uint64) {
 	if !b.there.Load() && b.owed.Load() == 0 && stored() < size {
 		return
 	}
-	switch err := b.make(); {
+	switch err := b.make(given); {
 	case errors.Is(err, errHurry):
 	case err != nil:
 		b.log.Warn("no ballast can be made", "path", b.path, "bytes", b.size, "err", err.Error())

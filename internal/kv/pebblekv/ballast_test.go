@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
@@ -142,6 +143,7 @@ func TestBallast(t *testing.T) {
 	if told := e.Metrics().BallastBytes; err != nil || info.Size() != testBallast || told != testBallast {
 		t.Fatalf("the ballast: %v, %v; %d bytes are told", info, err, told)
 	}
+	e.stopBallast() // from here on the test looks after it
 	d.fill()
 	if err := set(e, "a", "1"); !errors.Is(err, kv.ErrNoSpace) {
 		t.Fatalf("a write on the full disk: %v", err)
@@ -152,15 +154,15 @@ func TestBallast(t *testing.T) {
 	if err := makesRoom(e, "dropped", "yes"); err != nil {
 		t.Fatalf("what makes room: %v\n%s", err, log)
 	}
-	rows := kv.Range{Start: []byte(smallKey(100)), End: []byte(smallKey(600))}
-	if err := e.DropRange(context.Background(), rows); err != nil {
-		t.Fatalf("DropRange: %v\n%s", err, log)
-	}
 	if m := e.Metrics(); m.BallastBytes != 0 || m.FloorBytes != testFloor+testBallast {
 		t.Errorf("a ballast of %d bytes and a floor of %d are told", m.BallastBytes, m.FloorBytes)
 	}
 	if err := set(e, "a", "1"); !errors.Is(err, kv.ErrNoSpace) {
 		t.Errorf("a write into the ballast's room: %v", err)
+	}
+	rows := kv.Range{Start: []byte(smallKey(100)), End: []byte(smallKey(600))}
+	if err := e.DropRange(context.Background(), rows); err != nil {
+		t.Fatalf("DropRange: %v\n%s", err, log)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
@@ -176,6 +178,28 @@ func TestBallast(t *testing.T) {
 	})
 	if err := set(e, "a", "1"); err != nil {
 		t.Errorf("a write when there is room again: %v", err)
+	}
+}
+
+// TestGivenWhileMade gives the ballast back between the look at the volume that lets it be made and
+// the making: its room is not taken again.
+func TestGivenWhileMade(t *testing.T) {
+	d := newSmallDisk(t, vfs.NewMem(), testDisk)
+	e := mustOpen(t, smallOptions(d, new(testLog)))
+	e.stopBallast()
+	e.ballast.owed.Store(1) // as if the store were large
+	e.tendBallast()
+	given := e.ballast.given.Load()
+	e.ballast.give()
+	if err := e.ballast.make(given); !errors.Is(err, errHurry) {
+		t.Errorf("making what has been given back meanwhile: %v", err)
+	}
+	if _, err := d.Stat("data/" + ballastFile); !errors.Is(err, fs.ErrNotExist) || e.ballast.there.Load() {
+		t.Errorf("the ballast is there again: %v", err)
+	}
+	e.tendBallast()
+	if !e.ballast.there.Load() {
+		t.Error("the next round does not make it")
 	}
 }
 
@@ -315,6 +339,8 @@ func TestBallastComesBack(t *testing.T) {
 	d := newSmallDisk(t, vfs.NewMem(), testDisk)
 	e := mustOpen(t, smallOptions(d, log))
 	fillRows(t, e, 0, 600)
+	settle(t, e)
+	e.stopBallast() // the test looks after it
 	e.tendBallast()
 	for range 3 {
 		d.fill()
