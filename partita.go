@@ -1,8 +1,8 @@
-// Package partita is a DynamoDB to run yourself: a database that speaks DynamoDB's wire protocol, so that the AWS SDKs, the
-// AWS CLI and the tools built on them work with it unchanged.
+// Package partita is a DynamoDB to run yourself: a database that speaks DynamoDB's wire protocol, so
+// that the AWS SDKs, the AWS CLI and the tools built on them work with it unchanged.
 //
-// This package holds all of it in one process. Open a database in a directory, serve its Handler with net/http, and point
-// any DynamoDB client at it:
+// This package holds all of it in one process. Open a database in a directory, serve its Handler
+// with net/http, and point any DynamoDB client at it:
 //
 //	db, err := partita.Open(partita.Options{Dir: "data"}) // or InMemory: true
 //	if err != nil {
@@ -11,15 +11,17 @@
 //	defer db.Close()
 //	return http.ListenAndServe("localhost:8000", db.Handler())
 //
-// What a client was answered is on disk, and is there again at the next Open. One process can have the directory open.
+// What has been answered to a client is on disk, and is there again at the next Open. A directory
+// can be open in one process at a time.
 //
-// Without Options.Credentials nobody is asked who he is: keep such a handler on loopback addresses. For a network there are
-// credentials with policies; timeouts, limits of connections and TLS are then those of your http.Server. (The program partita
-// brings its own.)
+// Without Options.Credentials there is no authentication: serve such a handler on loopback addresses
+// only. For a network there are [Credentials] with policies; timeouts, limits of connections and TLS
+// are then those of your http.Server. (The program partita brings its own.)
 //
 // # Clients
 //
-// A client needs the address, a region, and credentials, of which any will do. The one of aws-sdk-go-v2:
+// A client needs the address, a region, and credentials; without Options.Credentials any will do. A
+// client of aws-sdk-go-v2:
 //
 //	client := dynamodb.New(dynamodb.Options{
 //		BaseEndpoint: aws.String("http://localhost:8000"),
@@ -27,22 +29,29 @@
 //		Credentials:  credentials.NewStaticCredentialsProvider("any", "credentials", ""),
 //	})
 //
-// From there on it is DynamoDB: CreateTable, which is ready at once unless Options.TableDelay says otherwise, PutItem, Query and
-// the rest. The examples below make a table, write to it and read from it.
+// From there on it is DynamoDB: CreateTable, whose table is usable at once unless Options.TableDelay
+// says otherwise, PutItem, Query and the rest. The examples below create a table, write to it and
+// read from it.
+//
+// # Operation
+//
+// An [Admin] is a second handler, for an address of its own: health, readiness, metrics for
+// Prometheus, backups.
 //
 // # Time
 //
-// Options.Clock tells the time to all that depends on it: items that expire, streams that forget, tokens of transactions. Every
-// second (Options.SweepInterval) the database does what is due; a program that turns its clock by hand calls [DB.Sweep].
+// Options.Clock tells the time to all that depends on it: items that expire, stream records that are
+// a day old, tokens of transactions. Every second (Options.SweepInterval) the database does what is
+// due; a program that moves its clock itself calls [DB.Sweep].
 //
-// Without one it is the machine's clock, with one exception: that it is more than an hour further
-// on than the time that has passed is believed when it has lasted a minute. A Clock of the
-// program's own is believed whatever it shows.
+// Without a Clock it is the machine's clock, with one exception: a jump ahead of more than an hour
+// beyond the time that has passed is believed only when it has lasted a minute. A Clock is always
+// believed.
 //
 // # Tests
 //
-// Package partitatest gives a Go test a database of its own, with clients and without a port, a clock to turn, and ways to
-// fill tables from Go values and from JSON.
+// Package partitatest gives a Go test a database of its own, with clients and without a port, a
+// clock to move, and ways to fill tables from Go values and from JSON.
 //
 // The program cmd/partita adds the command line, and docs/architecture.md tells how it is built.
 package partita
@@ -67,59 +76,74 @@ import (
 	"github.com/partita-db/partita/internal/server"
 )
 
-// Engine is the ordered, transactional key-value store that a database rests on.
-type Engine = kv.Engine
-
-// Options for Open. One of Dir, InMemory and Engine says where the data is.
+// Options are the options of [Open]. Exactly one of Dir, InMemory and Engine must be given; the zero
+// value of every other field is usable.
 type Options struct {
-	// Dir is the data directory of the embedded engine. It is made if there is none. One process can hold it at a time.
+	// Dir is the data directory, which is created if it does not exist. One process can have it
+	// open at a time.
 	Dir string
-	// InMemory keeps everything in memory: nothing survives Close.
+	// InMemory keeps everything in memory: nothing is left after Close.
 	InMemory bool
-	// Engine is another engine to keep the data in. It stays the caller's to close, after Close.
-	Engine Engine
+	// Engine is another storage engine than the embedded one. Its type is in an internal package,
+	// so only modules whose path begins with this one's, github.com/partita-db/partita/, can
+	// provide one; for all others it is nil. It remains the caller's, to be closed after Close.
+	Engine kv.Engine
 
-	// MemoryLimit is what the process may use, in bytes: caches and buffers are sized from it. It binds nothing else (see
-	// runtime/debug.SetMemoryLimit for that). 0 means caches as for 512 MiB, and with InMemory small ones.
+	// MemoryLimit is the memory budget of the process, in bytes: caches and buffers are sized from
+	// it. It enforces nothing else (runtime/debug.SetMemoryLimit does). 0: caches as for 512 MiB,
+	// and with InMemory small ones.
 	MemoryLimit int64
-	// FreeSpaceFloor is the free space, in bytes, to keep on the volume of Dir: below it writes are refused, reads go on, and
-	// writes resume by themselves. 0 means a twentieth of the volume, between 96 MiB (or half of it) and 1 GiB;
-	// negative means none.
+	// FreeSpaceFloor is the free space to keep on the volume of Dir, in bytes: below it writes are
+	// rejected, reads go on, and writes resume by themselves. 0: a twentieth of the volume, but at
+	// least 96 MiB (or half of the volume if that is less) and at most 1 GiB; negative: none.
 	FreeSpaceFloor int64
-	// BallastBytes is the size of a file that the embedded engine keeps in Dir so that it can be removed when the volume is full:
-	// what is written even then, at a start and by DeleteTable, finds room. There is none while the store is smaller, or where
-	// it would leave less than the floor. 0 means 96 MiB; negative means none.
+	// BallastBytes is the size, in bytes, of a file in Dir that the embedded engine removes when
+	// the volume is full, so that what must be written even then (at a start, by DeleteTable) finds
+	// room. The file is not there while the data is smaller than it, or where it would leave less
+	// than FreeSpaceFloor. 0: 96 MiB; negative: no such file.
 	BallastBytes int64
-	// Region stands in ARNs where a request was not signed for one. Empty: us-east-1.
+	// Region is the region in ARNs for requests that are not signed for one. Empty: us-east-1.
 	Region string
-	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they are usable at once.
+	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they change at once.
 	TableDelay time.Duration
 	// Clock tells the time to everything that depends on it, and is always believed. nil: the
 	// machine's clock, whose jumps ahead by more than an hour are believed when they have lasted a
-	// minute.
+	// minute. It is called from several goroutines at a time.
 	Clock func() time.Time
-	// SweepInterval is how often the database looks for what is due: expired items, stream records of yesterday, old
-	// transaction tokens. 0: every second; negative: never, but for calls of Sweep.
+	// SweepInterval is how often the database does what is due: it deletes expired items, stream
+	// records older than a day and transaction tokens older than ten minutes. 0: every second;
+	// negative: only when Sweep is called.
 	SweepInterval time.Duration
-	// AllowHosts and CORSOrigins are for servers that ask nobody for credentials. Those refuse requests under host names that
-	// a stranger could have pointed at them, and requests of web pages from other machines, so that no page reaches them
-	// through a browser. AllowHosts adds host names to the allowed ones (addresses, localhost, names without a dot or under
-	// .localhost, .local, .internal, .test, .home.arpa); CORSOrigins adds origins, as https://console.example, to those of
-	// localhost. "*" is any.
-	AllowHosts, CORSOrigins []string
-	// Credentials are the access keys that requests must be signed with, and what each may do. They stay the caller's to close.
-	// nil: nobody is asked who he is, and everybody may do everything.
+	// AllowHosts has host names, without ports, under which requests are answered although there
+	// are no Credentials. Without Credentials, requests under names that a web page's owner could
+	// have pointed at this machine are rejected with status 403; IP addresses, names without a dot
+	// and names under .localhost, .local, .internal, .test and .home.arpa are always allowed. "*"
+	// allows all. It has no effect with Credentials.
+	AllowHosts []string
+	// CORSOrigins has origins, such as https://console.example, whose web pages may use the database
+	// although there are no Credentials. Those of localhost and of loopback addresses always may.
+	// "*" allows all. It has no effect with Credentials, where all pages may, as with AWS, since
+	// they lack a signature.
+	CORSOrigins []string
+	// Credentials are the access keys that requests must be signed with, and what each is allowed to
+	// do. They remain the caller's, to be closed after Close. nil: no authentication, and everybody
+	// is allowed everything.
 	Credentials *Credentials
-	// Admin, if it is given, tells of this database from the end of Open on: health, metrics. Nothing is counted without it.
+	// Admin reports on this database from the end of Open on: health, metrics. nil: there are no
+	// metrics, and nothing is counted.
 	Admin *Admin
-	// SlowRequest is how long a request may take before Logger is told of it, without values. 0: as long as it likes.
+	// SlowRequest is the duration from which on a request is logged as slow, without values. 0: none
+	// is.
 	SlowRequest time.Duration
-	// MaxRequests is how many requests are worked on at a time. More are answered ThrottlingException at once. 0: 4096.
+	// MaxRequests is how many requests are executed at a time. Further ones are answered with
+	// ThrottlingException at once, which SDKs retry. 0: 4096.
 	MaxRequests int
-	// Logger takes what whoever runs the database should know. nil: slog.Default.
+	// Logger takes what those who operate the database should know. nil: slog.Default.
 	Logger *slog.Logger
-	// OnFailure is called, once, when the embedded engine has stopped itself because a write or a sync failed. Every request
-	// is answered with an error from then on; only a restart, which serves what is on disk, ends that.
+	// OnFailure is called once, with the cause, when the embedded engine has stopped itself because
+	// a write or a sync failed. From then on every request is answered with an error; only a
+	// restart, which serves what is on disk, ends that. It runs in a goroutine of its own. nil:
+	// nothing is called.
 	OnFailure func(error)
 
 	// machine is the clock where Clock is nil; nil: the machine's. Tests have others.
@@ -138,43 +162,31 @@ func (o *Options) time() (now func() time.Time, elapsed func() time.Duration) {
 	return o.machine.Now, o.machine.Elapsed
 }
 
-// Credentials are access keys with their secrets, their users and their policies. They are safe for concurrent use, and hide
-// the secrets however they are printed.
-type Credentials = iam.Store
+// What is wrong with Options.
+var (
+	// errNoPlace says that they do not tell where the data is, or tell it twice.
+	errNoPlace = errors.New("partita: one of Options.Dir, Options.InMemory and Options.Engine must be given")
+	// errZeroCredentials and errZeroAdmin say that a struct was given that no function has made.
+	errZeroCredentials = errors.New(
+		"partita: Options.Credentials was not made by OpenCredentials or ParseCredentials")
+	errZeroAdmin = errors.New("partita: Options.Admin was not made by NewAdmin")
+)
 
-// OpenCredentials returns the credentials of a file, which others than its owner must not be able to read, and follows it until
-// its Close: a change holds within a second or two. One that cannot be read is logged, and leaves all as it was. logger nil:
-// slog.Default.
-//
-// "partita credentials new --file FILE" makes such a file:
-//
-//	{"credentials": [{
-//	  "accessKeyId": "AKIA...", "secretAccessKey": "...",
-//	  "user": "alice",
-//	  "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
-//	}]}
-//
-// A credential may also have a sessionToken, which requests must then bring, and an RFC 3339 time at which it expires. The
-// user is the access key id where there is none. There is no policy unless it is written.
-func OpenCredentials(path string, logger *slog.Logger) (*Credentials, error) {
-	return iam.OpenFile(path, logger)
-}
-
-// ParseCredentials returns the credentials of a document of the same form.
-func ParseCredentials(document []byte) (*Credentials, error) { return iam.Parse(document) }
-
-// errNoPlace says that Options do not tell where the data is, or tell it twice.
-var errNoPlace = errors.New("partita: one of Options.Dir, Options.InMemory and Options.Engine must be given")
-
-// DB is an open database.
+// DB is an open database, as [Open] returns it. It is safe for concurrent use.
 type DB struct {
 	db      *db.DB
 	owned   kv.Engine // to close after db; nil if the engine is the caller's
 	handler http.Handler
 }
 
-// Open opens a database, and creates it if there is none.
+// Open opens a database, and creates it if there is none. It fails if the options contradict one
+// another, if the directory is open in another process or cannot be used, or if what is in it is
+// damaged. Nothing is left open then.
 func Open(o Options) (*DB, error) {
+	store, err := o.store()
+	if err != nil {
+		return nil, err
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -204,11 +216,11 @@ func Open(o Options) (*DB, error) {
 		Known:       api.Known,
 		Region:      o.Region,
 		BufferBytes: bufferBytes(o.MemoryLimit),
-		Open:        o.Credentials == nil,
+		Open:        store == nil,
 		MaxRequests: o.MaxRequests,
 		AllowHosts:  o.AllowHosts,
 		CORSOrigins: o.CORSOrigins,
-		Credentials: o.Credentials,
+		Credentials: store,
 		// Without a Clock signatures go by time.Now: where the machine's clock was wrong at boot and
 		// jumps to the right time, right signatures are accepted at once.
 		Now:         o.Clock,
@@ -217,21 +229,24 @@ func Open(o Options) (*DB, error) {
 		Logger:      o.Logger,
 	})
 	if o.Admin != nil {
-		o.Admin.Attach(admin.Source{DB: inner, Engine: engine, Metrics: figures, Buffers: handler.Buffers})
+		o.Admin.handler.Attach(admin.Source{DB: inner, Engine: engine, Metrics: figures, Buffers: handler.Buffers})
 	}
 	return &DB{db: inner, owned: owned, handler: handler}, nil
 }
 
-// Admin answers those who run a database: a handler for an address of its own, with /healthz, /readyz, /metrics for Prometheus,
-// and what acts, for which requests need its token. It can be served before Open, and says then that the database is starting;
-// Drain tells it that the end has begun.
-type Admin = admin.Handler
-
-// AdminOptions are the options of an Admin.
-type AdminOptions = admin.Options
-
-// NewAdmin returns an Admin, to be given to Open.
-func NewAdmin(o AdminOptions) *Admin { return admin.New(o) }
+// store returns the credentials that requests are held against, nil if there are none to be. Those
+// that are zero are an error: a database that is meant to be closed must not be open to everybody.
+func (o *Options) store() (*iam.Store, error) {
+	switch {
+	case o.Admin != nil && o.Admin.handler == nil:
+		return nil, errZeroAdmin
+	case o.Credentials == nil:
+		return nil, nil
+	case o.Credentials.store == nil:
+		return nil, errZeroCredentials
+	}
+	return o.Credentials.store, nil
+}
 
 // open returns the engine that the options ask for, a second time if it is ours to close.
 func open(o Options, now func() time.Time, elapsed func() time.Duration) (engine, owned kv.Engine, err error) {
@@ -266,13 +281,16 @@ func bufferBytes(memoryLimit int64) int64 {
 	return max(memoryLimit/8, 40<<20)
 }
 
-// Handler answers DynamoDB requests. It works until Close.
+// Handler returns the handler of DynamoDB requests, always the same. Its errors are DynamoDB's. After
+// Close it answers every request with an error.
 func (d *DB) Handler() http.Handler { return d.handler }
 
-// Sweep does now what the database does by itself as time goes by, each Options.SweepInterval: it deletes the items that have
-// expired, trims streams, forgets old transaction tokens, and ends tables whose time in DELETING is over. With a Clock that
-// is turned by hand, call it after turning: when it returns, all that is due has been done. For that it waits for indexes that
-// are being built.
+// Sweep does now what the database does by itself each Options.SweepInterval: it deletes the items
+// that have expired, stream records older than a day and transaction tokens older than ten minutes,
+// and completes tables whose time in DELETING is over. With a Clock that the program moves, call it
+// after each move: when it returns nil, all that was due has been done. For that it waits for
+// indexes that are being built. It returns ctx's error if ctx ends, and otherwise the errors in
+// reading and writing, joined.
 func (d *DB) Sweep(ctx context.Context) error {
 	if err := d.db.Settle(ctx); err != nil {
 		return err
@@ -280,14 +298,16 @@ func (d *DB) Sweep(ctx context.Context) error {
 	return d.db.Sweep(ctx)
 }
 
-// Backup writes a consistent copy of the whole database into a directory on this machine while requests go on: all that was answered
-// before it was called, and of what is in flight all of a write or nothing. The directory must not exist or be empty, its
-// parent must exist, and it must not lie in the data directory. Files that never change are linked where the volume
-// allows it, so that a copy there takes little time and space, and is no more safe from the disk than the original.
+// Backup writes a consistent copy of the whole database into a directory on this machine while
+// requests go on: everything that was answered before the call, and of each request in progress
+// either all of its writes or none. The directory must be empty or not exist, its parent must exist,
+// and it must not lie in the data directory. Files that never change are linked where the volume
+// allows it, so that a copy there takes little time and space, and is no safer from the disk than
+// the original.
 //
-// The copy is durable when Backup returns nil; if it fails, or ctx ends, nothing is left. Open opens a copy as any
-// data directory; to keep it as a backup, restore it elsewhere ("partita restore") instead. A database on an Engine
-// without a method Checkpoint(ctx, dir) error cannot be copied so, and the error says that.
+// The copy is durable when Backup returns nil; if it fails, or ctx ends, nothing is left of it. Open
+// opens a copy as any data directory; to keep it as a backup, restore it elsewhere ("partita
+// restore") instead. It is an error if the database has an Options.Engine that cannot copy itself.
 func (d *DB) Backup(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -299,8 +319,10 @@ func (d *DB) Backup(ctx context.Context, dir string) error {
 	return nil
 }
 
-// Close stops the background jobs, writes out what is in memory and closes the data directory. Requests must have ended
-// (http.Server.Shutdown waits for them); later ones are answered with an error.
+// Close stops the background jobs, writes out what is in memory and closes the data directory. The
+// requests must have ended (http.Server.Shutdown waits for them); later ones are answered with an
+// error. It returns the errors in writing and closing, joined. It does not close what the options
+// brought: Engine and Credentials.
 func (d *DB) Close() error {
 	err := d.db.Close()
 	if d.owned != nil {

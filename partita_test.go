@@ -28,6 +28,17 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestZero checks that credentials that no function has made are not taken for none, which would open the database to everybody.
+func TestZero(t *testing.T) {
+	for _, o := range []partita.Options{{Credentials: new(partita.Credentials)}, {Admin: new(partita.Admin)}} {
+		o.InMemory, o.Logger = true, slog.New(slog.DiscardHandler)
+		if db, err := partita.Open(o); err == nil {
+			db.Close()
+			t.Errorf("Open(%+v) succeeded", o)
+		}
+	}
+}
+
 // TestEngine checks that an engine of the caller's stays the caller's.
 func TestEngine(t *testing.T) {
 	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})

@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/malloc"
 	"github.com/partita-db/partita/internal/server"
@@ -181,7 +182,7 @@ const gcPercent = 200
 // store is the open database, with the engine under it if that is not the embedded one.
 type store struct {
 	*partita.DB
-	engine partita.Engine // nil: the embedded one, which the DB closes
+	engine kv.Engine // nil: the embedded one, which the DB closes
 	where  string
 	dir    string // of the data; empty: there is none
 }
