@@ -97,6 +97,7 @@ func TestWithDatabase(t *testing.T) {
 	db := partitatest.New(t)
 	db.CreateTable(partitatest.Table("orders", "customer:S", "order:N"))
 	db.Seed("orders", map[string]any{"customer": "ann", "order": 1})
+	db.Dump(t, "orders")
 	out, err := db.Client.ListTables(t.Context(), nil)
 	if err != nil || len(out.TableNames) != 1 {
 		t.Errorf("the tables are %v, %v", out, err)

@@ -1,5 +1,5 @@
-// Package partita is a DynamoDB to run yourself: a database that speaks DynamoDB's wire protocol, so
-// that the AWS SDKs, the AWS CLI and the tools built on them work with it unchanged.
+// Package partita is a DynamoDB to run yourself: a database that speaks DynamoDB's wire protocol,
+// so that the AWS SDKs, the AWS CLI and the tools built on them work with it unchanged.
 //
 // This package holds all of it in one process. Open a database in a directory, serve its Handler
 // with net/http, and point any DynamoDB client at it:
@@ -14,9 +14,9 @@
 // What has been answered to a client is on disk, and is there again at the next Open. A directory
 // can be open in one process at a time.
 //
-// Without Options.Credentials there is no authentication: serve such a handler on loopback addresses
-// only. For a network there are [Credentials] with policies; timeouts, limits of connections and TLS
-// are then those of your http.Server. (The program partita brings its own.)
+// Without Options.Credentials there is no authentication: serve such a handler on loopback
+// addresses only. For a network there are [Credentials] with policies; timeouts, limits of
+// connections and TLS are then those of your http.Server. (The program partita brings its own.)
 //
 // # Clients
 //
@@ -29,9 +29,9 @@
 //		Credentials:  credentials.NewStaticCredentialsProvider("any", "credentials", ""),
 //	})
 //
-// From there on it is DynamoDB: CreateTable, whose table is usable at once unless Options.TableDelay
-// says otherwise, PutItem, Query and the rest. The examples below create a table, write to it and
-// read from it.
+// From there on it is DynamoDB: CreateTable, whose table is usable at once unless
+// Options.TableDelay says otherwise, PutItem, Query and the rest. The examples below create a
+// table, write to it and read from it.
 //
 // # Operation
 //
@@ -40,9 +40,9 @@
 //
 // # Time
 //
-// Options.Clock tells the time to all that depends on it: items that expire, stream records that are
-// a day old, tokens of transactions. Every second (Options.SweepInterval) the database does what is
-// due; a program that moves its clock itself calls [DB.Sweep].
+// Options.Clock tells the time to all that depends on it: items that expire, stream records that
+// are a day old, tokens of transactions. Every second (Options.SweepInterval) the database does
+// what is due; a program that moves its clock itself calls [DB.Sweep].
 //
 // Without a Clock it is the machine's clock, with one exception: a jump ahead of more than an hour
 // beyond the time that has passed is believed only when it has lasted a minute. A Clock is always
@@ -76,8 +76,8 @@ import (
 	"github.com/partita-db/partita/internal/server"
 )
 
-// Options are the options of [Open]. Exactly one of Dir, InMemory and Engine must be given; the zero
-// value of every other field is usable.
+// Options are the options of [Open]. Exactly one of Dir, InMemory and Engine must be given; the
+// zero value of every other field is usable.
 type Options struct {
 	// Dir is the data directory, which is created if it does not exist. One process can have it
 	// open at a time.
@@ -104,7 +104,8 @@ type Options struct {
 	BallastBytes int64
 	// Region is the region in ARNs for requests that are not signed for one. Empty: us-east-1.
 	Region string
-	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they change at once.
+	// TableDelay is how long tables stay in CREATING, UPDATING and DELETING. 0: they change at
+	// once.
 	TableDelay time.Duration
 	// Clock tells the time to everything that depends on it, and is always believed. nil: the
 	// machine's clock, whose jumps ahead by more than an hour are believed when they have lasted a
@@ -120,20 +121,20 @@ type Options struct {
 	// and names under .localhost, .local, .internal, .test and .home.arpa are always allowed. "*"
 	// allows all. It has no effect with Credentials.
 	AllowHosts []string
-	// CORSOrigins has origins, such as https://console.example, whose web pages may use the database
-	// although there are no Credentials. Those of localhost and of loopback addresses always may.
-	// "*" allows all. It has no effect with Credentials, where all pages may, as with AWS, since
-	// they lack a signature.
+	// CORSOrigins has origins, such as https://console.example, whose web pages may use the
+	// database although there are no Credentials. Those of localhost and of loopback addresses
+	// always may. "*" allows all. It has no effect with Credentials, where all pages may, as with
+	// AWS, since they lack a signature.
 	CORSOrigins []string
-	// Credentials are the access keys that requests must be signed with, and what each is allowed to
-	// do. They remain the caller's, to be closed after Close. nil: no authentication, and everybody
-	// is allowed everything.
+	// Credentials are the access keys that requests must be signed with, and what each is allowed
+	// to do. They remain the caller's, to be closed after Close. nil: no authentication, and
+	// everybody is allowed everything.
 	Credentials *Credentials
 	// Admin reports on this database from the end of Open on: health, metrics. nil: there are no
 	// metrics, and nothing is counted.
 	Admin *Admin
-	// SlowRequest is the duration from which on a request is logged as slow, without values. 0: none
-	// is.
+	// SlowRequest is the duration from which on a request is logged as slow, without values. 0:
+	// none is.
 	SlowRequest time.Duration
 	// MaxRequests is how many requests are executed at a time. Further ones are answered with
 	// ThrottlingException at once, which SDKs retry. 0: 4096.
@@ -221,8 +222,8 @@ func Open(o Options) (*DB, error) {
 		AllowHosts:  o.AllowHosts,
 		CORSOrigins: o.CORSOrigins,
 		Credentials: store,
-		// Without a Clock signatures go by time.Now: where the machine's clock was wrong at boot and
-		// jumps to the right time, right signatures are accepted at once.
+		// Without a Clock signatures go by time.Now: where the machine's clock was wrong at boot
+		// and jumps to the right time, right signatures are accepted at once.
 		Now:         o.Clock,
 		Metrics:     figures,
 		SlowRequest: o.SlowRequest,
@@ -272,8 +273,8 @@ func open(o Options, now func() time.Time, elapsed func() time.Duration) (engine
 	return e, e, nil
 }
 
-// bufferBytes is the part of the memory that large bodies and answers may take together: an eighth, but never less than
-// one body and one answer of the largest size.
+// bufferBytes is the part of the memory that large bodies and answers may take together: an eighth,
+// but never less than one body and one answer of the largest size.
 func bufferBytes(memoryLimit int64) int64 {
 	if memoryLimit == 0 {
 		return 0 // the server's own
@@ -281,8 +282,8 @@ func bufferBytes(memoryLimit int64) int64 {
 	return max(memoryLimit/8, 40<<20)
 }
 
-// Handler returns the handler of DynamoDB requests, always the same. Its errors are DynamoDB's. After
-// Close it answers every request with an error.
+// Handler returns the handler of DynamoDB requests, always the same. Its errors are DynamoDB's.
+// After Close it answers every request with an error.
 func (d *DB) Handler() http.Handler { return d.handler }
 
 // Sweep does now what the database does by itself each Options.SweepInterval: it deletes the items
@@ -300,13 +301,13 @@ func (d *DB) Sweep(ctx context.Context) error {
 
 // Backup writes a consistent copy of the whole database into a directory on this machine while
 // requests go on: everything that was answered before the call, and of each request in progress
-// either all of its writes or none. The directory must be empty or not exist, its parent must exist,
-// and it must not lie in the data directory. Files that never change are linked where the volume
-// allows it, so that a copy there takes little time and space, and is no safer from the disk than
-// the original.
+// either all of its writes or none. The directory must be empty or not exist, its parent must
+// exist, and it must not lie in the data directory. Files that never change are linked where the
+// volume allows it, so that a copy there takes little time and space, and is no safer from the disk
+// than the original.
 //
-// The copy is durable when Backup returns nil; if it fails, or ctx ends, nothing is left of it. Open
-// opens a copy as any data directory; to keep it as a backup, restore it elsewhere ("partita
+// The copy is durable when Backup returns nil; if it fails, or ctx ends, nothing is left of it.
+// Open opens a copy as any data directory; to keep it as a backup, restore it elsewhere ("partita
 // restore") instead. It is an error if the database has an Options.Engine that cannot copy itself.
 func (d *DB) Backup(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Clock is a time that a test moves by hand. It tells the time to the databases that were opened WithClock, and may tell it to
-// the code under test as well. It is safe for concurrent use.
+// Clock is a time that a test moves by hand. It tells the time to the databases that were opened
+// WithClock, and may tell it to the code under test as well. It is safe for concurrent use.
 type Clock struct {
 	now atomic.Pointer[time.Time]
 	mu  sync.Mutex // held while time passes
@@ -25,13 +25,15 @@ func NewClock(start time.Time) *Clock {
 // Now returns the clock's time.
 func (c *Clock) Now() time.Time { return *c.now.Load() }
 
-// Advance moves the clock on by d. When it returns, the databases have done what is due by then: items whose time to live is
-// over are deleted, with their records in the stream; stream records and transaction tokens that have had their time are
-// forgotten, and so are tables that have been DELETING for long enough.
+// Advance moves the clock on by d. When it returns, the databases have done what is due by then:
+// items whose time to live is over are deleted, with their records in the stream; stream records
+// and transaction tokens that have had their time are forgotten, and so are tables that have been
+// DELETING for long enough.
 func (c *Clock) Advance(d time.Duration) { c.move(func(now time.Time) time.Time { return now.Add(d) }) }
 
-// Set moves the clock to t, as Advance does. It may go back: what is done stays done, and new stream records still come after
-// the older ones. Tables that were made later than t are CREATING again until then.
+// Set moves the clock to t, as Advance does. It may go back: what is done stays done, and new
+// stream records still come after the older ones. Tables that were made later than t are CREATING
+// again until then.
 func (c *Clock) Set(t time.Time) { c.move(func(time.Time) time.Time { return t }) }
 
 // move sets the time to what of returns of the present one, and has the databases follow.
@@ -59,7 +61,8 @@ func (c *Clock) remove(d *DB) {
 	delete(c.dbs, d)
 }
 
-// sweep has the database do what is due. It may be called from any goroutine, so a failure does not end the test.
+// sweep has the database do what is due. It may be called from any goroutine, so a failure does not
+// end the test.
 func (d *DB) sweep() {
 	if err := d.db.Sweep(context.Background()); err != nil {
 		d.t.Errorf("after the clock was moved: %v", err)

@@ -33,8 +33,8 @@ func (v *values) next() (raw json.RawMessage, line int, err error) {
 	return raw, v.line, err
 }
 
-// eachValue calls fn for the JSON values in data, or in the place of an array for its elements, with their lines. Errors say on
-// which line they were met.
+// eachValue calls fn for the JSON values in data, or in the place of an array for its elements,
+// with their lines. Errors say on which line they were met.
 func eachValue(data []byte, fn func(raw []byte, line int) error) error {
 	v := newValues(data, 1)
 	for {
@@ -151,7 +151,8 @@ func typedItems(seeds []seed, raw []byte, line int) ([]seed, error) {
 	return append(seeds, seed{fmt.Sprintf("line %d", line), it}), err
 }
 
-// checkTyped tells what keeps the JSON from being an item: attributevalue.UnmarshalMapJSON takes of a value what it likes.
+// checkTyped tells what keeps the JSON from being an item: attributevalue.UnmarshalMapJSON takes of
+// a value what it likes.
 func checkTyped(raw []byte) error {
 	var members map[string]any
 	if err := json.Unmarshal(raw, &members); err != nil {
@@ -170,7 +171,8 @@ func checkValues(members map[string]any) error {
 	return nil
 }
 
-// checkValue tells whether v is an object with one type as its only member, as far down as there are values.
+// checkValue tells whether v is an object with one type as its only member, as far down as there
+// are values.
 func checkValue(v any) error {
 	typed, _ := v.(map[string]any)
 	for tag, of := range typed {

@@ -1,6 +1,7 @@
-// Package partitatest is a DynamoDB for one Go test: a database in memory with a client of the AWS SDK, and nothing to
-// start, to wait for or to clean up. It is ready in under a millisecond, takes less than a megabyte and no port, and is
-// closed when the test ends. So each test has its own, and a hundred of them run side by side.
+// Package partitatest is a DynamoDB for one Go test: a database in memory with a client of the AWS
+// SDK, and nothing to start, to wait for or to clean up. It is ready in under a millisecond, takes
+// less than a megabyte and no port, and is closed when the test ends. So each test has its own, and
+// a hundred of them run side by side.
 //
 // # Begin
 //
@@ -15,14 +16,15 @@
 //		}
 //	}
 //
-// [DB.Client] and [DB.Streams] are ordinary clients of aws-sdk-go-v2, with its retries, middleware and checks. Only the
-// transport below them is different: it calls the database in the goroutine that makes the request. What it hands back is what
-// a server on a port would have sent. Code that makes its own client takes [DB.Config], or [DB.HTTPClient].
+// [DB.Client] and [DB.Streams] are ordinary clients of aws-sdk-go-v2, with its retries, middleware
+// and checks. Only the transport below them is different: it calls the database in the goroutine
+// that makes the request. What it hands back is what a server on a port would have sent. Code that
+// makes its own client takes [DB.Config], or [DB.HTTPClient].
 //
 // # Tables
 //
-// [Table] makes the input of CreateTable from a name and one or two keys with their types, and [AddIndex] gives it a global
-// secondary index. Everything else of the input is there to be set:
+// [Table] makes the input of CreateTable from a name and one or two keys with their types, and
+// [AddIndex] gives it a global secondary index. Everything else of the input is there to be set:
 //
 //	orders := partitatest.Table("orders", "customer:S", "order:N")
 //	partitatest.AddIndex(orders, "by-state", "state:S", "order:N")
@@ -31,20 +33,23 @@
 //
 // # Items
 //
-// [DB.Seed] puts Go values, as package attributevalue marshals them: maps, structs with dynamodbav tags, slices of these.
-// [DB.SeedJSON] reads JSON objects, and [DB.SeedDynamoDBJSON] what the AWS CLI prints and DynamoDB exports:
+// [DB.Seed] puts Go values, as package attributevalue marshals them: maps, structs with dynamodbav
+// tags, slices of these. [DB.SeedJSON] reads JSON objects, and [DB.SeedDynamoDBJSON] what the AWS
+// CLI prints and DynamoDB exports:
 //
 //	db.Seed("orders", orders)                                         // []Order
 //	db.SeedJSON("orders", strings.NewReader(`{"customer":"ann","order":2}`)) // JSON lines
 //	db.SeedDynamoDBJSON("orders", file)                               // of: aws dynamodb scan --table-name orders
 //
-// Whatever goes wrong in these and in CreateTable fails the test. Items are read back with the client.
+// Whatever goes wrong in these and in CreateTable fails the test. Items are read back with the
+// client.
 //
 // # Time
 //
-// With a [Clock] the database's time stands still until the test moves it. [Clock.Advance] returns when everything is done
-// that the time has brought: expired items are deleted and their deletions are in the stream, stream records older than a day
-// and transaction tokens older than ten minutes are gone.
+// With a [Clock] the database's time stands still until the test moves it. [Clock.Advance] returns
+// when everything is done that the time has brought: expired items are deleted and their deletions
+// are in the stream, stream records older than a day and transaction tokens older than ten minutes
+// are gone.
 //
 //	clock := partitatest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 //	db := partitatest.New(t, partitatest.WithClock(clock))
@@ -52,9 +57,30 @@
 //	clock.Advance(time.Hour + time.Second)
 //	// … it is not there any more
 //
+// # When a test fails
+//
+// The error of a call says more than AWS's where it is clear what may be wrong: which table has a
+// similar name, what the keys and indexes of the table are. It stands in parentheses at the end of
+// the error's text, as "(partitatest: there is no table "ordrs"; did you mean "orders"?)"; code,
+// message and type, as errors.As finds them, are AWS's. A test that has failed also lists, at its
+// end, its requests that were answered with an error, whatever the code under test has made of
+// these.
+//
+// [DB.Dump] prints tables to the test's log, and with [WithDumpOnFailure] a test that has failed
+// prints them by itself:
+//
+//	db := partitatest.New(t, partitatest.WithDumpOnFailure())
+//
+// The log then has, for each table:
+//
+//	table "orders" with the key customer:S, order:N has 2 items
+//	  {"customer": "ann", "order": 1, "state": "open"}
+//	  {"customer": "ann", "order": 2, "sizes": {"SS":["L","M"]}, "state": "shipped"}
+//
 // # Many tests
 //
-// A database costs less than one request to a remote one, so the cases of a table-driven test need not share:
+// A database costs less than one request to a remote one, so the cases of a table-driven test need
+// not share:
 //
 //	for _, c := range cases {
 //		t.Run(c.name, func(t *testing.T) {
@@ -66,7 +92,8 @@
 //		})
 //	}
 //
-// Where there is no test to fail and to end with, in TestMain and in examples, [Open] and [DB.Close] stand in for [New].
+// Where there is no test to fail and to end with, in TestMain and in examples, [Open] and
+// [DB.Close] stand in for [New].
 package partitatest
 
 import (
@@ -81,11 +108,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/partita-db/partita"
 )
 
-// DB is a database in memory, with clients that reach it without a network. It is safe for concurrent use.
+// DB is a database in memory, as [New] and [Open] return it, with clients that reach it without a
+// network. It is safe for concurrent use.
 type DB struct {
 	// Client is the SDK's client of the database.
 	Client *dynamodb.Client
@@ -94,6 +123,10 @@ type DB struct {
 
 	db        *partita.DB
 	transport transport
+	client    *dynamodb.Client // Client, whatever the test has done to that
+	quiet     func() *dynamodb.Client
+	failures  failures
+	dumped    []string // the tables to print when the test has failed, empty for all; nil: none
 	region    string
 	clock     *Clock // nil: the real time
 	t         testing.TB
@@ -103,7 +136,8 @@ type DB struct {
 // options are what an Option changes.
 type options struct {
 	partita.Options
-	clock *Clock
+	clock  *Clock
+	dumped []string // as in DB
 }
 
 // Option changes how a database is opened.
@@ -115,16 +149,23 @@ func WithClock(c *Clock) Option { return func(o *options) { o.clock = c } }
 // WithRegion sets the region of the clients, which stands in ARNs. Without it: us-east-1.
 func WithRegion(region string) Option { return func(o *options) { o.Region = region } }
 
-// WithTableDelay has tables stay in CREATING, UPDATING and DELETING for a while, as AWS's do. Without it they are usable at
-// once. With a Clock it is that clock's time.
+// WithTableDelay has tables stay in CREATING, UPDATING and DELETING for a while, as AWS's do.
+// Without it they are usable at once. With a Clock it is that clock's time.
 func WithTableDelay(delay time.Duration) Option { return func(o *options) { o.TableDelay = delay } }
 
-// WithLogger sets who takes what the database has to tell. Without it warnings go to the output of New's test, or to
-// slog.Default.
+// WithLogger sets where the database logs. Without it warnings go to the output of New's test, and
+// with Open everything to slog.Default.
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.Logger = log } }
 
-// New opens an empty database for a test and closes it when the test, with its subtests, is over. Requests of goroutines
-// that the test has left running are refused from then on.
+// WithDumpOnFailure has a test that has failed print tables at its end, as [DB.Dump] does: those
+// named, or all that there are then. It has no effect with [Open], where there is no test.
+func WithDumpOnFailure(tables ...string) Option {
+	return func(o *options) { o.dumped = append([]string{}, tables...) }
+}
+
+// New opens an empty database for a test, and closes it when the test and its subtests are over.
+// Requests of goroutines that the test has left running fail from then on. If the database cannot
+// be opened, the test fails.
 func New(t testing.TB, opts ...Option) *DB {
 	t.Helper()
 	warn := &slog.HandlerOptions{Level: slog.LevelWarn}
@@ -135,6 +176,10 @@ func New(t testing.TB, opts ...Option) *DB {
 	}
 	d.t = t
 	t.Cleanup(func() {
+		t.Helper()
+		if t.Failed() {
+			d.report(t)
+		}
 		if err := d.Close(); err != nil {
 			t.Errorf("closing the database: %v", err)
 		}
@@ -142,7 +187,8 @@ func New(t testing.TB, opts ...Option) *DB {
 	return d
 }
 
-// Open is New without a test: the caller closes the database, and what would fail the test panics.
+// Open is [New] without a test: the caller closes the database, and what would fail the test
+// panics. It returns an error if the database cannot be opened.
 func Open(opts ...Option) (*DB, error) {
 	o := options{Options: partita.Options{InMemory: true, Region: "us-east-1"}}
 	o.AllowHosts = []string{"*"} // whatever the URL, the request comes from the test
@@ -156,38 +202,43 @@ func Open(opts ...Option) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{db: inner, region: o.Region, clock: o.clock, t: noTest{}}
+	d := &DB{db: inner, region: o.Region, clock: o.clock, t: noTest{}, dumped: o.dumped}
 	d.transport.handler = inner.Handler()
 	d.close = sync.OnceValue(d.closeOnce)
-	d.Client, d.Streams = dynamodb.NewFromConfig(d.Config()), dynamodbstreams.NewFromConfig(d.Config())
+	d.transport.failed = d.failed
+	d.client, d.Streams = dynamodb.NewFromConfig(d.Config()), dynamodbstreams.NewFromConfig(d.Config())
+	d.Client, d.quiet = d.client, sync.OnceValue(d.newQuiet)
 	if d.clock != nil {
 		d.clock.add(d)
 	}
 	return d, nil
 }
 
-// Config is the configuration that Client and Streams were made from, for clients with options of their own: region, any
-// credentials, and a transport that leads every request to this database, whatever its endpoint.
+// Config returns the configuration that Client and Streams were made from, for clients with options
+// of their own: region, any credentials, a transport that leads every request to this database,
+// whatever its endpoint, and the middleware that adds to errors what may be wrong.
 func (d *DB) Config() aws.Config {
 	return aws.Config{
 		Region:       d.region,
 		BaseEndpoint: aws.String("http://dynamodb." + d.region + ".amazonaws.com"),
 		Credentials:  credentials.NewStaticCredentialsProvider("partitatest", "partitatest", ""),
 		HTTPClient:   d.HTTPClient(),
+		APIOptions:   []func(*middleware.Stack) error{addHints},
 	}
 }
 
-// HTTPClient returns a client whose every request is answered by this database, whatever its URL. It does not ask for
-// compression by itself, as there is no network to save: with the header Accept-Encoding the answer comes compressed, and
-// stays so.
+// HTTPClient returns a client whose every request is answered by this database, whatever its URL.
+// It does not ask for compression by itself, as there is no network to save: with the header
+// Accept-Encoding the answer comes compressed, and stays so.
 func (d *DB) HTTPClient() *http.Client { return &http.Client{Transport: &d.transport} }
 
-// Handler answers DynamoDB requests, for those who want a port after all (net/http/httptest.NewServer). Stop the server
-// before the database is closed.
+// Handler returns the handler of DynamoDB requests, for tests that need a port after all
+// (net/http/httptest.NewServer). Stop the server before the database is closed.
 func (d *DB) Handler() http.Handler { return d.db.Handler() }
 
-// Close waits for the requests in progress and frees the database. Later requests fail, and the SDK does not try them again.
-// A database of New is closed by itself. A second Close does nothing.
+// Close waits for the requests in progress and frees the database. Later requests fail, and the SDK
+// does not retry them. A database of [New] is closed by itself. A second Close returns what the
+// first did, which is nil unless background work could not be ended in order.
 func (d *DB) Close() error { return d.close() }
 
 // closeOnce is the first Close.

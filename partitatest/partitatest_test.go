@@ -269,7 +269,9 @@ func TestCreateTable(t *testing.T) {
 		if want := "a:HASH b:RANGE  b:HASH c:RANGE  ALL"; got != want {
 			t.Errorf("the keys are %q, want %q", got, want)
 		}
-		db.CreateTable(AddIndex(Table("wrong", "a:S"), "by-a", "a:N"))
+		wrong := Table("wrong", "a:S")
+		wrong.BillingMode = "FREE"
+		db.CreateTable(wrong)
 		t.Error("the test went on after an error")
 	})
 	for _, want := range []string{`creating table "wrong": `, "ValidationException: "} {

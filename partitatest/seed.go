@@ -1,7 +1,6 @@
 package partitatest
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"reflect"
@@ -24,8 +23,9 @@ type seed struct {
 	item attributes
 }
 
-// Seed puts items into a table: Go values that attributevalue.MarshalMap makes items of (structs and maps), items as the
-// SDK has them, or slices of these. What was there under the same keys is replaced. An error fails the test.
+// Seed puts items into a table: Go values that attributevalue.MarshalMap makes items of (structs
+// and maps), items as the SDK has them, or slices of these. What was there under the same keys is
+// replaced. An error fails the test.
 func (d *DB) Seed(table string, items ...any) {
 	d.t.Helper()
 	seeds, err := appendSeeds(nil, items)
@@ -59,17 +59,18 @@ func appendSeeds(seeds []seed, v any) ([]seed, error) {
 	return append(seeds, seed{from, it}), nil
 }
 
-// SeedJSON puts items that are written as plain JSON objects, one after the other or in arrays; JSON lines are both. Strings,
-// numbers, booleans, null, arrays and objects become values of the types S, N, BOOL, NULL, L and M; numbers keep all their
-// digits. An error fails the test and names the line.
+// SeedJSON puts items that are written as plain JSON objects, one after the other or in arrays;
+// JSON lines are both. Strings, numbers, booleans, null, arrays and objects become values of the
+// types S, N, BOOL, NULL, L and M; numbers keep all their digits. An error fails the test and names
+// the line.
 func (d *DB) SeedJSON(table string, r io.Reader) {
 	d.t.Helper()
 	d.seedFrom(table, r, plainItems)
 }
 
-// SeedDynamoDBJSON puts items that are written in DynamoDB's JSON, such as {"customer": {"S": "ann"}}: one after the other,
-// in arrays, as {"Item": …} on each line of an export to S3, or as {"Items": […]} from "aws dynamodb scan". An error fails
-// the test and names the line.
+// SeedDynamoDBJSON puts items that are written in DynamoDB's JSON, such as {"customer": {"S":
+// "ann"}}: one after the other, in arrays, as {"Item": …} on each line of an export to S3, or as
+// {"Items": […]} from "aws dynamodb scan". An error fails the test and names the line.
 func (d *DB) SeedDynamoDBJSON(table string, r io.Reader) {
 	d.t.Helper()
 	d.seedFrom(table, r, typedItems)
@@ -112,7 +113,7 @@ func (d *DB) loadBatch(table string, batch []seed) error {
 	}
 	for len(writes) > 0 {
 		in := &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: writes}}
-		out, err := d.Client.BatchWriteItem(context.Background(), in)
+		out, err := d.Client.BatchWriteItem(own(), in)
 		if err != nil {
 			return err
 		}
@@ -121,10 +122,11 @@ func (d *DB) loadBatch(table string, batch []seed) error {
 	return nil
 }
 
-// culprit finds which item is to blame for a batch's error, by putting each alone. If none is, it is their company.
+// culprit finds which item is to blame for a batch's error, by putting each alone. If none is, it
+// is their company.
 func (d *DB) culprit(table string, batch []seed, err error) error {
 	for _, s := range batch {
-		if _, err := d.Client.PutItem(context.Background(), &dynamodb.PutItemInput{TableName: &table, Item: s.item}); err != nil {
+		if _, err := d.Client.PutItem(own(), &dynamodb.PutItemInput{TableName: &table, Item: s.item}); err != nil {
 			return fmt.Errorf("%s: %w", s.from, err)
 		}
 	}

@@ -1,7 +1,6 @@
 package partitatest
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -10,15 +9,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Table returns the input of CreateTable for a table that is paid by request. Keys are the partition key and, if there is one,
-// the sort key, each a name and one of the types S, N and B: "customer:S".
+// Table returns the input of CreateTable for a table that is paid by request. Keys are the
+// partition key and, if there is one, the sort key, each a name, a colon, and a type: S for
+// strings, N for numbers, B for bytes, as in "customer:S". What is wrong with them is said when the
+// table is created.
 func Table(name string, keys ...string) *dynamodb.CreateTableInput {
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest}
 	in.KeySchema = keySchema(in, keys)
 	return in
 }
 
-// AddIndex adds a global secondary index that projects all attributes, with keys as of Table, and returns the input again.
+// AddIndex adds to the input of CreateTable a global secondary index that projects all attributes,
+// with keys as for [Table], and returns the input again. It panics if the input is nil.
 func AddIndex(in *dynamodb.CreateTableInput, name string, keys ...string) *dynamodb.CreateTableInput {
 	in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 		IndexName: &name, KeySchema: keySchema(in, keys), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
@@ -26,17 +28,20 @@ func AddIndex(in *dynamodb.CreateTableInput, name string, keys ...string) *dynam
 	return in
 }
 
-// keySchema returns the key elements, and defines in the input the attributes that it does not define yet. What is wrong with
-// keys is for DynamoDB to find.
+// keySchema returns the key elements, and defines in the input the attributes that it does not
+// define yet. What is wrong with keys is for inputFault to find, which has somebody to tell.
 func keySchema(in *dynamodb.CreateTableInput, keys []string) (elements []types.KeySchemaElement) {
 	role := types.KeyTypeHash
 	for _, key := range keys {
-		name, kind, _ := strings.Cut(key, ":")
+		name, kind := key, ""
+		if colon := strings.LastIndexByte(key, ':'); colon >= 0 { // a name may have colons, too
+			name, kind = key[:colon], key[colon+1:]
+		}
 		elements = append(elements, types.KeySchemaElement{AttributeName: &name, KeyType: role})
 		role = types.KeyTypeRange
 		a := types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeType(kind)}
 		same := func(b types.AttributeDefinition) bool {
-			return *b.AttributeName == name && b.AttributeType == a.AttributeType
+			return aws.ToString(b.AttributeName) == name && b.AttributeType == a.AttributeType
 		}
 		if !slices.ContainsFunc(in.AttributeDefinitions, same) {
 			in.AttributeDefinitions = append(in.AttributeDefinitions, a)
@@ -45,11 +50,14 @@ func keySchema(in *dynamodb.CreateTableInput, keys []string) (elements []types.K
 	return elements
 }
 
-// CreateTable makes a table and returns its description. With WithTableDelay it is still CREATING then. An error fails the
-// test.
+// CreateTable creates a table and returns its description. With [WithTableDelay] it is still
+// CREATING then. An error fails the test.
 func (d *DB) CreateTable(in *dynamodb.CreateTableInput) *types.TableDescription {
 	d.t.Helper()
-	out, err := d.Client.CreateTable(context.Background(), in)
+	if fault := inputFault(in); fault != "" {
+		d.t.Fatalf("creating a table: %s", fault)
+	}
+	out, err := d.Client.CreateTable(own(), in)
 	if err != nil {
 		d.t.Fatalf("creating table %q: %v", aws.ToString(in.TableName), err)
 	}

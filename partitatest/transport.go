@@ -23,8 +23,11 @@ import (
 // It is one for the database's handler, which writes whole answers and says how long they are, not for any.
 type transport struct {
 	handler http.Handler
-	mu      sync.RWMutex // held for reading while a request is in progress
-	closed  bool
+	// failed is called with each answer that is an error, before it is returned; nil: nobody is. body is what the request had, if it
+	// was not longer than maxRequest. It must not use this transport.
+	failed func(r *http.Request, body []byte, w *answer)
+	mu     sync.RWMutex // held for reading while a request is in progress
+	closed bool
 }
 
 // closedError is what a request meets when the database is closed. It counts as cancelled, or the SDK would try again as with
@@ -63,8 +66,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil:
 		return nil, err
 	}
-	if err := in.Body.(*sentBody).end(); err != nil {
+	body := in.Body.(*sentBody)
+	if err := body.end(); err != nil {
 		return nil, err
+	}
+	if t.failed != nil && w.status >= http.StatusBadRequest {
+		t.failed(in, body.seen, w)
 	}
 	return w.response(r), nil
 }
@@ -146,7 +153,8 @@ type sentBody struct {
 	io.ReadCloser
 	length int64
 	read   int64
-	err    error // what reading it met, other than its end
+	err    error  // what reading it met, other than its end
+	seen   []byte // the beginning of what was read
 }
 
 // Read implements io.Reader.
@@ -159,6 +167,7 @@ func (b *sentBody) Read(p []byte) (n int, err error) {
 	}
 	n, err = b.ReadCloser.Read(p)
 	b.read += int64(n)
+	b.seen = append(b.seen, p[:min(n, maxRequest-len(b.seen))]...)
 	switch {
 	case err == io.EOF && b.read < b.length:
 		b.err = fmt.Errorf("http: ContentLength=%d with Body length %d", b.length, b.read) // as net/http has it

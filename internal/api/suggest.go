@@ -53,15 +53,15 @@ func (s *Service) suggest(c *call, r *Request) {
 		return
 	}
 	names, _ := c.db.List(db.DefaultNamespace, "", suggestAmong)
-	if meant := similar(name, names); meant != "" {
+	if meant := Similar(name, names); meant != "" {
 		s.log.Info("table not found: did you mean "+meant+"?", "table", name, "similar", meant, "request_id", r.ID)
 	}
 }
 
-// similar returns the name that is most like one that does not exist, or "" if none is like it. Names that differ in case or
+// Similar returns the name that is most like one that does not exist, or "" if none is like it. Names that differ in case or
 // separators only come before those with a letter or two wrong, and these before those that have more before or behind. A table of
 // that very name is only not ready.
-func similar(name string, names []string) string {
+func Similar(name string, names []string) string {
 	best, distance := "", 5
 	plain := simplified(name)
 	for _, n := range names {
