@@ -28,8 +28,9 @@ var mayImport = map[string][]string{
 	"internal/iam":         {},
 	"internal/metrics":     {},
 	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
-	"internal/server":      {"internal/api", "internal/iam", "internal/metrics"},
-	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics"},
+	"internal/page":        {},
+	"internal/server":      {"internal/api", "internal/iam", "internal/metrics", "internal/page"},
+	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics", "internal/page"},
 	"internal/kv/kvtest":   {"internal/kv"},
 	"internal/historytest": {},
 	"internal/malloc":      {},
@@ -46,7 +47,7 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
 	"github.com/cockroachdb/apd":    {"internal/item"},
 	"github.com/alecthomas/kong":    {"internal/cli"},
-	"net/http":                      {"internal/admin", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest"},
+	"net/http":                      {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest"},
 	"github.com/prometheus":         {"internal/admin"},
 	"net/http/httptest":             {}, // it brings a flag
 	"testing":                       {"partitatest", "internal/kv/kvtest", "internal/historytest"},

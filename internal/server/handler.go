@@ -51,6 +51,7 @@ const defaultBufferBytes = 256 << 20
 type Handler struct {
 	serve   func(context.Context, *api.Request, []byte) (int, []byte)
 	known   func(string) bool
+	region  string
 	health  []byte
 	log     *slog.Logger
 	guard   *guard // nil: none is needed
@@ -92,6 +93,7 @@ func NewHandler(o Options) *Handler {
 	h := &Handler{
 		serve:  o.Serve,
 		known:  o.Known,
+		region: o.Region,
 		health: []byte("healthy: dynamodb." + o.Region + ".amazonaws.com "), // AWS ends it with a space
 		log:    o.Logger,
 		pool:   sync.Pool{New: func() any { return new(exchange) }},
@@ -136,6 +138,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
+	case x.wantsPage():
+		x.sendPage()
 	case r.Method == http.MethodGet && healthPath(r.URL.Path):
 		x.send(http.StatusOK, h.health)
 	case r.Method != http.MethodPost || (len(x.in) > 0 && !x.typed()):

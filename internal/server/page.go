@@ -1,0 +1,101 @@
+package server
+
+import (
+	"html"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"github.com/partita-db/partita/internal/page"
+)
+
+// Whoever opens the server's address in a browser gets a page that says what this is and how programs
+// connect to it. It is in the place of AWS's health answer, and goes to nobody but browsers. It tells
+// nothing that differs between servers, but for the region, which the health answer has as well, and
+// whether signatures are verified, which any request shows; not the version, which is not a
+// stranger's business.
+
+// project is the only address that the page links to.
+const project = "https://github.com/partita-db/partita"
+
+// wantsPage tells whether the request is a browser's for the page. A script of another page, which
+// comes with an Origin, is not shown to anybody.
+func (x *exchange) wantsPage() bool {
+	path := x.r.URL.Path
+	return x.r.Method != http.MethodPost && (path == "/" || path == "") && !origin(x.r) && page.Wanted(x.r)
+}
+
+// sendPage answers with the page.
+func (x *exchange) sendPage() {
+	page.SetHeaders(x.w.Header())
+	x.send(http.StatusOK, page.Append(nil, "Partita", x.h.instructions(endpointOf(x.r))))
+}
+
+// instructions are the body of the page. All that is not constant is escaped, first for the shell and
+// then as HTML.
+func (h *Handler) instructions(endpoint string) string {
+	key, secret := "local", "local"
+	access := "Any credentials will do: this server does not verify signatures."
+	sign := ""
+	if h.credentials != nil {
+		key, secret = "YOUR_ACCESS_KEY_ID", "YOUR_SECRET_ACCESS_KEY"
+		access = "Requests must be signed with an access key of this server. Its operator has them."
+		sign = "  --aws-sigv4 " + shellWord("aws:amz:"+h.region+":dynamodb") +
+			` --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"` + " \\\n"
+	}
+	url, region := shellWord(endpoint), shellWord(h.region)
+	environment := "export AWS_ENDPOINT_URL_DYNAMODB=" + url +
+		"\nexport AWS_ENDPOINT_URL_DYNAMODB_STREAMS=" + url +
+		"\nexport AWS_REGION=" + region + " AWS_DEFAULT_REGION=" + region +
+		"\nexport AWS_ACCESS_KEY_ID=" + key + " AWS_SECRET_ACCESS_KEY=" + secret +
+		"\naws dynamodb list-tables"
+	curl := "curl " + shellWord(endpoint+"/") + " \\\n" + sign +
+		"  -H 'Content-Type: application/x-amz-json-1.0' \\\n" +
+		"  -H 'X-Amz-Target: DynamoDB_20120810.ListTables' -d '{}'"
+	return "<p>A database that speaks DynamoDB's protocol answers here. The AWS SDKs, the AWS CLI and the tools\n" +
+		"built on them work with it.</p>\n" +
+		"<h2>Connect</h2>\n<p>The endpoint is <code>" + html.EscapeString(endpoint) + "</code>. " + access + "\n" +
+		"The AWS CLI and recent SDKs find both in the environment:</p>\n" +
+		"<pre>" + html.EscapeString(environment) + "</pre>\n" +
+		"<h2>Without an SDK</h2>\n<pre>" + html.EscapeString(curl) + "</pre>\n" +
+		"<p>Documentation: <a href=\"" + project + "\">" + strings.TrimPrefix(project, "https://") + "</a></p>\n"
+}
+
+// ordinaryHost is a name or an IPv4 address with or without a port, as browsers write them.
+var ordinaryHost = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}(:[0-9]{1,5})?$`)
+
+// endpointOf is the URL under which whoever sent the request reaches the server: that of the Host,
+// which the guard has accepted where there is one, unless that is of no ordinary form.
+func endpointOf(r *http.Request) string {
+	scheme := "http://"
+	if c := connOf(r.Context()); r.TLS != nil || c != nil && c.secure != nil {
+		scheme = "https://"
+	}
+	if ordinaryHost.MatchString(r.Host) || bracketed(r.Host) {
+		return scheme + r.Host
+	}
+	return scheme + "localhost:8000"
+}
+
+// bracketed tells whether a Host is an IPv6 address, with or without a port.
+func bracketed(host string) bool {
+	if strings.HasSuffix(host, "]") {
+		host += ":80"
+	}
+	at, err := netip.ParseAddrPort(host)
+	return err == nil && at.Addr().Is6() && at.Addr().Zone() == ""
+}
+
+// shellWord is a text as one word of a shell's command line.
+func shellWord(text string) string {
+	if text == "" {
+		return "''"
+	}
+	for _, c := range text {
+		if !strings.ContainsRune("-_.:/+@%", c) && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+		}
+	}
+	return text
+}
