@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -99,6 +100,21 @@ func ExampleDB_SeedJSON() {
 	}
 	fmt.Println(out.Count, "orders")
 	// Output: 3 orders
+}
+
+// What a test prints of its tables, now and when it has failed. (t is the test's.)
+func ExampleDB_Dump() {
+	var t *testing.T
+	db := partitatest.New(t, partitatest.WithDumpOnFailure("orders"))
+	db.CreateTable(partitatest.Table("orders", "customer:S", "order:N"))
+	db.Seed("orders", order{"ann", 1, "open"}, order{"ann", 2, "shipped"})
+
+	db.Dump(t, "orders")
+	// prints:
+	//
+	//	table "orders" with the key customer:S, order:N has 2 items
+	//	  {"customer": "ann", "order": 1, "state": "open"}
+	//	  {"customer": "ann", "order": 2, "state": "shipped"}
 }
 
 // A session expires when the clock is moved past its end.

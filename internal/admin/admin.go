@@ -70,6 +70,7 @@ func New(o Options) *Handler {
 		o.Logger = slog.Default()
 	}
 	h := &Handler{o: o, token: sha256.Sum256([]byte(o.Token)), log: o.Logger}
+	h.mux.HandleFunc("GET /{$}", h.index)
 	h.mux.HandleFunc("GET /healthz", h.health)
 	h.mux.HandleFunc("GET /readyz", h.ready)
 	h.mux.Handle("POST /backup", h.guarded(http.HandlerFunc(h.backup)))
