@@ -24,7 +24,8 @@ type Credentials struct {
 //	{"credentials": [{
 //	  "accessKeyId": "AKIA...", "secretAccessKey": "...",
 //	  "user": "alice",
-//	  "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
+//	  "policy": {"Version": "2012-10-17", "Statement": [
+//	    {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
 //	}]}
 //
 // The policy is in the language of AWS's IAM. A credential may also have a sessionToken, which

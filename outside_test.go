@@ -153,7 +153,8 @@ func outside(t *testing.T) string {
 	sums, err := os.ReadFile("go.sum") // the checksums that its author would get from the network
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod": fmt.Sprintf(outsideModule, filepath.ToSlash(root)), "go.sum": string(sums), "outside_test.go": outsideProgram,
+		"go.mod": fmt.Sprintf(outsideModule, filepath.ToSlash(root)),
+		"go.sum": string(sums), "outside_test.go": outsideProgram,
 	} {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}

@@ -84,8 +84,8 @@ func do(t *testing.T, method, url string, header map[string]string, body string)
 	return string(answer)
 }
 
-// TestPageCommands does what the page for browsers says: the endpoint in its environment is right for
-// an SDK, and what it gives curl is a call that is answered.
+// TestPageCommands does what the page for browsers says: the endpoint in its environment is right
+// for an SDK, and what it gives curl is a call that is answered.
 func TestPageCommands(t *testing.T) {
 	url := serveData(t, partita.Options{})
 	environment, curl := commandsOf(t, url)
@@ -115,8 +115,9 @@ func TestPageCommands(t *testing.T) {
 
 // TestPageCommandsSigned has curl sign the call on the page of a server that verifies signatures.
 func TestPageCommandsSigned(t *testing.T) {
-	keys, err := partita.ParseCredentials([]byte(`{"credentials": [{"accessKeyId": "KEY", "secretAccessKey": "se/cr+et", "policy":
-		{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}}]}`))
+	keys, err := partita.ParseCredentials([]byte(`{"credentials": [
+		{"accessKeyId": "KEY", "secretAccessKey": "se/cr+et", "policy": {
+			"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,8 @@ func TestTableFaults(t *testing.T) {
 	}{
 		{Table("t", "id"), `the key "id" of table "t" has no type: write "id:S"` + types},
 		{Table("t", "id:"), `the key "id" of table "t" has no type: write "id:S"` + types},
-		{Table("t", "id:S", "n:number"), `the key "n" of table "t" has the type "number", and there are S, N and B: write "n:N"`},
+		{Table("t", "id:S", "n:number"),
+			`the key "n" of table "t" has the type "number", and there are S, N and B: write "n:N"`},
 		{Table("t", "id:s"), `the key "id" of table "t" has the type "s", and there are S, N and B: write "id:S"`},
 		{Table("t", "id:X"), `the key "id" of table "t" has the type "X", and there are S, N and B: write "id:S"`},
 		{Table("t", "id:bytes"), `the key "id" of table "t" has the type "bytes", and there are S, N and B: write "id:B"`},

@@ -39,8 +39,9 @@ func TestDump(t *testing.T) {
 		t.Errorf("two tables:\n%s", got)
 	}
 	db.Close()
-	if got := log("bbb"); !strings.HasPrefix(got, `reading table "bbb": `) || !strings.Contains(got, "the database is closed") {
-		t.Errorf("a closed database: %s", got)
+	closed := log("bbb")
+	if !strings.HasPrefix(closed, `reading table "bbb": `) || !strings.Contains(closed, "the database is closed") {
+		t.Errorf("a closed database: %s", closed)
 	}
 	if got := log(); !strings.HasPrefix(got, "listing the tables: ") {
 		t.Errorf("all of a closed database: %s", got)

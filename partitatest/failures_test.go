@@ -74,7 +74,8 @@ func TestFailing(t *testing.T) {
 	})
 }
 
-// TestFailures runs tests that fail, in a process of their own, and reads what a programmer then sees.
+// TestFailures runs tests that fail, in a process of their own, and reads what a programmer then
+// sees.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFailing$", "-test.v")
@@ -102,8 +103,8 @@ func TestFailures(t *testing.T) {
 			`write "user_id:S" for a string, :N for a number or :B for bytes
 `,
 		"seed": `
-    failures_test.go:LINE: seeding table "Orders": item 1: operation error DynamoDB: PutItem, https response error StatusCode: 400, ` +
-			`RequestID: ID, ResourceNotFoundException: Requested resource not found ` +
+    failures_test.go:LINE: seeding table "Orders": item 1: operation error DynamoDB: PutItem, ` +
+			`https response error StatusCode: 400, RequestID: ID, ResourceNotFoundException: Requested resource not found ` +
 			`(partitatest: there is no table "Orders"; did you mean "orders"?)
 `,
 		"dump": `
@@ -119,7 +120,8 @@ func TestFailures(t *testing.T) {
 		}
 	}
 	many := outputOf(output, "many")
-	if n := strings.Count(many, `there is no table "number-`); n != maxFailures || !strings.HasSuffix(many, "… and 5 more\n") {
+	n := strings.Count(many, `there is no table "number-`)
+	if n != maxFailures || !strings.HasSuffix(many, "… and 5 more\n") {
 		t.Errorf("of many failures %d are told:\n%s", n, many)
 	}
 }
@@ -133,7 +135,8 @@ func outputOf(output, name string) string {
 	return regexp.MustCompile(`RequestID: \w+`).ReplaceAllString(output, "RequestID: ID")
 }
 
-// TestHints provokes errors, and looks at what is said of them beside AWS's words, which stay as they are.
+// TestHints provokes errors, and looks at what is said of them beside AWS's words, which stay as
+// they are.
 func TestHints(t *testing.T) {
 	t.Parallel()
 	db, empty, slow := New(t), New(t), New(t, WithTableDelay(1<<40))
@@ -154,8 +157,8 @@ func TestHints(t *testing.T) {
 	}
 	_, batch := db.Client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
 		"filler-00": {Keys: []attributes{key}}, "ORDERS": {Keys: []attributes{key}}}})
-	_, transaction := db.Client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
-		{Get: &types.Get{TableName: aws.String("filler00"), Key: key}}}})
+	gets := []types.TransactGetItem{{Get: &types.Get{TableName: aws.String("filler00"), Key: key}}}
+	_, transaction := db.Client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: gets})
 	_, statement := db.Client.ExecuteStatement(ctx, &dynamodb.ExecuteStatementInput{
 		Statement: aws.String(`select * from "order" where a = 'x'`)})
 	_, create := db.Client.CreateTable(ctx, Table("wrong", "a:X"))
@@ -171,8 +174,9 @@ func TestHints(t *testing.T) {
 		{reading(db, "Orders"), "ResourceNotFoundException", `there is no table "Orders"; did you mean "orders"?`},
 		{reading(db, "arn:aws:dynamodb:us-east-1:000000000000:table/odrers"), "ResourceNotFoundException",
 			`there is no table "odrers"; did you mean "orders"?`},
-		{reading(db, "customers"), "ResourceNotFoundException", `there is no table "customers"; there is "filler-00", "filler-01", ` +
-			`"filler-02", "filler-03", "filler-04", "filler-05", "filler-06", "filler-07", "filler-08", "filler-09" and 3 more`},
+		{reading(db, "customers"), "ResourceNotFoundException",
+			`there is no table "customers"; there is "filler-00", "filler-01", ` +
+				`"filler-02", "filler-03", "filler-04", "filler-05", "filler-06", "filler-07", "filler-08", "filler-09" and 3 more`},
 		{reading(empty, "orders"), "ResourceNotFoundException", `there is no table "orders", nor any other`},
 		{reading(slow, "orders"), "ResourceNotFoundException", `table "orders" is CREATING`},
 		{reading(db, "orders"), "ValidationException", keys},
@@ -183,7 +187,8 @@ func TestHints(t *testing.T) {
 		{batch, "ResourceNotFoundException", `there is no table "ORDERS"; did you mean "orders"?`},
 		{transaction, "ResourceNotFoundException", `there is no table "filler00"; did you mean "filler-00"?`},
 		{statement, "ResourceNotFoundException", `there is no table "order"; did you mean "orders"?`},
-		{create, "ValidationException", `the key "a" of table "wrong" has the type "X", and there are S, N and B: write "a:S"`},
+		{create, "ValidationException",
+			`the key "a" of table "wrong" has the type "X", and there are S, N and B: write "a:S"`},
 		{untyped, "", `the key "a" of table "wrong" has no type: write "a:S" for a string, :N for a number or :B for bytes`},
 		{keyless, "ValidationException", `table "wrong" has no key: write Table("wrong", "id:S")`},
 		{twice, "ResourceInUseException", ""},

@@ -93,7 +93,8 @@ func (d *DB) keysHint(table string) string {
 
 // describe says which keys and indexes a table has, written as Table and AddIndex take them.
 func describe(t *types.TableDescription) string {
-	text := fmt.Sprintf("table %q has the key %s", aws.ToString(t.TableName), keysText(t.KeySchema, t.AttributeDefinitions))
+	text := fmt.Sprintf("table %q has the key %s",
+		aws.ToString(t.TableName), keysText(t.KeySchema, t.AttributeDefinitions))
 	for _, x := range t.GlobalSecondaryIndexes {
 		text += fmt.Sprintf(", the index %q with the key %s",
 			aws.ToString(x.IndexName), keysText(x.KeySchema, t.AttributeDefinitions))

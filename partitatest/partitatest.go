@@ -28,7 +28,9 @@
 //
 //	orders := partitatest.Table("orders", "customer:S", "order:N")
 //	partitatest.AddIndex(orders, "by-state", "state:S", "order:N")
-//	orders.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: "NEW_IMAGE"}
+//	orders.StreamSpecification = &types.StreamSpecification{
+//		StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewImage,
+//	}
 //	db.CreateTable(orders)
 //
 // # Items
@@ -37,9 +39,9 @@
 // tags, slices of these. [DB.SeedJSON] reads JSON objects, and [DB.SeedDynamoDBJSON] what the AWS
 // CLI prints and DynamoDB exports:
 //
-//	db.Seed("orders", orders)                                         // []Order
-//	db.SeedJSON("orders", strings.NewReader(`{"customer":"ann","order":2}`)) // JSON lines
-//	db.SeedDynamoDBJSON("orders", file)                               // of: aws dynamodb scan --table-name orders
+//	db.Seed("orders", orders)           // []Order
+//	db.SeedJSON("orders", lines)        // {"customer": "ann", "order": 2}
+//	db.SeedDynamoDBJSON("orders", file) // the output of: aws dynamodb scan --table-name orders
 //
 // Whatever goes wrong in these and in CreateTable fails the test. Items are read back with the
 // client.

@@ -39,8 +39,8 @@ const (
 	indexToken = "The token goes into a header: Authorization: Bearer TOKEN"
 )
 
-// index lists what there is, for a browser as a page. It says nothing of the server that its documentation
-// does not say, so that it requires no token.
+// index lists what there is, for a browser as a page. It says nothing of the server that its
+// documentation does not say, so that it requires no token.
 func (h *Handler) index(w http.ResponseWriter, r *http.Request) {
 	if page.Wanted(r) {
 		page.SetHeaders(w.Header())

@@ -34,7 +34,8 @@ func ask(t *testing.T, s *httptest.Server, method, path, host, accept string) (*
 
 // TestIndex asks a server for its list, as text and as a page.
 func TestIndex(t *testing.T) {
-	s := httptest.NewServer(New(Options{Token: "the token of this test", Version: "1.2.3", Profiles: http.NotFoundHandler()}))
+	o := Options{Token: "the token of this test", Version: "1.2.3", Profiles: http.NotFoundHandler()}
+	s := httptest.NewServer(New(o))
 	defer s.Close()
 	const want = `Partita, for those who operate it
 
@@ -53,8 +54,9 @@ The token goes into a header: Authorization: Bearer TOKEN
 		}
 	}
 	resp, got := ask(t, s, "GET", "/", "127.0.0.1:8002", "text/html,*/*;q=0.8")
+	policy := resp.Header.Get("Content-Security-Policy")
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" ||
-		!strings.HasPrefix(resp.Header.Get("Content-Security-Policy"), "default-src 'none'; ") || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+		!strings.HasPrefix(policy, "default-src 'none'; ") || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("the page: %d %v", resp.StatusCode, resp.Header)
 	}
 	for _, said := range []string{"<td>figures for Prometheus</td>", "{&#34;directory&#34;: ", "<code>/backup</code>"} {
@@ -71,7 +73,8 @@ The token goes into a header: Authorization: Bearer TOKEN
 			t.Errorf("the page leads to %s: %d", link[1], resp.StatusCode)
 		}
 	}
-	if resp, body := ask(t, s, "HEAD", "/", "localhost", ""); resp.StatusCode != 200 || body != "" || resp.ContentLength != int64(len(want)) {
+	resp, got = ask(t, s, "HEAD", "/", "localhost", "")
+	if resp.StatusCode != 200 || got != "" || resp.ContentLength != int64(len(want)) {
 		t.Errorf("HEAD: %d, %d bytes", resp.StatusCode, resp.ContentLength)
 	}
 	if resp, _ := ask(t, s, "POST", "/", "localhost", ""); resp.StatusCode != 405 {
@@ -85,7 +88,8 @@ func TestIndexOf(t *testing.T) {
 	defer here.Close()
 	defer exposed.Close()
 	for _, accept := range []string{"", "text/html"} {
-		if resp, body := ask(t, here, "GET", "/", "evil.example", accept); resp.StatusCode != 403 || strings.Contains(body, "healthz") {
+		resp, body := ask(t, here, "GET", "/", "evil.example", accept)
+		if resp.StatusCode != 403 || strings.Contains(body, "healthz") {
 			t.Errorf("under a stranger's name: %d %s", resp.StatusCode, body)
 		}
 	}
@@ -93,7 +97,8 @@ func TestIndexOf(t *testing.T) {
 		!strings.Contains(body, "figures for Prometheus\n") {
 		t.Errorf("without profiles the list is\n%s", body)
 	}
-	if _, body := ask(t, exposed, "GET", "/", "db.example", ""); !strings.Contains(body, "figures for Prometheus (requires the token)\n") {
+	_, body := ask(t, exposed, "GET", "/", "db.example", "")
+	if !strings.Contains(body, "figures for Prometheus (requires the token)\n") {
 		t.Errorf("where others come the list is\n%s", body)
 	}
 }

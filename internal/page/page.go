@@ -1,6 +1,6 @@
 // Package page is what the pages for browsers on a server's two addresses have in common: who gets
-// one, how it looks, and the headers that keep it harmless. What is on a page is for those who serve
-// it.
+// one, how it looks, and the headers that keep it harmless. What is on a page is for those who
+// serve it.
 package page
 
 import (
@@ -26,9 +26,9 @@ var policy = func() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// Wanted tells whether a request is a browser's that wants to show a page to somebody: a GET or HEAD
-// that asks for text/html by name. What asks for anything, as curl, health checks and SDKs do, does
-// not.
+// Wanted tells whether a request is a browser's that wants to show a page to somebody: a GET or
+// HEAD that asks for text/html by name. What asks for anything, as curl, health checks and SDKs
+// do, does not.
 func Wanted(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -62,8 +62,8 @@ func refused(parameters string) bool {
 	return false
 }
 
-// SetHeaders sets the headers of a page: what it is, and that browsers must not take it for anything
-// else, keep it, show it in a frame, or tell others about it.
+// SetHeaders sets the headers of a page: what it is, and that browsers must not take it for
+// anything else, keep it, show it in a frame, or tell others about it.
 func SetHeaders(h http.Header) {
 	h["Content-Type"] = []string{"text/html; charset=utf-8"}
 	h["Content-Security-Policy"] = []string{policy}

@@ -13,7 +13,8 @@ func TestWanted(t *testing.T) {
 		"text/html": true, "TEXT/HTML": true, "text/html;q=0.5": true, "image/png, text/html ; level=1;q=1": true,
 		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8":     true, // Firefox
 		"text/html,application/xhtml+xml,application/xml;q=0.9,image/apng,*/*;q=0.8,a/b;v=b3;q=0.7": true, // Chrome
-		"": false, "*/*": false, "text/*": false, "application/json": false, "text/html;q=0": false, "text/html; q=0.0": false,
+		"": false, "*/*": false, "text/*": false, "application/json": false,
+		"text/html;q=0": false, "text/html; q=0.0": false,
 		"text/htmlx": false, "application/xhtml+xml": false, "application/x-amz-json-1.0": false,
 		"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2": false, // Java until 11
 		"text/html, image/gif, image/jpeg, */*; q=0.2":         false, // Java since

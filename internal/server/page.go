@@ -10,11 +10,11 @@ import (
 	"github.com/partita-db/partita/internal/page"
 )
 
-// Whoever opens the server's address in a browser gets a page that says what this is and how programs
-// connect to it. It is in the place of AWS's health answer, and goes to nobody but browsers. It tells
-// nothing that differs between servers, but for the region, which the health answer has as well, and
-// whether signatures are verified, which any request shows; not the version, which is not a
-// stranger's business.
+// Whoever opens the server's address in a browser gets a page that says what this is and how
+// programs connect to it. It is in the place of AWS's health answer, and goes to nobody but
+// browsers. It tells nothing that differs between servers, but for the region, which the health
+// answer has as well, and whether signatures are verified, which any request shows; not the
+// version, which is not a stranger's business.
 
 // project is the only address that the page links to.
 const project = "https://github.com/partita-db/partita"
@@ -32,8 +32,8 @@ func (x *exchange) sendPage() {
 	x.send(http.StatusOK, page.Append(nil, "Partita", x.h.instructions(endpointOf(x.r))))
 }
 
-// instructions are the body of the page. All that is not constant is escaped, first for the shell and
-// then as HTML.
+// instructions are the body of the page. All that is not constant is escaped, first for the shell
+// and then as HTML.
 func (h *Handler) instructions(endpoint string) string {
 	key, secret := "local", "local"
 	access := "Any credentials will do: this server does not verify signatures."

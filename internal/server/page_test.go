@@ -43,7 +43,8 @@ func TestPage(t *testing.T) {
 	for _, used := range []bool{false, true} {
 		resp, body := look(t, addr, "GET", "/", "localhost:8000", browserAccept, used)
 		checkPage(t, resp)
-		for _, want := range []string{"<!DOCTYPE html>", "<code>http://localhost:8000</code>", "Any credentials will do",
+		for _, want := range []string{
+			"<!DOCTYPE html>", "<code>http://localhost:8000</code>", "Any credentials will do",
 			"AWS_ENDPOINT_URL_DYNAMODB=http://localhost:8000\n", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS=http://localhost:8000\n"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("the page lacks %q:\n%s", want, body)
@@ -84,13 +85,14 @@ func checkPage(t *testing.T, resp *http.Response) {
 	t.Helper()
 	policy := resp.Header.Get("Content-Security-Policy")
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" ||
-		resp.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") {
+		resp.Header.Get("X-Content-Type-Options") != "nosniff" ||
+		!strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") {
 		t.Errorf("answered %d %v", resp.StatusCode, resp.Header)
 	}
 }
 
-// TestPageHosts asks under all kinds of names: the guard comes first, and nothing of a name can get out of
-// the text, neither in HTML nor in a shell.
+// TestPageHosts asks under all kinds of names: the guard comes first, and nothing of a name can
+// get out of the text, neither in HTML nor in a shell.
 func TestPageHosts(t *testing.T) {
 	guarded, _ := open(nil, nil)
 	anything, _ := open([]string{"*"}, nil)
@@ -123,14 +125,15 @@ func TestPageHosts(t *testing.T) {
 	}
 }
 
-// TestPageWithCredentials looks at the page of a server that verifies signatures, for whoever comes.
+// TestPageWithCredentials looks at the page of a server that verifies signatures, for whoever
+// comes.
 func TestPageWithCredentials(t *testing.T) {
 	keys, err := iam.Parse([]byte(everybody))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, body := look(t, start(t, Options{Serve: told, Credentials: keys, Region: "eu-west-1"}), "GET", "/", "db.example.com",
-		browserAccept, false)
+	addr := start(t, Options{Serve: told, Credentials: keys, Region: "eu-west-1"})
+	resp, body := look(t, addr, "GET", "/", "db.example.com", browserAccept, false)
 	checkPage(t, resp)
 	for _, want := range []string{"must be signed", "--aws-sigv4 aws:amz:eu-west-1:dynamodb ", "AWS_REGION=eu-west-1 ",
 		"AWS_ACCESS_KEY_ID=YOUR_ACCESS_KEY_ID ", "<code>http://db.example.com</code>"} {
@@ -152,7 +155,8 @@ func TestPageTLS(t *testing.T) {
 	behind := httptest.NewTLSServer(NewHandler(Options{Serve: told, Logger: slog.New(slog.DiscardHandler)}))
 	defer behind.Close()
 	for name, c := range map[string]*http.Client{
-		"https://" + addr: client(t, p, nil, false), "https://" + addr + "/": client(t, p, nil, true), behind.URL: behind.Client(),
+		"https://" + addr: client(t, p, nil, false), "https://" + addr + "/": client(t, p, nil, true),
+		behind.URL: behind.Client(),
 	} {
 		r, err := http.NewRequest("GET", name, nil)
 		if err != nil {
@@ -175,7 +179,8 @@ func TestPageTLS(t *testing.T) {
 // TestShellWord has texts for a shell.
 func TestShellWord(t *testing.T) {
 	for text, want := range map[string]string{
-		"http://a-b_c.d:80/": "http://a-b_c.d:80/", "": "''", "a b": "'a b'", "[::1]": "'[::1]'", "it's": `'it'\''s'`, "$x": "'$x'",
+		"http://a-b_c.d:80/": "http://a-b_c.d:80/", "": "''", "a b": "'a b'",
+		"[::1]": "'[::1]'", "it's": `'it'\''s'`, "$x": "'$x'",
 	} {
 		if got := shellWord(text); got != want {
 			t.Errorf("shellWord(%q) = %s, want %s", text, got, want)
