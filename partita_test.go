@@ -1,8 +1,11 @@
 package partita_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -36,6 +39,23 @@ func TestZero(t *testing.T) {
 			db.Close()
 			t.Errorf("Open(%+v) succeeded", o)
 		}
+	}
+}
+
+// TestHiddenSecrets prints credentials in every way.
+func TestHiddenSecrets(t *testing.T) {
+	keys, err := partita.ParseCredentials([]byte(`{"credentials": [{"accessKeyId": "KEY", "secretAccessKey": "hush-hush",
+		"policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	o := partita.Options{Credentials: keys}
+	fmt.Fprintf(&text, "%v %+v %#v %+v %#v %+v", keys, keys, keys, o, o, *keys)
+	slog.New(slog.NewTextHandler(&text, nil)).Info("", "keys", keys, "value", *keys)
+	slog.New(slog.NewJSONHandler(&text, nil)).Info("", "keys", keys)
+	if strings.Contains(text.String(), "hush") || text.Len() == 0 {
+		t.Errorf("the secret is printed: %s", text.String())
 	}
 }
 
