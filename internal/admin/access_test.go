@@ -30,7 +30,7 @@ func TestAccess(t *testing.T) {
 			for authorization, want := range map[string]int{
 				"": without, "Bearer wrong": without, "Basic " + token: without, "Bearer " + token + "x": without, "Bearer " + token: test.allowed, "bearer " + token: test.allowed,
 			} {
-				r := httptest.NewRequest("GET", "http://localhost:8001"+test.path, nil)
+				r := httptest.NewRequest("GET", "http://localhost:8002"+test.path, nil)
 				if authorization != "" {
 					r.Header.Set("Authorization", authorization)
 				}
@@ -50,8 +50,8 @@ func TestAccess(t *testing.T) {
 // TestHosts checks which names requests may come under: those that no stranger can give to this machine.
 func TestHosts(t *testing.T) {
 	for host, want := range map[string]bool{
-		"localhost": true, "localhost:8001": true, "LocalHost.:8001": true, "db.localhost:1": true, "127.0.0.1:8001": true, "[::1]:8001": true,
-		"::1": true, "192.168.1.7:80": true, "evil.example": false, "localhost.evil.example:8001": false, "127.0.0.1.evil.example": false, "": false,
+		"localhost": true, "localhost:8002": true, "LocalHost.:8002": true, "db.localhost:1": true, "127.0.0.1:8002": true, "[::1]:8002": true,
+		"::1": true, "192.168.1.7:80": true, "evil.example": false, "localhost.evil.example:8002": false, "127.0.0.1.evil.example": false, "": false,
 	} {
 		for _, exposed := range []bool{false, true} {
 			r := httptest.NewRequest("GET", "/healthz", nil)

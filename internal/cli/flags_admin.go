@@ -19,7 +19,7 @@ import (
 
 // adminFlags say how the server is watched: the admin address, its token, the slow-request log.
 type adminFlags struct {
-	AdminAddr      string        `placeholder:"HOST:PORT" help:"Where to answer those who run the server: health, metrics, profiles, backups; off is nowhere. Default: localhost:8001, or a free port of localhost if that is in use or --port is 0."`
+	AdminAddr      string        `placeholder:"HOST:PORT" help:"Where to answer those who run the server: health, metrics, profiles, backups; off is nowhere. Default: localhost:8002, or a free port of localhost if that is in use or --port is 0."`
 	AdminTokenFile string        `placeholder:"FILE" help:"The token that requests for profiles and backups, and from other machines for metrics, must bring. Default: one that nobody knows but who can read admin.json in the data directory."`
 	AdminToken     adminToken    `hidden:""`
 	SlowRequest    time.Duration `default:"1s" placeholder:"TIME" help:"Log requests that take longer, as 250ms, without values; 0 logs none. Default: ${default}."`
@@ -39,7 +39,7 @@ func (t adminToken) AfterApply(from *kong.Path) error {
 }
 
 const (
-	defaultAdminAddr = "localhost:8001"
+	defaultAdminAddr = "localhost:8002"
 	// leastToken is how many characters a token has at least: whoever reaches the address can try as many as he likes.
 	leastToken = 16
 )

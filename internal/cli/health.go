@@ -13,7 +13,7 @@ import (
 // healthCheck asks a server on this machine whether it is ready. Its exit status is the answer: 0 for yes.
 type healthCheck struct {
 	Data      string `placeholder:"DIR" help:"The data directory of the server, where it has written down its admin address. Default: ./partita-data."`
-	AdminAddr string `placeholder:"HOST:PORT" help:"The admin address of the server. Default: what the data directory says, or localhost:8001."`
+	AdminAddr string `placeholder:"HOST:PORT" help:"The admin address of the server. Default: what the data directory says, or localhost:8002."`
 }
 
 // healthTime is how long the server may take to answer.
