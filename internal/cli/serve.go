@@ -43,6 +43,7 @@ type serve struct {
 	kong.Plugins // the flags of further engines
 
 	engines []Engine
+	systemd *notifier // from Run on
 }
 
 // EngineOptions is what serve tells an engine beside its own flags.
@@ -94,6 +95,7 @@ func (c *serve) Run(s *streams) error {
 	}
 	defer c.Admin.close()
 	limitMemory(int64(c.MemoryLimit))
+	defer c.notify(s.ctx, log).close()
 	failed := make(chan error, 1)
 	store, err := c.start(s.ctx, log, func(cause error) {
 		select {
@@ -115,12 +117,13 @@ func (c *serve) Run(s *streams) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(listeners...) }()
+	c.systemd.ready(endpoint(c.Network.scheme(), addr, listeners), store.where)
 	select {
 	case <-s.ctx.Done():
-		c.Admin.drain()
+		c.drain()
 		return finish(srv, store, log)
 	case cause := <-failed:
-		return abandon(srv, store, cause)
+		return c.systemd.failed(abandon(srv, store, cause))
 	case err := <-done:
 		return errors.Join(fmt.Errorf("accepting connections: %w", err), store.Close())
 	}
@@ -213,7 +216,7 @@ func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(erro
 		return r.store, r.err
 	case <-ctx.Done():
 	}
-	c.Admin.drain()
+	c.drain()
 	log.Info("stopping, before the database is open")
 	go func() {
 		r := <-opened

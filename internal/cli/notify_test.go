@@ -1,0 +1,126 @@
+//go:build linux
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// supervisor listens as systemd does where NOTIFY_SOCKET says.
+type supervisor struct {
+	t    *testing.T
+	conn *net.UnixConn
+	addr string
+}
+
+// newSupervisor listens on a socket in the file system, or on an abstract one.
+func newSupervisor(t *testing.T, abstract bool) *supervisor {
+	t.Helper()
+	addr := filepath.Join(t.TempDir(), "notify")
+	if abstract {
+		addr = fmt.Sprintf("@partita-test-%d-%d", os.Getpid(), time.Now().UnixNano())
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: addr, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &supervisor{t, conn, addr}
+}
+
+// hears returns the next message, and wants it to begin with some assignment and to have another.
+func (s *supervisor) hears(first, status string) {
+	s.t.Helper()
+	s.conn.SetReadDeadline(time.Now().Add(childPatience))
+	b := make([]byte, 4096)
+	n, err := s.conn.Read(b)
+	if err != nil {
+		s.t.Fatalf("nothing is heard, want %s: %v", first, err)
+	}
+	got := strings.Split(string(b[:n]), "\n")
+	if len(got) != 2 || got[0] != first || !strings.HasPrefix(got[1], "STATUS="+status) {
+		s.t.Fatalf("heard %q, want %q and STATUS=%s…", got, first, status)
+	}
+}
+
+// starting is what is heard first.
+const starting = "EXTEND_TIMEOUT_USEC=60000000"
+
+// TestNotify starts the built program as systemd would, and listens to what it tells: that it is
+// starting, ready, stopping.
+func TestNotify(t *testing.T) {
+	program := build(t)
+	for _, abstract := range []bool{false, true} {
+		heard := newSupervisor(t, abstract)
+		dir := filepath.Join(t.TempDir(), "data")
+		cmd := childCommand(program, "serve", "--port", "0", "--data", dir)
+		cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+heard.addr)
+		s := startCommand(t, cmd)
+		heard.hears(starting, "starting: the database is being opened, for 0s now")
+		heard.hears("READY=1", "serving at "+s.url+", data: "+dir)
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		heard.hears("STOPPING=1", "stopping")
+		if err := s.wait(); err != nil {
+			t.Errorf("the program ends with %v:\n%s", err, s.stderr)
+		}
+		if strings.Contains(s.stderr.String(), "systemd") {
+			t.Errorf("it says:\n%s", s.stderr)
+		}
+	}
+}
+
+// TestNotifyWithoutSupervisor names a socket that nobody listens on: the program says so, and serves.
+func TestNotifyWithoutSupervisor(t *testing.T) {
+	cmd := childCommand(build(t), "serve", "--port", "0", "--in-memory")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(t.TempDir(), "none"))
+	s := startCommand(t, cmd)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.wait(); err != nil || !strings.Contains(s.stderr.String(), "systemd cannot be told") {
+		t.Errorf("the program ends with %v:\n%s", err, s.stderr)
+	}
+}
+
+// TestNotifyLongStart asks for time again and again while a start goes on, and no more after it.
+func TestNotifyLongStart(t *testing.T) {
+	heard := newSupervisor(t, false)
+	t.Setenv("NOTIFY_SOCKET", heard.addr)
+	n := notifyStart(context.Background(), slog.New(slog.DiscardHandler), time.Millisecond)
+	for range 5 {
+		heard.hears(starting, "starting: ")
+	}
+	n.close()
+	n.ready("url", "where")
+	for { // what was said before the end
+		heard.conn.SetReadDeadline(time.Now().Add(childPatience))
+		b := make([]byte, 4096)
+		count, err := heard.conn.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(b[:count]) == "READY=1\nSTATUS=serving at url, data: where" {
+			break
+		}
+	}
+	if err := n.failed(fmt.Errorf("lost: %w", os.ErrPermission)); err == nil {
+		t.Error("the error is lost")
+	}
+	n.close() // a second time does no harm
+	heard.conn.SetReadDeadline(time.Now().Add(childPatience))
+	b := make([]byte, 4096)
+	if count, err := heard.conn.Read(b); err != nil || string(b[:count]) != "STATUS=lost: permission denied" {
+		t.Errorf("heard %q, %v", b[:count], err)
+	}
+}
