@@ -173,6 +173,18 @@ var (
 	errZeroAdmin = errors.New("partita: Options.Admin was not made by NewAdmin")
 )
 
+// credentialState returns what tells an Admin how the credentials are; nil where there are none.
+func (o *Options) credentialState() func() admin.Credentials {
+	if o.Credentials == nil {
+		return nil
+	}
+	store, now := o.Credentials.store, o.Clock
+	if now == nil {
+		now = time.Now // as signatures go by it
+	}
+	return func() admin.Credentials { return admin.Credentials(store.State(now())) }
+}
+
 // DB is an open database, as [Open] returns it. It is safe for concurrent use.
 type DB struct {
 	db      *db.DB
@@ -230,7 +242,9 @@ func Open(o Options) (*DB, error) {
 		Logger:      o.Logger,
 	})
 	if o.Admin != nil {
-		o.Admin.handler.Attach(admin.Source{DB: inner, Engine: engine, Metrics: figures, Buffers: handler.Buffers})
+		o.Admin.handler.Attach(admin.Source{
+			DB: inner, Engine: engine, Metrics: figures, Buffers: handler.Buffers, Credentials: o.credentialState(),
+		})
 	}
 	return &DB{db: inner, owned: owned, handler: handler}, nil
 }

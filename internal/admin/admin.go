@@ -46,6 +46,8 @@ type Source struct {
 	Metrics *metrics.Metrics
 	// Buffers tells how much of the memory for large bodies and answers is in use, of how much.
 	Buffers func() (used, limit int64)
+	// Credentials tells how the access keys are; nil: nobody is asked for one.
+	Credentials func() Credentials
 }
 
 // Handler answers those who run the server. It does so before there is a database (it says that it is starting), and while the

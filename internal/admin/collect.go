@@ -48,6 +48,14 @@ var (
 	catalogLimit  = desc("catalog_limit_bytes", "Memory that the descriptors of tables and streams may take.")
 )
 
+// Access keys.
+var (
+	keysReadable = desc("credentials_readable", "1 if the credentials file is in force as it is, 0 while it cannot be read and older keys are.")
+	keysCount    = desc("credentials_keys", "Access keys in force, with those that have expired.")
+	keysExpired  = desc("credentials_expired_keys", "Access keys that have expired.")
+	keysNext     = desc("credentials_next_expiry_timestamp_seconds", "When the next access key expires, in Unix time; no series if none does.")
+)
+
 // Tables.
 var (
 	tables     = desc("tables", "Tables that there are.")
@@ -129,6 +137,9 @@ func (h *Handler) Collect(out chan<- prometheus.Metric) {
 		e.gauge(buffers, float64(used))
 		e.gauge(bufferLimit, float64(limit))
 	}
+	if s.Credentials != nil {
+		e.credentials(s.Credentials())
+	}
 	e.background(s.Metrics)
 	e.engine(s.Engine.Metrics())
 	ctx, cancel := context.WithTimeout(context.Background(), collectTime)
@@ -203,6 +214,24 @@ func (e emitter) operation(o *metrics.Operation, refused map[string]float64) {
 	e.histogram(duration, &o.Took, o.Name)
 	e.counter(requestBytes, float64(o.BytesIn.Load()), o.Name)
 	e.counter(responseBytes, float64(o.BytesOut.Load()), o.Name)
+}
+
+// Credentials is how the access keys are.
+type Credentials struct {
+	Readable   bool // what their file says is in force
+	Keys       int
+	Expired    int       // of them
+	NextExpiry time.Time // zero: none of the others expires
+}
+
+// credentials are the access keys.
+func (e emitter) credentials(c Credentials) {
+	e.yes(keysReadable, c.Readable)
+	e.gauge(keysCount, float64(c.Keys))
+	e.gauge(keysExpired, float64(c.Expired))
+	if !c.NextExpiry.IsZero() {
+		e.gauge(keysNext, float64(c.NextExpiry.Unix()))
+	}
 }
 
 // background is the work that no request waits for.

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,9 +9,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go"
 )
 
 // exports finds the key and the secret in what "credentials new" prints.
@@ -35,19 +30,7 @@ func newKey(t *testing.T, file string, args ...string) (id, secret string) {
 
 // listTables calls ListTables and returns the code of the error, if there is one.
 func listTables(port, id, secret string) string {
-	client := dynamodb.New(dynamodb.Options{
-		BaseEndpoint: aws.String("http://127.0.0.1:" + port), Region: "eu-west-1", RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(id, secret, ""),
-	})
-	_, err := client.ListTables(context.Background(), nil)
-	var refused smithy.APIError
-	switch {
-	case errors.As(err, &refused):
-		return refused.ErrorCode()
-	case err != nil:
-		return err.Error()
-	}
-	return ""
+	return refusedWith(port, aws.Credentials{AccessKeyID: id, SecretAccessKey: secret})
 }
 
 // TestCredentials makes keys, and serves those who have one, on all addresses.
@@ -128,7 +111,7 @@ func TestCredentialsList(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials.json")
 	id, secret := newKey(t, file, "--user", "alice")
 	p := begin(t, nil, nil, "credentials", "list", "--file", file)
-	if status := p.status(); status != 0 || !regexp.MustCompile(id+` +alice +never +no\n`).MatchString(p.stdout.String()) {
+	if status := p.status(); status != 0 || !regexp.MustCompile(id+` +alice +never +no +everything\n`).MatchString(p.stdout.String()) {
 		t.Errorf("status %d:\n%s%s", status, &p.stdout, &p.stderr)
 	}
 	if strings.Contains(p.stdout.String(), secret) {
@@ -175,6 +158,13 @@ func TestAccessRefusals(t *testing.T) {
 		{"credentials new --user a/b", "", 1, `the user "a/b" may have only`},
 		{"credentials list --file " + bad, "", 1, "accessKeyId is missing"},
 		{"credentials list", "", 2, "--file"},
+		{"credentials new --expires tomorrow", "", 1, "--expires tomorrow is neither"},
+		{"credentials new --expires=-1h", "", 1, "--expires -1h is over already"},
+		{"credentials new --expires 2020-01-01T00:00:00Z", "", 1, "is over already"},
+		{"credentials delete --file " + good, "", 2, "access-key-id"},
+		{"credentials delete --file " + good + " AKIANONE", "", 1, `has no access key "AKIANONE"`},
+		{"credentials delete --file " + open + " AKIANONE", "", 1, "chmod 600 " + open},
+		{"credentials delete --file " + filepath.Join(dir, "none") + " AKIANONE", "", 1, "does not exist"},
 	} {
 		args := strings.Fields(test.args)
 		if args[0] == "serve" {

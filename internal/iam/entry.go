@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"time"
 )
 
 // The policies that new credentials have where nobody has written one.
@@ -25,45 +27,62 @@ const (
 type Entry struct {
 	AccessKeyID string
 	secret      secret
-	user        string
-	policy      json.RawMessage
+	token       secret // empty: the key goes without a session token
+	o           EntryOptions
 }
 
-// NewEntry makes an access key with a secret, both of AWS's form, for a user with a policy. user may be empty.
-func NewEntry(user string, policy []byte) (*Entry, error) {
-	if !isUser(user) {
-		return nil, fmt.Errorf("the user %q may have only %s", user, userForm)
+// EntryOptions say what a new credential is to be like.
+type EntryOptions struct {
+	User         string    // who it is for; may be empty
+	Policy       []byte    // what it may do
+	Expires      time.Time // when it ends, to the second; zero: never
+	SessionToken bool      // requests must bring a session token, too
+}
+
+// NewEntry makes an access key with a secret, both of AWS's form. Keys that go with a session token
+// begin with ASIA there, others with AKIA.
+func NewEntry(o EntryOptions) (*Entry, error) {
+	if !isUser(o.User) {
+		return nil, fmt.Errorf("the user %q may have only %s", o.User, userForm)
 	}
-	if _, err := ParsePolicy(policy); err != nil {
+	if _, err := ParsePolicy(o.Policy); err != nil {
 		return nil, fmt.Errorf("the policy: %w", err)
 	}
-	id, key := make([]byte, 10), make([]byte, 30)
+	e := &Entry{secret: newSecret(random(30)), o: o}
+	id := make([]byte, 10)
 	rand.Read(id) // it never fails
-	rand.Read(key)
-	return &Entry{
-		AccessKeyID: "AKIA" + base32.StdEncoding.EncodeToString(id),
-		secret:      newSecret(base64.StdEncoding.EncodeToString(key)),
-		user:        user,
-		policy:      policy,
-	}, nil
+	e.AccessKeyID = "AKIA" + base32.StdEncoding.EncodeToString(id)
+	if o.SessionToken {
+		e.AccessKeyID = "ASIA" + e.AccessKeyID[len("AKIA"):]
+		e.token = newSecret(random(96))
+	}
+	return e, nil
 }
 
-// Exports are two lines for a shell that set the variables that AWS's programs look at. They show the secret.
+// random returns n random bytes as text.
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// Exports are lines for a shell that set the variables that AWS's programs look at. They show the
+// secret, and the session token if there is one.
 func (e *Entry) Exports() string {
-	return fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n", e.AccessKeyID, e.secret.reveal())
+	lines := fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n", e.AccessKeyID, e.secret.reveal())
+	if token := e.token.reveal(); token != "" {
+		lines += fmt.Sprintf("export AWS_SESSION_TOKEN=%s\n", token)
+	}
+	return lines
 }
 
 // AppendTo returns a document with the entry at its end, behind all that it has. nil is the empty document.
 func (e *Entry) AppendTo(document []byte) ([]byte, error) {
-	var whole struct {
-		Credentials []json.RawMessage `json:"credentials"`
-	}
+	var whole list
 	if document != nil {
-		if _, err := parse(document); err != nil {
+		var err error
+		if whole, err = readList(document); err != nil {
 			return nil, err
-		}
-		if err := json.Unmarshal(document, &whole); err != nil {
-			return nil, errors.New("the document cannot be read") // parse has read it
 		}
 	}
 	added, err := e.encode()
@@ -74,14 +93,36 @@ func (e *Entry) AppendTo(document []byte) ([]byte, error) {
 	return encode(whole)
 }
 
+// list is a document whose entries are left as they were written.
+type list struct {
+	Credentials []json.RawMessage `json:"credentials"`
+}
+
+// readList reads a document, all of which is checked.
+func readList(document []byte) (whole list, err error) {
+	if _, err := parse(document); err != nil {
+		return whole, err
+	}
+	if err := json.Unmarshal(document, &whole); err != nil {
+		return whole, errors.New("the document cannot be read") // parse has read it
+	}
+	return whole, nil
+}
+
 // encode writes the entry as it stands in a document.
 func (e *Entry) encode() (json.RawMessage, error) {
+	expires := ""
+	if !e.o.Expires.IsZero() {
+		expires = e.o.Expires.UTC().Format(time.RFC3339)
+	}
 	return encode(struct {
-		ID     string          `json:"accessKeyId"`
-		Secret string          `json:"secretAccessKey"`
-		User   string          `json:"user,omitempty"`
-		Policy json.RawMessage `json:"policy"`
-	}{e.AccessKeyID, e.secret.reveal(), e.user, e.policy})
+		ID      string          `json:"accessKeyId"`
+		Secret  string          `json:"secretAccessKey"`
+		Token   string          `json:"sessionToken,omitempty"`
+		Expires string          `json:"expires,omitempty"`
+		User    string          `json:"user,omitempty"`
+		Policy  json.RawMessage `json:"policy"`
+	}{e.AccessKeyID, e.secret.reveal(), e.token.reveal(), expires, e.o.User, e.o.Policy})
 }
 
 // encode writes JSON for people.
@@ -99,6 +140,52 @@ func encode(v any) ([]byte, error) {
 // AppendToFile adds the entry to a file, which is made if there is none, in one step: whoever reads it meets the old
 // document or the new one. A file that others can read, or that is no document of credentials, stays as it is.
 func (e *Entry) AppendToFile(path string) error {
+	return rewrite(path, e.AppendTo)
+}
+
+// ErrNoKey is the error for an access key that a file does not have.
+var ErrNoKey = errors.New("there is no such access key")
+
+// DeleteFromFile removes the entry of an access key from a file in one step, as AppendToFile adds
+// one, and leaves the others as they are. It returns what was removed, and how many are left.
+func DeleteFromFile(path, accessKeyID string) (removed *Credential, left int, err error) {
+	err = rewrite(path, func(document []byte) (edited []byte, err error) {
+		if document == nil {
+			return nil, fs.ErrNotExist
+		}
+		edited, removed, left, err = remove(document, accessKeyID)
+		return edited, err
+	})
+	return removed, left, err
+}
+
+// remove returns a document without the entry of an access key.
+func remove(document []byte, accessKeyID string) (edited []byte, removed *Credential, left int, err error) {
+	credentials, err := parse(document)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	removed, there := credentials[accessKeyID]
+	if !there {
+		return nil, nil, 0, ErrNoKey
+	}
+	whole, err := readList(document)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	whole.Credentials = slices.DeleteFunc(whole.Credentials, func(raw json.RawMessage) bool {
+		e := entry{}
+		e.members, _ = membersOf(raw) // parse has read it
+		id, _ := e.text("accessKeyId", true, isKeyID, "")
+		return id == accessKeyID
+	})
+	edited, err = encode(whole)
+	return edited, removed, len(whole.Credentials), err
+}
+
+// rewrite replaces the document in a file by what edit makes of it. A file that is not there is a
+// document that is nil.
+func rewrite(path string, edit func(document []byte) ([]byte, error)) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // the link is to stay one
 	}
@@ -109,7 +196,7 @@ func (e *Entry) AppendToFile(path string) error {
 	case err != nil:
 		return err
 	}
-	if document, err = e.AppendTo(document); err != nil {
+	if document, err = edit(document); err != nil {
 		return fmt.Errorf("reading the credentials in %s: %w", path, err)
 	}
 	if err := replace(path, document, info); err != nil {

@@ -14,7 +14,7 @@ func TestNewEntry(t *testing.T) {
 	form := regexp.MustCompile(`^export AWS_ACCESS_KEY_ID=(AKIA[A-Z2-7]{16})\nexport AWS_SECRET_ACCESS_KEY=([A-Za-z0-9+/]{40})\n$`)
 	seen := map[string]bool{}
 	for range 100 {
-		e, err := NewEntry("", []byte(FullAccessPolicy))
+		e, err := NewEntry(EntryOptions{Policy: []byte(FullAccessPolicy)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +28,7 @@ func TestNewEntry(t *testing.T) {
 		}
 	}
 	for user, policy := range map[string]string{"a b": FullAccessPolicy, "alice": "{}", "bob": ""} {
-		if e, err := NewEntry(user, []byte(policy)); err == nil {
+		if e, err := NewEntry(EntryOptions{User: user, Policy: []byte(policy)}); err == nil {
 			t.Errorf("NewEntry(%q, %s) = %v, want an error", user, policy, e)
 		}
 	}
@@ -64,7 +64,8 @@ func TestAppendToFile(t *testing.T) {
 	var ids []string
 	add := func(path, user string) {
 		t.Helper()
-		e, err := NewEntry(user, []byte(`{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*", "Sid": "no"}]}`))
+		e, err := NewEntry(EntryOptions{User: user, Policy: []byte(`{"Version": "2012-10-17",
+			"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*", "Sid": "no"}]}`)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +107,7 @@ func TestAppendToFile(t *testing.T) {
 // TestAppendRefuses leaves files alone that it should not touch.
 func TestAppendRefuses(t *testing.T) {
 	dir := t.TempDir()
-	e, err := NewEntry("", []byte(FullAccessPolicy))
+	e, err := NewEntry(EntryOptions{Policy: []byte(FullAccessPolicy)})
 	if err != nil {
 		t.Fatal(err)
 	}

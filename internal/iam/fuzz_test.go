@@ -8,7 +8,7 @@ func FuzzDocument(f *testing.F) {
 	f.Add([]byte(`{"credentials": [{"accessKeyId": "A", "secretAccessKey": "<&>", "sessionToken": "\u0041", "expires": "2027-01-01T00:00:00+14:00", "user": "u", "policy": ` + everything + `}]}`))
 	f.Add([]byte("{\n\"credentials\": [\n\n]}"))
 	f.Add([]byte(`{"credentials": [{"accessKeyId": "A"`))
-	e, err := NewEntry("new", []byte(ReadOnlyPolicy))
+	e, err := NewEntry(EntryOptions{User: "new", Policy: []byte(ReadOnlyPolicy)})
 	if err != nil {
 		f.Fatal(err)
 	}

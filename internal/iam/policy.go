@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -9,6 +11,7 @@ import (
 type Policy struct {
 	statements []statement
 	everything bool // some statement allows everything, and none denies anything
+	text       json.RawMessage
 }
 
 // statement says of some actions on some resources, under some conditions, that they are allowed or denied.
@@ -24,6 +27,7 @@ type statement struct {
 var FullAccess = &Policy{
 	everything: true,
 	statements: []statement{{actions: allActions, resources: []resource{{any: true}}}},
+	text:       json.RawMessage(fullAccess),
 }
 
 // The elements of a policy and of a statement.
@@ -34,8 +38,8 @@ var (
 
 // ParsePolicy reads a policy in the JSON of AWS's IAM. What is not understood is an error that says where it stands, and never
 // ignored: a condition that nobody looks at would let in whom it was to keep out.
-func ParsePolicy(json []byte) (*Policy, error) {
-	root, err := parseJSON(json)
+func ParsePolicy(text []byte) (*Policy, error) {
+	root, err := parseJSON(text)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +59,7 @@ func ParsePolicy(json []byte) (*Policy, error) {
 	if !there {
 		return nil, root.errorf("has no Statement")
 	}
-	p := &Policy{}
+	p := &Policy{text: bytes.Clone(text)}
 	for _, n := range list.elements() {
 		s, err := parseStatement(n, variables)
 		if err != nil {
@@ -168,10 +172,14 @@ func (p *Policy) allowsEverything() bool {
 		if s.deny {
 			return false
 		}
-		all = all || s.actions == allActions && !s.others && len(s.conditions) == 0 &&
-			slices.ContainsFunc(s.resources, func(r resource) bool { return r.any })
+		all = all || s.actions == allActions && !s.others && len(s.conditions) == 0 && s.onAnything()
 	}
 	return all
+}
+
+// onAnything tells whether * is among the statement's resources.
+func (s *statement) onAnything() bool {
+	return slices.ContainsFunc(s.resources, func(r resource) bool { return r.any })
 }
 
 // MayEverything tells whether Decide always says Allowed, so that there is no need to ask.

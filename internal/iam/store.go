@@ -22,6 +22,7 @@ type Store struct {
 	// Of a store that follows a file.
 	path string
 	log  *slog.Logger
+	bad  atomic.Bool // the file could not be read when it was last looked at
 	seen fs.FileInfo // the file as it was last looked at, good or bad; nil: it could not be
 	told string      // the last error that was logged
 	stop func()
@@ -86,6 +87,29 @@ func (s *Store) List() []*Credential {
 // Count tells how many access keys there are, and of how many users.
 func (s *Store) Count() (credentials, users int) { return count(*s.credentials.Load()) }
 
+// State is how a Store is, for those who watch it.
+type State struct {
+	Readable   bool      // what the file says is in force; false after a change that cannot be read
+	Keys       int       // that are in force, the expired ones included
+	Expired    int       // of them
+	NextExpiry time.Time // when the next key ends; zero: none does
+}
+
+// State tells how the store is.
+func (s *Store) State(now time.Time) State {
+	all := *s.credentials.Load()
+	state := State{Readable: !s.bad.Load(), Keys: len(all)}
+	for _, c := range all {
+		switch {
+		case c.Expired(now):
+			state.Expired++
+		case !c.Expires.IsZero() && (state.NextExpiry.IsZero() || c.Expires.Before(state.NextExpiry)):
+			state.NextExpiry = c.Expires
+		}
+	}
+	return state
+}
+
 // Close ends the following of the file. The credentials stay what they are.
 func (s *Store) Close() error {
 	s.stop()
@@ -140,12 +164,14 @@ func (s *Store) look() {
 	}
 	s.told = ""
 	s.credentials.Store(&credentials)
+	s.bad.Store(false)
 	n, users := count(credentials)
 	s.log.Info("the credentials were read again", "file", s.path, "credentials", n, "users", users)
 }
 
 // tell logs an error once, however often it is met.
 func (s *Store) tell(err error) {
+	s.bad.Store(true)
 	if s.told != err.Error() {
 		s.told = err.Error()
 		s.log.Error("the credentials stay as they were", "error", err)
