@@ -50,10 +50,10 @@ var (
 
 // Access keys.
 var (
-	keysReadable = desc("credentials_readable", "1 if the credentials file is in force as it is, 0 while it cannot be read and older keys are.")
+	keysReadable = desc("credentials_readable", "1 if the credentials file is in force, 0 while it cannot be read.")
 	keysCount    = desc("credentials_keys", "Access keys in force, with those that have expired.")
 	keysExpired  = desc("credentials_expired_keys", "Access keys that have expired.")
-	keysNext     = desc("credentials_next_expiry_timestamp_seconds", "When the next access key expires, in Unix time; no series if none does.")
+	keysNext     = desc("credentials_next_expiry_timestamp_seconds", "When the next access key expires, in Unix time.")
 )
 
 // Tables.

@@ -158,7 +158,7 @@ func TestAccessRefusals(t *testing.T) {
 		{"credentials new --user a/b", "", 1, `the user "a/b" may have only`},
 		{"credentials list --file " + bad, "", 1, "accessKeyId is missing"},
 		{"credentials list", "", 2, "--file"},
-		{"credentials new --expires tomorrow", "", 1, "--expires tomorrow is neither"},
+		{"credentials new --expires tomorrow", "", 1, "--expires tomorrow is neither a duration"},
 		{"credentials new --expires=-1h", "", 1, "--expires -1h is over already"},
 		{"credentials new --expires 2020-01-01T00:00:00Z", "", 1, "is over already"},
 		{"credentials delete --file " + good, "", 2, "access-key-id"},

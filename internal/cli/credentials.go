@@ -85,7 +85,8 @@ func (c *newCredentials) expires(now time.Time) (time.Time, error) {
 	if err != nil {
 		after, err := time.ParseDuration(c.Expires)
 		if err != nil {
-			return at, fmt.Errorf("--expires %s is neither a time to last, as 720h, nor a time, as 2027-01-31T12:00:00Z", c.Expires)
+			return at, fmt.Errorf("--expires %s is neither a duration, as 720h, nor a time, as 2027-01-31T12:00:00Z",
+				c.Expires)
 		}
 		at = now.Add(after)
 	}
@@ -145,8 +146,8 @@ func printKeys(s *streams, keys []*iam.Credential) error {
 	printed := []printedKey{} // not nil, which would be printed as null
 	for _, k := range keys {
 		p := printedKey{
-			AccessKeyID: k.Principal.AccessKeyID, User: k.Principal.User, Expired: k.Expired(time.Now()), SessionToken: k.HasToken(),
-			Policy: k.Principal.Policy.JSON(),
+			AccessKeyID: k.Principal.AccessKeyID, User: k.Principal.User, Expired: k.Expired(time.Now()),
+			SessionToken: k.HasToken(), Policy: k.Principal.Policy.JSON(),
 		}
 		if !k.Expires.IsZero() {
 			p.Expires = &k.Expires
@@ -175,9 +176,11 @@ func (c *deleteCredentials) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.stdout, "deleted %v from %s; a server that follows the file refuses it within two seconds\n", removed, c.File)
+	fmt.Fprintf(s.stdout, "deleted %v from %s; a server that follows the file refuses it within two seconds\n",
+		removed, c.File)
 	if left == 0 {
-		fmt.Fprintf(s.stdout, "it was the last one: a server that follows the file refuses every request until a key is added\n")
+		fmt.Fprintln(s.stdout, "it was the last one: a server that follows the file refuses every request "+
+			"until a key is added")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func runs(t *testing.T, args ...string) string {
 	return p.stdout.String()
 }
 
-// exported is the key that "credentials new" prints, of which every variable must be on a line of its own.
+// exported is the key that "credentials new" prints, each variable of it on a line of its own.
 func exported(t *testing.T, printed string) (key aws.Credentials) {
 	t.Helper()
 	for _, m := range regexp.MustCompile(`(?m)^export (\w+)=(\S+)$`).FindAllStringSubmatch(printed, -1) {
@@ -63,8 +63,10 @@ func refusedWith(port string, key aws.Credentials) string {
 	return ""
 }
 
-// TestTemporaryKeys makes keys that end and keys with a session token, and shows them to a server with a real client.
+// TestTemporaryKeys makes keys that end and keys with a session token, and shows them to a server
+// with a real client.
 func TestTemporaryKeys(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "credentials.json")
 	make := func(args ...string) aws.Credentials {
 		return exported(t, runs(t, append([]string{"credentials", "new", "--file", file}, args...)...))
@@ -117,14 +119,17 @@ func TestCredentialsListPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	secrets := []string{}
-	for _, args := range [][]string{{"--user", "all"}, {"--user", "reader", "--read-only"}, {"--user", "orders", "--policy", policy, "--session-token"}} {
+	for _, args := range [][]string{
+		{"--user", "all"}, {"--user", "reader", "--read-only"}, {"--user", "orders", "--policy", policy, "--session-token"},
+	} {
 		key := exported(t, runs(t, append([]string{"credentials", "new", "--file", file}, args...)...))
 		secrets = append(secrets, key.SecretAccessKey)
 		if key.SessionToken != "" {
 			secrets = append(secrets, key.SessionToken)
 		}
 	}
-	list, inJSON := runs(t, "credentials", "list", "--file", file), runs(t, "credentials", "list", "--json", "--file", file)
+	list := runs(t, "credentials", "list", "--file", file)
+	inJSON := runs(t, "credentials", "list", "--json", "--file", file)
 	for _, want := range []string{`all +never +no +everything\n`, `reader +never +no +read only\n`,
 		`orders +never +yes +Allow GetItem, Query on table/orders\n`} {
 		if !regexp.MustCompile(want).MatchString(list) {
@@ -156,6 +161,7 @@ func TestCredentialsListPolicies(t *testing.T) {
 
 // TestCredentialsDelete takes keys away under a server, the last one too, and gives it a new one.
 func TestCredentialsDelete(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "credentials.json")
 	newOne := func() aws.Credentials {
 		return exported(t, runs(t, "credentials", "new", "--file", file, "--user", "alice"))

@@ -80,7 +80,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// TestNotifyWithoutSupervisor names a socket that nobody listens on: the program says so, and serves.
+// TestNotifyWithoutSupervisor names a socket that nobody listens on: the program says so and serves.
 func TestNotifyWithoutSupervisor(t *testing.T) {
 	cmd := childCommand(build(t), "serve", "--port", "0", "--in-memory")
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(t.TempDir(), "none"))

@@ -38,7 +38,7 @@ func TestTemporaryEntry(t *testing.T) {
 	}
 }
 
-// TestDeleteFromFile removes keys one after the other, through a link, and what is left stays as it is.
+// TestDeleteFromFile removes keys one after the other, through a link. What is left stays as it is.
 func TestDeleteFromFile(t *testing.T) {
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "credentials.json"), filepath.Join(dir, "link")
@@ -109,7 +109,8 @@ func TestDeleteRefuses(t *testing.T) {
 	}
 }
 
-// TestState tells how a store is that follows a file: what is in force, and whether that is what the file says.
+// TestState tells how a store is that follows a file: what is in force, and whether that is what
+// the file says.
 func TestState(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "credentials.json")
 	write(t, path, []byte(`{"credentials": [
@@ -121,7 +122,8 @@ func TestState(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close() // from here on the test looks
-	february, march := time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+	february := time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)
+	march := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
 	for now, want := range map[time.Time]State{
 		february.Add(-time.Second): {true, 3, 0, february},
 		february:                   {true, 3, 1, march},

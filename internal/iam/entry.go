@@ -69,7 +69,8 @@ func random(n int) string {
 // Exports are lines for a shell that set the variables that AWS's programs look at. They show the
 // secret, and the session token if there is one.
 func (e *Entry) Exports() string {
-	lines := fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n", e.AccessKeyID, e.secret.reveal())
+	lines := fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n",
+		e.AccessKeyID, e.secret.reveal())
 	if token := e.token.reveal(); token != "" {
 		lines += fmt.Sprintf("export AWS_SESSION_TOKEN=%s\n", token)
 	}
