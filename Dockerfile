@@ -1,4 +1,5 @@
-# Partita in a container: one static program, nothing else in the image, and no root.
+# Partita in a container: one static program, the certificates of public authorities, nothing else in the image, and no root.
+# docs/containers.md says how it is run.
 #
 #   docker build -t partita .
 #   docker run -p 127.0.0.1:8000:8000 -e PARTITA_NO_AUTH=1 partita
@@ -16,18 +17,24 @@ COPY . .
 ARG TARGETOS TARGETARCH VERSION
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
         -ldflags "-s -w -X github.com/partita-db/partita/internal/cli.release=$VERSION" -o /out/partita ./cmd/partita \
-    && mkdir /out/data
+    && mkdir -p /out/data /out/root/tmp && chmod 1777 /out/root/tmp
 
 FROM scratch
 COPY --from=build /out/partita /partita
+COPY --from=build /out/root/ /
+# For "partita bench --endpoint-url https://…".
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
-# The data directory is the default one below here, ./partita-data, so that serve --in-memory contradicts nothing.
+# The data directory is the default one below here, ./partita-data, so that serve --in-memory contradicts nothing; and a backup
+# can be written beside it, on the same volume.
 WORKDIR /data
 VOLUME /data
 ENV PARTITA_ADDR=:8000 PARTITA_LOG_FORMAT=json
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/partita", "health"]
+# Until a check has succeeded the container is starting, for five minutes at most: a store may have logs to replay. In this time
+# it is looked at each quarter of a second (Docker 25 or later), so that whoever waits for it goes on at once.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5m --start-interval=250ms CMD ["/partita", "health"]
 ENTRYPOINT ["/partita"]
 CMD ["serve"]
