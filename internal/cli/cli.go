@@ -141,7 +141,7 @@ func variable(flag string) string {
 func environment(env []string) kong.Resolver {
 	set := make(map[string]string, len(env))
 	for _, e := range env {
-		if name, value, ok := strings.Cut(e, "="); ok {
+		if name, value, ok := strings.Cut(e, "="); ok && !serviceLink(name, value) {
 			set[name] = value
 		}
 	}
