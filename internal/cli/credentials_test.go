@@ -159,6 +159,25 @@ func TestCredentialsListPolicies(t *testing.T) {
 	}
 }
 
+// TestDocumentedCredentials reads the example of a credentials file in docs/operations.md, which has
+// every member that there is.
+func TestDocumentedCredentials(t *testing.T) {
+	page, err := os.ReadFile(operationsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(page), "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	file := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(file, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := `ASIAIOSFODNN7EXAMPLE +alice +2027-01-31T12:00:00Z.* +yes +Allow GetItem, Query on table/orders\n`
+	if list := runs(t, "credentials", "list", "--file", file); !regexp.MustCompile(want).MatchString(list) {
+		t.Errorf("the list does not match %s:\n%s", want, list)
+	}
+}
+
 // TestCredentialsDelete takes keys away under a server, the last one too, and gives it a new one.
 func TestCredentialsDelete(t *testing.T) {
 	t.Parallel()
