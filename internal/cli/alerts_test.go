@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -118,12 +120,25 @@ func servedMetrics(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, text := askOnce("http://" + at.Addr + "/metrics")
-	if status != 200 {
-		t.Fatalf("/metrics: %d %s", status, text)
-	}
+	text := scrape(t, at.Addr)
 	p.stop()
 	return text
+}
+
+// scrape asks an admin address for its metrics.
+func scrape(t *testing.T, addr string) string {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: childPatience}
+	answer, err := client.Get("http://" + addr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("/metrics: %d %s, %v", answer.StatusCode, text, err)
+	}
+	return string(text)
 }
 
 // useTable makes a table with a stream and an index, writes an item, and reads the stream.
@@ -190,7 +205,7 @@ func TestCredentialsMetrics(t *testing.T) {
 		t.Helper()
 		var text string
 		for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-			_, text = askOnce("http://" + at.Addr + "/metrics")
+			text = scrape(t, at.Addr)
 			missing := slices.ContainsFunc(lines, func(line string) bool {
 				return !strings.Contains(text, "\npartita_credentials_"+line+"\n")
 			})
