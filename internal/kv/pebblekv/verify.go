@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -32,7 +33,7 @@ func (e *Engine) VerifyFiles(ctx context.Context, progress func(done, total int6
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && !e.readOnly: // compacted away meanwhile
 		case err != nil:
-			damage = append(damage, fmt.Sprintf("%s: %v; %s", t.name, err, remedy))
+			damage = append(damage, fmt.Sprintf("%s: %s; %s", t.name, withoutNumber(err), remedy))
 		}
 		if done += t.size; progress != nil {
 			progress(done, total)
@@ -44,6 +45,12 @@ func (e *Engine) VerifyFiles(ctx context.Context, progress func(done, total int6
 		}
 	}
 	return damage, ctx.Err()
+}
+
+// withoutNumber is an error's text without the number of a file that Pebble says it is about: a
+// table that is read by itself is always 0.
+func withoutNumber(err error) string {
+	return strings.ReplaceAll(err.Error(), "pebble: file 000000: ", "")
 }
 
 // tableFile is a file that holds rows.
