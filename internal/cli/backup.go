@@ -18,20 +18,29 @@ import (
 
 // backup has a running server write a copy of all its data.
 type backup struct {
-	Dest           string `arg:"" help:"The directory to write, on the server's machine. It must not exist, or be empty; its parent must exist."`
-	Data           string `placeholder:"DIR" help:"The data directory of the server, where its admin address and token are found. Default: ./partita-data."`
-	AdminAddr      string `placeholder:"HOST:PORT" help:"The server's admin address, instead of --data."`
-	AdminTokenFile string `placeholder:"FILE" help:"A file that holds the admin token."`
+	Dest           string `arg:"" placeholder:"DIR" help:"Directory to write, on the server's machine. It must not exist, or be empty; its parent must exist."`
+	Data           string `placeholder:"DIR" help:"Data directory of the server, where its admin address and token are found. Default: ./partita-data, or /var/lib/partita if only that exists."`
+	AdminAddr      string `placeholder:"HOST:PORT" help:"Admin address of the server, instead of the one in the data directory."`
+	AdminTokenFile string `placeholder:"FILE" help:"File with the admin token, for a server whose token is not in the data directory. $$PARTITA_ADMIN_TOKEN can hold the token itself instead."`
 
 	AdminToken adminToken `hidden:""`
-	Offline    bool       `help:"Copy the data directory of a server that is stopped."`
+	Offline    bool       `help:"Copy the data directory of a stopped server."`
+
+	data dataDir // that --data means
 }
 
 // Help adds to the command's help.
 func (*backup) Help() string {
-	return "The server goes on meanwhile. The copy holds all that was answered before; on the volume of the data it shares the files " +
-		"that never change, takes little time and space, and does not outlive the disk: keep copies elsewhere as well. " +
-		"\"partita check --data DEST\" verifies it."
+	return `Asks a running server to write a copy of all its data to a directory, while it serves requests.
+The copy holds everything that was answered before. On the volume of the data it shares those files with the
+server that never change, which takes little time and space, but does not survive the loss of the disk: keep
+copies elsewhere, too.
+
+Examples:
+
+	partita backup /backups/monday
+	partita backup /backups/monday --data /srv/partita
+	partita check --data /backups/monday`
 }
 
 // Run implements the command.
@@ -40,9 +49,7 @@ func (c *backup) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	if c.Data == "" {
-		c.Data = defaultData
-	}
+	c.data = findData(c.Data, s.systemData)
 	p := newProgress(s.stderr)
 	defer p.end()
 	total := int64(0)
@@ -67,9 +74,14 @@ func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 // offline copies a directory that no server has open.
 func (c *backup) offline(s *streams, dest string, p *progress) (int64, error) {
-	data, err := filepath.Abs(c.Data)
+	data, err := filepath.Abs(c.data.path)
 	if err != nil {
 		return 0, err
+	}
+	if dir, err := os.Open(data); err == nil {
+		dir.Close()
+	} else if errors.Is(err, fs.ErrPermission) {
+		return 0, c.data.explain(err) // a later one can be about the destination
 	}
 	total, err := copyDir(s, data, dest, p)
 	if errors.Is(err, pebblekv.ErrLocked) {
@@ -85,24 +97,24 @@ const adminFile = "admin.json"
 // while somebody has the directory open: a server that was killed leaves the file, a copy of the directory has it too, and anybody
 // can have the port by now.
 func (c *backup) reach() (adminAt, error) {
-	there, err := findAdmin("", c.Data)
-	if there.Token != "" && !isOpen(c.Data) {
+	there, err := findAdmin("", c.data.path)
+	if there.Token != "" && !isOpen(c.data.path) {
 		there.Token = ""
 		if c.AdminAddr == "" {
 			return there, fmt.Errorf("no server has %s open, and its %s is left from one that was killed, or copied "+
-				"(--offline copies what a stopped server has left)", c.Data, adminFile)
+				"(--offline copies what a stopped server has left)", c.data.path, adminFile)
 		}
 	}
-	if _, statErr := os.Stat(filepath.Join(c.Data, adminFile)); c.AdminAddr == "" {
+	if _, statErr := os.Stat(filepath.Join(c.data.path, adminFile)); c.AdminAddr == "" {
 		if errors.Is(statErr, fs.ErrNotExist) {
 			err = fmt.Errorf("there is no %s in %s: no server with an admin address is running there "+
-				"(--offline copies what a stopped server has left)", adminFile, c.Data)
+				"(--offline copies what a stopped server has left)", adminFile, c.data.path)
 		}
 		if err != nil {
-			return there, err
+			return there, c.data.explain(err)
 		}
 	}
-	to, err := findAdmin(c.AdminAddr, c.Data)
+	to, err := findAdmin(c.AdminAddr, c.data.path)
 	if to.Token = ""; to.Addr == there.Addr {
 		to.Token = there.Token
 	}

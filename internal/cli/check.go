@@ -35,10 +35,8 @@ func (*check) Help() string {
 
 // Run implements the command.
 func (c *check) Run(s *streams) error {
-	if c.Data == "" {
-		c.Data = defaultData
-	}
-	dir, err := filepath.Abs(c.Data)
+	data := findData(c.Data, s.systemData)
+	dir, err := filepath.Abs(data.path)
 	if err != nil {
 		return err
 	}
@@ -50,7 +48,7 @@ func (c *check) Run(s *streams) error {
 	report, err := verifyDir(s.ctx, dir, most, p, s.stderr)
 	p.end()
 	if report == nil {
-		return err
+		return data.explain(err)
 	}
 	report.print(s.stdout, dir, p.took(), c.JSON)
 	switch {

@@ -51,6 +51,8 @@ type streams struct {
 	args           []string        // of the program
 	env            []string        // as os.Environ has it
 	stdout, stderr io.Writer
+	// systemData is where the data of a server that the system runs is.
+	systemData string
 }
 
 // variable returns a variable of the environment, empty if it is not set.
@@ -115,7 +117,7 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engi
 		fmt.Fprintf(stderr, "partita: %s (\"partita --help\" lists the flags)\n", oneLine(err))
 		return 2
 	}
-	if err := command.Run(&streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr}); err != nil {
+	if err := command.Run(&streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr, systemData: systemData}); err != nil {
 		fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
 		return 1
 	}

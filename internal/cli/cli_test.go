@@ -87,6 +87,14 @@ func (p *program) stop() {
 	}
 }
 
+// said runs a command that ends by itself, and returns its status and what it prints.
+func said(t *testing.T, env []string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	p := begin(t, env, nil, args...)
+	status = p.status()
+	return status, p.stdout.String(), p.stderr.String()
+}
+
 var listening = regexp.MustCompile(`listening +http://\S+:(\d+)\n`)
 
 // port waits until the program serves, and returns its port.

@@ -5,48 +5,131 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
 // healthCheck asks a server on this machine whether it is ready. Its exit status is the answer: 0 for yes.
 type healthCheck struct {
-	Data      string `placeholder:"DIR" help:"The data directory of the server, where it has written down its admin address. Default: ./partita-data."`
-	AdminAddr string `placeholder:"HOST:PORT" help:"The admin address of the server. Default: what the data directory says, or localhost:8002."`
+	Data      string        `placeholder:"DIR" help:"Data directory of the server, where it writes down its admin address. Default: ./partita-data, or /var/lib/partita if only that exists."`
+	AdminAddr string        `placeholder:"HOST:PORT" help:"Admin address of the server. Default: the one in the data directory, or localhost:8002."`
+	Wait      time.Duration `placeholder:"TIME" help:"Ask again until the server is ready, for at most this time, as 30s. Default: ask once."`
 }
 
-// healthTime is how long the server may take to answer.
-const healthTime = 5 * time.Second
+const (
+	// healthTime is how long the server may take to answer.
+	healthTime = 5 * time.Second
+	// healthPause is the time between two questions.
+	healthPause = 100 * time.Millisecond
+)
+
+// Help adds to the command's help.
+func (*healthCheck) Help() string {
+	return `The exit status is 0 if requests are served, and 1 if not, with the reason on standard error.
+
+Examples:
+
+	partita health
+	partita health --wait 30s --data /srv/partita`
+}
 
 // Run implements the command.
 func (c *healthCheck) Run(s *streams) error {
-	at, err := findAdmin(c.AdminAddr, c.Data)
-	if err != nil {
-		return err
+	if c.Wait < 0 {
+		return fmt.Errorf("--wait %v is negative", c.Wait)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, healthTime)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at.Addr+"/readyz", nil)
+	var last error // before the program was told to end
+	for until := time.Now().Add(c.Wait); ; {
+		said, again, err := c.ask(s, max(time.Until(until), healthPause))
+		if last == nil || s.ctx.Err() == nil {
+			last = err
+		}
+		switch left := time.Until(until); {
+		case err == nil:
+			fmt.Fprintln(s.stdout, said)
+			return nil
+		case c.Wait == 0 || !again:
+			return err
+		case s.ctx.Err() != nil:
+			return fmt.Errorf("interrupted; the last answer was: %w", last)
+		case left <= 0:
+			return fmt.Errorf("no server was ready within %v; the last answer was: %w", c.Wait, err)
+		default:
+			pause := time.NewTimer(min(healthPause, left))
+			select {
+			case <-pause.C:
+			case <-s.ctx.Done():
+				pause.Stop()
+			}
+		}
+	}
+}
+
+// ask asks once. again says that another answer may come of asking once more. With --wait no answer
+// takes longer than what is left.
+func (c *healthCheck) ask(s *streams, left time.Duration) (said string, again bool, err error) {
+	at, denied, err := c.find(s)
 	if err != nil {
-		return fmt.Errorf("%q is not an address: it has the form host:port", at.Addr)
+		return "", errors.Is(err, fs.ErrNotExist), err
+	}
+	if _, _, err := net.SplitHostPort(at.Addr); err != nil {
+		return "", false, fmt.Errorf("%q is not an address: it has the form host:port", at.Addr)
+	}
+	patience := healthTime
+	if c.Wait > 0 {
+		patience = min(patience, left)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	defer cancel()
+	if said, err = readiness(ctx, at.Addr); denied != nil && err != nil {
+		return "", true, fmt.Errorf("%w; another address may be written down where it cannot be read: %w", err, denied)
+	}
+	return said, true, err
+}
+
+// find finds the server. If its address may be in a file that this user cannot read, and nobody has
+// said that it is there, it is the default one, and denied says why.
+func (c *healthCheck) find(s *streams) (at adminAt, denied, err error) {
+	data := findData(c.Data, s.systemData)
+	if c.AdminAddr == "" {
+		_, err := os.Stat(filepath.Join(data.path, adminFile))
+		if data.given && errors.Is(err, fs.ErrNotExist) {
+			return at, nil, fmt.Errorf("no server with an admin address is running in %s: %w", data.path, err)
+		}
+	}
+	at, err = findAdmin(c.AdminAddr, data.path)
+	if errors.Is(err, fs.ErrPermission) && !data.given {
+		return adminAt{Addr: defaultAdminAddr}, data.explain(err), nil
+	}
+	return at, nil, data.explain(err)
+}
+
+// readiness asks the server at an admin address, and returns what it says if it is ready.
+func readiness(ctx context.Context, addr string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an address: it has the form host:port", addr)
 	}
 	answer, err := adminClient().Do(r)
 	if err != nil {
-		return fmt.Errorf("no server answers on %s: %w", at.Addr, errors.Unwrap(err))
+		return "", fmt.Errorf("no server answers on %s: %w", addr, errors.Unwrap(err))
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1024))
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", at.Addr, err)
+		return "", fmt.Errorf("asking %s: %w", addr, err)
 	}
 	said := strings.TrimSpace(string(text))
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s", strings.ReplaceAll(said, "\n", "; "))
+		return "", fmt.Errorf("not ready: %s", strings.ReplaceAll(said, "\n", "; "))
 	}
 	if !strings.HasPrefix(said, "ready") {
-		return fmt.Errorf("%s is not the admin address of a Partita: it answers %.100q", at.Addr, said)
+		return "", fmt.Errorf("%s is not the admin address of a Partita: it answers %.100q", addr, said)
 	}
-	fmt.Fprintln(s.stdout, said)
-	return nil
+	return said, nil
 }

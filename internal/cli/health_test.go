@@ -2,11 +2,15 @@ package cli
 
 import (
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestHealth asks a server for its health that lives, by its data directory and by its address, and one that has ended.
@@ -39,6 +43,61 @@ func TestHealth(t *testing.T) {
 	}
 	if status, said := ask("--admin-addr", at.Addr); status != 1 || !strings.Contains(said, "no server answers on "+at.Addr) {
 		t.Errorf("after the end: %d %q", status, said)
+	}
+}
+
+// TestHealthOfDirectory asks for the health of directories in which no server runs. One that is
+// named is not taken for another.
+func TestHealthOfDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, test := range []struct {
+		env, args []string
+		want      string
+	}{
+		{nil, []string{"--data", "data"}, "no server with an admin address is running in data: "},
+		{[]string{"PARTITA_DATA=data"}, nil, "no server with an admin address is running in data: "},
+		{nil, []string{"--data", "data", "--admin-addr", "127.0.0.1:1"}, "no server answers on 127.0.0.1:1"},
+		{nil, []string{"--data", "data", "--wait", "1ms"}, "no server was ready within 1ms; the last answer was: no server with an admin address"},
+		{nil, []string{"--admin-addr", "127.0.0.1:1", "--wait", "1ms"}, "no server was ready within 1ms; the last answer was: no server answers on"},
+		{nil, []string{"--wait=-1s"}, "--wait -1s is negative"},
+		{nil, []string{"--admin-addr", "nonsense", "--wait", "1h"}, `"nonsense" is not an address`},
+	} {
+		status, _, stderr := said(t, test.env, append([]string{"health"}, test.args...)...)
+		if status != 1 || !strings.HasPrefix(stderr, "partita: "+test.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("health %v: %d %q, want %q", test.args, status, stderr, test.want)
+		}
+	}
+}
+
+// TestHealthWaits asks for the health of a server that is started afterwards, and one that never
+// becomes ready.
+func TestHealthWaits(t *testing.T) {
+	t.Chdir(t.TempDir())
+	asker := begin(t, nil, nil, "health", "--data", "data", "--wait", "1m")
+	server := begin(t, nil, nil, "serve", "--port", "0", "--data", "data")
+	if status := asker.status(); status != 0 || asker.stdout.String() != "ready\n" || asker.stderr.String() != "" {
+		t.Errorf("status %d, %q, %q", status, &asker.stdout, &asker.stderr)
+	}
+	server.stop()
+
+	var asked atomic.Int64
+	starting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+	}))
+	defer starting.Close()
+	addr := starting.Listener.Addr().String()
+	status, _, stderr := said(t, nil, "health", "--admin-addr", addr, "--wait", "300ms")
+	if want := "partita: no server was ready within 300ms; the last answer was: not ready: starting\n"; status != 1 || stderr != want || asked.Load() < 2 {
+		t.Errorf("status %d, %q after %d questions, want %q", status, stderr, asked.Load(), want)
+	}
+	asker = begin(t, nil, nil, "health", "--admin-addr", addr, "--wait", "1h")
+	for before := asked.Load(); asked.Load() == before; {
+		time.Sleep(time.Millisecond)
+	}
+	asker.tell()
+	if status := asker.status(); status != 1 || !strings.Contains(asker.stderr.String(), "interrupted") {
+		t.Errorf("interrupted: %d %q", status, &asker.stderr)
 	}
 }
 

@@ -10,15 +10,20 @@ import (
 
 // restore makes a data directory of a backup.
 type restore struct {
-	Backup  string `arg:"" help:"The backup: a directory that \"partita backup\" has written."`
-	Data    string `placeholder:"DIR" help:"The data directory to make. It must not exist, or be empty. Default: ./partita-data."`
-	NoCheck bool   `help:"Do not verify all that is in the backup first, but its format only."`
+	Backup  string `arg:"" placeholder:"DIR" help:"Directory that \"partita backup\" has written."`
+	Data    string `placeholder:"DIR" help:"Data directory to make. It must not exist, or be empty. Default: ./partita-data."`
+	NoCheck bool   `help:"Verify only the format of the backup, and not everything in it."`
 }
 
 // Help adds to the command's help.
 func (*restore) Help() string {
-	return "The backup stays as it is and can be restored again. On one volume the two share the files that never change, so that " +
-		"this takes little time and space. Run it as the user that the server runs as."
+	return `Verifies the backup and makes a data directory of it. The backup is not changed and can be
+restored again. On the volume of the backup the data directory shares those files with it that never change,
+which takes little time and space. Run it as the user that the server runs as.
+
+Example:
+
+	partita restore /backups/monday --data new-data && partita serve --data new-data`
 }
 
 // Run implements the command.

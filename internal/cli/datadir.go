@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// systemData is where a server keeps its data that the system's service manager runs.
+const systemData = "/var/lib/partita"
+
+// dataDir is the data directory of a server that a command is about.
+type dataDir struct {
+	path  string
+	given bool   // and not found
+	user  string // as whom a command can read it, in words
+}
+
+// findData returns the data directory that is given, by --data or its variable, else the default
+// one if it exists, else the system's if it exists or nobody may say whether it does, else the
+// default one.
+func findData(given, system string) dataDir {
+	d := dataDir{path: given, given: given != "", user: "the user that the server runs as"}
+	if !d.given {
+		d.path = defaultData
+		if _, err := os.Stat(defaultData); err != nil && isThere(system) {
+			d.path = system
+		}
+	}
+	if d.path == system {
+		d.user = "the user partita"
+	}
+	return d
+}
+
+// isThere tells whether there is a directory, as far as this user may know.
+func isThere(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission)
+}
+
+// explain says as whom to run a command that may not read the directory. All other errors stay as
+// they are.
+func (d dataDir) explain(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w (run it as root or as %s)", err, d.user)
+}
