@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/db"
 )
 
 // adminSecret is the token of the admin addresses.
@@ -284,14 +287,19 @@ func TestCheckCommand(t *testing.T) {
 	data := filepath.Join(dir, "data")
 	serveDir(t, data).stop()
 	before := dirBytes(t, data)
-	out := wants(t, 0, `"Items": 100`, "check", "--data", data, "--json")
-	var report struct {
-		Directory string
-		Items     int64
-		Problems  []any
-	}
-	if err := json.Unmarshal([]byte(out), &report); err != nil || report.Directory != data || report.Items != 100 {
+	out := wants(t, 0, `"items": 100`, "check", "--data", data, "--json")
+	var report map[string]any
+	if err := json.Unmarshal([]byte(out), &report); err != nil || report["directory"] != data || report["complete"] != true {
 		t.Errorf("the report is %+v, %v", report, err)
+	}
+	members := slices.Sorted(maps.Keys(report))
+	if want := []string{
+		"bytes", "complete", "directory", "expiryRows", "found", "indexRows", "items", "problems", "seconds", "streamRecords", "streams", "tables", "tokens", "unfollowed",
+	}; !slices.Equal(members, want) {
+		t.Errorf("the report has the members %q, want %q", members, want)
+	}
+	if !strings.Contains(out, `"problems": []`) || !strings.Contains(out, `"found": {}`) {
+		t.Errorf("without problems the report is %s", out)
 	}
 	unchanged(t, data, before)
 
@@ -308,7 +316,15 @@ func TestCheckCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	before = dirBytes(t, data)
-	wants(t, 1, "damaged file: "+filepath.Base(tables[0]), "check", "--data", data)
+	out = wants(t, 1, "damaged file: "+filepath.Base(tables[0])+": block ", "check", "--data", data)
+	if strings.Contains(out, "000000") || strings.Count(out, ".sst") != 1 {
+		t.Errorf("it does not name one file: %s", out)
+	}
+	var damaged checkReport
+	out = wants(t, 1, `"damaged file": 1`, "check", "--data", data, "--json")
+	if err := json.NewDecoder(strings.NewReader(out)).Decode(&damaged); err != nil || len(damaged.Problems) != 1 || damaged.Problems[0].Kind != db.KindFile {
+		t.Errorf("the report of damage is %+v, %v", damaged, err)
+	}
 	wants(t, 1, "nothing was restored", "restore", data, "--data", filepath.Join(dir, "r"))
 	if _, err := os.Stat(filepath.Join(dir, "r")); err == nil {
 		t.Error("a restore that was refused has left a directory")

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +15,8 @@ import (
 
 // check verifies a data directory, or a backup.
 type check struct {
-	Data string `placeholder:"DIR" help:"The data directory, or the backup. Default: ./partita-data."`
-	All  bool   `help:"List all problems, up to 100000, and not the first 100 only."`
+	Data string `placeholder:"DIR" help:"Data directory of a stopped server, or a backup. Default: ./partita-data, or /var/lib/partita if only that exists."`
+	All  bool   `help:"List all problems, up to 100000, instead of the first 100."`
 	JSON bool   `name:"json" help:"Print the report as JSON."`
 }
 
@@ -29,8 +28,14 @@ const (
 
 // Help adds to the command's help.
 func (*check) Help() string {
-	return "Nothing in the directory is changed. No server may have it open; of a running one, take a backup and check that. " +
-		"The exit status is 0 if all is well and 1 if not. Of what is stored, keys are shown, and no other values."
+	return `Reads all files and rows in the directory and verifies that they agree. Nothing in it is changed.
+No server may have it open: of a running one, take a backup and check that. The exit status is 0 if there is
+no problem and 1 if there is one. The keys of damaged rows are printed, and no other values.
+
+Examples:
+
+	partita check --data /backups/monday
+	partita check --data /backups/monday --json`
 }
 
 // Run implements the command.
@@ -50,7 +55,11 @@ func (c *check) Run(s *streams) error {
 	if report == nil {
 		return data.explain(err)
 	}
-	report.print(s.stdout, dir, p.took(), c.JSON)
+	if c.JSON {
+		report.printJSON(s.stdout, dir, p.took(), err == nil)
+	} else {
+		report.print(s.stdout, dir, p.took())
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("the check of %s did not come to its end: %w", dir, err)
@@ -84,18 +93,8 @@ func verifyDir(ctx context.Context, dir string, maxProblems int, p *progress, st
 	return &checked{report}, errors.Join(err, engine.Close())
 }
 
-// print prints the report.
-func (r *checked) print(w io.Writer, dir string, took time.Duration, asJSON bool) {
-	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		_ = e.Encode(struct {
-			Directory string
-			Seconds   float64
-			*db.Report
-		}{dir, took.Seconds(), r.Report}) // whoever closed standard output does not want it
-		return
-	}
+// print prints the report as text.
+func (r *checked) print(w io.Writer, dir string, took time.Duration) {
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "%s: %v\n", p.Kind, p)
 	}

@@ -62,7 +62,7 @@ func (c *restore) check(s *streams, dir string, p *progress) error {
 	}
 	if !report.Clean() {
 		p.end()
-		report.print(s.stdout, dir, p.took(), false)
+		report.print(s.stdout, dir, p.took())
 		return fmt.Errorf("there are problems in the backup %s, and nothing was restored (--no-check restores it as it is)", dir)
 	}
 	return nil
