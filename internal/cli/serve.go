@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ import (
 type serve struct {
 	Addr        string        `placeholder:"HOST:PORT" help:"Where to listen; localhost is 127.0.0.1 and ::1. Default: localhost:8000."`
 	Port        *uint16       `placeholder:"PORT" help:"Listen on this port of localhost; 0 takes a free one."`
+	ReadyFile   readyFile     `placeholder:"FILE" help:"Write the URL to connect to, as one line, to this file once requests are served. The file is removed when the server ends, and one from an earlier run when it starts."`
 	Data        string        `placeholder:"DIR" help:"Where the data is kept. Default: ./partita-data."`
 	InMemory    bool          `help:"Keep everything in memory: nothing on disk, nothing left after the end."`
 	MemoryLimit size          `default:"512MB" help:"Memory to get along with, as 512MB or 1GiB; caches are sized from it. Default: ${default}."`
@@ -74,6 +76,10 @@ func (c *serve) Run(s *streams) error {
 		return err
 	}
 	log := c.logger(s.stderr)
+	if err := c.ReadyFile.begin(); err != nil {
+		return err
+	}
+	defer c.ReadyFile.remove()
 	if err := c.Access.open(s, addr, log); err != nil {
 		return err
 	}
@@ -97,12 +103,7 @@ func (c *serve) Run(s *streams) error {
 	limitMemory(int64(c.MemoryLimit))
 	defer c.notify(s.ctx, log).close()
 	failed := make(chan error, 1)
-	store, err := c.start(s.ctx, log, func(cause error) {
-		select {
-		case failed <- cause:
-		default: // one reason to end is enough
-		}
-	})
+	store, err := c.start(s.ctx, log, firstOf(failed))
 	if err != nil || store == nil {
 		return err
 	}
@@ -110,22 +111,43 @@ func (c *serve) Run(s *streams) error {
 		return errors.Join(fmt.Errorf("writing down the admin address: %w", err), store.Close())
 	}
 	fmt.Fprint(s.stdout, c.banner(addr, listeners, store.where))
-	srv := server.New(store.Handler(), log)
-	srv.LimitConnections(c.Network.connections(int64(c.MemoryLimit)))
-	if secure != nil {
-		srv.UseTLS(secure)
-	}
+	srv := c.server(store, secure, log)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(listeners...) }()
-	c.systemd.ready(endpoint(c.Network.scheme(), addr, listeners), store.where)
+	at := endpoint(c.Network.scheme(), addr, listeners)
+	if err := c.ReadyFile.write(at); err != nil {
+		return errors.Join(err, finish(srv, store, log))
+	}
+	c.systemd.ready(at, store.where)
 	select {
 	case <-s.ctx.Done():
+		c.ReadyFile.remove()
 		c.drain()
 		return finish(srv, store, log)
 	case cause := <-failed:
 		return c.systemd.failed(abandon(srv, store, cause))
 	case err := <-done:
 		return errors.Join(fmt.Errorf("accepting connections: %w", err), store.Close())
+	}
+}
+
+// server returns the server of the database.
+func (c *serve) server(store *store, secure *tls.Config, log *slog.Logger) *server.Server {
+	srv := server.New(store.Handler(), log)
+	srv.LimitConnections(c.Network.connections(int64(c.MemoryLimit)))
+	if secure != nil {
+		srv.UseTLS(secure)
+	}
+	return srv
+}
+
+// firstOf returns a function that passes its first argument on: one reason to end is enough.
+func firstOf(failed chan<- error) func(error) {
+	return func(cause error) {
+		select {
+		case failed <- cause:
+		default:
+		}
 	}
 }
 

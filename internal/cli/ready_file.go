@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// readyFile is a file that is there while requests are served, and that has the URL to connect to
+// in its one line. Without a name there is none.
+type readyFile struct {
+	name    string
+	written bool // and not removed yet
+}
+
+// UnmarshalText takes the name.
+func (f *readyFile) UnmarshalText(text []byte) error {
+	f.name = string(text)
+	return nil
+}
+
+// maxReadyFile is more than any URL that is written takes.
+const maxReadyFile = 1024
+
+// begin removes what an earlier run has left, and looks whether the file can be written later.
+func (f *readyFile) begin() error {
+	if f.name == "" {
+		return nil
+	}
+	err := f.clear()
+	if err == nil {
+		var probe string
+		if probe, err = f.temporary(""); err == nil {
+			err = os.Remove(probe)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("--ready-file: %w", err)
+	}
+	return nil
+}
+
+// clear removes the file, if it is one that a server has written, or empty. Any other is not ours
+// to remove.
+func (f *readyFile) clear() error {
+	info, err := os.Lstat(f.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is there already, and is not a file", f.name)
+	}
+	foreign := info.Size() > maxReadyFile
+	if !foreign && info.Size() > 0 {
+		text, err := os.ReadFile(f.name)
+		if err != nil {
+			return err
+		}
+		url, ended := strings.CutSuffix(string(text), "\n")
+		foreign = !ended || strings.ContainsAny(url, " \n") ||
+			!strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://")
+	}
+	if foreign {
+		return fmt.Errorf("%s is there already, and no server has written it; remove it, or choose another name", f.name)
+	}
+	return os.Remove(f.name)
+}
+
+// temporary writes a file with another name beside it.
+func (f *readyFile) temporary(text string) (name string, err error) {
+	file, err := os.CreateTemp(filepath.Dir(f.name), filepath.Base(f.name)+".*.tmp")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.WriteString(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		os.Remove(file.Name())
+	}
+	return file.Name(), err
+}
+
+// write writes the file, all or nothing.
+func (f *readyFile) write(url string) error {
+	if f.name == "" {
+		return nil
+	}
+	name, err := f.temporary(url + "\n")
+	if err == nil {
+		if err = os.Rename(name, f.name); err != nil {
+			os.Remove(name)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("--ready-file: %w", err)
+	}
+	f.written = true
+	return nil
+}
+
+// remove removes it in the end, once: the next server may have written its own by now.
+func (f *readyFile) remove() {
+	if f.written {
+		os.Remove(f.name)
+		f.written = false
+	}
+}
