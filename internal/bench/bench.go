@@ -44,18 +44,20 @@ const (
 // Config says what to measure, where, and how.
 type Config struct {
 	Settings
-	Workloads   []string
-	Label       string // of the server, in reports
-	Endpoint    string // its URL
-	TLS         *tls.Config
-	Credentials *Credentials // nil: requests are not signed
-	Region      string
-	PID         int    // of the server, if it is a process of this machine; 0: not known
-	Load        string // LoadAuto, LoadAlways, LoadNever
-	LoadBatch   int    // records of a BatchWriteItem with which tables are filled; 1: of a PutItem
-	Keep        bool   // leave the tables that were made
-	Progress    func(Progress)
-	Complain    func(string) // is told the first errors; several goroutines call it
+	Workloads []string
+	Label     string // of the server, in reports
+	// ServerVersion is that of the server, for reports; empty: it is not known.
+	ServerVersion string
+	Endpoint      string // its URL
+	TLS           *tls.Config
+	Credentials   *Credentials // nil: requests are not signed
+	Region        string
+	PID           int    // of the server, if it is a process of this machine; 0: not known
+	Load          string // LoadAuto, LoadAlways, LoadNever
+	LoadBatch     int    // records of a BatchWriteItem with which tables are filled; 1: of a PutItem
+	Keep          bool   // leave the tables that were made
+	Progress      func(Progress)
+	Complain      func(string) // is told the first errors; several goroutines call it
 }
 
 // Progress is how far a run is.
@@ -63,7 +65,8 @@ type Progress struct {
 	Workload     string
 	Stage        string // loading, warming up, measuring, reading back
 	Done, Of     time.Duration
-	Records      int64 // while loading
+	Records      int64 // while loading, of OfRecords
+	OfRecords    int64
 	OpsPerSecond float64
 	P99          time.Duration
 	Wrong        int64 // answers

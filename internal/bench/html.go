@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -108,7 +109,7 @@ func (p *page) add(name string, reports []*Report) {
 			}
 			results = append(results, labelled{r.Label, i, res})
 			for _, note := range r.notes(res) {
-				s.Notes = append(s.Notes, p.prefixed(r.Label, note))
+				s.Notes = append(s.Notes, p.prefixed(r.Label, note.String()))
 			}
 			for _, text := range res.Errors {
 				s.Errors = append(s.Errors, p.prefixed(r.Label, text))
@@ -223,9 +224,11 @@ func (r *Report) facts() [][2]string {
 	s, m := r.Settings, r.Machine
 	facts := [][2]string{
 		{"endpoint", r.Endpoint},
+		{"server's version", cmp.Or(r.ServerVersion, "not known")},
 		{"began", r.Began.Format("2006-01-02 15:04:05 MST")},
 		{"client's machine", fmt.Sprintf("%s, %d cores, %.1f GiB memory, %s", m.System, m.Cores, float64(m.MemoryBytes)/(1<<30), m.Processor)},
-		{"records", fmt.Sprintf("%d of %d fields, %d bytes together", s.Records, s.Fields, s.RecordBytes)},
+		{"records", fmt.Sprintf("%s of %d fields, %s bytes together",
+			grouped(s.Records), s.Fields, grouped(int64(s.RecordBytes)))},
 		{"connections", fmt.Sprint(s.Connections)},
 		{"rate", "as many as there can be"},
 		{"measured", fmt.Sprintf("%v, after %v to warm up", s.Duration, s.Warmup.Round(time.Millisecond))},
@@ -242,7 +245,7 @@ func (r *Report) facts() [][2]string {
 			}
 		}
 	}
-	set("rate", fmt.Sprintf("%.0f operations a second; latencies count from when they were due", s.Rate), s.Rate > 0)
+	set("rate", whole(s.Rate)+" operations a second; latencies count from when they were due", s.Rate > 0)
 	set("keys", s.Dist, s.Dist != "")
 	set("reads", "consistent", s.Consistent)
 	set("requests", "signed", r.Signed)

@@ -163,11 +163,11 @@ func TestHTMLOfLittle(t *testing.T) {
 
 // TestSummary checks the table on the terminal.
 func TestSummary(t *testing.T) {
-	op := Operation{Name: "GetItem", Count: 10, OpsPerSecond: 5, Mean: 1234, P50: 999, P95: 9995, P99: 99_951, P999: 100_000, Max: 2_000_000}
-	r := &Report{Machine: Machine{Cores: 2}, Settings: Settings{Rate: 10}, Loads: []Load{{"t", 100, 2}}, Workloads: []*Result{
+	op := Operation{Name: "GetItem", Count: 1234, OpsPerSecond: 5, Mean: 1234, P50: 999, P95: 9995, P99: 99_951, P999: 100_000, Max: 2_000_000}
+	r := &Report{Machine: Machine{Cores: 2}, Settings: Settings{Rate: 10}, ServerVersion: "v9.8.7", Loads: []Load{{"t", 1_000_000, 2}}, Workloads: []*Result{
 		{Workload: "get", Operations: []Operation{op}, OpsPerSecond: 5, ServerMicros: 12.34, Wrong: 3, Races: 4, Throttled: 5,
 			Usage: Usage{Seconds: 2, ServerKnown: true, MachineKnown: true, OtherCores: 1, RSS: 100 << 20}},
-		{Workload: "a", Operations: []Operation{op, {Name: "UpdateItem"}}, Count: 20, OpsPerSecond: 10, Usage: Usage{Seconds: 2}},
+		{Workload: "a", Operations: []Operation{op, {Name: "UpdateItem"}}, Count: 20, OpsPerSecond: 10, Races: 2500, Usage: Usage{Seconds: 2}},
 	}}
 	var out strings.Builder
 	if err := r.WriteSummary(&out); err != nil {
@@ -178,19 +178,67 @@ func TestSummary(t *testing.T) {
 		got = append(got, strings.Join(strings.Fields(line), " "))
 	}
 	want := []string{
-		"loaded 100 records into t in 2.0 s: 50 a second",
+		"server: partita v9.8.7",
+		"loaded 1,000,000 records into t in 2.0 s: 500,000 a second",
 		"workload operation count ops/s mean ms p50 p95 p99 p99.9 max CPU µs/op RSS errors",
-		"get GetItem 10 5 1.23 1.00 10.0 100 100 2000 12.3 100 MiB 3",
-		"a GetItem 10 5 1.23 1.00 10.0 100 100 2000",
+		"get GetItem 1,234 5 1.23 1.00 10.0 100 100 2,000 12.3 100 MiB 3",
+		"a GetItem 1,234 5 1.23 1.00 10.0 100 100 2,000",
 		"UpdateItem 0 0 0.00 0.00 0.00 0.00 0.00 0.00",
 		"all 20 10 - - 0",
-		"get: server 0.00 cores, peak memory 0 MiB, client 0.00 cores, other processes 1.00, idle 0.00, steal 0.00",
-		"get: other processes took 1.00 of 2 cores: measure again when the machine is quieter",
-		"get: of 10 operations a second that were due, 5 were done: latencies grow with the time measured",
-		"get: 4 conditions or transactions came too late and were tried again",
+		"! get: 3 answers were errors or wrong",
+		"! get: other processes took 1.00 of 2 cores: measure again when the machine is quieter",
+		"! get: of 10 operations a second that were due, 5 were done: latencies grow with the time measured",
+		"! marks workloads whose figures should not be compared with those of other runs",
 		"get: 5 times the server was too busy, and was asked again",
+		"get: 4 conditions or transactions came too late and were tried again",
+		"a: 2,500 conditions or transactions came too late and were tried again",
+		"get: server 0.00 cores, peak memory 0 MiB, client 0.00 cores, other processes 1.00, idle 0.00, steal 0.00",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the summary is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestProgressLine holds how far a run is told to be.
+func TestProgressLine(t *testing.T) {
+	for _, test := range []struct {
+		p    Progress
+		want string
+	}{
+		{Progress{Workload: "load", Stage: "loading t", Records: 250_000, OfRecords: 1_000_000, OpsPerSecond: 10_000},
+			"load: loading t, 250,000 of 1,000,000 records (25 %), 10,000/s, 1m15s left"},
+		{Progress{Workload: "load", Stage: "loading t", OfRecords: 1000}, "load: loading t, 0 of 1,000 records (0 %), 0/s"},
+		{Progress{Workload: "load", Stage: "loading t", Records: 1000, OfRecords: 1000, OpsPerSecond: 999.6, Wrong: 1234},
+			"load: loading t, 1,000 of 1,000 records (100 %), 1,000/s, 1,234 errors"},
+		{Progress{Workload: "get", Stage: "measuring", Done: 1500 * time.Millisecond, Of: 10 * time.Second, OpsPerSecond: 12_345, P99: time.Millisecond},
+			"get: measuring 1.5s of 10s, 12,345 ops/s, p99 1.00 ms"},
+		{Progress{Workload: "get", Stage: "reading back"}, "get: reading back"},
+	} {
+		if got := test.p.Line(); got != test.want {
+			t.Errorf("%+v is told as %q, want %q", test.p, got, test.want)
+		}
+	}
+}
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0", 7: "7", 999: "999", 1000: "1,000", 123_456: "123,456", 1_234_567: "1,234,567", -1: "-1", -999: "-999", -1000: "-1,000",
+	} {
+		if got := grouped(n); got != want {
+			t.Errorf("grouped(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// TestDifferences compares what runs were made with.
+func TestDifferences(t *testing.T) {
+	one := &Report{Settings: Settings{Records: 10, Seed: 1, Table: "a", Rate: 5}}
+	two := &Report{Settings: Settings{Records: 10, Seed: 2, Table: "b", Rate: 5}}
+	if got := Differences(one, two); len(got) != 0 {
+		t.Errorf("there are the differences %q, want none", got)
+	}
+	three := &Report{Settings: Settings{Records: 20, Rate: 5}, Machine: Machine{Cores: 4}, Signed: true}
+	if got, want := Differences(one, two, three, three), []string{"machine", "records", "signed"}; !slices.Equal(got, want) {
+		t.Errorf("there are the differences %q, want %q", got, want)
 	}
 }

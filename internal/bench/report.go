@@ -7,14 +7,16 @@ import (
 
 // Report is what a run has measured. It is written and read as JSON.
 type Report struct {
-	Label     string    `json:"label"`
-	Endpoint  string    `json:"endpoint"`
-	Began     time.Time `json:"began"`
-	Machine   Machine   `json:"machine"` // of the client
-	Settings  Settings  `json:"settings"`
-	Signed    bool      `json:"signed"`
-	Loads     []Load    `json:"loads"`
-	Workloads []*Result `json:"workloads"`
+	Label    string `json:"label"`
+	Endpoint string `json:"endpoint"`
+	// ServerVersion is that of a Partita which was started for the run; empty: it is not known.
+	ServerVersion string    `json:"server_version,omitempty"`
+	Began         time.Time `json:"began"`
+	Machine       Machine   `json:"machine"` // of the client
+	Settings      Settings  `json:"settings"`
+	Signed        bool      `json:"signed"`
+	Loads         []Load    `json:"loads"`
+	Workloads     []*Result `json:"workloads"`
 }
 
 // Load is the filling of a table.
@@ -85,7 +87,8 @@ type Second struct {
 
 // newReport returns the report of a run that begins.
 func newReport(c *Config) *Report {
-	return &Report{Label: c.Label, Endpoint: c.Endpoint, Began: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(),
+	return &Report{Label: c.Label, Endpoint: c.Endpoint, ServerVersion: c.ServerVersion,
+		Began: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(),
 		Settings: c.Settings, Signed: c.Credentials != nil}
 }
 

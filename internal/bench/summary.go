@@ -3,18 +3,21 @@ package bench
 import (
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 )
 
-// muchElse is the share of the machine that others may take before a result is worth measuring again.
-const muchElse = 0.05
-
 // WriteSummary writes the report as text: a table with a line for each kind of operation, and what else there is to know.
 func (r *Report) WriteSummary(out io.Writer) error {
+	if r.ServerVersion != "" {
+		fmt.Fprintf(out, "server: partita %s\n", r.ServerVersion)
+	}
 	for _, l := range r.Loads {
-		fmt.Fprintf(out, "loaded %d records into %s in %.1f s: %.0f a second\n", l.Records, l.Table, l.Seconds, float64(l.Records)/max(l.Seconds, 1e-3))
+		fmt.Fprintf(out, "loaded %s records into %s in %.1f s: %s a second\n",
+			grouped(l.Records), l.Table, l.Seconds, whole(float64(l.Records)/max(l.Seconds, 1e-3)))
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, strings.Join(columns, "\t")+"\t")
@@ -29,12 +32,29 @@ func (r *Report) WriteSummary(out io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, res := range r.Workloads {
-		for _, note := range r.notes(res) {
-			fmt.Fprintf(out, "%s: %s\n", res.Workload, note)
+	return r.writeNotes(out)
+}
+
+// writeNotes writes the remarks on all results: for each rank those on all workloads, and under the
+// first rank what its mark means.
+func (r *Report) writeNotes(out io.Writer) error {
+	var err error
+	marked := false
+	for rank := incomparable; rank <= information; rank++ {
+		for _, res := range r.Workloads {
+			for _, n := range r.notes(res) {
+				if n.rank == rank {
+					mark, _, _ := strings.Cut(n.String(), n.text)
+					_, err = fmt.Fprintf(out, "%s%s: %s\n", mark, res.Workload, n.text)
+					marked = marked || rank == incomparable
+				}
+			}
+		}
+		if rank == incomparable && marked {
+			_, err = fmt.Fprintln(out, "! marks workloads whose figures should not be compared with those of other runs")
 		}
 	}
-	return nil
+	return err
 }
 
 // columns are the columns of the summary.
@@ -49,16 +69,16 @@ func (res *Result) rows() (rows [][]string) {
 	if res.Usage.ServerKnown {
 		cpu, rss = fmt.Sprintf("%.1f", res.ServerMicros), mebibytes(res.Usage.RSS)
 	}
-	totals := []string{cpu, rss, fmt.Sprint(res.Wrong)}
+	totals := []string{cpu, rss, grouped(res.Wrong)}
 	for _, op := range res.Operations {
-		row := []string{res.Workload, op.Name, fmt.Sprint(op.Count), fmt.Sprintf("%.0f", op.OpsPerSecond), millis(op.Mean),
+		row := []string{res.Workload, op.Name, grouped(int64(op.Count)), whole(op.OpsPerSecond), millis(op.Mean),
 			millis(op.P50), millis(op.P95), millis(op.P99), millis(op.P999), millis(op.Max)}
 		if len(res.Operations) == 1 {
 			return append(rows, append(row, totals...))
 		}
 		rows = append(rows, append(row, "", "", ""))
 	}
-	all := []string{res.Workload, allOperations, fmt.Sprint(res.Count), fmt.Sprintf("%.0f", res.OpsPerSecond), "", "", "", "", "", ""}
+	all := []string{res.Workload, allOperations, grouped(int64(res.Count)), whole(res.OpsPerSecond), "", "", "", "", "", ""}
 	return append(rows, append(all, totals...))
 }
 
@@ -70,52 +90,28 @@ func millis(us float64) string {
 	case ms < 99.95:
 		return fmt.Sprintf("%.1f", ms)
 	default:
-		return fmt.Sprintf("%.0f", ms)
+		return whole(ms)
 	}
+}
+
+// whole writes a number without its fraction.
+func whole(f float64) string { return grouped(int64(math.RoundToEven(f))) }
+
+// grouped writes a number with a comma after each three digits.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	first := 1
+	if n < 0 {
+		first = 2
+	}
+	for at := len(text) - 3; at >= first; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
 }
 
 // mebibytes writes a number of bytes.
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
-
-// notes are what else there is to say of a result: what the machine did, and what to take care of.
-func (r *Report) notes(res *Result) (notes []string) {
-	u := res.Usage
-	if u.MachineKnown {
-		notes = append(notes, u.cores())
-	}
-	if els := u.OtherCores + u.StealCores; u.MachineKnown && u.ServerKnown && els > muchElse*float64(r.Machine.Cores) {
-		notes = append(notes, fmt.Sprintf("other processes took %.2f of %d cores: measure again when the machine is quieter", els, r.Machine.Cores))
-	}
-	if rate := r.Settings.Rate; rate > 0 && res.OpsPerSecond < 0.99*rate {
-		notes = append(notes, fmt.Sprintf("of %.0f operations a second that were due, %.0f were done: latencies grow with the time measured", rate, res.OpsPerSecond))
-	}
-	if res.Races > 0 {
-		notes = append(notes, fmt.Sprintf("%d conditions or transactions came too late and were tried again", res.Races))
-	}
-	if res.Throttled > 0 {
-		notes = append(notes, fmt.Sprintf("%d times the server was too busy, and was asked again", res.Throttled))
-	}
-	if res.Dropped > 0 {
-		notes = append(notes, fmt.Sprintf("%d times the server closed the connection instead of answering, and was asked again", res.Dropped))
-	}
-	if res.ReadBack > 0 {
-		notes = append(notes, fmt.Sprintf("%d written values read back", res.ReadBack))
-	}
-	return notes
-}
-
-// cores says what the processors did.
-func (u Usage) cores() string {
-	var b strings.Builder
-	others := "other processes"
-	if u.ServerKnown {
-		fmt.Fprintf(&b, "server %.2f cores, peak memory %s, ", u.ServerCores, mebibytes(u.PeakRSS))
-	} else {
-		others += " (the server too, if it is here)"
-	}
-	fmt.Fprintf(&b, "client %.2f cores, %s %.2f, idle %.2f, steal %.2f", u.ClientCores, others, u.OtherCores, u.IdleCores, u.StealCores)
-	return b.String()
-}
 
 // Line is the progress as a line.
 func (p Progress) Line() string {
@@ -123,12 +119,17 @@ func (p Progress) Line() string {
 	fmt.Fprintf(&b, "%s: %s", p.Workload, p.Stage)
 	switch {
 	case p.Of > 0:
-		fmt.Fprintf(&b, " %v of %v, %.0f ops/s, p99 %s ms", p.Done.Round(100*time.Millisecond), p.Of, p.OpsPerSecond, millis(micros(p.P99)))
-	case p.Records > 0:
-		fmt.Fprintf(&b, ", %d records, %.0f/s", p.Records, p.OpsPerSecond)
+		fmt.Fprintf(&b, " %v of %v, %s ops/s, p99 %s ms",
+			p.Done.Round(100*time.Millisecond), p.Of, whole(p.OpsPerSecond), millis(micros(p.P99)))
+	case p.OfRecords > 0:
+		fmt.Fprintf(&b, ", %s of %s records (%d %%), %s/s",
+			grouped(p.Records), grouped(p.OfRecords), 100*p.Records/p.OfRecords, whole(p.OpsPerSecond))
+		if left := float64(p.OfRecords - p.Records); left > 0 && p.OpsPerSecond > 0 {
+			fmt.Fprintf(&b, ", %v left", time.Duration(math.Ceil(left/p.OpsPerSecond))*time.Second)
+		}
 	}
 	if p.Wrong > 0 {
-		fmt.Fprintf(&b, ", %d errors", p.Wrong)
+		fmt.Fprintf(&b, ", %s errors", grouped(p.Wrong))
 	}
 	return b.String()
 }

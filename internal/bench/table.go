@@ -191,7 +191,8 @@ func (s *session) load(ctx context.Context, t *table) error {
 		defer close(finished)
 		for sleep(time.Second, r.stop) {
 			n := done.Load()
-			s.tell(Progress{Workload: "load", Stage: "loading " + t.layout.table, Records: n, OpsPerSecond: float64(n) / time.Since(r.began).Seconds()})
+			s.tell(Progress{Workload: "load", Stage: "loading " + t.layout.table, Records: n, OfRecords: s.Records,
+				OpsPerSecond: float64(n) / time.Since(r.began).Seconds(), Wrong: r.counts.wrong.Load()})
 		}
 	}()
 	wait()

@@ -19,67 +19,77 @@ import (
 // benchCommand measures servers.
 type benchCommand struct {
 	Run    benchRun    `cmd:"" default:"withargs" help:"Measure a server: one of this program, or any endpoint."`
-	Report benchReport `cmd:"" help:"Draw the results of earlier runs side by side."`
+	Report benchReport `cmd:"" help:"Compare the results of earlier runs."`
 }
 
 // Help adds to the command's help.
 func (*benchCommand) Help() string {
-	return "\"partita bench\" alone measures a server that it starts. \"partita bench run --help\" lists the workloads and the flags; " +
-		"the word run can be left out: partita bench a b c --endpoint-url http://localhost:8000 --html bench.html."
+	return `Without flags it starts a server of its own, measures it and removes it again. The word run can
+be left out. "partita bench run --help" lists the workloads and the flags.
+
+Examples:
+
+	partita bench
+	partita bench a b c --endpoint-url http://localhost:8000 --html bench.html
+	partita bench report mine.json theirs.json`
 }
 
 // benchRun runs workloads.
 type benchRun struct {
-	Workloads []string `arg:"" optional:"" help:"What to measure, one after another. Default: get, put, update, query."`
+	Workloads []string `arg:"" optional:"" workloads:"" help:"What to measure, one after another. Default: get, put, update, query."`
 
-	EndpointURL string   `name:"endpoint-url" placeholder:"URL" help:"The server to measure, as http://localhost:8000. Default: one of this program, started for the time of the run with a directory of its own."`
-	Pid         int      `placeholder:"PID" help:"The process of the server at --endpoint-url, if it is on this machine: reports its processor time and memory."`
-	Yes         bool     `help:"Measure AWS's DynamoDB: tables are made there, and it costs money."`
-	InMemory    bool     `help:"Have the server that is started keep everything in memory."`
-	MemoryLimit size     `default:"512MB" help:"The memory limit of the server that is started. Default: ${default}."`
-	TLSCA       string   `name:"tls-ca" placeholder:"FILE" help:"Trust servers with certificates of these authorities, in PEM, instead of the system's."`
-	Label       string   `help:"The name of the server in reports. Default: partita, or the endpoint."`
-	JSON        string   `name:"json" placeholder:"FILE" help:"Write the results as JSON, also for \"partita bench report\"."`
-	HTML        string   `name:"html" placeholder:"FILE" help:"Write a report with curves, as one file of HTML."`
-	Sign        benchKey `embed:""`
+	EndpointURL string   `group:"Server:" name:"endpoint-url" placeholder:"URL" help:"Server to measure, as http://localhost:8000. Default: one that is started for the run, with a data directory of its own."`
+	Pid         int      `group:"Server:" placeholder:"PID" help:"Process of the server at --endpoint-url, if it is on this machine: its processor time and memory are then reported."`
+	Yes         bool     `group:"Server:" help:"Measure AWS's DynamoDB: tables are made there, and requests cost money."`
+	InMemory    bool     `group:"Server:" help:"Start the server with --in-memory."`
+	MemoryLimit size     `group:"Server:" default:"512MB" placeholder:"SIZE" help:"Memory budget of the server that is started. Default: ${default}."`
+	TLSCA       string   `group:"Server:" name:"tls-ca" placeholder:"FILE" help:"Accept servers with certificates of these authorities, in PEM, instead of the system's."`
+	Sign        benchKey `embed:"" group:"Server:"`
 
-	Records     int64         `default:"10000" help:"Records in each table. Default: ${default}."`
-	RecordBytes size          `default:"1000" help:"Bytes of a record. Default: ${default}."`
-	Fields      int           `default:"10" help:"Fields of a record. Default: ${default}."`
-	Indexes     int           `default:"0" help:"Global secondary indexes of each table, with all attributes. Default: ${default}."`
-	Collection  int64         `default:"1000" help:"Items of a partition, in tables with sort keys. Default: ${default}."`
-	Connections int           `default:"16" help:"Connections, each with one request at a time. Default: ${default}."`
-	Duration    time.Duration `default:"10s" help:"The time that is measured, of each workload. Default: ${default}."`
-	Warmup      time.Duration `default:"2s" help:"The time before that. Default: ${default}."`
-	Rate        float64       `placeholder:"N" help:"Operations a second, over all connections; latencies count from when an operation was due. Default: as many as there can be."`
-	Dist        string        `enum:",zipfian,uniform,latest" default:"" placeholder:"NAME" help:"How records are chosen: zipfian, uniform, latest. Default: zipfian; latest in workload d."`
-	Theta       float64       `default:"0.99" help:"The constant of zipfian. Default: ${default}."`
-	ScanLength  int           `default:"100" help:"The most items of a Query of workload e. Default: ${default}."`
-	Batch       int           `default:"25" help:"Items of a BatchWriteItem or BatchGetItem. Default: ${default}."`
-	Consistent  bool          `help:"Read consistently."`
-	Seed        uint64        `placeholder:"N" help:"Of all that is random. Default: from the clock."`
-	Table       string        `default:"partita-bench" placeholder:"PREFIX" help:"What the names of tables begin with. Default: ${default}."`
-	Load        string        `enum:"auto,always,never" default:"auto" help:"Fill tables: auto, those that are not there or not full; always; never. Default: ${default}."`
-	LoadBatch   int           `default:"25" help:"Records of one request while tables are filled. Default: ${default}."`
-	Keep        bool          `help:"Leave the tables that were made at the endpoint, for another run."`
+	Label string `group:"Report:" placeholder:"NAME" help:"Name of the server in reports. Default: partita, or the endpoint."`
+	JSON  string `group:"Report:" name:"json" placeholder:"FILE" help:"Write the results as JSON, also for \"partita bench report\"."`
+	HTML  string `group:"Report:" name:"html" placeholder:"FILE" help:"Write a page of HTML with latency curves."`
+
+	Records     int64  `group:"Data:" default:"10000" placeholder:"N" help:"Records in each table. Default: ${default}."`
+	RecordBytes size   `group:"Data:" default:"1000" placeholder:"SIZE" help:"Size of a record. Default: ${default} bytes."`
+	Fields      int    `group:"Data:" default:"10" placeholder:"N" help:"Fields of a record. Default: ${default}."`
+	Indexes     int    `group:"Data:" default:"0" placeholder:"N" help:"Global secondary indexes of each table, with all attributes. Default: ${default}."`
+	Collection  int64  `group:"Data:" default:"1000" placeholder:"N" help:"Items with the same partition key, in tables with sort keys. Default: ${default}."`
+	Table       string `group:"Data:" default:"partita-bench" placeholder:"PREFIX" help:"Beginning of the names of tables. Default: ${default}."`
+	Load        string `group:"Data:" enum:"auto,always,never" default:"auto" placeholder:"WHEN" help:"Which tables to fill: auto (those that do not exist or lack records), always or never. Default: ${default}."`
+	LoadBatch   int    `group:"Data:" default:"25" placeholder:"N" help:"Records in one request while tables are filled. Default: ${default}."`
+	Keep        bool   `group:"Data:" help:"Leave the tables that were made at the endpoint, for another run."`
+
+	Connections int           `group:"Requests:" default:"16" placeholder:"N" help:"Connections, each with one request at a time. Default: ${default}."`
+	Duration    time.Duration `group:"Requests:" default:"10s" placeholder:"TIME" help:"Time that each workload is measured for. Default: ${default}."`
+	Warmup      time.Duration `group:"Requests:" default:"2s" placeholder:"TIME" help:"Time that each workload runs for before it is measured. Default: ${default}."`
+	Rate        float64       `group:"Requests:" placeholder:"N" help:"Operations per second over all connections; latencies then count from the moment that an operation was due. Default: as many as possible."`
+	Dist        string        `group:"Requests:" enum:",zipfian,uniform,latest" default:"" placeholder:"NAME" help:"Distribution by which records are chosen: zipfian, uniform or latest. Default: zipfian, and latest in workload d."`
+	Theta       float64       `group:"Requests:" default:"0.99" placeholder:"N" help:"Exponent of the zipfian distribution. Default: ${default}."`
+	ScanLength  int           `group:"Requests:" default:"100" placeholder:"N" help:"Items that a Query of workload e returns at most. Default: ${default}."`
+	Batch       int           `group:"Requests:" default:"25" placeholder:"N" help:"Items of a BatchWriteItem or BatchGetItem. Default: ${default}."`
+	Consistent  bool          `group:"Requests:" help:"Make reads strongly consistent."`
+	Seed        uint64        `group:"Requests:" placeholder:"N" help:"Seed of the random numbers. Default: taken from the clock."`
 }
 
 // benchKey is what requests are signed with.
 type benchKey struct {
-	Sign      bool   `help:"Sign requests. Without, they have signatures that only servers that verify none accept. Default for AWS, and with --access-key."`
-	AccessKey string `placeholder:"KEY" help:"The access key. Default: $AWS_ACCESS_KEY_ID."`
-	SecretKey string `placeholder:"KEY" help:"Its secret, which other users can see on a command line. Default: $AWS_SECRET_ACCESS_KEY."`
-	Region    string `placeholder:"NAME" help:"The region to sign for. Default: $AWS_REGION, or us-east-1."`
+	Sign      bool   `help:"Sign requests; otherwise they have signatures that only a server without authentication accepts. Requests to AWS and those with --access-key are always signed."`
+	AccessKey string `placeholder:"KEY" help:"Access key. Default: $$AWS_ACCESS_KEY_ID."`
+	SecretKey string `placeholder:"KEY" help:"Secret of --access-key. Other users can see it on a command line. Default: $$AWS_SECRET_ACCESS_KEY."`
+	Region    string `placeholder:"NAME" help:"Region to sign for. Default: $$AWS_REGION, or us-east-1."`
 }
 
 // Help adds to the command's help.
 func (*benchRun) Help() string {
 	var b strings.Builder
-	b.WriteString("Workloads:\n")
+	b.WriteString("Makes tables, fills them, runs the workloads and prints throughput, latencies and what " +
+		"the server used. Answers are checked, and after each workload the values written most often are read back; the exit status is 1 if anything was wrong.\n\n" +
+		"Examples:\n\n\tpartita bench run a b --records 100000 --html bench.html\n" +
+		"\tpartita bench run get --endpoint-url http://localhost:8000 --pid PID --json mine.json\n\nWorkloads:\n")
 	for _, w := range bench.Workloads {
 		fmt.Fprintf(&b, "  %-15s %s\n", w.Name, w.About)
 	}
-	b.WriteString("\nAnswers are checked; after each workload the hot records are read back. The exit status is 1 if anything was wrong.")
 	return b.String()
 }
 
@@ -95,7 +105,7 @@ func (c *benchRun) Run(s *streams) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, server.stop()) }()
-		config.Endpoint, config.PID = server.url, server.cmd.Process.Pid
+		config.Endpoint, config.PID, config.ServerVersion = server.url, server.cmd.Process.Pid, Version()
 	}
 	line := newProgress(s.stderr)
 	var mu sync.Mutex // for what is written to stderr

@@ -5,14 +5,25 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/partita-db/partita/internal/bench"
 )
 
 // benchReport draws reports.
 type benchReport struct {
-	Files []string `arg:"" help:"Results, as \"partita bench --json\" writes them."`
-	HTML  string   `name:"html" default:"bench.html" placeholder:"FILE" help:"Where to write the report. Default: ${default}."`
+	Files []string `arg:"" placeholder:"FILE" help:"Results that \"partita bench --json\" has written."`
+	HTML  string   `name:"html" default:"bench.html" placeholder:"FILE" help:"File to write the report to. Default: ${default}."`
+}
+
+// Help adds to the command's help.
+func (*benchReport) Help() string {
+	return `Writes one page of HTML that shows the results of several runs beside each other, with their
+latency curves.
+
+Example:
+
+	partita bench report mine.json theirs.json --html both.html`
 }
 
 // Run implements the command.
@@ -28,6 +39,10 @@ func (c *benchReport) Run(s *streams) error {
 			return fmt.Errorf("%s has no results of \"partita bench --json\" in it", name)
 		}
 		reports = append(reports, r)
+	}
+	if differ := bench.Differences(reports...); len(differ) > 0 {
+		fmt.Fprintf(s.stderr, "! the runs differ in %s: their figures should not be compared\n",
+			strings.Join(differ, ", "))
 	}
 	if err := writeFile(c.HTML, func(w io.Writer) error { return bench.WriteHTML(w, reports...) }); err != nil {
 		return err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,11 @@ var little = []string{"--records", "200", "--record-bytes", "200", "--connection
 // TestBench runs the program, which measures a server that it starts, on disk and in memory, and draws both results into one report.
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
+	printed, err := childCommand(build(t), "version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, _, _ := strings.Cut(string(printed), " (")
 	for _, memory := range []string{"disk", "memory"} {
 		args := append([]string{"get", "update", "--label", memory, "--json", filepath.Join(dir, memory), "--html", filepath.Join(dir, memory+".html")}, little...)
 		if memory == "memory" {
@@ -39,7 +45,7 @@ func TestBench(t *testing.T) {
 		if err := cmd.Run(); err != nil || stderr.String() != "" {
 			t.Fatalf("%v\n%s%s", err, stdout, stderr)
 		}
-		for _, want := range []string{"loaded 200 records", "workload   operation", "get     GetItem", "update  UpdateItem", "values read back"} {
+		for _, want := range []string{"server: " + version + "\n", "loaded 200 records", "workload   operation", "get     GetItem", "update  UpdateItem", "values read back"} {
 			if !strings.Contains(stdout.String(), want) {
 				t.Errorf("it does not print %q:\n%s", want, stdout)
 			}
@@ -47,7 +53,7 @@ func TestBench(t *testing.T) {
 		if left, _ := os.ReadDir(temporary); len(left) > 0 {
 			t.Errorf("it has left %v", left)
 		}
-		checkBenchReport(t, filepath.Join(dir, memory))
+		checkBenchReport(t, filepath.Join(dir, memory), strings.TrimPrefix(version, "partita "))
 		if page, err := os.ReadFile(filepath.Join(dir, memory+".html")); err != nil || !strings.Contains(string(page), "<h2>update</h2>") {
 			t.Errorf("the page: %v", err)
 		}
@@ -60,7 +66,7 @@ func TestBench(t *testing.T) {
 }
 
 // checkBenchReport checks a report in JSON.
-func checkBenchReport(t *testing.T, name string) {
+func checkBenchReport(t *testing.T, name, version string) {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -70,12 +76,31 @@ func checkBenchReport(t *testing.T, name string) {
 	if err := json.Unmarshal(text, r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Label != filepath.Base(name) || len(r.Workloads) != 2 || r.Wrong() != 0 {
+	if r.ServerVersion != version || r.Label != filepath.Base(name) || len(r.Workloads) != 2 || r.Wrong() != 0 {
 		t.Errorf("the report: %s", text)
 	}
 	for _, res := range r.Workloads {
 		if linux := runtime.GOOS == "linux"; res.Usage.ServerKnown != linux || linux && res.Usage.RSS < 10<<20 {
 			t.Errorf("the server's share is %+v", res.Usage)
+		}
+	}
+}
+
+// TestBenchReportWarns draws runs side by side that were made with different settings, and says so.
+func TestBenchReportWarns(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, records := range map[string]int64{"few": 10, "many": 1000} {
+		r := &bench.Report{Label: name, Settings: bench.Settings{Records: records}, Workloads: []*bench.Result{{Workload: "get", StepSeconds: 1}}}
+		if err := writeFile(name, func(w io.Writer) error { return json.NewEncoder(w).Encode(r) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for files, want := range map[string]string{
+		"few many": "! the runs differ in records: their figures should not be compared\n", "few few": "",
+	} {
+		status, _, stderr := said(t, nil, append([]string{"bench", "report"}, strings.Fields(files)...)...)
+		if status != 0 || stderr != want {
+			t.Errorf("%s: status %d, said %q, want %q", files, status, stderr, want)
 		}
 	}
 }
