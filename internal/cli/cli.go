@@ -32,17 +32,21 @@ type Engine interface {
 
 // commands is the command line.
 type commands struct {
-	Serve   serve       `cmd:"" help:"Start the database."`
-	Health  healthCheck `cmd:"" help:"Ask a server whether it is ready."`
-	Version version     `cmd:"" help:"Print the version."`
-
-	Check   check   `cmd:"" help:"Verify all that is in a data directory or a backup."`
-	Backup  backup  `cmd:"" help:"Write a copy of all data, of a running server or of a stopped one."`
-	Restore restore `cmd:"" help:"Make a data directory of a backup."`
+	Serve  serve       `cmd:"" help:"Start the database."`
+	Health healthCheck `cmd:"" help:"Ask a server whether it is ready."`
 
 	Credentials credentialsCommand `cmd:"" help:"Make and list access keys."`
 
+	Backup  backup  `cmd:"" help:"Write a copy of all data, of a running server or of a stopped one."`
+	Restore restore `cmd:"" help:"Make a data directory from a backup."`
+	Check   check   `cmd:"" help:"Verify everything in a data directory or a backup."`
+
 	Bench benchCommand `cmd:"" help:"Measure a server."`
+
+	Help    helpCommand `cmd:"" help:"Show the help of a command."`
+	Version version     `cmd:"" help:"Print the version."`
+
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
 }
 
 // streams are what a command reads its surroundings from and writes to.
@@ -51,6 +55,8 @@ type streams struct {
 	args           []string        // of the program
 	env            []string        // as os.Environ has it
 	stdout, stderr io.Writer
+	// misspelt are warnings about variables of the environment, for a log.
+	misspelt []string
 	// systemData is where the data of a server that the system runs is.
 	systemData string
 }
@@ -65,9 +71,6 @@ func (s *streams) variable(name string) string {
 	return ""
 }
 
-// description stands on top of the help.
-const description = "Partita is a DynamoDB-compatible database: point any AWS SDK, the AWS CLI or Terraform at it."
-
 // Main runs the program with the arguments (without the program's name) and the environment (as os.Environ has it), and
 // returns its exit status: 0, 1 for a failure, 2 for a command line that cannot be read. SIGINT and SIGTERM end it. The files that
 // the process makes from then on are for its user only.
@@ -78,7 +81,7 @@ func Main(args, env []string, stdout, stderr io.Writer, engines ...Engine) int {
 	return run(ctx, args, env, stdout, stderr, engines...)
 }
 
-// exited is the panic with which kong's --help ends.
+// exited is the panic with which --help and --version end.
 type exited int
 
 // run is Main until the context ends.
@@ -92,36 +95,46 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engi
 			status = int(code)
 		}
 	}()
-	var c commands
+	if len(args) == 0 {
+		fmt.Fprint(stdout, overview)
+		return 0
+	}
+	parser := newParser(new(commands), env, stdout, stderr, engines)
+	command, err := parser.Parse(helpOf(args))
+	if err != nil {
+		fmt.Fprintf(stderr, "partita: %s\n", wordUsage(err, args, env))
+		return 2
+	}
+	s := &streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr, systemData: systemData}
+	s.warn(parser.Model.Node, command)
+	if err := command.Run(s); err != nil {
+		fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
+		return 1
+	}
+	return 0
+}
+
+// newParser returns the parser of the command line.
+func newParser(c *commands, env []string, stdout, stderr io.Writer, engines []Engine) *kong.Kong {
 	c.Serve.engines = engines
 	for _, e := range engines {
 		c.Serve.Plugins = append(c.Serve.Plugins, e)
 	}
-	parser, err := kong.New(&c,
+	parser, err := kong.New(c,
 		kong.Name("partita"),
 		kong.Description(description),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Resolvers(environment(env)),
+		kong.Help(printHelp),
 		kong.ValueFormatter(withVariable),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpColumns}),
 	)
 	if err != nil {
 		panic(fmt.Sprintf("cli: %v", err)) // the structs above are wrong
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	command, err := parser.Parse(args)
-	if err != nil {
-		fmt.Fprintf(stderr, "partita: %s (\"partita --help\" lists the flags)\n", oneLine(err))
-		return 2
-	}
-	if err := command.Run(&streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr, systemData: systemData}); err != nil {
-		fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
-		return 1
-	}
-	return 0
+	parser.Model.HelpFlag.Help = "Show this help."
+	return parser
 }
 
 // oneLine is the error as one line: joined errors stand on lines of their own. Advice keeps its lines.
@@ -133,43 +146,28 @@ func oneLine(err error) string {
 	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 }
 
-// variable is the environment variable of a flag: PARTITA_TABLE_DELAY for --table-delay.
-func variable(flag string) string {
-	return "PARTITA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// environment resolves flags that are not on the command line from the variables given. Kong's own way reads those of the
-// process, which a test shares with all others.
-func environment(env []string) kong.Resolver {
-	set := make(map[string]string, len(env))
-	for _, e := range env {
-		if name, value, ok := strings.Cut(e, "="); ok && !serviceLink(name, value) {
-			set[name] = value
-		}
-	}
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if value := set[variable(flag.Name)]; value != "" {
-			return value, nil
-		}
-		return nil, nil
-	})
-}
-
-// withVariable adds its environment variable to the help of a flag.
-func withVariable(value *kong.Value) string {
-	if value.Flag == nil || value.Name == "help" {
-		return value.Help
-	}
-	return value.Help + " ($" + variable(value.Name) + ")"
-}
-
 // version prints what this program is.
 type version struct{}
 
 // Run implements the command.
 func (version) Run(s *streams) error {
-	fmt.Fprintf(s.stdout, "partita %s (%s, %s/%s)\n", Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	printVersion(s.stdout)
 	return nil
+}
+
+// versionFlag is --version, which does the same.
+type versionFlag bool
+
+// BeforeReset ends the parsing of the command line, as that of --help does.
+func (versionFlag) BeforeReset(k *kong.Kong) error {
+	printVersion(k.Stdout)
+	k.Exit(0)
+	return nil
+}
+
+// printVersion prints what this program is.
+func printVersion(w io.Writer) {
+	fmt.Fprintf(w, "partita %s (%s, %s/%s)\n", Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // release is the version of the program; the linker may set it (-X …/internal/cli.release=v1.2.3).

@@ -21,12 +21,12 @@ type credentialsCommand struct {
 
 // newCredentials makes an access key.
 type newCredentials struct {
-	File         string `placeholder:"FILE" help:"Add it to this file, which is made if there is none. Otherwise a document with this key alone is printed."`
-	User         string `placeholder:"NAME" help:"Who it is for, as the name stands in ARNs. Default: the access key id."`
-	Policy       string `placeholder:"FILE" help:"What it may do: a file with a policy in the language of AWS's IAM. Default: everything."`
-	ReadOnly     bool   `help:"It may read everything, and change nothing."`
-	Expires      string `placeholder:"TIME" help:"When it ends: after a time, as 720h, or at one, as 2027-01-31T12:00:00Z. Default: never."`
-	SessionToken bool   `help:"Make a session token, too, which requests must then bring, as temporary keys of AWS do."`
+	File         string `placeholder:"FILE" help:"Credentials file to add the key to; it is made if it does not exist. Default: print a document that holds this key alone."`
+	User         string `placeholder:"NAME" help:"User that the key is for, as the name stands in ARNs. Default: the access key id."`
+	Policy       string `placeholder:"FILE" help:"File with a policy, in the language of AWS's IAM, that says what the key may do. Default: everything."`
+	ReadOnly     bool   `help:"Let the key read everything and change nothing."`
+	Expires      string `placeholder:"TIME" help:"When the key ends: after a time, as 720h, or at one, as 2027-01-31T12:00:00Z. Default: never."`
+	SessionToken bool   `help:"Make a session token too, which requests must then bring, as temporary keys of AWS do."`
 }
 
 // Run implements the command. Standard output has what is to be kept, and nothing else.
@@ -98,7 +98,7 @@ func (c *newCredentials) expires(now time.Time) (time.Time, error) {
 
 // listCredentials lists access keys.
 type listCredentials struct {
-	File string `required:"" placeholder:"FILE" help:"The file."`
+	File string `required:"" placeholder:"FILE" help:"The credentials file."`
 	JSON bool   `name:"json" help:"Print JSON, with the whole policy of each key."`
 }
 

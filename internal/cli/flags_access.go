@@ -16,8 +16,8 @@ import (
 
 // accessFlags say who may use the database, and from where.
 type accessFlags struct {
-	Credentials credentialsFlag `placeholder:"FILE" help:"The access keys that requests must be signed with, and what each may do; \"partita credentials new\" makes one. The file is read again when it changes. The variable may also have the document itself."`
-	NoAuth      bool            `help:"Ask nobody for credentials, also on addresses that other machines reach."`
+	Credentials credentialsFlag `placeholder:"FILE" help:"File with the access keys that requests must be signed with, and what each may do; \"partita credentials new\" makes one. It is read again when it changes. The variable can also hold the document itself."`
+	NoAuth      bool            `help:"Accept requests without authentication, also on addresses that other machines reach."`
 
 	store *partita.Credentials // nil: nobody is asked
 }

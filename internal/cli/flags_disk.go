@@ -4,8 +4,8 @@ import "github.com/partita-db/partita"
 
 // diskFlags say how the data directory's volume is looked after.
 type diskFlags struct {
-	FreeSpaceFloor *size `placeholder:"SIZE" help:"Free space to keep on the volume, as 500MB: below it writes are refused, reads go on, and DeleteTable works; writes resume by themselves. 0 is no floor, but a volume that is full ends the program. Default: a twentieth of the volume, between 96MiB (or half of it) and 1GiB."`
-	Ballast        *size `placeholder:"SIZE" help:"Size of a file in the data directory that is removed when the volume is full, so that a start and DeleteTable have room; it comes back by itself. There is none while the data takes less, or where it would leave less than the floor. 0 is none. Default: 96MiB."`
+	FreeSpaceFloor *size `placeholder:"SIZE" help:"Free space to leave on the volume of the data, as 500MB. Below it writes are rejected, and reads and DeleteTable work; writes are accepted again when there is more space. 0 leaves none: a full volume then ends the server. Default: a twentieth of the volume, but at least 96MiB (or half of the volume) and at most 1GiB."`
+	Ballast        *size `placeholder:"SIZE" help:"Size of a file in the data directory that is deleted when the volume is full, so that the server can start and DeleteTable works; it is made again when there is space. There is none while the data is smaller, or where it would leave less free space than --free-space-floor. 0 makes none. Default: 96MiB."`
 }
 
 // apply puts the flags into the options.

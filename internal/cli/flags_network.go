@@ -15,15 +15,15 @@ import (
 
 // networkFlags say how the listener behaves: TLS, web pages, limits.
 type networkFlags struct {
-	AllowHost  []string `placeholder:"NAME" help:"A host name that requests may come under while nobody is asked for credentials, beside addresses, localhost, local names and that of --addr; * is any."`
-	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"An origin whose web pages may use the database while nobody is asked for credentials, as https://console.example, beside those of localhost; * is any."`
+	AllowHost  []string `placeholder:"NAME" help:"Host name under which requests without authentication are accepted, beside addresses, localhost, local names and the host of --addr; * accepts any."`
+	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"Origin, as https://console.example, whose web pages may use the database without authentication, beside those of localhost; * accepts any."`
 
-	MaxRequests    int `name:"max-requests" default:"4096" placeholder:"N" help:"How many requests are worked on at a time; more are throttled at once, and none waits. Default: ${default}."`
-	MaxConnections int `name:"max-connections" placeholder:"N" help:"How many connections are open at a time; for more the oldest without a signed request are closed, then the longest unused, then the new one. Default: what half of the limit of open files and a quarter of --memory-limit are enough for."`
+	MaxRequests    int `group:"Limits:" name:"max-requests" default:"4096" placeholder:"N" help:"Requests that are processed at the same time; more are throttled at once. Default: ${default}."`
+	MaxConnections int `group:"Limits:" name:"max-connections" placeholder:"N" help:"Open connections. For a further one, the oldest that has not sent a signed request is closed, else the one that has been idle for longest, else the new one. Default: as many as half of the limit of open files and a quarter of --memory-limit allow."`
 
-	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Speak TLS (HTTP/2 and 1.1) with this certificate, in PEM; it is loaded anew when it changes. Needs --tls-key."`
-	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"The key of --tls-cert."`
-	TLSClientCA string `name:"tls-client-ca" placeholder:"FILE" help:"Take only clients with a certificate of one of these authorities."`
+	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Certificate, in PEM, for TLS with HTTP/2 and HTTP/1.1; it is loaded again when it changes. Requires --tls-key."`
+	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"Private key of --tls-cert, in PEM."`
+	TLSClientCA string `name:"tls-client-ca" placeholder:"FILE" help:"Accept only clients with a certificate of one of these authorities, in PEM. Requires --tls-cert."`
 }
 
 // apply checks the flags and puts them into the options.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -25,22 +24,27 @@ import (
 
 // serve starts the database and runs it until the program is told to end.
 type serve struct {
-	Addr        string        `placeholder:"HOST:PORT" help:"Where to listen; localhost is 127.0.0.1 and ::1. Default: localhost:8000."`
-	Port        *uint16       `placeholder:"PORT" help:"Listen on this port of localhost; 0 takes a free one."`
-	ReadyFile   readyFile     `placeholder:"FILE" help:"Write the URL to connect to, as one line, to this file once requests are served. The file is removed when the server ends, and one from an earlier run when it starts."`
-	Data        string        `placeholder:"DIR" help:"Where the data is kept. Default: ./partita-data."`
-	InMemory    bool          `help:"Keep everything in memory: nothing on disk, nothing left after the end."`
-	MemoryLimit size          `default:"512MB" help:"Memory to get along with, as 512MB or 1GiB; caches are sized from it. Default: ${default}."`
-	Region      string        `default:"us-east-1" help:"The region in ARNs where a request was not signed for one. Default: ${default}."`
-	TableDelay  time.Duration `default:"0s" help:"How long tables stay in CREATING, UPDATING and DELETING, as 2s. Default: ${default}, usable at once."`
-	TTLInterval time.Duration `name:"ttl-interval" default:"1s" placeholder:"TIME" help:"How often to look for items that have expired, and delete them, as 500ms. Stream records past their day and old transaction tokens go in the same round. Default: ${default}."`
-	LogLevel    string        `enum:"debug,info,warn,error" default:"info" help:"The least level to log: ${enum}. Default: ${default}."`
-	LogFormat   string        `enum:"text,json" default:"text" help:"The form of the log on standard error: ${enum}. Default: ${default}."`
+	Addr      string    `group:"Where:" placeholder:"HOST:PORT" help:"Address to listen on; localhost means 127.0.0.1 and ::1. Default: localhost:8000."`
+	Port      *uint16   `group:"Where:" placeholder:"PORT" help:"Port of localhost to listen on, instead of --addr; 0 takes a free one."`
+	ReadyFile readyFile `group:"Where:" placeholder:"FILE" help:"Write the URL to connect to, as one line, to this file once requests are served. The file is removed when the server ends, and one from an earlier run when it starts."`
+	Data      string    `group:"Where:" placeholder:"DIR" help:"Directory of the data; it is made if it does not exist. Default: ./partita-data."`
+	InMemory  bool      `group:"Where:" help:"Keep all data in memory only; it is lost when the server ends."`
 
-	Access  accessFlags  `embed:""`
-	Network networkFlags `embed:""`
-	Admin   adminFlags   `embed:""`
-	Disk    diskFlags    `embed:""`
+	Access  accessFlags  `embed:"" group:"Access:"`
+	Network networkFlags `embed:"" group:"Network:"`
+
+	MemoryLimit size `group:"Limits:" default:"512MB" placeholder:"SIZE" help:"Memory budget of the process, as 512MB or 1GiB, at least 128MB; caches are sized from it. Default: ${default}."`
+
+	Disk diskFlags `embed:"" group:"Limits:"`
+
+	Region      string        `group:"Tables:" default:"us-east-1" placeholder:"NAME" help:"Region in ARNs, for requests that are not signed for a region. Default: ${default}."`
+	TableDelay  time.Duration `group:"Tables:" default:"0s" placeholder:"TIME" help:"Time that a table spends in CREATING, UPDATING and DELETING, as 2s. Default: ${default}: changes take effect at once."`
+	TTLInterval time.Duration `group:"Tables:" name:"ttl-interval" default:"1s" placeholder:"TIME" help:"Time between two deletions of expired items, as 500ms. Stream records older than a day and old transaction tokens are deleted at the same times. Default: ${default}."`
+
+	Admin adminFlags `embed:"" group:"Admin:"`
+
+	LogLevel  string `group:"Log:" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"Lowest level to log: debug (which shows every request), info, warn or error. Default: ${default}."`
+	LogFormat string `group:"Log:" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Format of the log on standard error: text or json. Default: ${default}."`
 
 	kong.Plugins // the flags of further engines
 
@@ -69,13 +73,27 @@ const (
 	leastMemory = 128_000_000
 )
 
+// Help adds to the command's help.
+func (*serve) Help() string {
+	return `Without flags the server listens on localhost:8000, keeps its data in ./partita-data and accepts
+any credentials, since only this machine reaches it. Each flag can also be given by the variable that stands
+behind it. SIGINT or SIGTERM ends the server: requests in flight are answered first.
+
+Examples:
+
+	partita serve
+	partita serve --in-memory --port 0 --ready-file partita.url
+	partita serve --data /srv/partita --memory-limit 4GiB
+	partita serve --addr :8000 --credentials credentials.json --tls-cert cert.pem --tls-key key.pem`
+}
+
 // Run implements the command.
 func (c *serve) Run(s *streams) error {
 	addr, err := c.check()
 	if err != nil {
 		return err
 	}
-	log := c.logger(s.stderr)
+	log := c.logger(s)
 	if err := c.ReadyFile.begin(); err != nil {
 		return err
 	}
@@ -172,18 +190,23 @@ func (c *serve) check() (addr string, err error) {
 	return defaultAddr, nil
 }
 
-// logger returns the log that the flags describe.
-func (c *serve) logger(w io.Writer) *slog.Logger {
+// logger returns the log that the flags describe. What is wrong with the environment is logged at
+// once.
+func (c *serve) logger(s *streams) *slog.Logger {
 	var o slog.HandlerOptions
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(fmt.Sprintf("cli: log level %q: %v", c.LogLevel, err)) // the flag's enum has let it through
 	}
 	o.Level = level
+	log := slog.New(slog.NewTextHandler(s.stderr, &o))
 	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, &o))
+		log = slog.New(slog.NewJSONHandler(s.stderr, &o))
 	}
-	return slog.New(slog.NewTextHandler(w, &o))
+	for _, warning := range s.misspelt {
+		log.Warn(warning)
+	}
+	return log
 }
 
 // limitMemory tells Go's collector what the process may take, unless the environment has done so in Go's own words. The

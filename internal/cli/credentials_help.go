@@ -1,0 +1,31 @@
+package cli
+
+// Help adds to the command's help.
+func (*credentialsCommand) Help() string {
+	return `Access keys let clients use a server that is started with --credentials. They are kept in a file
+that the server reads again when it changes.
+
+Example:
+
+	partita credentials new --file credentials.json --user alice`
+}
+
+// Help adds to the command's help.
+func (*newCredentials) Help() string {
+	return `Makes an access key and prints it with its secret, which is not shown again by any other command.
+With --file what is printed can be pasted into a shell, and standard output has nothing else.
+
+Examples:
+
+	partita credentials new --file credentials.json --user alice
+	partita credentials new --file credentials.json --user reports --read-only`
+}
+
+// Help adds to the command's help.
+func (*listCredentials) Help() string {
+	return `Prints the access keys in a credentials file, with their users and when they expire.
+
+Example:
+
+	partita credentials list --file credentials.json`
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// prefix is what all variables of this program begin with.
+const prefix = "PARTITA_"
+
+// variable is the environment variable of a flag: PARTITA_TABLE_DELAY for --table-delay.
+func variable(flag string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// hasVariable tells whether a flag can be given by its variable.
+func hasVariable(flag *kong.Flag) bool { return flag.Name != "help" && flag.Name != "version" }
+
+// environment resolves flags that are not on the command line from the variables given. Kong's own
+// way reads those of the process, which a test shares with all others.
+func environment(env []string) kong.Resolver {
+	set := make(map[string]string, len(env))
+	for _, e := range env {
+		if name, value, ok := strings.Cut(e, "="); ok && !ofKubernetes(name, value) {
+			set[name] = value
+		}
+	}
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if value := set[variable(flag.Name)]; value != "" && hasVariable(flag) {
+			return value, nil
+		}
+		return nil, nil
+	})
+}
+
+// kubernetes are the variables that Kubernetes sets in each pod for a service whose name begins
+// with partita.
+var kubernetes = regexp.MustCompile(`^PARTITA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// ofKubernetes tells whether a variable is one of those. PARTITA_PORT, as tcp://10.0.0.1:8000, is
+// not a port to listen on.
+func ofKubernetes(name, value string) bool {
+	return kubernetes.MatchString(name) ||
+		strings.HasPrefix(name, prefix) && strings.HasSuffix(name, "PORT") && strings.Contains(value, "://")
+}
+
+// warn warns of variables that are none of this program's: serve in its log, and other commands, if
+// they read the environment, on standard error.
+func (s *streams) warn(root *kong.Node, command *kong.Context) {
+	selected := command.Selected()
+	if selected == nil || !slices.ContainsFunc(selected.Flags, hasVariable) {
+		return
+	}
+	s.misspelt = misspelt(s.env, variables(root))
+	if selected.Name == "serve" {
+		return // it has a log
+	}
+	for _, warning := range s.misspelt {
+		fmt.Fprintf(s.stderr, "partita: warning: %s\n", warning)
+	}
+}
+
+// variables are those of all flags of all commands, in order.
+func variables(n *kong.Node) (names []string) {
+	for _, flag := range n.Flags {
+		if hasVariable(flag) {
+			names = append(names, variable(flag.Name))
+		}
+	}
+	for _, child := range n.Children {
+		names = append(names, variables(child)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// misspelt returns a warning for each variable of the environment that looks like one of ours and
+// is none. Those that tests, builds and Kubernetes set are passed over.
+func misspelt(env, known []string) (warnings []string) {
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		_, found := slices.BinarySearch(known, name)
+		switch {
+		case found || !strings.HasPrefix(name, prefix) || name == prefix:
+		case name == variable("version") || strings.HasPrefix(name, variable("test-")) || ofKubernetes(name, value):
+		default:
+			warnings = append(warnings, name+" is not a variable of partita"+didYouMean(name, known))
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
+// didYouMean asks whether the known variable that is most like a name is meant, if any is like it.
+func didYouMean(name string, known []string) string {
+	likely := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
+	most := 2
+	if len(name) > len(prefix)+10 {
+		most = 3
+	}
+	if distance(name, likely) > most {
+		likely = ""
+		for _, k := range known { // PARTITA_DATA_DIR for PARTITA_DATA, PARTITA_MEMORY for PARTITA_MEMORY_LIMIT
+			if (strings.HasPrefix(name, k+"_") || strings.HasPrefix(k, name+"_")) && len(k) > len(likely) {
+				likely = k
+			}
+		}
+	}
+	if likely == "" {
+		return ""
+	}
+	return "; did you mean " + likely + "?"
+}
+
+// distance is the number of letters to insert, delete, replace or swap with their neighbour that
+// makes b of a.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replace := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replace++
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replace)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
