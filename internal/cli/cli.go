@@ -43,8 +43,9 @@ type commands struct {
 
 	Bench benchCommand `cmd:"" help:"Measure a server."`
 
-	Help    helpCommand `cmd:"" help:"Show the help of a command."`
-	Version version     `cmd:"" help:"Print the version."`
+	Completion completion  `cmd:"" help:"Print a script with which a shell completes commands and flags."`
+	Help       helpCommand `cmd:"" help:"Show the help of a command."`
+	Version    version     `cmd:"" help:"Print the version."`
 
 	ShowVersion versionFlag `name:"version" help:"Print the version."`
 }

@@ -66,7 +66,7 @@ func TestMisspeltIsSaid(t *testing.T) {
 			t.Errorf("%s says %q", args, stderr)
 		}
 	}
-	for _, args := range []string{"version", "--version", "help", "serve --help", ""} {
+	for _, args := range []string{"version", "--version", "help", "serve --help", "completion bash", ""} {
 		if _, _, stderr := said(t, env, strings.Fields(args)...); stderr != "" {
 			t.Errorf("%q says %q", args, stderr)
 		}

@@ -54,7 +54,7 @@ func TestHelpPages(t *testing.T) {
 				t.Errorf("%s --help has a line of %d columns: %s", n.Path(), utf8.RuneCountInString(line), line)
 			}
 		}
-		if !plain[n.Path()] && (n.Detail == "" || !strings.Contains(page, "\n    partita ")) {
+		if !plain[n.Path()] && (n.Detail == "" || !strings.Contains(page, "\n    partita ") && !strings.Contains(page, "partita completion")) {
 			t.Errorf("%s --help has no description or no example", n.Path())
 		}
 	})
@@ -126,6 +126,7 @@ func TestUsageErrors(t *testing.T) {
 		{"credentials nwe", `unexpected argument nwe, did you mean "new"? ("partita credentials --help" lists the commands)`},
 		{"credentials new --flie x", `unknown flag --flie, did you mean "--file"? ("partita credentials new --help" lists the flags)`},
 		{"help serv", `unexpected argument serv, did you mean "serve"? ("partita --help" lists the commands)`},
+		{"completion csh", `<shell> must be one of "bash","zsh","fish" but got "csh" ("partita completion --help" lists the flags)`},
 		{"serve", `PARTITA_PORT: --port: expected a valid 16 bit uint but got "abc" ("partita serve --help" lists the flags)`},
 	} {
 		status, stdout, stderr := said(t, []string{"PARTITA_PORT=abc"}, strings.Fields(test.args)...)
