@@ -124,6 +124,7 @@ func newParser(c *commands, env []string, stdout, stderr io.Writer, engines []En
 	parser, err := kong.New(c,
 		kong.Name("partita"),
 		kong.Description(description),
+		kong.Vars{"admin_addr": defaultAdminAddr},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Resolvers(environment(env)),

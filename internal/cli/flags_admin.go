@@ -19,7 +19,7 @@ import (
 
 // adminFlags say how the server is watched: the admin address, its token, the slow-request log.
 type adminFlags struct {
-	AdminAddr      string        `placeholder:"HOST:PORT" help:"Address for health, metrics, profiles and backups; off for none. Default: localhost:8002, or a free port of localhost if that is in use or --port is 0."`
+	AdminAddr      string        `placeholder:"HOST:PORT" help:"Address for health, metrics, profiles and backups; off for none. Default: ${admin_addr}, or a free port of localhost if that is in use or --port is 0."`
 	AdminTokenFile string        `placeholder:"FILE" help:"File with the token that is required for profiles and backups, and from other machines also for metrics. $$PARTITA_ADMIN_TOKEN can hold the token itself instead. Default: a random token, written to admin.json in the data directory."`
 	AdminToken     adminToken    `hidden:""`
 	SlowRequest    time.Duration `group:"Log:" default:"1s" placeholder:"TIME" help:"Log requests that take longer, as 250ms, without their values; 0 logs none. Default: ${default}."`
