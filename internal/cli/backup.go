@@ -19,7 +19,7 @@ import (
 // backup has a running server write a copy of all its data.
 type backup struct {
 	Dest           string `arg:"" placeholder:"DIR" help:"Directory to write, on the server's machine. It must not exist, or be empty; its parent must exist."`
-	Data           string `placeholder:"DIR" help:"Data directory of the server, where its admin address and token are found. Default: ./partita-data, or /var/lib/partita if only that exists."`
+	Data           string `placeholder:"DIR" help:"Data directory of the server, where its admin address and token are found. Default: ./partita-data, or /var/lib/partita/data or /var/lib/partita if only that exists."`
 	AdminAddr      string `placeholder:"HOST:PORT" help:"Admin address of the server, instead of the one in the data directory."`
 	AdminTokenFile string `placeholder:"FILE" help:"File with the admin token, for a server whose token is not in the data directory. $$PARTITA_ADMIN_TOKEN can hold the token itself instead."`
 

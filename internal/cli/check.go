@@ -15,7 +15,7 @@ import (
 
 // check verifies a data directory, or a backup.
 type check struct {
-	Data string `placeholder:"DIR" help:"Data directory of a stopped server, or a backup. Default: ./partita-data, or /var/lib/partita if only that exists."`
+	Data string `placeholder:"DIR" help:"Data directory of a stopped server, or a backup. Default: ./partita-data, or /var/lib/partita/data or /var/lib/partita if only that exists."`
 	All  bool   `help:"List all problems, up to 100000, instead of the first 100."`
 	JSON bool   `name:"json" help:"Print the report as JSON."`
 }

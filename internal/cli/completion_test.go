@@ -37,7 +37,7 @@ var completionCases = []struct {
 	want []string
 }{
 	{"partita ser", []string{"serve"}},
-	{"partita credentials ", []string{"new", "list"}},
+	{"partita credentials ", []string{"new", "list", "delete"}},
 	{"partita help cred", []string{"credentials"}},
 	{"partita completion ", []string{"bash", "zsh", "fish"}},
 	{"partita serve --tls-", []string{"--tls-cert", "--tls-key", "--tls-client-ca"}},

@@ -18,14 +18,26 @@ With --file what is printed can be pasted into a shell, and standard output has 
 Examples:
 
 	partita credentials new --file credentials.json --user alice
-	partita credentials new --file credentials.json --user reports --read-only`
+	partita credentials new --file credentials.json --user reports --read-only
+	partita credentials new --file credentials.json --user job --expires 12h --session-token`
 }
 
 // Help adds to the command's help.
 func (*listCredentials) Help() string {
-	return `Prints the access keys in a credentials file, with their users and when they expire.
+	return `Prints the access keys in a credentials file, with their users, when they expire, and in short what
+each may do. With --json the policies are whole. Secrets are never printed.
 
 Example:
 
 	partita credentials list --file credentials.json`
+}
+
+// Help adds to the command's help.
+func (*deleteCredentials) Help() string {
+	return `Removes an access key from a credentials file. A server that uses the file rejects the key from
+about a second later on.
+
+Example:
+
+	partita credentials delete --file credentials.json AKIAIOSFODNN7EXAMPLE`
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
-// systemData is where a server keeps its data that the system's service manager runs.
+// systemData is where a server keeps its data that the system's service manager runs: in a directory
+// data there, as the unit in packaging/ has it, or in the directory itself.
 const systemData = "/var/lib/partita"
 
 // dataDir is the data directory of a server that a command is about.
@@ -26,9 +28,12 @@ func findData(given, system string) dataDir {
 		d.path = defaultData
 		if _, err := os.Stat(defaultData); err != nil && isThere(system) {
 			d.path = system
+			if below := filepath.Join(system, "data"); isThere(below) {
+				d.path = below
+			}
 		}
 	}
-	if d.path == system {
+	if d.path == system || filepath.Dir(d.path) == system {
 		d.user = "the user partita"
 	}
 	return d

@@ -26,6 +26,10 @@ func TestFindData(t *testing.T) {
 	}
 	check("", system)
 	check("data", "data")
+	if err := os.Mkdir(filepath.Join(system, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	check("", filepath.Join(system, "data"))
 	if err := os.Mkdir(defaultData, 0o700); err != nil {
 		t.Fatal(err)
 	}

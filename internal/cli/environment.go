@@ -38,15 +38,18 @@ func environment(env []string) kong.Resolver {
 	})
 }
 
-// kubernetes are the variables that Kubernetes sets in each pod for a service whose name begins
-// with partita.
-var kubernetes = regexp.MustCompile(`^PARTITA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+// kubernetes are the variables that Kubernetes, and Docker for links, set in each container beside a
+// service whose name begins with partita; link is the form of the addresses among their values.
+var (
+	kubernetes = regexp.MustCompile(`^PARTITA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+	link       = regexp.MustCompile(`^(tcp|udp|sctp)://`)
+)
 
 // ofKubernetes tells whether a variable is one of those. PARTITA_PORT, as tcp://10.0.0.1:8000, is
 // not a port to listen on.
 func ofKubernetes(name, value string) bool {
 	return kubernetes.MatchString(name) ||
-		strings.HasPrefix(name, prefix) && strings.HasSuffix(name, "PORT") && strings.Contains(value, "://")
+		strings.HasPrefix(name, prefix) && strings.HasSuffix(name, "PORT") && link.MatchString(value)
 }
 
 // warn warns of variables that are none of this program's: serve in its log, and other commands, if

@@ -16,7 +16,7 @@ import (
 
 // healthCheck asks a server on this machine whether it is ready. Its exit status is the answer: 0 for yes.
 type healthCheck struct {
-	Data      string        `placeholder:"DIR" help:"Data directory of the server, where it writes down its admin address. Default: ./partita-data, or /var/lib/partita if only that exists."`
+	Data      string        `placeholder:"DIR" help:"Data directory of the server, where it writes down its admin address. Default: ./partita-data, or /var/lib/partita/data or /var/lib/partita if only that exists."`
 	AdminAddr string        `placeholder:"HOST:PORT" help:"Admin address of the server. Default: the one in the data directory, or ${admin_addr}."`
 	Wait      time.Duration `placeholder:"TIME" help:"Ask again until the server is ready, for at most this time, as 30s. Default: ask once."`
 }
