@@ -64,8 +64,8 @@ func documents(t *testing.T) []string {
 	return append(pages, "README.md", "CHANGELOG.md")
 }
 
-// TestLinks checks that what the README and the pages of docs link to within this repository is there,
-// headings included.
+// TestLinks checks that what the README and the pages of docs link to within this repository is
+// there, headings included.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)|(?m:^\[[^\]]+\]:\s*(\S+))`)
 	checked := 0
@@ -114,8 +114,8 @@ func headings(t *testing.T, page string) map[string]bool {
 	return anchors
 }
 
-// TestQuickstartsRun checks that conformance/run runs each quick start of the README, and that none that
-// it runs is missing. typescript is the block of javascript again, compiled.
+// TestQuickstartsRun checks that conformance/run runs each quick start of the README, and that
+// none that it runs is missing. typescript is the block of javascript again, compiled.
 func TestQuickstartsRun(t *testing.T) {
 	marked, run := map[string]bool{"typescript": true}, map[string]bool{}
 	for _, find := range []struct {

@@ -30,8 +30,8 @@ func flagsIn(text string) []string {
 	return slices.Compact(flags)
 }
 
-// commandLines are what stands in a page behind the program's name, up to a pipe or another command:
-// the rest of a command line, or prose.
+// commandLines are what stands in a page behind the program's name, up to a pipe or another
+// command: the rest of a command line, or prose.
 func commandLines(page string) []string {
 	page = strings.ReplaceAll(page, "\\\n", " ")
 	form := regexp.MustCompile("(?m)(?:^|[`&;(\\s]|/)partita ([^`|;&)\\n]*)")
@@ -42,8 +42,8 @@ func commandLines(page string) []string {
 	return lines
 }
 
-// commandOf is the one of the commands that a line gives, nil if it is none of them. "bench" alone is
-// "bench run".
+// commandOf is the one of the commands that a line gives, nil if it is none of them. "bench"
+// alone is "bench run".
 func commandOf(line string, commands []string) []string {
 	if rest, isBench := strings.CutPrefix(line, "bench "); isBench && !strings.HasPrefix(rest, "report") {
 		line = "bench run " + rest
@@ -56,15 +56,16 @@ func commandOf(line string, commands []string) []string {
 	return nil
 }
 
-// TestDocumentedCommands checks that the command lines in the README and in docs are of commands that
-// there are, with flags that they have.
+// TestDocumentedCommands checks that the command lines in the README and in docs are of commands
+// that there are, with flags that they have.
 func TestDocumentedCommands(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var commands []string
-	for _, match := range regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)(?: |$)`).FindAllStringSubmatch(helpOf(t), -1) {
+	name := regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)(?: |$)`)
+	for _, match := range name.FindAllStringSubmatch(helpOf(t), -1) {
 		commands = append(commands, match[1])
 	}
 	checked := 0
@@ -96,7 +97,8 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// TestFlagsAreDocumented checks that docs/serve.md lists the flags of serve, all of them and no others.
+// TestFlagsAreDocumented checks that docs/serve.md lists the flags of serve, all of them and no
+// others.
 func TestFlagsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/serve.md")
 	if err != nil {
