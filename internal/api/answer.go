@@ -46,6 +46,15 @@ type consumption struct {
 	kind    string // of a transaction: ReadCapacityUnits or WriteCapacityUnits, a member that repeats all units
 }
 
+// total is the sum of the units, of the table and its indexes.
+func (u consumption) total() float64 {
+	total := u.table
+	for i := range u.indexes {
+		total += u.indexes[i].Units
+	}
+	return total
+}
+
 // add adds what a write used.
 func (u *consumption) add(w db.WriteUnits) {
 	u.table += w.Table
@@ -68,16 +77,15 @@ func (u *consumption) addIndex(x db.IndexUnits) {
 // wantsConsumed tells whether a checked ReturnConsumedCapacity asks for anything.
 func wantsConsumed(mode optString) bool { return mode.Set && mode.V != "NONE" }
 
+// countsConsumed tells whether the capacity is to be summed up: for the answer, or for the log.
+func (c *call) countsConsumed(mode optString) bool { return wantsConsumed(mode) || c.explain }
+
 // consumed appends a ConsumedCapacity object. mode is TOTAL or INDEXES.
 func (c *call) consumed(mode, table string, u consumption) {
-	total := u.table
-	for _, x := range u.indexes {
-		total += x.Units
-	}
 	c.open()
 	c.key("TableName")
 	c.out = item.AppendQuoted(c.out, table)
-	c.units(total, u.kind)
+	c.units(u.total(), u.kind)
 	if mode == "INDEXES" {
 		c.key("Table")
 		c.open()

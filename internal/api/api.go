@@ -74,6 +74,8 @@ type Request struct {
 	// Began is when the request came, and Slow for how long it may take before Report.Condition is wanted. 0: it never is.
 	Began time.Time
 	Slow  time.Duration
+	// Explain says that the log tells of every request: the Report is to have all that it can have.
+	Explain bool
 
 	// Memory is where a large answer comes from. nil: it has no bound.
 	Memory Memory
@@ -110,6 +112,7 @@ type call struct {
 	large   chan struct{} // has a place for each large item that may be written out at a time
 	hot     hotRequests
 	report  Report
+	explain bool // Request.Explain
 	how     choice
 
 	show    func(item.Item) error         // showItem, bound once
@@ -143,7 +146,7 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	c.params.Reset()
 	c.ph = placeholders{params: &c.params}
 	r.Report = Report{}
-	c.report, c.how = Report{}, choice{}
+	c.report, c.how, c.explain = Report{}, choice{}, r.Explain
 	n := len(out)
 	err := s.run(c, r)
 	status, body = 200, c.out
@@ -167,7 +170,7 @@ func (s *Service) fail(c *call, r *Request, err error, n int) (status int, body 
 		c.out = c.out[:n]
 		_ = c.appendError(e) // has no items
 	}
-	r.Report.Code = e.Code
+	r.Report.Code, r.Report.Message, r.Report.Reason = e.Code, e.Message, e.mistake()
 	return e.Status, c.out
 }
 

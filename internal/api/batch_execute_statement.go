@@ -235,9 +235,15 @@ func (r *batchStatementsRequest) answer(c *call) error {
 		}
 	}
 	c.out = append(c.out, ']')
-	if wantsConsumed(r.consumed) {
-		if us := r.usages(); len(us) > 0 {
-			c.consumedList(r.consumed.V, us)
+	if c.countsConsumed(r.consumed) {
+		us := r.usages()
+		if r.statements[0].statement != nil && r.statements[0].Kind.IsWrite() {
+			c.report.WriteUnits = us.total()
+		} else {
+			c.report.ReadUnits = us.total()
+		}
+		if len(us) > 0 {
+			c.consumedList(r.consumed, us)
 		}
 	}
 	c.close()
@@ -285,6 +291,7 @@ func (s *batchStatement) answerError(c *call) error {
 		return s.err
 	}
 	reason := reasonOf(e)
+	c.report.statement(reason)
 	c.key("Error")
 	c.open()
 	c.key("Code")

@@ -121,12 +121,15 @@ func (c *call) batchGetItem() error {
 		return err
 	}
 	r.unprocessed(c)
+	for _, t := range r.tables {
+		c.report.ReadUnits += t.units
+	}
 	if wantsConsumed(r.consumed) {
 		var us usages
 		for _, t := range r.tables {
 			us.of(t.table).table += t.units
 		}
-		c.consumedList(r.consumed.V, us)
+		c.consumedList(r.consumed, us)
 	}
 	c.close()
 	return nil
@@ -445,8 +448,20 @@ func (us *usages) of(t *db.Table) *usageOf {
 	return u
 }
 
-// consumedList appends the member ConsumedCapacity of a request on several tables, by their names.
-func (c *call) consumedList(mode string, us usages) {
+// total is the sum of all units.
+func (us usages) total() float64 {
+	total := 0.0
+	for _, u := range us {
+		total += u.consumption.total()
+	}
+	return total
+}
+
+// consumedList appends the member ConsumedCapacity of a request on several tables, by their names, if it was asked for.
+func (c *call) consumedList(mode optString, us usages) {
+	if !wantsConsumed(mode) {
+		return
+	}
 	slices.SortFunc(us, func(a, b *usageOf) int { return strings.Compare(a.name, b.name) })
 	c.key("ConsumedCapacity")
 	c.out = append(c.out, '[')
@@ -454,7 +469,7 @@ func (c *call) consumedList(mode string, us usages) {
 		if i > 0 {
 			c.out = append(c.out, ',')
 		}
-		c.consumed(mode, u.name, u.consumption)
+		c.consumed(mode.V, u.name, u.consumption)
 	}
 	c.out = append(c.out, ']')
 }

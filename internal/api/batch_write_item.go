@@ -409,7 +409,7 @@ func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) err
 			return err
 		}
 	}
-	if wantsConsumed(r.consumed) {
+	if c.countsConsumed(r.consumed) {
 		var us usages
 		for i := range r.tables {
 			t := &r.tables[i]
@@ -419,7 +419,8 @@ func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) err
 				}
 			}
 		}
-		c.consumedList(r.consumed.V, us)
+		c.report.WriteUnits += us.total()
+		c.consumedList(r.consumed, us)
 	}
 	c.close()
 	return nil

@@ -26,6 +26,16 @@ type Reason struct {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
+// mistake is the message of the first reason of a cancelled transaction that is a mistake in the request, empty for none.
+func (e *Error) mistake() string {
+	for i := range e.Reasons {
+		if e.Reasons[i].Code == "ValidationError" {
+			return e.Reasons[i].Message
+		}
+	}
+	return ""
+}
+
 // fill sets what follows from the code.
 func (e *Error) fill() *Error {
 	if e.Status == 0 {

@@ -117,6 +117,7 @@ func (r *executeStatementRequest) read(c *call, s *statement, at position) error
 		c.key("LastEvaluatedKey")
 		c.out = x.last.AppendJSON(c.out)
 	}
+	c.report.read(x.used)
 	r.answerConsumed(c, s, x.used)
 	c.close()
 	return nil
@@ -133,6 +134,7 @@ func (r *executeStatementRequest) write(c *call, s *statement) error {
 	}
 	done, err := c.db.Write(c.ctx, &w)
 	if err != nil {
+		c.report.failed(err)
 		return writeError(s.table, err, s.keyWords())
 	}
 	c.open()
@@ -142,7 +144,9 @@ func (r *executeStatementRequest) write(c *call, s *statement) error {
 		c.encodeWritten(it)
 	}
 	c.out = append(c.out, ']')
-	r.answerConsumed(c, s, consumption{table: done.Units.Table, indexes: done.Units.Indexes})
+	used := consumption{table: done.Units.Table, indexes: done.Units.Indexes}
+	c.report.written(used)
+	r.answerConsumed(c, s, used)
 	c.close()
 	return nil
 }

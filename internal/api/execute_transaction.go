@@ -184,8 +184,8 @@ func (r *executeTransactionRequest) read(c *call, reasons []error) error {
 	if err != nil {
 		return err
 	}
-	if wantsConsumed(r.consumed) {
-		c.transactReadConsumed(r.consumed.V, keys, sizes)
+	if c.countsConsumed(r.consumed) {
+		c.transactReadConsumed(r.consumed, keys, sizes)
 	}
 	c.close()
 	return nil
@@ -217,8 +217,8 @@ func (r *executeTransactionRequest) write(c *call, reasons []error) error {
 	c.open()
 	c.key("Responses")
 	c.out = append(c.out, "[]"...)
-	if wantsConsumed(r.consumed) {
-		c.transactWriteConsumed(r.consumed.V, t, done)
+	if c.countsConsumed(r.consumed) {
+		c.transactWriteConsumed(r.consumed, t, done)
 	}
 	c.close()
 	return nil

@@ -74,9 +74,11 @@ func (c *call) getItem() error {
 		return err
 	}
 	c.report.item(r.size > 0)
+	used := consumption{table: readUnits(r.size, r.consistent.V)}
+	c.report.read(used)
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, t.Name, consumption{table: readUnits(r.size, r.consistent.V)})
+		c.consumed(r.consumed.V, t.Name, used)
 	}
 	c.close()
 	return nil

@@ -69,6 +69,7 @@ func (c *call) getRecords() error {
 	if l == nil || it.shard >= uint32(l.Shards) {
 		return errNoShard
 	}
+	c.report.Table = l.Table
 	limit := maxRecords
 	if r.limit.Set {
 		limit = int(r.limit.V)
@@ -118,6 +119,7 @@ func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
 		return err
 	}
 	c.out = append(c.out, ']')
+	c.report.Read, c.report.Returned = n, n
 	if !ended {
 		it.after, it.made = last, now
 		c.key("NextShardIterator")

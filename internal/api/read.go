@@ -233,12 +233,20 @@ func (r *readRequest) answer(c *call) error {
 		c.key("LastEvaluatedKey")
 		c.out = page.Last.AppendJSON(c.out)
 	}
-	if wantsConsumed(r.consumed) {
-		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, r.read.Table.Name, pageConsumption(&r.read, page))
+	if c.countsConsumed(r.consumed) {
+		r.answerConsumed(c, pageConsumption(&r.read, page))
 	}
 	c.close()
 	return nil
+}
+
+// answerConsumed notes what was used, and answers it if that was asked for.
+func (r *readRequest) answerConsumed(c *call, used consumption) {
+	c.report.read(used)
+	if wantsConsumed(r.consumed) {
+		c.key("ConsumedCapacity")
+		c.consumed(r.consumed.V, r.read.Table.Name, used)
+	}
 }
 
 // countOnly takes the items of a Select COUNT.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"strings"
 	"time"
 
@@ -10,18 +11,26 @@ import (
 	"github.com/partita-db/partita/internal/partiql"
 )
 
-// Report is what Serve tells of a request beside its answer, for metrics and logs. It has no values of attributes in it.
+// Report is what Serve tells of a request beside its answer, for metrics and logs. Only Message can have values of attributes
+// in it: it is for the debug log, and Kind is what is left of it without them.
 type Report struct {
 	Operation int    // its number, an index into OperationNames plus one; 0: there is no such operation
 	Code      string // of the error that was answered: ValidationException; empty for none
-	Table     string // the first one; empty for none
-	Index     string
-	Condition string // of a slow Query or SELECT: how it chose its items, with names and without values
-	Tables    int    // how many there are
-	Read      int    // items that were read
-	Returned  int    // items that were answered
+	Message   string // of that error, as the client got it
+	// Reason is why, of a cancelled transaction: the message of the first reason that is a mistake in the request. Inner is the
+	// code of the first mistake in a batch of statements that was answered, and Reason its message.
+	Reason, Inner string
+	Table         string // the first one; empty for none
+	Index         string
+	Condition     string // of a slow or explained Query or SELECT: how it chose its items, with names and without values
+	Tables        int    // how many there are
+	Read          int    // items that were read
+	Returned      int    // items that were answered
+	// ReadUnits and WriteUnits are the capacity that was consumed, as ConsumedCapacity has it. Batches and transactions
+	// that nobody asked for it count it only for an explained request.
+	ReadUnits, WriteUnits float64
 
-	last    *db.Table // that was counted last in Tables
+	last    *db.Table // that was counted last in Tables; of a request with an error it stays
 	missing string    // a table that was asked for and is not there
 }
 
@@ -42,6 +51,17 @@ func OperationNumber(target string) int {
 		return op.number
 	}
 	return 0
+}
+
+// TableName is the table that was asked for, there or not; of several, one.
+func (r *Report) TableName() string { return cmp.Or(r.Table, r.missing) }
+
+// statement notes that a statement of a batch failed.
+func (r *Report) statement(reason Reason) {
+	mistake := reason.Code == "ValidationError" || reason.Code == "ResourceNotFound" || reason.Code == "AccessDenied"
+	if mistake && r.Inner == "" {
+		r.Inner, r.Reason = reason.Code, reason.Message
+	}
 }
 
 // table notes a table, which is nil if there is none by the name. Of a request on one table over and over it counts one.
@@ -69,6 +89,17 @@ func (r *Report) item(there bool) {
 func (r *Report) page(page db.Page) {
 	r.Read += page.Scanned
 	r.Returned += page.Count
+}
+
+// read notes the capacity of reads, and written that of writes.
+func (r *Report) read(u consumption)    { r.ReadUnits += u.total() }
+func (r *Report) written(u consumption) { r.WriteUnits += u.total() }
+
+// failed notes the capacity of a write that failed with err: at an item that did not meet its condition it costs as much as one.
+func (r *Report) failed(err error) {
+	if failed, ok := errors.AsType[*db.ConditionFailed](err); ok {
+		r.WriteUnits += failedUnits(failed.Size)
+	}
 }
 
 // choice is how a request chooses its items. It is put into words only if somebody wants to read them.
@@ -131,9 +162,12 @@ func (s *Service) finish(c *call, r *Request, err error) {
 	if c.report.missing != "" && err != nil {
 		s.suggest(c, r)
 	}
-	if r.Slow > 0 && c.how.given() && time.Since(r.Began) >= r.Slow {
+	if c.how.given() && (r.Explain || r.Slow > 0 && time.Since(r.Began) >= r.Slow) {
 		c.report.Condition = c.how.String()
 	}
-	c.report.last = nil
+	if err == nil {
+		c.report.last = nil
+	}
+	c.report.missing = strings.Clone(c.report.missing) // it lies in memory that the next call uses
 	r.Report = c.report
 }

@@ -121,6 +121,7 @@ func (r *singleWrite) run(c *call, k keyWords) (db.Written, error) {
 	}
 	done, err := c.db.Write(c.ctx, &r.write)
 	if err != nil {
+		c.report.failed(err)
 		return done, writeError(r.write.Table, err, k)
 	}
 	return done, nil
@@ -153,9 +154,11 @@ func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits)
 		c.key("Attributes")
 		c.encodeWritten(attributes)
 	}
+	used := consumption{table: units.Table, indexes: units.Indexes}
+	c.report.written(used)
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
-		c.consumed(r.consumed.V, t.Name, consumption{table: units.Table, indexes: units.Indexes})
+		c.consumed(r.consumed.V, t.Name, used)
 	}
 	if r.metrics.V == "SIZE" && t.HasLocalIndex() {
 		c.key("ItemCollectionMetrics")

@@ -94,8 +94,8 @@ func (c *call) transactGetItems() error {
 	if err != nil {
 		return err
 	}
-	if wantsConsumed(r.consumed) {
-		c.transactReadConsumed(r.consumed.V, keys, sizes)
+	if c.countsConsumed(r.consumed) {
+		c.transactReadConsumed(r.consumed, keys, sizes)
 	}
 	c.close()
 	return nil

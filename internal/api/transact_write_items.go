@@ -411,8 +411,8 @@ func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 // answer encodes the response.
 func (r *transactWriteRequest) answer(c *call, actions []*transactAction, t *db.Transaction, done db.Transacted) error {
 	c.open()
-	if wantsConsumed(r.consumed) {
-		c.transactWriteConsumed(r.consumed.V, t, done)
+	if c.countsConsumed(r.consumed) {
+		c.transactWriteConsumed(r.consumed, t, done)
 	}
 	if r.metrics.V == "SIZE" {
 		var cs collections

@@ -121,7 +121,7 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 
 // transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A replay is billed as a transaction
 // that reads the items.
-func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Transacted) {
+func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.Transacted) {
 	var us usages
 	kind := "WriteCapacityUnits"
 	for i := range t.Actions {
@@ -137,7 +137,7 @@ func (c *call) transactWriteConsumed(mode string, t *db.Transaction, done db.Tra
 }
 
 // transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these sizes, 0 for missing ones.
-func (c *call) transactReadConsumed(mode string, keys []db.ItemKey, sizes []int) {
+func (c *call) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []int) {
 	var us usages
 	for i, k := range keys {
 		us.of(k.Table).table += readUnits(int64(sizes[i]), true)
@@ -147,10 +147,15 @@ func (c *call) transactReadConsumed(mode string, keys []db.ItemKey, sizes []int)
 
 // transactConsumed appends the ConsumedCapacity of a transaction. us is what its actions would cost alone: transactions cost twice
 // that of the tables, but not of indexes. kind is ReadCapacityUnits or WriteCapacityUnits.
-func (c *call) transactConsumed(mode string, us usages, kind string) {
+func (c *call) transactConsumed(mode optString, us usages, kind string) {
 	for _, u := range us {
 		u.table *= 2
 		u.kind = kind
+	}
+	if kind == "ReadCapacityUnits" {
+		c.report.ReadUnits = us.total()
+	} else {
+		c.report.WriteUnits = us.total()
 	}
 	c.consumedList(mode, us)
 }

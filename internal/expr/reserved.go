@@ -59,6 +59,9 @@ var reservedSet = sync.OnceValue(func() map[string]struct{} {
 	return set
 })
 
+// Reserved tells whether AWS reserves a word.
+func Reserved(word string) bool { return isReserved(word) }
+
 // isReserved tells whether the word is reserved.
 func isReserved(word string) bool {
 	if len(word) > maxReservedBytes {

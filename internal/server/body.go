@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -207,6 +208,7 @@ func (u unpacker) Read(p []byte) (int, error) {
 func (x *exchange) refuseBody(err error) {
 	x.in = keep(x.in)
 	x.release()
+	x.call.Target = cmp.Or(one(x.r.Header, "X-Amz-Target"), x.sig.target) // for the metrics and the log
 	switch {
 	case x.fault != nil && x.r.Method == http.MethodPost:
 		x.discard()
@@ -223,10 +225,12 @@ func (x *exchange) refuseBody(err error) {
 		x.discard()
 		x.w.Header()["Content-Type"] = typeAmzJSON
 		x.call.Report.Code = "SerializationException" // for the metrics: whatever AWS calls it, it is no error of ours
+		x.why = "the Content-Encoding is not known, or the body is none of that encoding"
 		x.send(http.StatusInternalServerError, internalError)
 	default:
 		// The connection broke, or its chunks are malformed: where the next request begins nobody can tell.
 		x.hangUp()
+		x.why = "the body did not come to its end, or its chunks are malformed"
 		x.w.Header()["Content-Type"] = typeAmzJSON
 		x.send(http.StatusBadRequest, malformed)
 	}

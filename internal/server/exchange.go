@@ -49,6 +49,8 @@ type exchange struct {
 	began  time.Time // zero if nobody wants to know
 	status int
 	sent   int
+	why    string // what is wrong, in our words, where the answer does not say
+	told   bool   // the log knows already why this was refused
 }
 
 // end counts and logs the exchange, returns what it took from the budget, and puts it back into the pool. Buffers that have grown
@@ -57,6 +59,9 @@ func (x *exchange) end() {
 	h := x.h
 	if !x.began.IsZero() {
 		x.tell()
+	}
+	if x.status != http.StatusOK || x.call.Report.Inner != "" {
+		x.tellMistake()
 	}
 	x.release()
 	x.canonical.release()

@@ -40,7 +40,7 @@ type Options struct {
 	Metrics *metrics.Metrics
 	// SlowRequest is how long a request may take before the log tells of it. 0: as long as it likes.
 	SlowRequest time.Duration
-	// Logger takes panics, slow requests, and every request at debug level. nil: slog.Default.
+	// Logger takes panics, slow requests, what clients do wrong, and every request at debug level. nil: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -69,6 +69,7 @@ type Handler struct {
 	metrics *metrics.Metrics // nil: none
 	slow    time.Duration    // 0: none is
 	slowLog slowLog
+	mistakes
 
 	bufferBytes int64 // the whole budget
 }
@@ -104,6 +105,7 @@ func NewHandler(o Options) *Handler {
 		metrics: o.Metrics,
 		slow:    o.SlowRequest,
 	}
+	h.mistakes.missing = make([]atomic.Bool, len(api.OperationNames())+1)
 	h.budget.left.Store(o.BufferBytes)
 	h.bufferBytes = o.BufferBytes
 	h.gate.most = int64(cmp.Or(o.MaxRequests, defaultMaxRequests))
@@ -143,10 +145,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && healthPath(r.URL.Path):
 		x.send(http.StatusOK, h.health)
 	case r.Method != http.MethodPost || (len(x.in) > 0 && !x.typed()):
-		x.send(http.StatusNotFound, unknownXML)
+		x.refuseForm()
 	default:
 		x.answer()
 	}
+}
+
+// refuseForm answers what is no call. A POST was meant as one: that it lacks the content type is a mistake that the answer does not
+// explain, so the log does.
+func (x *exchange) refuseForm() {
+	if x.told = x.r.Method != http.MethodPost; !x.told {
+		x.why = "the Content-Type of a call is application/x-amz-json-1.0"
+	}
+	x.send(http.StatusNotFound, unknownXML)
 }
 
 // healthPath tells whether a path is one of those under which AWS tells its health.
@@ -277,7 +288,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.newID()
 	if x.logged = h.log.Enabled(r.Context(), slog.LevelDebug); x.logged || h.timed() {
 		x.began = time.Now()
-		x.call.Began, x.call.Slow = x.began, h.slow
+		x.call.Began, x.call.Slow, x.call.Explain = x.began, h.slow, x.logged
 	}
 	if h.metrics != nil {
 		h.metrics.InFlight.Add(1)

@@ -2,8 +2,10 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +70,7 @@ func (x *exchange) noteCode(body []byte) {
 	_, rest, found := bytes.Cut(body, []byte("#"))
 	if code, _, ended := bytes.Cut(rest, []byte(`"`)); found && ended && len(code) <= 64 {
 		x.call.Report.Code = string(code)
+		x.noteMessage(body)
 	}
 }
 
@@ -113,11 +116,23 @@ func (x *exchange) tellSlow(took time.Duration) {
 	h.log.LogAttrs(x.r.Context(), slog.LevelWarn, "a slow request", attrs...)
 }
 
-// tellDebug logs a request for whoever wants to see all of them.
+// maxDebugMessage is how much of an error's message the debug log has: there can be a whole request in it.
+const maxDebugMessage = 4 << 10
+
+// tellDebug logs a request for whoever wants to see all of them, with an error's message as the client got it: values that are in
+// it are in this log.
 func (x *exchange) tellDebug(took time.Duration) {
+	r := &x.call.Report
+	message := r.Message
+	if len(message) > maxDebugMessage {
+		message = strings.ToValidUTF8(message[:maxDebugMessage], "") + "…"
+	}
 	x.h.log.LogAttrs(x.r.Context(), slog.LevelDebug, "request",
 		slog.String("operation", api.OperationName(x.call.Target)), slog.Int("status", x.status),
-		slog.String("code", x.code()), slog.String("table", x.call.Report.Table),
+		slog.String("code", x.code()), slog.String("message", message), slog.String("reason", cmp.Or(r.Reason, x.why)),
+		slog.String("table", r.TableName()), slog.String("index", r.Index), slog.String("key_condition", r.Condition),
+		slog.Int("items_read", r.Read), slog.Int("items_returned", r.Returned),
+		slog.Float64("read_units", r.ReadUnits), slog.Float64("write_units", r.WriteUnits),
 		slog.Duration("took", took), slog.Int("bytes_in", len(x.in)), slog.Int("bytes_out", x.sent),
 		slog.String("method", x.r.Method), slog.String("client", x.r.RemoteAddr), x.accessKey(), slog.String("request_id", x.id))
 }

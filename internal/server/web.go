@@ -122,6 +122,7 @@ func hostName(host string) string {
 
 // refuse answers a request that the guard refuses. It has no CORS headers: the page is not to read it.
 func (x *exchange) refuse(why string) {
+	x.told = true // by the guard
 	x.discard()
 	x.w.Header()["Content-Type"] = typeAmzJSON
 	x.send(http.StatusForbidden, appendError(nil, "com.amazon.coral.service#AccessDeniedException", "Message", why))

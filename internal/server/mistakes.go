@@ -1,0 +1,169 @@
+package server
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode"
+
+	"github.com/partita-db/partita/internal/api"
+)
+
+// mistakes are what the log was told of requests that were answered with an error.
+type mistakes struct {
+	client, signature recent
+	unknown           recent        // operations that are none of DynamoDB's
+	missing           []atomic.Bool // by Report.Operation: those of DynamoDB's that are not implemented and were asked for
+}
+
+// tellMistake tells the log why a request was answered with an error, where that is news. Errors that are the server's own are
+// logged by whoever made them.
+//
+// A kind of client error is told of at level INFO once a minute: its operation, its code, and its message without what the client
+// supplied (api.Report.Cut). So a table that is not there is told of, since a wrong name is the commonest mistake of all, even
+// though it is an ordinary answer to a program that waits for a table to come or to go. Errors that are business as usual for
+// a program without a mistake (ordinary) are told of at debug level only, as every request is.
+func (x *exchange) tellMistake() {
+	h := x.h
+	code := x.code()
+	switch {
+	case x.told || x.status == http.StatusOK && x.call.Report.Inner == "":
+	case signatureFault(code):
+		x.tellSignature(code)
+	case x.call.Report.Code == "UnknownOperationException":
+		x.tellUnknown()
+	case (x.status < 500 || x.why != "") && h.log.Enabled(x.r.Context(), slog.LevelInfo):
+		x.tellClientError(code)
+	}
+}
+
+// tellClientError logs a client error, unless it is an ordinary one.
+func (x *exchange) tellClientError(code string) {
+	r := &x.call.Report
+	message, reason := r.Message, r.Reason
+	if r.Inner != "" { // a statement of a batch that was answered
+		code, message, reason = r.Inner, reason, ""
+	}
+	if ordinary(code) || code == "TransactionCanceledException" && reason == "" {
+		return
+	}
+	message, reason = r.Cut(message), r.Cut(reason)
+	operation := x.operation()
+	left, ok := x.h.mistakes.client.admit(operation+"\n"+code+"\n"+message+"\n"+reason+"\n"+x.why, time.Now())
+	if !ok {
+		return
+	}
+	attrs := append(make([]slog.Attr, 0, 12), slog.String("operation", operation), slog.String("code", code))
+	for _, a := range [...]struct{ name, value string }{
+		{"message", message}, {"reason", reason}, {"why", x.why}, {"table", printable(r.TableName())}, {"index", r.Index},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.name, a.value))
+		}
+	}
+	x.tellOnce(slog.LevelInfo, "a client error", left, attrs)
+}
+
+// ordinary tells whether a code is an answer that a program without a mistake gets: of conditions, of conflicts with
+// others, of a server with much to do, and of a reader of a stream that was away for long.
+func ordinary(code string) bool {
+	switch strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Error") {
+	case "ConditionalCheckFailed", "DuplicateItem", "TransactionConflict", "TransactionInProgress",
+		"ProvisionedThroughputExceeded", "RequestLimitExceeded", "Throttling", "ExpiredIterator", "TrimmedDataAccess":
+		return true
+	}
+	return false
+}
+
+// signatureFault tells whether a code is of those that refuse a request for its signature.
+func signatureFault(code string) bool {
+	switch code {
+	case "IncompleteSignatureException", "InvalidSignatureException", "UnrecognizedClientException",
+		"MissingAuthenticationTokenException", "ExpiredTokenException":
+		return true
+	}
+	return false
+}
+
+// tellSignature warns of a request that was refused for its signature: of each access key and code once a minute.
+func (x *exchange) tellSignature(code string) {
+	key := printable(x.claimedKey())
+	left, ok := x.h.mistakes.signature.admit(key+"\n"+code, time.Now())
+	if !ok {
+		return
+	}
+	x.tellOnce(slog.LevelWarn, "a request was refused for its signature", left, []slog.Attr{
+		slog.String("code", code), slog.String("claimed_access_key", key),
+		slog.String("reason", x.call.Report.Cut(x.call.Report.Message)), slog.String("operation", x.operation()),
+	})
+}
+
+// claimedKey is the id of the access key that the request says it is signed with, empty if it does not say.
+func (x *exchange) claimedKey() string {
+	credential := x.sig.credential
+	if credential == "" { // the signature could not be read
+		_, rest, _ := strings.Cut(one(x.r.Header, "Authorization"), "Credential=")
+		credential, _, _ = strings.Cut(rest, ",")
+	}
+	key, _, _ := strings.Cut(credential, "/")
+	return key
+}
+
+// tellUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the answer, as AWS has it, does not
+// name it, and of what is none of DynamoDB's once a minute.
+func (x *exchange) tellUnknown() {
+	operation := printable(api.OperationName(x.call.Target))
+	if n := x.call.Report.Operation; n > 0 {
+		if !x.h.mistakes.missing[n].Swap(true) {
+			x.tellOnce(slog.LevelWarn, "an operation that is not implemented", 0, []slog.Attr{slog.String("operation", operation)})
+		}
+		return
+	}
+	if left, ok := x.h.mistakes.unknown.admit("", time.Now()); ok {
+		x.tellOnce(slog.LevelWarn, "an operation that DynamoDB does not have", left,
+			[]slog.Attr{slog.String("operation", "Unknown"), slog.String("target", printable(x.call.Target))})
+	}
+}
+
+// tellOnce logs a line with what all lines about a client have: who it is, and how many such lines were left out before it.
+func (x *exchange) tellOnce(level slog.Level, text string, left int, attrs []slog.Attr) {
+	attrs = append(attrs, slog.String("client", x.r.RemoteAddr))
+	if x.call.Principal != nil {
+		attrs = append(attrs, x.accessKey())
+	}
+	attrs = append(attrs, slog.String("request_id", x.id))
+	if left > 0 {
+		attrs = append(attrs, slog.Int("left_out", left))
+	}
+	x.h.log.LogAttrs(x.r.Context(), level, text, attrs...)
+}
+
+// maxPrintable is how much of a text that a client made up comes into the log.
+const maxPrintable = 128
+
+// printable is a text that a client made up as the log can have it: printable characters, and not many.
+func printable(s string) string {
+	s = s[:min(len(s), 4*maxPrintable)]
+	out, n := make([]rune, 0, min(len(s), maxPrintable)), 0
+	for _, r := range s {
+		if n++; n > maxPrintable {
+			break
+		}
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			r = '?'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
+
+// noteMessage notes the message in the body of an answer that did not come from Serve.
+func (x *exchange) noteMessage(body []byte) {
+	var answer struct{ Message string } // in any case
+	if json.Unmarshal(body, &answer) == nil {
+		x.call.Report.Message = answer.Message
+	}
+}
