@@ -27,8 +27,8 @@ type mistakes struct {
 // though it is an ordinary answer to a program that waits for a table to come or to go. Errors that are business as usual for
 // a program without a mistake (ordinary) are told of at debug level only, as every request is.
 func (x *exchange) tellMistake() {
-	h := x.h
-	code := x.code()
+	h, code := x.h, x.code()
+	x.noteOperation()
 	switch {
 	case x.told || x.status == http.StatusOK && x.call.Report.Inner == "":
 	case signatureFault(code):

@@ -11,8 +11,8 @@ const (
 	recentKinds = 256
 	// recentEvery is how far apart two lines of one kind are at least.
 	recentEvery = time.Minute
-	// recentLines is how many lines of all kinds together there are in a second at most.
-	recentLines = 5
+	// recentLines is how many lines of all kinds together there are in a minute at most: one a second, all at once if need be.
+	recentLines = 60
 )
 
 // recent remembers which kinds of lines were logged of late, so that whoever causes them can neither fill the log nor the memory.
@@ -21,8 +21,8 @@ type recent struct {
 	mu     sync.Mutex
 	kinds  map[string]*list.Element // of *recentKind
 	order  list.List                // the one to be forgotten first in front
-	second int64
-	lines  int // in that second
+	minute int64
+	lines  int // in that minute
 }
 
 // recentKind is a kind of line.
@@ -50,10 +50,10 @@ func (r *recent) admit(kind string, now time.Time) (left int, ok bool) {
 	return left, true
 }
 
-// room tells whether this second has room for a line, and takes it.
+// room tells whether this minute has room for a line, and takes it.
 func (r *recent) room(now time.Time) bool {
-	if second := now.Unix(); second != r.second {
-		r.second, r.lines = second, 0
+	if minute := now.Unix() / 60; minute != r.minute {
+		r.minute, r.lines = minute, 0
 	}
 	if r.lines == recentLines {
 		return false

@@ -32,15 +32,19 @@ func (x *exchange) tell() {
 	if x.call.Target == "" && x.status == http.StatusOK {
 		return // the health page, or a browser that asks whether it may call
 	}
-	r := &x.call.Report
-	if r.Operation == 0 { // it may not have come to Serve
-		r.Operation = api.OperationNumber(x.call.Target)
-	}
+	x.noteOperation()
 	if h.metrics != nil {
-		h.metrics.Operations[r.Operation].Done(x.code(), took, len(x.in), x.sent)
+		h.metrics.Operations[x.call.Report.Operation].Done(x.code(), took, len(x.in), x.sent)
 	}
 	if h.slow > 0 && took >= h.slow {
 		x.tellSlow(took)
+	}
+}
+
+// noteOperation notes the operation of a call that may not have come to Serve.
+func (x *exchange) noteOperation() {
+	if r := &x.call.Report; r.Operation == 0 {
+		r.Operation = api.OperationNumber(x.call.Target)
 	}
 }
 
