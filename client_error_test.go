@@ -62,17 +62,17 @@ var mistakes = []string{
 	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"$"},"sk":{"N":"$"}}}`,
 	`GetItem {"TableName":"Tab","Key":{"$":{"S":"a"},"sk":{"S":"$"}}}`,
 	`GetItem {"TableName":"Tab","Key":{"pk":{"$":"$"}}}`,
-	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ProjectionExpression":"$"}`,
+	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ProjectionExpression":"$ $"}`,
 	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ProjectionExpression":"#x","ExpressionAttributeNames":{"#$":"$","$":"$"}}`,
 	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"AttributesToGet":["$","$"]}`,
 	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ReturnConsumedCapacity":"$"}`,
 	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"$"},"$":{"S":"$"}}}`,
 	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":""},"$":{"S":"$"}}}`,
 	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"colour":{"N":"12"},"$":{"S":"$"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"x":{"N":"$"}}}`,
+	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"x":{"N":"$x"}}}`,
 	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"x":{"SS":["$","$"]}}}`,
 	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"x":{"B":"$?"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"pk = $"}`,
+	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"pk = $ $"}`,
 	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"pk = :v","ExpressionAttributeValues":{":w":{"S":"$"},":$":{"S":"$"}}}`,
 	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ReturnValues":"$"}`,
 	`UpdateItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET $ = :v"}`,
@@ -89,12 +89,12 @@ var mistakes = []string{
 	`Query {"TableName":"Tab","KeyConditionExpression":"pk = :v","ExpressionAttributeValues":{":v":{"S":"a"}},"ExclusiveStartKey":{"pk":{"S":"$"},"$":{"S":"$"}}}`,
 	`Query {"TableName":"Tab","IndexName":"Idx","KeyConditionExpression":"colour BETWEEN :v AND :w","ExpressionAttributeValues":{":v":{"S":"z$"},":w":{"S":"a$"}}}`,
 	`Scan {"TableName":"Tab","ScanFilter":{"$":{"ComparisonOperator":"CONTAINS","AttributeValueList":[{"L":[{"S":"$"}]}]}}}`,
-	`Scan {"TableName":"Tab","Segment":4711,"TotalSegments":12,"FilterExpression":"$"}`,
+	`Scan {"TableName":"Tab","Segment":4711,"TotalSegments":12,"FilterExpression":"$ $"}`,
 	`BatchGetItem {"RequestItems":{"Tab":{"Keys":[{"pk":{"S":"$"},"sk":{"S":"$"}},{"pk":{"S":"$"},"sk":{"S":"$"}}]}}}`,
 	`BatchWriteItem {"RequestItems":{"Tab":[{"PutRequest":{"Item":{"pk":{"S":"$"},"$":{"S":"$"}}}}]}}`,
 	`BatchWriteItem {"RequestItems":{"Tab":[` + strings.Repeat(`{"DeleteRequest":{"Key":{"pk":{"S":"$"},"sk":{"S":"$"}}}},`, 30) + `{}]}}`,
 	`TransactWriteItems {"TransactItems":[{"Put":{"TableName":"Tab","Item":{"pk":{"S":"$"},"sk":{"N":"5"}}}}]}`,
-	`TransactWriteItems {"TransactItems":[{"Update":{"TableName":"Tab","Key":{"pk":{"S":"$"},"sk":{"S":"$"}},"UpdateExpression":"ADD colour $"}}]}`,
+	`TransactWriteItems {"TransactItems":[{"Update":{"TableName":"Tab","Key":{"pk":{"S":"$"},"sk":{"S":"$"}},"UpdateExpression":"ADD colour $ $"}}]}`,
 	`TransactWriteItems {"ClientRequestToken":"$$$$$$$$","TransactItems":[{"Put":{"TableName":"Tab","Item":{"pk":{"S":"$"}}}}]}`,
 	`TransactGetItems {"TransactItems":[{"Get":{"TableName":"Tab","Key":{"pk":{"S":"$"},"$":{"S":"$"}}}},{"Get":{"Key":{"pk":{"S":"$"}}}}]}`,
 	`ExecuteStatement {"Statement":"SELECT * FROM Tab WHERE pk = '$"}`,
@@ -106,7 +106,7 @@ var mistakes = []string{
 	`ExecuteStatement {"Statement":"SELECT * FROM Tab WHERE pk = 'a'","NextToken":"$"}`,
 	`BatchExecuteStatement {"Statements":[{"Statement":"SELECT * FROM Tab WHERE $ = '$'"},{"Statement":"$"}]}`,
 	`BatchExecuteStatement {"Statements":[{"Statement":"INSERT INTO Tab VALUE {'pk': '$', '$': 1}"}]}`,
-	`ExecuteTransaction {"TransactStatements":[{"Statement":"UPDATE Tab SET x = $ WHERE pk = '$' AND sk = '$'"}]}`,
+	`ExecuteTransaction {"TransactStatements":[{"Statement":"UPDATE Tab SET x = $ $ WHERE pk = '$' AND sk = '$'"}]}`,
 	`TagResource {"ResourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Tab","Tags":[{"Key":"aws:$","Value":"$"}]}`,
 	`ListTagsOfResource {"ResourceArn":"$"}`,
 	`UpdateTimeToLive {"TableName":"Tab","TimeToLiveSpecification":{"AttributeName":"","Enabled":true},"x":"$"}`,
@@ -126,7 +126,7 @@ func (l *loggedDB) send(request, text string) (status, lines int) {
 	return status, strings.Count(l.log.String(), "\n") - before
 }
 
-// secrets are texts to look for in the log: the form is random, and so are the letters.
+// secret is a text to look for in the log: the form is random, and so are the letters.
 func secret(random *rand.Rand) string {
 	letters := func(from string) string {
 		b := make([]byte, 12)
