@@ -43,8 +43,8 @@ type serve struct {
 
 	Admin adminFlags `embed:"" group:"Admin:"`
 
-	LogLevel  string `group:"Log:" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"Lowest level to log: debug (which shows every request), info, warn or error. Default: ${default}."`
-	LogFormat string `group:"Log:" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Format of the log on standard error: text or json. Default: ${default}."`
+	LogLevel  string `group:"Log:" enum:"trace,debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"Lowest level to log: trace, debug, info, warn or error. debug shows every request, trace also what the storage engine does. Default: ${default}."`
+	LogFormat string `group:"Log:" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Format of the log on standard error, and of the banner on standard output: text or json. Default: ${default}."`
 
 	kong.Plugins // the flags of further engines
 
@@ -195,7 +195,9 @@ func (c *serve) check() (addr string, err error) {
 func (c *serve) logger(s *streams) *slog.Logger {
 	var o slog.HandlerOptions
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+	if c.LogLevel == "trace" {
+		level = pebblekv.LevelTrace
+	} else if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(fmt.Sprintf("cli: log level %q: %v", c.LogLevel, err)) // the flag's enum has let it through
 	}
 	o.Level = level

@@ -367,7 +367,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		FlushDelayDeleteRange: 10 * time.Second,
 		Logger:                pebbleLogger{e},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { e.troubles.warn(e.log, "background work failed", err.Error()) },
+			BackgroundError: e.backgroundError,
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details, "remedy", remedy)
 			},

@@ -2,11 +2,16 @@ package pebblekv
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -59,16 +64,53 @@ func (e *Engine) failPanic(r any) error {
 // pebbleLogger passes Pebble's messages on.
 type pebbleLogger struct{ e *Engine }
 
-// Infof is told of each flush and compaction; hardly anybody wants to know.
+// LevelTrace is the level of Pebble's own lines, below debug: whoever looks for what a request did wrong would not find it among
+// them.
+const LevelTrace = slog.LevelDebug - 4
+
+// Infof is told of what Pebble finds at a start, and chooses to compact; hardly anybody wants to know.
 func (l pebbleLogger) Infof(format string, args ...any) {
-	if l.e.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.e.log.Debug(fmt.Sprintf(format, args...))
+	if l.e.log.Enabled(context.Background(), LevelTrace) {
+		l.e.log.Log(context.Background(), LevelTrace, fmt.Sprintf(format, args...), "component", "engine")
 	}
 }
 
 // Errorf is told of background work that failed and will be tried again.
 func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.e.troubles.warn(l.e.log, fmt.Sprintf(format, args...), "")
+	var about []any
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			about = append(about, pathAttr(err)...)
+		}
+	}
+	l.e.troubles.warn(l.e.log, fmt.Sprintf(format, args...), about...)
+}
+
+// backgroundError is told of flushes and compactions that failed.
+func (e *Engine) backgroundError(err error) {
+	e.troubles.warn(e.log, "background work failed", append(pathAttr(err), "err", err.Error())...)
+}
+
+// pathAttr is the attribute of the log that says what file an error is about; none where the error does not say.
+func pathAttr(err error) []any {
+	if path := pathOf(err); path != "" {
+		return []any{"path", path}
+	}
+	return nil
+}
+
+// pathOf is the file or directory that an error of background work is about, empty where it does not say.
+func pathOf(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Path
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Old
+	}
+	if e := pebble.ExtractDataCorruptionInfo(err); e != nil {
+		return e.Path
+	}
+	return ""
 }
 
 // repeated logs what may fail again and again: at most once a second, and then how often it was silent in between.
@@ -78,18 +120,14 @@ type repeated struct {
 	silent int
 }
 
-// warn logs one failure. err may be empty.
-func (r *repeated) warn(log *slog.Logger, text, err string) {
+// warn logs one failure.
+func (r *repeated) warn(log *slog.Logger, text string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	if now.Before(r.next) {
 		r.silent++
 		return
-	}
-	var args []any
-	if err != "" {
-		args = append(args, "err", err)
 	}
 	if r.silent > 0 {
 		args = append(args, "not_logged", r.silent)

@@ -22,12 +22,16 @@ type breaker struct {
 	armed atomic.Bool
 	match func(op errorfs.Op) bool
 	hits  atomic.Int64
+	with  func(op errorfs.Op) error // nil: errorfs.ErrInjected
 }
 
 // MaybeError implements errorfs.Injector.
 func (b *breaker) MaybeError(op errorfs.Op) error {
 	if b.armed.Load() && b.match(op) {
 		b.hits.Add(1)
+		if b.with != nil {
+			return b.with(op)
+		}
 		return errorfs.ErrInjected
 	}
 	return nil
