@@ -141,6 +141,10 @@ type Options struct {
 	MaxRequests int
 	// Logger takes what those who operate the database should know. nil: slog.Default.
 	Logger *slog.Logger
+	// OnLocked is called once by Open, when the process has locked Dir and before the data in it is
+	// read, which can take minutes: for files of the caller's own in Dir. Open returns its error. It
+	// is not called without a Dir.
+	OnLocked func() error
 	// OnFailure is called once, with the cause, when the embedded engine has stopped itself because
 	// a write or a sync failed. From then on every request is answered with an error; only a
 	// restart, which serves what is on disk, ends that. It runs in a goroutine of its own. nil:
@@ -279,7 +283,7 @@ func open(o Options, now func() time.Time, elapsed func() time.Duration) (engine
 	}
 	e, err := pebblekv.Open(pebblekv.Options{
 		Dir: o.Dir, InMemory: o.InMemory, Clock: now, Elapsed: elapsed, MemoryLimit: o.MemoryLimit,
-		FreeSpaceFloor: o.FreeSpaceFloor, BallastBytes: o.BallastBytes, Logger: o.Logger, OnFailure: o.OnFailure,
+		FreeSpaceFloor: o.FreeSpaceFloor, BallastBytes: o.BallastBytes, Logger: o.Logger, OnLocked: o.OnLocked, OnFailure: o.OnFailure,
 	})
 	if err != nil {
 		return nil, nil, err

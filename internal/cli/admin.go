@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -14,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/partita-db/partita"
@@ -31,20 +34,33 @@ const (
 	maxAdminConns = 128
 )
 
-// adminServer answers on the admin address.
+// adminServer answers on the admin address, from before the database is opened, since that can take long and somebody may want to
+// know that it is under way. The file in the data directory that tells its address and token is to be right whenever it
+// answers to a token. It cannot be before the lock on the directory is taken: until then the directory can be that of a server that
+// runs, whose file it has, or of one that was killed, whose file is out of date. So
+//
+//  1. the addresses are bound, and health is answered, to whom needs no token;
+//  2. the lock is taken, and the file written in place of an old one (announce);
+//  3. tokens are looked at. A request that brings one before that is told to come again;
+//  4. the database is opened, which reads its log, and serves;
+//  5. at the end the file is removed (retract), and then the lock is given back.
 type adminServer struct {
 	handler   *partita.Admin
 	http      http.Server
 	listeners []net.Listener
 	serving   sync.WaitGroup
+
+	mu        sync.Mutex
 	file      string // that tells where it is; empty: none does
+	retracted bool
+	announced atomic.Bool // tokens are looked at
 }
 
 // newAdminServer starts a server on the listeners, which it takes over.
 func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServer {
 	s := &adminServer{handler: partita.NewAdmin(o), listeners: listeners}
 	s.http = http.Server{
-		Handler: s.handler, ReadHeaderTimeout: adminHeaderTime, ReadTimeout: adminReadTime, WriteTimeout: adminWriteTime,
+		Handler: s, ReadHeaderTimeout: adminHeaderTime, ReadTimeout: adminReadTime, WriteTimeout: adminWriteTime,
 		IdleTimeout: adminIdleTime, MaxHeaderBytes: maxAdminHeader, ConnState: new(adminConns).note, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	for _, l := range listeners {
@@ -55,6 +71,51 @@ func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServ
 		})
 	}
 	return s
+}
+
+// ServeHTTP answers one request.
+func (s *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	health := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
+	if !s.announced.Load() && !health && r.Header.Get("Authorization") != "" {
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"error":"the server is starting"}`+"\n") // a client that has gone away is not our error
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
+
+// announce writes the file in the directory whose lock is held, and has tokens looked at. Without a directory there is no file.
+// The program may be ending by now.
+func (s *adminServer) announce(dir, url string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if dir != "" && !s.retracted {
+		file := filepath.Join(dir, adminFile)
+		at := adminAt{Addr: s.addr(), Endpoint: url, Token: s.handler.Token(), PID: os.Getpid()}
+		if err := writeAdminFile(file, at); err != nil {
+			return fmt.Errorf("writing down the admin address: %w", err)
+		}
+		s.file = file
+	}
+	s.announced.Store(true)
+	return nil
+}
+
+// retract removes the file, unless it is another server's by now, and has none written any more.
+func (s *adminServer) retract() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retracted = true
+	if s.file == "" {
+		return
+	}
+	var at adminAt
+	if b, err := os.ReadFile(s.file); err == nil && json.Unmarshal(b, &at) == nil && at.Token == s.handler.Token() && at.PID == os.Getpid() {
+		os.Remove(s.file) // the next start writes it anew
+	}
+	s.file = ""
 }
 
 // adminConns are the connections to an admin server: since when each is unused; zero while it is in use.
@@ -108,9 +169,7 @@ func (s *adminServer) addr() string {
 
 // close ends the server. What it is asked at the moment it may answer still, but not for long.
 func (s *adminServer) close() {
-	if s.file != "" {
-		os.Remove(s.file) // the next start writes it anew
-	}
+	s.retract()
 	ctx, cancel := context.WithTimeout(context.Background(), adminCloseTime)
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {
@@ -131,11 +190,12 @@ func profiles() http.Handler {
 	return mux
 }
 
-// adminAt is what it says.
+// adminAt is what it says: the admin address, and the URL of the data address.
 type adminAt struct {
-	Addr  string `json:"address"`
-	Token string `json:"token"`
-	PID   int    `json:"pid"`
+	Addr     string `json:"address"`
+	Endpoint string `json:"endpoint"`
+	Token    string `json:"token"`
+	PID      int    `json:"pid"`
 }
 
 // writeAdminFile writes the file, all or nothing.

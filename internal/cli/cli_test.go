@@ -95,7 +95,8 @@ func said(t *testing.T, env []string, args ...string) (status int, stdout, stder
 	return status, p.stdout.String(), p.stderr.String()
 }
 
-var listening = regexp.MustCompile(`listening +http://\S+:(\d+)\n`)
+// listening is in the banner, text or JSON.
+var listening = regexp.MustCompile(`listening(?: +|":")http://[^\s"]+:(\d+)["\n]`)
 
 // port waits until the program serves, and returns its port.
 func (p *program) port() string {

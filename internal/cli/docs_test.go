@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// helpOf is what --help says of a command.
-func helpOf(t *testing.T, command ...string) string {
+// helpText is what --help says of a command.
+func helpText(t *testing.T, command ...string) string {
 	t.Helper()
 	var out bytes.Buffer
 	if status := run(t.Context(), append(command, "--help"), nil, &out, &out); status != 0 {
@@ -65,7 +65,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	var commands []string
 	name := regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)(?: |$)`)
-	for _, match := range name.FindAllStringSubmatch(helpOf(t), -1) {
+	for _, match := range name.FindAllStringSubmatch(helpText(t), -1) {
 		commands = append(commands, match[1])
 	}
 	checked := 0
@@ -84,7 +84,7 @@ func TestDocumentedCommands(t *testing.T) {
 				continue // prose that goes on behind the program's name
 			}
 			checked++
-			known := flagsIn(helpOf(t, command...))
+			known := flagsIn(helpText(t, command...))
 			for _, flag := range flags {
 				if !slices.Contains(known, flag) {
 					t.Errorf("%s: partita %s: there is no flag --%s", page, line, flag)
@@ -111,7 +111,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 		listed = append(listed, flagsIn(item)...)
 	}
 	slices.Sort(listed)
-	want := slices.DeleteFunc(flagsIn(helpOf(t, "serve")), func(flag string) bool { return flag == "help" })
+	want := slices.DeleteFunc(flagsIn(helpText(t, "serve")), func(flag string) bool { return flag == "help" })
 	if !found || !slices.Equal(listed, want) {
 		t.Errorf("docs/serve.md lists the flags\n%v\nand serve has\n%v", listed, want)
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -156,13 +155,19 @@ func adminListenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
 
-// announce writes down, in the data directory, where the admin server is. dir is empty if there is none.
-func (f *adminFlags) announce(dir string) error {
-	if f.server == nil || dir == "" {
+// announce writes down, in the data directory, where the admin server and the data address, url, are. dir is empty if there is none.
+func (f *adminFlags) announce(dir, url string) error {
+	if f.server == nil {
 		return nil
 	}
-	f.server.file = filepath.Join(dir, adminFile)
-	return writeAdminFile(f.server.file, adminAt{Addr: f.server.addr(), Token: f.server.handler.Token(), PID: os.Getpid()})
+	return f.server.announce(dir, url)
+}
+
+// retract removes what announce has written.
+func (f *adminFlags) retract() {
+	if f.server != nil {
+		f.server.retract()
+	}
 }
 
 // describe is the banner's line about the admin address.

@@ -49,6 +49,7 @@ type serve struct {
 	kong.Plugins // the flags of further engines
 
 	engines []Engine
+	url     string    // of the data address, where clients of this machine reach it
 	systemd *notifier // from Run on
 }
 
@@ -118,6 +119,7 @@ func (c *serve) Run(s *streams) error {
 		return err
 	}
 	defer c.Admin.close()
+	c.url = endpoint(c.Network.scheme(), addr, listeners)
 	limitMemory(int64(c.MemoryLimit))
 	defer c.notify(s.ctx, log).close()
 	failed := make(chan error, 1)
@@ -125,18 +127,14 @@ func (c *serve) Run(s *streams) error {
 	if err != nil || store == nil {
 		return err
 	}
-	if err := c.Admin.announce(store.dir); err != nil {
-		return errors.Join(fmt.Errorf("writing down the admin address: %w", err), store.Close())
-	}
-	fmt.Fprint(s.stdout, c.banner(addr, listeners, store.where))
+	fmt.Fprint(s.stdout, c.banner(listeners, store.where))
 	srv := c.server(store, secure, log)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(listeners...) }()
-	at := endpoint(c.Network.scheme(), addr, listeners)
-	if err := c.ReadyFile.write(at); err != nil {
+	if err := c.ReadyFile.write(c.url); err != nil {
 		return errors.Join(err, finish(srv, store, log))
 	}
-	c.systemd.ready(at, store.where)
+	c.systemd.ready(c.url, store.where)
 	select {
 	case <-s.ctx.Done():
 		c.ReadyFile.remove()
@@ -234,11 +232,13 @@ type store struct {
 	*partita.DB
 	engine kv.Engine // nil: the embedded one, which the DB closes
 	where  string
-	dir    string // of the data; empty: there is none
+	admin  *adminFlags
 }
 
-// Close closes the database and the engine.
+// Close closes the database and the engine. The file that tells of the admin address goes first: without the lock on the directory
+// another server's may be there.
 func (s *store) Close() error {
+	s.admin.retract()
 	err := s.DB.Close()
 	if s.engine != nil {
 		err = errors.Join(err, s.engine.Close())
@@ -290,7 +290,7 @@ func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error
 		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay, SweepInterval: c.TTLInterval, Logger: log,
 		OnFailure: onFailure, AllowHosts: hostOf(c.Addr),
 	}
-	s := new(store)
+	s := &store{admin: &c.Admin}
 	var err error
 	for _, apply := range []func(*partita.Options) error{c.Access.apply, c.Network.apply, c.Admin.apply, c.Disk.apply} {
 		if err := apply(&o); err != nil {
@@ -314,7 +314,13 @@ func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error
 		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 			return nil, err
 		}
-		s.where, s.dir = o.Dir, o.Dir
+		s.where = o.Dir
+		o.OnLocked = func() error { return c.Admin.announce(o.Dir, c.url) }
+	}
+	if o.OnLocked == nil {
+		if err := c.Admin.announce("", c.url); err != nil {
+			return nil, err
+		}
 	}
 	if s.DB, err = partita.Open(o); err != nil {
 		if s.engine != nil {
@@ -333,14 +339,6 @@ func (c *serve) chosen() Engine {
 		}
 	}
 	return nil
-}
-
-// banner is what a user sees first: where it listens, who may come, where the data is, and a line to paste.
-func (c *serve) banner(addr string, listeners []net.Listener, where string) string {
-	url := endpoint(c.Network.scheme(), addr, listeners)
-	return fmt.Sprintf("Partita %s\n  listening  %s\n  for        %s\n  data       %s\n  admin      %s\n"+
-		"  try        %saws dynamodb list-tables --endpoint-url %s --region %s\n",
-		Version(), url, c.Access.describe(listeners), where, c.Admin.describe(), c.Access.example(), url, c.Region)
 }
 
 // finish ends a healthy server: what is in flight is answered, then everything is written out.

@@ -57,6 +57,9 @@ type Options struct {
 	BallastBytes int64
 	// Logger is told what the person on call should know; nil is silence.
 	Logger *slog.Logger
+	// OnLocked is called by Open when the directory is this engine's alone and before the store in it is read, which can take
+	// long. An error ends Open. It is not called in memory or with ReadOnly.
+	OnLocked func() error
 	// OnFailure is called once, in a goroutine of its own, when the engine has stopped itself. The process should say
 	// why and end.
 	OnFailure func(error)
@@ -283,6 +286,11 @@ func (e *Engine) open(o Options) (err error) {
 	if !e.readOnly && !e.volatile {
 		if err := e.roomToStart(); err != nil {
 			return err
+		}
+		if o.OnLocked != nil {
+			if err := o.OnLocked(); err != nil {
+				return err
+			}
 		}
 	}
 	stop := e.fail
