@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,8 @@ func openLogged(t testing.TB, level slog.Level) *loggedDB {
 	t.Helper()
 	l := &loggedDB{t: t}
 	var err error
-	l.db, err = partita.Open(partita.Options{InMemory: true, SweepInterval: -1, Logger: slog.New(slog.NewTextHandler(&l.log, &slog.HandlerOptions{Level: level}))})
+	l.db, err = partita.Open(partita.Options{InMemory: true, SweepInterval: -1,
+		Logger: slog.New(slog.NewTextHandler(&l.log, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,62 +58,19 @@ func (l *loggedDB) call(operation, body string) (status int, answer string) {
 	return w.Code, w.Body.String()
 }
 
-// mistakes are requests that are answered with an error: an operation, a blank and a body. $ is a text of the client's, in JSON.
-var mistakes = []string{
-	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"$"}}}`,
-	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"$"},"sk":{"N":"$"}}}`,
-	`GetItem {"TableName":"Tab","Key":{"$":{"S":"a"},"sk":{"S":"$"}}}`,
-	`GetItem {"TableName":"Tab","Key":{"pk":{"$":"$"}}}`,
-	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ProjectionExpression":"$ $"}`,
-	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ProjectionExpression":"#x","ExpressionAttributeNames":{"#$":"$","$":"$"}}`,
-	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"AttributesToGet":["$","$"]}`,
-	`GetItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ReturnConsumedCapacity":"$"}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"$"},"$":{"S":"$"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":""},"$":{"S":"$"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"colour":{"N":"12"},"$":{"S":"$"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"x":{"N":"$x"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"x":{"SS":["$","$"]}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"x":{"B":"$?"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"pk = $ $"}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"pk = :v","ExpressionAttributeValues":{":w":{"S":"$"},":$":{"S":"$"}}}`,
-	`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ReturnValues":"$"}`,
-	`UpdateItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET $ = :v"}`,
-	`UpdateItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"$"}`,
-	`UpdateItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET pk = :v, a = :v","ExpressionAttributeValues":{":v":{"S":"$"}}}`,
-	`UpdateItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"ADD a :v","ExpressionAttributeValues":{":v":{"S":"$"}}}`,
-	`UpdateItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"AttributeUpdates":{"$":{"Action":"$","Value":{"S":"$"}}}}`,
-	`DeleteItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"Expected":{"$":{"ComparisonOperator":"EQ","AttributeValueList":[{"S":"$"},{"S":"$"}]}}}`,
-	`DeleteItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"Expected":{"$":{"ComparisonOperator":"$"}}}`,
-	`Query {"TableName":"Tab","KeyConditionExpression":"$ = :v","ExpressionAttributeValues":{":v":{"S":"$"}}}`,
-	`Query {"TableName":"Tab","KeyConditionExpression":"#n = :v","ExpressionAttributeNames":{"#n":"$"},"ExpressionAttributeValues":{":v":{"S":"$"}}}`,
-	`Query {"TableName":"Tab","KeyConditionExpression":"pk = :v","FilterExpression":"size($, a) > :v","ExpressionAttributeValues":{":v":{"S":"$"}}}`,
-	`Query {"TableName":"Tab","KeyConditions":{"$":{"ComparisonOperator":"EQ","AttributeValueList":[{"S":"$"}]}}}`,
-	`Query {"TableName":"Tab","KeyConditionExpression":"pk = :v","ExpressionAttributeValues":{":v":{"S":"a"}},"ExclusiveStartKey":{"pk":{"S":"$"},"$":{"S":"$"}}}`,
-	`Query {"TableName":"Tab","IndexName":"Idx","KeyConditionExpression":"colour BETWEEN :v AND :w","ExpressionAttributeValues":{":v":{"S":"z$"},":w":{"S":"a$"}}}`,
-	`Scan {"TableName":"Tab","ScanFilter":{"$":{"ComparisonOperator":"CONTAINS","AttributeValueList":[{"L":[{"S":"$"}]}]}}}`,
-	`Scan {"TableName":"Tab","Segment":4711,"TotalSegments":12,"FilterExpression":"$ $"}`,
-	`BatchGetItem {"RequestItems":{"Tab":{"Keys":[{"pk":{"S":"$"},"sk":{"S":"$"}},{"pk":{"S":"$"},"sk":{"S":"$"}}]}}}`,
-	`BatchWriteItem {"RequestItems":{"Tab":[{"PutRequest":{"Item":{"pk":{"S":"$"},"$":{"S":"$"}}}}]}}`,
-	`BatchWriteItem {"RequestItems":{"Tab":[` + strings.Repeat(`{"DeleteRequest":{"Key":{"pk":{"S":"$"},"sk":{"S":"$"}}}},`, 30) + `{}]}}`,
-	`TransactWriteItems {"TransactItems":[{"Put":{"TableName":"Tab","Item":{"pk":{"S":"$"},"sk":{"N":"5"}}}}]}`,
-	`TransactWriteItems {"TransactItems":[{"Update":{"TableName":"Tab","Key":{"pk":{"S":"$"},"sk":{"S":"$"}},"UpdateExpression":"ADD colour $ $"}}]}`,
-	`TransactWriteItems {"ClientRequestToken":"$$$$$$$$","TransactItems":[{"Put":{"TableName":"Tab","Item":{"pk":{"S":"$"}}}}]}`,
-	`TransactGetItems {"TransactItems":[{"Get":{"TableName":"Tab","Key":{"pk":{"S":"$"},"$":{"S":"$"}}}},{"Get":{"Key":{"pk":{"S":"$"}}}}]}`,
-	`ExecuteStatement {"Statement":"SELECT * FROM Tab WHERE pk = '$"}`,
-	`ExecuteStatement {"Statement":"$"}`,
-	`ExecuteStatement {"Statement":"SELECT $ FROM $ WHERE $"}`,
-	`ExecuteStatement {"Statement":"INSERT INTO Tab VALUE {'pk': '$', '$': 1}"}`,
-	`ExecuteStatement {"Statement":"UPDATE Tab SET x = '$' WHERE pk = '$'"}`,
-	`ExecuteStatement {"Statement":"DELETE FROM Tab WHERE pk = ? AND sk = ?","Parameters":[{"S":"$"},{"N":"1"}]}`,
-	`ExecuteStatement {"Statement":"SELECT * FROM Tab WHERE pk = 'a'","NextToken":"$"}`,
-	`BatchExecuteStatement {"Statements":[{"Statement":"SELECT * FROM Tab WHERE $ = '$'"},{"Statement":"$"}]}`,
-	`BatchExecuteStatement {"Statements":[{"Statement":"INSERT INTO Tab VALUE {'pk': '$', '$': 1}"}]}`,
-	`ExecuteTransaction {"TransactStatements":[{"Statement":"UPDATE Tab SET x = $ $ WHERE pk = '$' AND sk = '$'"}]}`,
-	`TagResource {"ResourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Tab","Tags":[{"Key":"aws:$","Value":"$"}]}`,
-	`ListTagsOfResource {"ResourceArn":"$"}`,
-	`UpdateTimeToLive {"TableName":"Tab","TimeToLiveSpecification":{"AttributeName":"","Enabled":true},"x":"$"}`,
-	`GetItem {"TableName":"Tab","Key":"$"}`,
-	`GetItem {"TableName":"Tab","Key":{"$"`,
+// mistakes returns the requests of testdata/client_errors.txt.
+func mistakes(t testing.TB) (requests []string) {
+	t.Helper()
+	b, err := os.ReadFile("testdata/client_errors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if !strings.HasPrefix(line, "#") {
+			requests = append(requests, strings.TrimSpace(line))
+		}
+	}
+	return requests
 }
 
 // send sends the request with the text in its places. It returns how many lines the log had of it.
@@ -138,18 +97,21 @@ func secret(random *rand.Rand) string {
 	const small, digits = "abcdefghijklmnopqrstuvwxyz", "123456789"
 	word := letters(small)
 	return [...]string{
-		word, letters(digits), letters(digits) + "." + letters(digits), word + "-" + letters(digits), word + "' at '" + letters(small),
-		"it's " + word, `"` + word + `"`, "table " + word + " deleted", word + "\n" + letters(small), word + `", near: "` + letters(small),
-		word + "." + letters(small), "é" + word + "ü", word + "@" + letters(small) + ".com", "reserved keyword: " + word, "S:" + word,
+		word, letters(digits), letters(digits) + "." + letters(digits), word + "-" + letters(digits),
+		word + "' at '" + letters(small), "it's " + word, `"` + word + `"`, "table " + word + " deleted",
+		word + "\n" + letters(small), word + `", near: "` + letters(small),
+		word + "." + letters(small), "é" + word + "ü", word + "@" + letters(small) + ".com",
+		"reserved keyword: " + word, "S:" + word,
 	}[random.IntN(15)]
 }
 
-// TestClientErrorsHideValues sends requests that are answered with errors, with random texts as keys, values, names and literals. The
-// log at its default level tells of each kind, and has no word of the texts.
+// TestClientErrorsHideValues sends requests that are answered with errors, with random texts as
+// keys, values, names and literals. The log at its default level tells of each kind, and has no
+// word of the texts.
 func TestClientErrorsHideValues(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
-	for _, request := range mistakes {
+	for _, request := range mistakes(t) {
 		l := openLogged(t, slog.LevelInfo)
 		for range 4 {
 			text := secret(random)
@@ -160,7 +122,10 @@ func TestClientErrorsHideValues(t *testing.T) {
 			if log := l.log.String(); status != http.StatusOK && log == "" {
 				t.Errorf("%s with %q has %d lines:\n%s", request, text, lines, log)
 			}
-			for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" '\"\n:@-.", r) }) {
+			for _, word := range strings.FieldsFunc(text, func(r rune) bool {
+				return strings.ContainsRune(" "+
+					"'\"\n:@-.", r)
+			}) {
 				if len(word) >= 12 && strings.Contains(l.log.String(), word) {
 					t.Fatalf("seed %d: the log has %q of %s with %q:\n%s", seed, word, request, text, &l.log)
 				}
@@ -172,38 +137,45 @@ func TestClientErrorsHideValues(t *testing.T) {
 
 // FuzzClientErrors looks for a text that a request carries into the log at its default level.
 func FuzzClientErrors(f *testing.F) {
-	for i := range mistakes {
+	all := mistakes(f)
+	for i := range all {
 		f.Add(i, "hunter2")
 	}
 	f.Add(3, "a' at 'tableName' failed")
 	l := openLogged(f, slog.LevelInfo)
 	f.Fuzz(func(t *testing.T, i int, text string) {
 		text = strings.ToValidUTF8("zq"+text+"qz", "?")
-		l.send(mistakes[uint(i)%uint(len(mistakes))], text)
+		l.send(all[uint(i)%uint(len(all))], text)
 		if log := l.log.String(); strings.Contains(log, text) || strings.Contains(log, "zq") {
 			t.Fatalf("the log has %q:\n%s", text, log)
 		}
 	})
 }
 
-// TestClientErrorLines reads the lines of errors that a newcomer makes, and that there is none of what is no mistake.
+// TestClientErrorLines reads the lines of errors that a newcomer makes, and that there is none of
+// what is no mistake.
 func TestClientErrorLines(t *testing.T) {
 	l := openLogged(t, slog.LevelInfo)
 	for _, test := range []struct {
 		request string
 		words   []string // nil: no line
 	}{
-		{`GetItem {"TableName":"Tabs","Key":{"pk":{"S":"a"},"sk":{"S":"b"}}}`, []string{"operation=GetItem", "code=ResourceNotFoundException", "table=Tabs", `message="Requested resource not found"`}},
-		{`DescribeTable {"TableName":"nothing"}`, []string{"code=ResourceNotFoundException", `message="Requested resource not found: Table: nothing not found"`}},
-		{`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"}}}`, []string{"operation=PutItem", "code=ValidationException", "table=Tab", `Missing the key sk in the item"`, "request_id="}},
+		{`GetItem {"TableName":"Tabs","Key":{"pk":{"S":"a"},"sk":{"S":"b"}}}`, []string{"operation=GetItem",
+			"code=ResourceNotFoundException", "table=Tabs", `message="Requested resource not found"`}},
+		{`DescribeTable {"TableName":"nothing"}`, []string{"code=ResourceNotFoundException",
+			`message="Requested resource not found: Table: nothing not found"`}},
+		{`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"}}}`, []string{"operation=PutItem",
+			"code=ValidationException", "table=Tab", `Missing the key sk in the item"`, "request_id="}},
 		{`PutItem {"TableName":"Tab","Item":{"pk":{"S":"b"},"x":{"S":"other"}}}`, nil}, // of the same kind
-		{`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"colour":{"N":"1"}}}`, []string{"Type mismatch for Index Key colour Expected: S Actual: N IndexName: Idx"}},
+		{`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"colour":{"N":"1"}}}`,
+			[]string{"Type mismatch for Index Key colour Expected: S Actual: N IndexName: Idx"}},
 		{`UpdateItem {"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET status = :v","ExpressionAttributeValues":{":v":{"S":"x"}}}`,
 			[]string{"Attribute name is a reserved keyword; reserved keyword: status"}},
 		{`Query {"TableName":"Tab","IndexName":"nope","KeyConditionExpression":"pk = :v","ExpressionAttributeValues":{":v":{"S":"x"}}}`, []string{"The table does not have the specified index: …"}},
 		{`TransactWriteItems {"TransactItems":[{"Put":{"TableName":"Tab","Item":{"pk":{"S":"a"}}}},{"Delete":{"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}}}}]}`,
 			[]string{"code=TransactionCanceledException", "[ValidationError, None]"}},
-		{`BatchExecuteStatement {"Statements":[{"Statement":"SELECT * FROM Tabs WHERE pk = 'a' AND sk = 'b'"}]}`, []string{"operation=BatchExecuteStatement", "code=ResourceNotFound"}},
+		{`BatchExecuteStatement {"Statements":[{"Statement":"SELECT * FROM Tabs WHERE pk = 'a' AND sk = 'b'"}]}`,
+			[]string{"operation=BatchExecuteStatement", "code=ResourceNotFound"}},
 		{`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"attribute_exists(pk)"}`, nil},
 		{`TransactWriteItems {"TransactItems":[{"ConditionCheck":{"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"attribute_exists(pk)"}}]}`, nil},
 	} {
@@ -237,18 +209,21 @@ type debugLine struct {
 // TestDebugLines holds the debug log of requests of the real SDK to what the SDK was answered.
 func TestDebugLines(t *testing.T) {
 	var log safeLog
-	db, err := partita.Open(partita.Options{InMemory: true, SweepInterval: -1, Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	db, err := partita.Open(partita.Options{InMemory: true, SweepInterval: -1,
+		Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	server := httptest.NewServer(db.Handler())
 	defer server.Close()
-	w := &watchedDB{t: t, client: historytest.NewClient(server.URL, historytest.Transport{Transport: &http.Transport{}})}
+	w := &watchedDB{t: t, client: historytest.NewClient(server.URL,
+		historytest.Transport{Transport: &http.Transport{}})}
 	w.makeTable(false)
 	ctx, table := context.Background(), aws.String("Tab")
 	key := map[string]types.AttributeValue{"pk": text("a"), "sk": text("b")}
-	it := map[string]types.AttributeValue{"pk": text("a"), "sk": text("b"), "colour": text("red"), "big": text(strings.Repeat("x", 3000))}
+	it := map[string]types.AttributeValue{"pk": text("a"), "sk": text("b"), "colour": text("red"),
+		"big": text(strings.Repeat("x", 3000))}
 	missing := map[string]types.AttributeValue{"pk": text("hunter2")}
 	var want []debugLine
 	add := func(line debugLine, err error) {
@@ -263,28 +238,41 @@ func TestDebugLines(t *testing.T) {
 	for _, asked := range []types.ReturnConsumedCapacity{"TOTAL", "NONE"} {
 		want = nil
 		before := len(log.String())
-		put, err := w.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: table, Item: it, ReturnConsumedCapacity: asked})
+		put, err := w.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: table, Item: it,
+			ReturnConsumedCapacity: asked})
 		add(debugLine{Operation: "PutItem", WriteUnits: units(put.ConsumedCapacity, 6)}, err)
-		get, err := w.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: table, Key: key, ReturnConsumedCapacity: asked})
+		get, err := w.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: table, Key: key,
+			ReturnConsumedCapacity: asked})
 		add(debugLine{Operation: "GetItem", Read: 1, Returned: 1, ReadUnits: units(get.ConsumedCapacity, 0.5)}, err)
-		query, err := w.client.Query(ctx, &dynamodb.QueryInput{TableName: table, IndexName: aws.String("Idx"), KeyConditionExpression: aws.String("colour = :c"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":c": text("red")}, FilterExpression: aws.String("attribute_not_exists(big)"), ReturnConsumedCapacity: asked})
-		add(debugLine{Operation: "Query", Index: "Idx", KeyCondition: "colour = ?", Read: 1, ReadUnits: units(query.ConsumedCapacity, 0.5)}, err)
+		query, err := w.client.Query(ctx, &dynamodb.QueryInput{TableName: table, IndexName: aws.String("Idx"),
+			KeyConditionExpression:    aws.String("colour = :c"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":c": text("red")},
+			FilterExpression:          aws.String("attribute_not_exists(big)"), ReturnConsumedCapacity: asked})
+		add(debugLine{Operation: "Query", Index: "Idx", KeyCondition: "colour = ?", Read: 1,
+			ReadUnits: units(query.ConsumedCapacity, 0.5)}, err)
 		batch, err := w.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{ReturnConsumedCapacity: asked,
 			RequestItems: map[string][]types.WriteRequest{"Tab": {{PutRequest: &types.PutRequest{Item: it}}}}})
 		add(debugLine{Operation: "BatchWriteItem", WriteUnits: units(first(batch.ConsumedCapacity), 3)}, err)
 		got, err := w.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{ReturnConsumedCapacity: asked,
 			RequestItems: map[string]types.KeysAndAttributes{"Tab": {Keys: []map[string]types.AttributeValue{key}}}})
-		add(debugLine{Operation: "BatchGetItem", Read: 1, Returned: 1, ReadUnits: units(first(got.ConsumedCapacity), 0.5)}, err)
-		transact, err := w.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{ReturnConsumedCapacity: asked,
-			TransactItems: []types.TransactWriteItem{{Delete: &types.Delete{TableName: table, Key: key}}}})
+		add(debugLine{Operation: "BatchGetItem", Read: 1, Returned: 1,
+			ReadUnits: units(first(got.ConsumedCapacity), 0.5)}, err)
+		transact, err := w.client.TransactWriteItems(ctx,
+			&dynamodb.TransactWriteItemsInput{ReturnConsumedCapacity: asked,
+				TransactItems: []types.TransactWriteItem{{Delete: &types.Delete{TableName: table, Key: key}}}})
 		add(debugLine{Operation: "TransactWriteItems", WriteUnits: units(first(transact.ConsumedCapacity), 9)}, err)
-		statement, err := w.client.ExecuteStatement(ctx, &dynamodb.ExecuteStatementInput{Statement: aws.String("SELECT * FROM Tab WHERE pk = 'a'"), ReturnConsumedCapacity: asked})
-		add(debugLine{Operation: "ExecuteStatement", KeyCondition: "pk = ?", ReadUnits: units(statement.ConsumedCapacity, 0.5)}, err)
+		statement, err := w.client.ExecuteStatement(ctx,
+			&dynamodb.ExecuteStatementInput{Statement: aws.String("SELECT * FROM Tab WHERE pk = 'a'"),
+				ReturnConsumedCapacity: asked})
+		add(debugLine{Operation: "ExecuteStatement", KeyCondition: "pk = ?",
+			ReadUnits: units(statement.ConsumedCapacity, 0.5)}, err)
 		_, err = w.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: table, Item: missing})
-		add(debugLine{Operation: "PutItem", Code: "ValidationException", Message: "One or more parameter values were invalid: Missing the key sk in the item"}, err)
-		_, err = w.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: table, Key: key, UpdateExpression: aws.String("SET hunter2 == x")})
-		add(debugLine{Operation: "UpdateItem", Code: "ValidationException", Message: `1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "== x"`}, err)
+		add(debugLine{Operation: "PutItem", Code: "ValidationException",
+			Message: "One or more parameter values were invalid: Missing the key sk in the item"}, err)
+		_, err = w.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: table, Key: key,
+			UpdateExpression: aws.String("SET hunter2 == x")})
+		add(debugLine{Operation: "UpdateItem", Code: "ValidationException",
+			Message: `1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "== x"`}, err)
 		want[len(want)-1].Table = "" // it was not looked for
 		eventually(t, "a line of each request", func() bool {
 			return strings.Count(log.String()[before:], `"msg":"request"`) >= len(want)

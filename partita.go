@@ -283,7 +283,8 @@ func open(o Options, now func() time.Time, elapsed func() time.Duration) (engine
 	}
 	e, err := pebblekv.Open(pebblekv.Options{
 		Dir: o.Dir, InMemory: o.InMemory, Clock: now, Elapsed: elapsed, MemoryLimit: o.MemoryLimit,
-		FreeSpaceFloor: o.FreeSpaceFloor, BallastBytes: o.BallastBytes, Logger: o.Logger, OnLocked: o.OnLocked, OnFailure: o.OnFailure,
+		FreeSpaceFloor: o.FreeSpaceFloor, BallastBytes: o.BallastBytes, Logger: o.Logger,
+		OnLocked: o.OnLocked, OnFailure: o.OnFailure,
 	})
 	if err != nil {
 		return nil, nil, err

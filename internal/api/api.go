@@ -74,7 +74,8 @@ type Request struct {
 	// Began is when the request came, and Slow for how long it may take before Report.Condition is wanted. 0: it never is.
 	Began time.Time
 	Slow  time.Duration
-	// Explain says that the log tells of every request: the Report is to have all that it can have.
+	// Explain says that the log tells of every request: the Report is to have all that it can
+	// have.
 	Explain bool
 
 	// Memory is where a large answer comes from. nil: it has no bound.

@@ -457,7 +457,8 @@ func (us usages) total() float64 {
 	return total
 }
 
-// consumedList appends the member ConsumedCapacity of a request on several tables, by their names, if it was asked for.
+// consumedList appends the member ConsumedCapacity of a request on several tables, by their names,
+// if it was asked for.
 func (c *call) consumedList(mode optString, us usages) {
 	if !wantsConsumed(mode) {
 		return

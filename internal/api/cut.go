@@ -11,21 +11,24 @@ import (
 	"github.com/partita-db/partita/internal/expr"
 )
 
-// Errors are logged without what the client supplied: no value, key, literal, or text of an expression or a statement. DynamoDB's
-// messages repeat such text in many places, quoted and unquoted, so what is kept is decided the other way round: a word of a
-// message stays if it is one of the words that the messages themselves are made of. These are listed in words.txt, which a test
-// makes from the string literals of the packages that word errors. The rest is replaced:
+// Errors are logged without what the client supplied: no value, key, literal, or text of an
+// expression or a statement. DynamoDB's messages repeat such text in many places, quoted and
+// unquoted, so what is kept is decided the other way round: a word of a message stays if it is one
+// of the words that the messages themselves are made of. These are listed in words.txt, which a
+// test makes from the string literals of the packages that word errors. The rest is replaced:
 //
-//   - what stands in quotes, except the path of a member (Value '…' at 'tableName') and a name of the API ('TableName');
+//   - what stands in quotes, except the path of a member (Value '…' at 'tableName') and a name of
+//     the API ('TableName');
 //   - numbers, limits included: nothing tells a limit from a number that was sent;
-//   - every other word that is not in the list. Names of the request's table, of its indexes and of the attributes in their
-//     keys stay, as do reserved words that are named as such.
+//   - every other word that is not in the list. Names of the request's table, of its indexes and of
+//     the attributes in their keys stay, as do reserved words that are named as such.
 
 // cutMark stands for what was cut out.
 const cutMark = "…"
 
 const (
-	// cutEnds is how much is read at either end of a longer message: what is in between is a value.
+	// cutEnds is how much is read at either end of a longer message: what is in between is a
+	// value.
 	cutEnds = 2 << 10
 	// maxCut is the length at which what is left is cut off.
 	maxCut = 400
@@ -46,8 +49,8 @@ var messageWords = sync.OnceValue(func() map[string]bool {
 // Cut returns Message or Reason, or another text, without what the client supplied.
 func (r *Report) Cut(message string) string { return cutValues(message, r.schemaName) }
 
-// schemaName tells whether a word names the table that the request was about, one of its indexes or an attribute of their
-// keys, or a table that is not there.
+// schemaName tells whether a word names the table that the request was about, one of its indexes or
+// an attribute of their keys, or a table that is not there.
 func (r *Report) schemaName(word string) bool {
 	if word == r.missing || word == r.Table {
 		return word != ""
@@ -76,8 +79,9 @@ func inSchema(t *db.Table, word string) bool {
 	return false
 }
 
-// cutValues returns the message with what the client supplied replaced by …. named tells which words stay beside those of the
-// messages. The result has one line and at most maxCut bytes, and equal mistakes have equal results.
+// cutValues returns the message with what the client supplied replaced by …. named tells which
+// words stay beside those of the messages. The result has one line and at most maxCut bytes, and
+// equal mistakes have equal results.
 func cutValues(message string, named func(string) bool) string {
 	if len(message) > 2*cutEnds {
 		end := message[len(message)-cutEnds:]
@@ -170,8 +174,8 @@ func (c *cutter) mark() {
 // valueEnd is what follows a value that violates a constraint, before the path.
 const valueEnd = "' at '"
 
-// quoted takes quoted text, which ends at a quote that no word follows; without one it is the rest of the message. A value in
-// front of its path can have quotes in it.
+// quoted takes quoted text, which ends at a quote that no word follows; without one it is the rest
+// of the message. A value in front of its path can have quotes in it.
 func (c *cutter) quoted(quote byte) {
 	inside := c.text[c.at+1:]
 	end := 0
@@ -198,7 +202,8 @@ func (c *cutter) quoted(quote byte) {
 // camelCase matches names of the API.
 var camelCase = regexp.MustCompile("[a-z]-?[A-Z]")
 
-// path is the path of a member, with the words that are not the API's cut out: keys of maps, and positions.
+// path is the path of a member, with the words that are not the API's cut out: keys of maps, and
+// positions.
 func (c *cutter) path(path string) string {
 	parts := strings.Split(path, ".")
 	for i, part := range parts {
@@ -209,7 +214,8 @@ func (c *cutter) path(path string) string {
 	return strings.Join(parts, ".")
 }
 
-// word takes a word: it goes on over marks that join names and numbers, so that a name made of known words is not known.
+// word takes a word: it goes on over marks that join names and numbers, so that a name made of
+// known words is not known.
 func (c *cutter) word() {
 	end := c.at
 	for end < len(c.text) {

@@ -16,12 +16,15 @@ import (
 	"testing"
 )
 
-var rewriteWords = flag.Bool("words.rewrite", false, "write words.txt anew from the string literals of the packages that word errors")
+var rewriteWords = flag.Bool("words.rewrite", false, "write words.txt anew from the string literals of the "+
+	"packages that word errors")
 
 // worded are the packages and files whose string literals are the words of messages.
-var wordedFiles = []string{"*.go", "../expr/*.go", "../partiql/*.go", "../item/*.go", "../db/*.go", "../server/auth.go", "../server/signature.go"}
+var wordedFiles = []string{"*.go", "../expr/*.go", "../partiql/*.go", "../item/*.go", "../db/*.go",
+	"../server/auth.go", "../server/signature.go"}
 
-// TestWords checks that words.txt has all words of messages. One that it lacks is cut out of the log. To write it anew:
+// TestWords checks that words.txt has all words of messages. One that it lacks is cut out of the
+// log. To write it anew:
 //
 //	go test ./internal/api -run TestWords -words.rewrite
 func TestWords(t *testing.T) {

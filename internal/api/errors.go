@@ -26,7 +26,8 @@ type Reason struct {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// mistake is the message of the first reason of a cancelled transaction that is a mistake in the request, empty for none.
+// mistake is the message of the first reason of a cancelled transaction that is a mistake in the
+// request, empty for none.
 func (e *Error) mistake() string {
 	for i := range e.Reasons {
 		if e.Reasons[i].Code == "ValidationError" {

@@ -11,23 +11,25 @@ import (
 	"github.com/partita-db/partita/internal/partiql"
 )
 
-// Report is what Serve tells of a request beside its answer, for metrics and logs. Only Message can have values of attributes
-// in it: it is for the debug log, and Kind is what is left of it without them.
+// Report is what Serve tells of a request beside its answer, for metrics and logs. Only Message can
+// have values of attributes in it: it is for the debug log, and Kind is what is left of it without
+// them.
 type Report struct {
 	Operation int    // its number, an index into OperationNames plus one; 0: there is no such operation
 	Code      string // of the error that was answered: ValidationException; empty for none
 	Message   string // of that error, as the client got it
-	// Reason is why, of a cancelled transaction: the message of the first reason that is a mistake in the request. Inner is the
-	// code of the first mistake in a batch of statements that was answered, and Reason its message.
+	// Reason is why, of a cancelled transaction: the message of the first reason that is a
+	// mistake in the request. Inner is the code of the first mistake in a batch of statements
+	// that was answered, and Reason its message.
 	Reason, Inner string
 	Table         string // the first one; empty for none
 	Index         string
-	Condition     string // of a slow or explained Query or SELECT: how it chose its items, with names and without values
+	Condition     string // of a slow or explained Query or SELECT: how it chose its items, without values
 	Tables        int    // how many there are
 	Read          int    // items that were read
 	Returned      int    // items that were answered
-	// ReadUnits and WriteUnits are the capacity that was consumed, as ConsumedCapacity has it. Batches and transactions
-	// that nobody asked for it count it only for an explained request.
+	// ReadUnits and WriteUnits are the capacity that was consumed, as ConsumedCapacity has it.
+	// Batches and transactions that nobody asked for it count it only for an explained request.
 	ReadUnits, WriteUnits float64
 
 	last    *db.Table // that was counted last in Tables; of a request with an error it stays
@@ -95,7 +97,8 @@ func (r *Report) page(page db.Page) {
 func (r *Report) read(u consumption)    { r.ReadUnits += u.total() }
 func (r *Report) written(u consumption) { r.WriteUnits += u.total() }
 
-// failed notes the capacity of a write that failed with err: at an item that did not meet its condition it costs as much as one.
+// failed notes the capacity of a write that failed with err: at an item that did not meet its
+// condition it costs as much as one.
 func (r *Report) failed(err error) {
 	if failed, ok := errors.AsType[*db.ConditionFailed](err); ok {
 		r.WriteUnits += failedUnits(failed.Size)

@@ -34,10 +34,11 @@ const (
 	maxAdminConns = 128
 )
 
-// adminServer answers on the admin address, from before the database is opened, since that can take long and somebody may want to
-// know that it is under way. The file in the data directory that tells its address and token is to be right whenever it
-// answers to a token. It cannot be before the lock on the directory is taken: until then the directory can be that of a server that
-// runs, whose file it has, or of one that was killed, whose file is out of date. So
+// adminServer answers on the admin address, from before the database is opened, since that can take
+// long and somebody may want to know that it is under way. The file in the data directory that
+// tells its address and token is to be right whenever it answers to a token. It cannot be before
+// the lock on the directory is taken: until then the directory can be that of a server that runs,
+// whose file it has, or of one that was killed, whose file is out of date. So
 //
 //  1. the addresses are bound, and health is answered, to whom needs no token;
 //  2. the lock is taken, and the file written in place of an old one (announce);
@@ -80,14 +81,14 @@ func (s *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, `{"error":"the server is starting"}`+"\n") // a client that has gone away is not our error
+		_, _ = io.WriteString(w, `{"error":"the server is starting"}`+"\n") // a client may have gone
 		return
 	}
 	s.handler.ServeHTTP(w, r)
 }
 
-// announce writes the file in the directory whose lock is held, and has tokens looked at. Without a directory there is no file.
-// The program may be ending by now.
+// announce writes the file in the directory whose lock is held, and has tokens looked at. Without a
+// directory there is no file. The program may be ending by now.
 func (s *adminServer) announce(dir, url string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +113,8 @@ func (s *adminServer) retract() {
 		return
 	}
 	var at adminAt
-	if b, err := os.ReadFile(s.file); err == nil && json.Unmarshal(b, &at) == nil && at.Token == s.handler.Token() && at.PID == os.Getpid() {
+	b, err := os.ReadFile(s.file)
+	if err == nil && json.Unmarshal(b, &at) == nil && at.Token == s.handler.Token() && at.PID == os.Getpid() {
 		os.Remove(s.file) // the next start writes it anew
 	}
 	s.file = ""

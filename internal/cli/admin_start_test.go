@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// poller asks an admin address over and over with the token that the file in a directory has at the moment.
+// poller asks an admin address over and over with the token that the file in a directory has at the
+// moment.
 type poller struct {
 	t                        *testing.T
 	addr, dir                string
@@ -92,8 +93,9 @@ func (p *poller) ask() {
 	}
 }
 
-// TestAdminFileIsRightWhileStarting kills a server and has it start again where reading hangs, as on a slow disk: the file of the
-// first one is there still, and at no moment does the second one refuse the token that the file has.
+// TestAdminFileIsRightWhileStarting kills a server and has it start again where reading hangs, as
+// on a slow disk: the file of the first one is there still, and at no moment does the second one
+// refuse the token that the file has.
 func TestAdminFileIsRightWhileStarting(t *testing.T) {
 	program, dir, addr := build(t), filepath.Join(t.TempDir(), "data"), freePort(t)
 	start := func() *child {
@@ -134,7 +136,8 @@ func TestAdminFileIsRightWhileStarting(t *testing.T) {
 	s = &child{t: t, cmd: cmd, stderr: said, client: new(http.Client)}
 	t.Cleanup(s.kill)
 	until("an answer to the token while the start hangs", &p.later)
-	if status, text := askOnce("http://" + addr + "/healthz"); status != http.StatusAccepted || !strings.HasPrefix(text, "starting: ") {
+	if status, text := askOnce("http://" + addr + "/healthz"); status != http.StatusAccepted ||
+		!strings.HasPrefix(text, "starting: ") {
 		t.Errorf("meanwhile /healthz answers %d %s", status, text)
 	}
 	feed(t, format, text, func() bool {
@@ -161,7 +164,8 @@ func feed(t *testing.T, fifo string, text []byte, done func() bool) {
 	}
 }
 
-// TestAdminFileOfTwo starts a second server on a directory: the file stays that of the first, which has the data address in it.
+// TestAdminFileOfTwo starts a second server on a directory: the file stays that of the first, which
+// has the data address in it.
 func TestAdminFileOfTwo(t *testing.T) {
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
 	s := startProgram(t, program, dir)
@@ -171,7 +175,8 @@ func TestAdminFileOfTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var at map[string]any
-	if err := json.Unmarshal(before, &at); err != nil || at["endpoint"] != s.url || fmt.Sprint(at["pid"]) != fmt.Sprint(s.cmd.Process.Pid) {
+	if err := json.Unmarshal(before, &at); err != nil || at["endpoint"] != s.url ||
+		fmt.Sprint(at["pid"]) != fmt.Sprint(s.cmd.Process.Pid) {
 		t.Errorf("the file says %s, %v; want the endpoint %s", before, err, s.url)
 	}
 	for range 3 {
@@ -186,7 +191,8 @@ func TestAdminFileOfTwo(t *testing.T) {
 	s.kill()
 }
 
-// TestRetract checks that a server removes its own file alone, and writes none when it has begun to end.
+// TestRetract checks that a server removes its own file alone, and writes none when it has begun to
+// end.
 func TestRetract(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, adminFile)
@@ -205,7 +211,8 @@ func TestRetract(t *testing.T) {
 		}
 	}
 	one.retract()
-	if at, err := findAdmin("", dir); err != nil || at.Token != two.server.handler.Token() || at.Endpoint != "http://localhost:1" {
+	if at, err := findAdmin("", dir); err != nil || at.Token != two.server.handler.Token() ||
+		at.Endpoint != "http://localhost:1" {
 		t.Errorf("the file says %+v, %v; want what the second server wrote", at, err)
 	}
 	two.retract()

@@ -19,13 +19,15 @@ func TestBannerInJSON(t *testing.T) {
 		t.Fatalf("standard output is no JSON object: %v\n%s", err, &p.stdout)
 	}
 	for name, want := range map[string]string{
-		"level": "INFO", "version": Version(), "data": dir, "for": "this machine only, with any credentials", "region": "eu-west-3",
+		"level": "INFO", "version": Version(), "data": dir, "for": "this machine only, with any credentials",
+		"region": "eu-west-3",
 	} {
 		if said[name] != want {
 			t.Errorf("%s is %q, want %q", name, said[name], want)
 		}
 	}
-	if !strings.HasPrefix(said["listening"], "http://localhost:") || !strings.HasPrefix(said["admin"], "http://localhost:") ||
+	if !strings.HasPrefix(said["listening"], "http://localhost:") || !strings.HasPrefix(said["admin"],
+		"http://localhost:") ||
 		said["time"] == "" || said["msg"] == "" {
 		t.Errorf("it says %v", said)
 	}
@@ -39,7 +41,8 @@ func TestBannerInJSON(t *testing.T) {
 // await waits until the program has said something on standard output.
 func (p *program) await(words string) {
 	p.t.Helper()
-	for deadline := time.Now().Add(childPatience); !strings.Contains(p.stdout.String(), words); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(childPatience); !strings.Contains(p.stdout.String(),
+		words); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) || len(p.ended) > 0 {
 			p.t.Fatalf("the program does not say %q:\n%s%s", words, &p.stdout, &p.stderr)
 		}

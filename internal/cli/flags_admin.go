@@ -155,7 +155,8 @@ func adminListenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
 
-// announce writes down, in the data directory, where the admin server and the data address, url, are. dir is empty if there is none.
+// announce writes down, in the data directory, where the admin server and the data address, url,
+// are. dir is empty if there is none.
 func (f *adminFlags) announce(dir, url string) error {
 	if f.server == nil {
 		return nil

@@ -235,8 +235,8 @@ type store struct {
 	admin  *adminFlags
 }
 
-// Close closes the database and the engine. The file that tells of the admin address goes first: without the lock on the directory
-// another server's may be there.
+// Close closes the database and the engine. The file that tells of the admin address goes first:
+// without the lock on the directory another server's may be there.
 func (s *store) Close() error {
 	s.admin.retract()
 	err := s.DB.Close()

@@ -40,7 +40,8 @@ type Options struct {
 	Metrics *metrics.Metrics
 	// SlowRequest is how long a request may take before the log tells of it. 0: as long as it likes.
 	SlowRequest time.Duration
-	// Logger takes panics, slow requests, what clients do wrong, and every request at debug level. nil: slog.Default.
+	// Logger takes panics, slow requests, what clients do wrong, and every request at debug
+	// level. nil: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -151,8 +152,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuseForm answers what is no call. A POST was meant as one: that it lacks the content type is a mistake that the answer does not
-// explain, so the log does.
+// refuseForm answers what is no call. A POST was meant as one: that it lacks the content type is a
+// mistake that the answer does not explain, so the log does.
 func (x *exchange) refuseForm() {
 	if x.told = x.r.Method != http.MethodPost; !x.told {
 		x.why = "the Content-Type of a call is application/x-amz-json-1.0"

@@ -16,16 +16,17 @@ import (
 type mistakes struct {
 	client, signature recent
 	unknown           recent        // operations that are none of DynamoDB's
-	missing           []atomic.Bool // by Report.Operation: those of DynamoDB's that are not implemented and were asked for
+	missing           []atomic.Bool // by Report.Operation: those that are not implemented and were asked for
 }
 
-// tellMistake tells the log why a request was answered with an error, where that is news. Errors that are the server's own are
-// logged by whoever made them.
+// tellMistake tells the log why a request was answered with an error, where that is news. Errors
+// that are the server's own are logged by whoever made them.
 //
-// A kind of client error is told of at level INFO once a minute: its operation, its code, and its message without what the client
-// supplied (api.Report.Cut). So a table that is not there is told of, since a wrong name is the commonest mistake of all, even
-// though it is an ordinary answer to a program that waits for a table to come or to go. Errors that are business as usual for
-// a program without a mistake (ordinary) are told of at debug level only, as every request is.
+// A kind of client error is told of at level INFO once a minute: its operation, its code, and its
+// message without what the client supplied (api.Report.Cut). So a table that is not there is told
+// of, since a wrong name is the commonest mistake of all, even though it is an ordinary answer to a
+// program that waits for a table to come or to go. Errors that are business as usual for a program
+// without a mistake (ordinary) are told of at debug level only, as every request is.
 func (x *exchange) tellMistake() {
 	h, code := x.h, x.code()
 	x.noteOperation()
@@ -58,7 +59,8 @@ func (x *exchange) tellClientError(code string) {
 	}
 	attrs := append(make([]slog.Attr, 0, 12), slog.String("operation", operation), slog.String("code", code))
 	for _, a := range [...]struct{ name, value string }{
-		{"message", message}, {"reason", reason}, {"why", x.why}, {"table", printable(r.TableName())}, {"index", r.Index},
+		{"message", message}, {"reason", reason}, {"why", x.why},
+		{"table", printable(r.TableName())}, {"index", r.Index},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.name, a.value))
@@ -67,8 +69,9 @@ func (x *exchange) tellClientError(code string) {
 	x.tellOnce(slog.LevelInfo, "a client error", left, attrs)
 }
 
-// ordinary tells whether a code is an answer that a program without a mistake gets: of conditions, of conflicts with
-// others, of a server with much to do, and of a reader of a stream that was away for long.
+// ordinary tells whether a code is an answer that a program without a mistake gets: of conditions,
+// of conflicts with others, of a server with much to do, and of a reader of a stream that was away
+// for long.
 func ordinary(code string) bool {
 	switch strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Error") {
 	case "ConditionalCheckFailed", "DuplicateItem", "TransactionConflict", "TransactionInProgress",
@@ -88,7 +91,8 @@ func signatureFault(code string) bool {
 	return false
 }
 
-// tellSignature warns of a request that was refused for its signature: of each access key and code once a minute.
+// tellSignature warns of a request that was refused for its signature: of each access key and code
+// once a minute.
 func (x *exchange) tellSignature(code string) {
 	key := printable(x.claimedKey())
 	left, ok := x.h.mistakes.signature.admit(key+"\n"+code, time.Now())
@@ -101,7 +105,8 @@ func (x *exchange) tellSignature(code string) {
 	})
 }
 
-// claimedKey is the id of the access key that the request says it is signed with, empty if it does not say.
+// claimedKey is the id of the access key that the request says it is signed with, empty if it does
+// not say.
 func (x *exchange) claimedKey() string {
 	credential := x.sig.credential
 	if credential == "" { // the signature could not be read
@@ -112,13 +117,14 @@ func (x *exchange) claimedKey() string {
 	return key
 }
 
-// tellUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the answer, as AWS has it, does not
-// name it, and of what is none of DynamoDB's once a minute.
+// tellUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the
+// answer, as AWS has it, does not name it, and of what is none of DynamoDB's once a minute.
 func (x *exchange) tellUnknown() {
 	operation := printable(api.OperationName(x.call.Target))
 	if n := x.call.Report.Operation; n > 0 {
 		if !x.h.mistakes.missing[n].Swap(true) {
-			x.tellOnce(slog.LevelWarn, "an operation that is not implemented", 0, []slog.Attr{slog.String("operation", operation)})
+			x.tellOnce(slog.LevelWarn, "an operation that is not implemented", 0,
+				[]slog.Attr{slog.String("operation", operation)})
 		}
 		return
 	}
@@ -128,7 +134,8 @@ func (x *exchange) tellUnknown() {
 	}
 }
 
-// tellOnce logs a line with what all lines about a client have: who it is, and how many such lines were left out before it.
+// tellOnce logs a line with what all lines about a client have: who it is, and how many such lines
+// were left out before it.
 func (x *exchange) tellOnce(level slog.Level, text string, left int, attrs []slog.Attr) {
 	attrs = append(attrs, slog.String("client", x.r.RemoteAddr))
 	if x.call.Principal != nil {
@@ -144,7 +151,8 @@ func (x *exchange) tellOnce(level slog.Level, text string, left int, attrs []slo
 // maxPrintable is how much of a text that a client made up comes into the log.
 const maxPrintable = 128
 
-// printable is a text that a client made up as the log can have it: printable characters, and not many.
+// printable is a text that a client made up as the log can have it: printable characters, and not
+// many.
 func printable(s string) string {
 	s = s[:min(len(s), 4*maxPrintable)]
 	out, n := make([]rune, 0, min(len(s), maxPrintable)), 0

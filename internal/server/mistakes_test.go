@@ -15,8 +15,8 @@ import (
 	"github.com/partita-db/partita/internal/metrics"
 )
 
-// TestRecent checks that a kind has a line a minute, which tells of those left out, and what happens to kinds and lines
-// beyond their bounds.
+// TestRecent checks that a kind has a line a minute, which tells of those left out, and what
+// happens to kinds and lines beyond their bounds.
 func TestRecent(t *testing.T) {
 	var r recent
 	at := time.Unix(6000, 0)
@@ -102,16 +102,21 @@ func TestRefusedSignatures(t *testing.T) {
 	}
 	const text = `msg="a request was refused for its signature"`
 	l.expectLine(call(alice))
-	l.expectLine(call(liar), "level=WARN", text, "code=InvalidSignatureException", "claimed_access_key=AKIDALICE", "client=192.0.2.7:4711",
-		"operation=GetItem", "request_id=", `reason="The request signature we calculated does not match the signature you provided.`)
+	l.expectLine(call(liar), "level=WARN", text, "code=InvalidSignatureException", "claimed_access_key=AKIDALICE",
+		"client=192.0.2.7:4711",
+		"operation=GetItem", "request_id=",
+		`reason="The request signature we calculated does not match the signature you provided.`)
 	l.expectLine(call(liar))
 	l.expectLine(call(nobody), text, "code=UnrecognizedClientException", "claimed_access_key=AKIDNOBODY")
 	l.expectLine(call(nil), text, "code=MissingAuthenticationTokenException", `claimed_access_key=""`)
-	l.expectLine(call(&signing{key: "ASIAENDED", secret: "ended", token: "token"}), text, "code=ExpiredTokenException", "claimed_access_key=ASIAENDED")
+	l.expectLine(call(&signing{key: "ASIAENDED", secret: "ended", token: "token"}), text,
+		"code=ExpiredTokenException", "claimed_access_key=ASIAENDED")
 	broken := call(alice)
-	broken.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKID\x1bBROKEN"+strings.Repeat("é", 2000)+"/20261122/x, Signature=hunter2")
+	broken.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKID\x1bBROKEN"+strings.Repeat("é",
+		2000)+"/20261122/x, Signature=hunter2")
 	line := l.after(broken)
-	if !strings.Contains(line, "code=IncompleteSignatureException") || !strings.Contains(line, "claimed_access_key=AKID?BROKEN"+strings.Repeat("é", maxPrintable-11)+" ") {
+	if !strings.Contains(line, "code=IncompleteSignatureException") || !strings.Contains(line,
+		"claimed_access_key=AKID?BROKEN"+strings.Repeat("é", maxPrintable-11)+" ") {
 		t.Errorf("the line about a broken signature: %s", line)
 	}
 	if strings.Contains(line, "hunter2") || len(line) > 2000 {
@@ -125,7 +130,8 @@ func TestRefusedSignatures(t *testing.T) {
 	}
 }
 
-// TestUnknownOperations reads what the log has of operations that are not implemented, and of what is none.
+// TestUnknownOperations reads what the log has of operations that are not implemented, and of what
+// is none.
 func TestUnknownOperations(t *testing.T) {
 	figures := metrics.New(api.OperationNames())
 	l := withLog(t, Options{Open: true, Metrics: figures, Serve: api.New(nil, api.Options{}).Serve})
@@ -135,25 +141,31 @@ func TestUnknownOperations(t *testing.T) {
 		return r
 	}
 	for _, name := range []string{"CreateBackup", "RestoreTableFromBackup"} {
-		l.expectLine(call("DynamoDB_20120810."+name), "level=WARN", `msg="an operation that is not implemented"`, "operation="+name)
+		l.expectLine(call("DynamoDB_20120810."+name), "level=WARN", `msg="an operation that is not implemented"`,
+			"operation="+name)
 		l.expectLine(call("DynamoDB_20120810." + name))
 	}
-	l.expectLine(call("DynamoDB_20120810.Create\nBackup2"), "level=WARN", `msg="an operation that DynamoDB does not have"`, "operation=Unknown", "target=DynamoDB_20120810.Create?Backup2")
+	l.expectLine(call("DynamoDB_20120810.Create\nBackup2"), "level=WARN",
+		`msg="an operation that DynamoDB does not have"`, "operation=Unknown",
+		"target=DynamoDB_20120810.Create?Backup2")
 	l.expectLine(call("Other_20120810.GetItem"))
 	l.expectLine(call(strings.Repeat("x", 5000)))
 	l.expectLine(httptest.NewRequest("GET", "http://localhost/favicon.ico", nil))
 }
 
-// TestFormFaults reads what the log has of requests whose form is wrong, and whether the metrics know the operation.
+// TestFormFaults reads what the log has of requests whose form is wrong, and whether the metrics
+// know the operation.
 func TestFormFaults(t *testing.T) {
 	figures := metrics.New(api.OperationNames())
 	l := withLog(t, Options{Open: true, Metrics: figures, Serve: whoami})
 	plain := callBy(nil, "localhost", "/", "{}")
 	plain.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	l.expectLine(plain, "level=INFO", `msg="a client error"`, "code=UnknownOperationException", `why="the Content-Type of a call is application/x-amz-json-1.0"`)
+	l.expectLine(plain, "level=INFO", `msg="a client error"`, "code=UnknownOperationException",
+		`why="the Content-Type of a call is application/x-amz-json-1.0"`)
 	packed := callBy(nil, "localhost", "/", "{}")
 	packed.Header.Set("Content-Encoding", "zstd")
-	l.expectLine(packed, "level=INFO", "operation=GetItem", "code=SerializationException", `why="the Content-Encoding is not known`)
+	l.expectLine(packed, "level=INFO", "operation=GetItem", "code=SerializationException",
+		`why="the Content-Encoding is not known`)
 	number := api.OperationNumber("DynamoDB_20120810.GetItem")
 	counted := map[string]uint64{}
 	for i := range figures.Operations[number].Codes {

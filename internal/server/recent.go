@@ -7,16 +7,19 @@ import (
 )
 
 const (
-	// recentKinds is how many kinds of lines are remembered at most; the one that was logged longest ago is forgotten first.
+	// recentKinds is how many kinds of lines are remembered at most; the one that was logged
+	// longest ago is forgotten first.
 	recentKinds = 256
 	// recentEvery is how far apart two lines of one kind are at least.
 	recentEvery = time.Minute
-	// recentLines is how many lines of all kinds together there are in a minute at most: one a second, all at once if need be.
+	// recentLines is how many lines of all kinds together there are in a minute at most: one a
+	// second, all at once if need be.
 	recentLines = 60
 )
 
-// recent remembers which kinds of lines were logged of late, so that whoever causes them can neither fill the log nor the memory.
-// What the kinds are is the caller's business; their texts must be bounded. It is safe for concurrent use.
+// recent remembers which kinds of lines were logged of late, so that whoever causes them can
+// neither fill the log nor the memory. What the kinds are is the caller's business; their texts
+// must be bounded. It is safe for concurrent use.
 type recent struct {
 	mu     sync.Mutex
 	kinds  map[string]*list.Element // of *recentKind
@@ -32,7 +35,8 @@ type recentKind struct {
 	left int       // lines left out since
 }
 
-// admit tells whether there may be a line of the kind now, and how many were left out since its last one.
+// admit tells whether there may be a line of the kind now, and how many were left out since its
+// last one.
 func (r *recent) admit(kind string, now time.Time) (left int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -120,11 +120,12 @@ func (x *exchange) tellSlow(took time.Duration) {
 	h.log.LogAttrs(x.r.Context(), slog.LevelWarn, "a slow request", attrs...)
 }
 
-// maxDebugMessage is how much of an error's message the debug log has: there can be a whole request in it.
+// maxDebugMessage is how much of an error's message the debug log has: there can be a whole request
+// in it.
 const maxDebugMessage = 4 << 10
 
-// tellDebug logs a request for whoever wants to see all of them, with an error's message as the client got it: values that are in
-// it are in this log.
+// tellDebug logs a request for whoever wants to see all of them, with an error's message as the
+// client got it: values that are in it are in this log.
 func (x *exchange) tellDebug(took time.Duration) {
 	r := &x.call.Report
 	message := r.Message

@@ -57,8 +57,8 @@ type Options struct {
 	BallastBytes int64
 	// Logger is told what the person on call should know; nil is silence.
 	Logger *slog.Logger
-	// OnLocked is called by Open when the directory is this engine's alone and before the store in it is read, which can take
-	// long. An error ends Open. It is not called in memory or with ReadOnly.
+	// OnLocked is called by Open when the directory is this engine's alone and before the store
+	// is read, which can take long. An error ends Open. In memory, and with ReadOnly, nobody calls it.
 	OnLocked func() error
 	// OnFailure is called once, in a goroutine of its own, when the engine has stopped itself. The process should say
 	// why and end.
@@ -374,20 +374,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		// A dropped range should give its space back even if nobody writes.
 		FlushDelayDeleteRange: 10 * time.Second,
 		Logger:                pebbleLogger{e},
-		EventListener: &pebble.EventListener{
-			BackgroundError: e.backgroundError,
-			DataCorruption: func(i pebble.DataCorruptionInfo) {
-				e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details, "remedy", remedy)
-			},
-			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
-				e.stalls.began.Store(int64(sinceStart()))
-				e.log.Warn("writes are stalled", "reason", i.Reason)
-			},
-			WriteStallEnd: func() {
-				e.stalls.end(processStart.Add(time.Duration(e.stalls.began.Swap(0))))
-				e.log.Info("writes go on")
-			},
-		},
+		EventListener:         e.events(),
 	}
 	if o.MemtableBytes != 0 {
 		p.MemTableSize = o.MemtableBytes

@@ -64,11 +64,12 @@ func (e *Engine) failPanic(r any) error {
 // pebbleLogger passes Pebble's messages on.
 type pebbleLogger struct{ e *Engine }
 
-// LevelTrace is the level of Pebble's own lines, below debug: whoever looks for what a request did wrong would not find it among
-// them.
+// LevelTrace is the level of Pebble's own lines, below debug: whoever looks for what a request did
+// wrong would not find it among them.
 const LevelTrace = slog.LevelDebug - 4
 
-// Infof is told of what Pebble finds at a start, and chooses to compact; hardly anybody wants to know.
+// Infof is told of what Pebble finds at a start, and chooses to compact; hardly anybody wants to
+// know.
 func (l pebbleLogger) Infof(format string, args ...any) {
 	if l.e.log.Enabled(context.Background(), LevelTrace) {
 		l.e.log.Log(context.Background(), LevelTrace, fmt.Sprintf(format, args...), "component", "engine")
@@ -86,12 +87,31 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.e.troubles.warn(l.e.log, fmt.Sprintf(format, args...), about...)
 }
 
+// events is told of what the person on call should know.
+func (e *Engine) events() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: e.backgroundError,
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details, "remedy", remedy)
+		},
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			e.stalls.began.Store(int64(sinceStart()))
+			e.log.Warn("writes are stalled", "reason", i.Reason)
+		},
+		WriteStallEnd: func() {
+			e.stalls.end(processStart.Add(time.Duration(e.stalls.began.Swap(0))))
+			e.log.Info("writes go on")
+		},
+	}
+}
+
 // backgroundError is told of flushes and compactions that failed.
 func (e *Engine) backgroundError(err error) {
 	e.troubles.warn(e.log, "background work failed", append(pathAttr(err), "err", err.Error())...)
 }
 
-// pathAttr is the attribute of the log that says what file an error is about; none where the error does not say.
+// pathAttr is the attribute of the log that says what file an error is about; none where the error
+// does not say.
 func pathAttr(err error) []any {
 	if path := pathOf(err); path != "" {
 		return []any{"path", path}
@@ -99,7 +119,8 @@ func pathAttr(err error) []any {
 	return nil
 }
 
-// pathOf is the file or directory that an error of background work is about, empty where it does not say.
+// pathOf is the file or directory that an error of background work is about, empty where it does
+// not say.
 func pathOf(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Path

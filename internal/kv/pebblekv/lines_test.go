@@ -11,7 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
-// TestPebblesLines opens stores and has them flush: at debug level Pebble's own lines are not in the log, and below it they are.
+// TestPebblesLines opens stores and has them flush: at debug level Pebble's own lines are not in
+// the log, and below it they are.
 func TestPebblesLines(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelDebug, LevelTrace} {
 		log := new(testLog)
@@ -24,13 +25,15 @@ func TestPebblesLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := log.String()
-		if its := strings.Contains(text, "component=engine") && strings.Contains(text, "WALs"); its != (level == LevelTrace) {
+		if its := strings.Contains(text, "component=engine") && strings.Contains(text,
+			"WALs"); its != (level == LevelTrace) {
 			t.Errorf("at level %v there are lines of Pebble: %v\n%s", level, its, text)
 		}
 	}
 }
 
-// TestBackgroundErrorNamesFile has the writing of table files fail as the operating system has it: the log says which file.
+// TestBackgroundErrorNamesFile has the writing of table files fail as the operating system has it:
+// the log says which file.
 func TestBackgroundErrorNamesFile(t *testing.T) {
 	log := new(testLog)
 	b := &breaker{match: on(".sst", errorfs.OpFileWrite), with: func(op errorfs.Op) error {
@@ -42,7 +45,8 @@ func TestBackgroundErrorNamesFile(t *testing.T) {
 	await(t, "a line", func() bool { return strings.Contains(log.String(), "background work failed") })
 	b.armed.Store(false)
 	for line := range strings.Lines(log.String()) {
-		if strings.Contains(line, "background work failed") && (!strings.Contains(line, "level=WARN") || !strings.Contains(line, "path=data/") || !strings.Contains(line, ".sst")) {
+		if strings.Contains(line, "background work failed") && (!strings.Contains(line, "level=WARN") ||
+			!strings.Contains(line, "path=data/") || !strings.Contains(line, ".sst")) {
 			t.Errorf("the line does not name the file: %s", line)
 		}
 	}
