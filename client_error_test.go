@@ -206,6 +206,13 @@ type debugLine struct {
 	WriteUnits                                          float64 `json:"write_units"`
 }
 
+// debugCalls sends requests, and notes what the debug log is to have of them.
+type debugCalls struct {
+	*watchedDB
+	asked types.ReturnConsumedCapacity
+	want  []debugLine
+}
+
 // TestDebugLines holds the debug log of requests of the real SDK to what the SDK was answered.
 func TestDebugLines(t *testing.T) {
 	var log safeLog
@@ -217,68 +224,94 @@ func TestDebugLines(t *testing.T) {
 	defer db.Close()
 	server := httptest.NewServer(db.Handler())
 	defer server.Close()
-	w := &watchedDB{t: t, client: historytest.NewClient(server.URL,
-		historytest.Transport{Transport: &http.Transport{}})}
-	w.makeTable(false)
-	ctx, table := context.Background(), aws.String("Tab")
-	key := map[string]types.AttributeValue{"pk": text("a"), "sk": text("b")}
-	it := map[string]types.AttributeValue{"pk": text("a"), "sk": text("b"), "colour": text("red"),
-		"big": text(strings.Repeat("x", 3000))}
-	missing := map[string]types.AttributeValue{"pk": text("hunter2")}
-	var want []debugLine
-	add := func(line debugLine, err error) {
-		t.Helper()
-		if (err != nil) != (line.Code != "") {
-			t.Fatalf("%s: %v", line.Operation, err)
-		}
-		line.Msg, line.Table = "request", "Tab"
-		want = append(want, line)
-	}
+	client := historytest.NewClient(server.URL, historytest.Transport{Transport: &http.Transport{}})
+	c := &debugCalls{watchedDB: &watchedDB{t: t, client: client}}
+	c.makeTable(false)
+	eventually(t, "a line of CreateTable", func() bool { return strings.Contains(log.String(), `"msg":"request"`) })
 	// Each is sent twice: that the capacity is not asked for makes no difference.
-	for _, asked := range []types.ReturnConsumedCapacity{"TOTAL", "NONE"} {
-		want = nil
+	for _, c.asked = range []types.ReturnConsumedCapacity{"TOTAL", "NONE"} {
 		before := len(log.String())
-		put, err := w.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: table, Item: it,
-			ReturnConsumedCapacity: asked})
-		add(debugLine{Operation: "PutItem", WriteUnits: units(put.ConsumedCapacity, 6)}, err)
-		get, err := w.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: table, Key: key,
-			ReturnConsumedCapacity: asked})
-		add(debugLine{Operation: "GetItem", Read: 1, Returned: 1, ReadUnits: units(get.ConsumedCapacity, 0.5)}, err)
-		query, err := w.client.Query(ctx, &dynamodb.QueryInput{TableName: table, IndexName: aws.String("Idx"),
-			KeyConditionExpression:    aws.String("colour = :c"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":c": text("red")},
-			FilterExpression:          aws.String("attribute_not_exists(big)"), ReturnConsumedCapacity: asked})
-		add(debugLine{Operation: "Query", Index: "Idx", KeyCondition: "colour = ?", Read: 1,
-			ReadUnits: units(query.ConsumedCapacity, 0.5)}, err)
-		batch, err := w.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{ReturnConsumedCapacity: asked,
-			RequestItems: map[string][]types.WriteRequest{"Tab": {{PutRequest: &types.PutRequest{Item: it}}}}})
-		add(debugLine{Operation: "BatchWriteItem", WriteUnits: units(first(batch.ConsumedCapacity), 3)}, err)
-		got, err := w.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{ReturnConsumedCapacity: asked,
-			RequestItems: map[string]types.KeysAndAttributes{"Tab": {Keys: []map[string]types.AttributeValue{key}}}})
-		add(debugLine{Operation: "BatchGetItem", Read: 1, Returned: 1,
-			ReadUnits: units(first(got.ConsumedCapacity), 0.5)}, err)
-		transact, err := w.client.TransactWriteItems(ctx,
-			&dynamodb.TransactWriteItemsInput{ReturnConsumedCapacity: asked,
-				TransactItems: []types.TransactWriteItem{{Delete: &types.Delete{TableName: table, Key: key}}}})
-		add(debugLine{Operation: "TransactWriteItems", WriteUnits: units(first(transact.ConsumedCapacity), 9)}, err)
-		statement, err := w.client.ExecuteStatement(ctx,
-			&dynamodb.ExecuteStatementInput{Statement: aws.String("SELECT * FROM Tab WHERE pk = 'a'"),
-				ReturnConsumedCapacity: asked})
-		add(debugLine{Operation: "ExecuteStatement", KeyCondition: "pk = ?",
-			ReadUnits: units(statement.ConsumedCapacity, 0.5)}, err)
-		_, err = w.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: table, Item: missing})
-		add(debugLine{Operation: "PutItem", Code: "ValidationException",
-			Message: "One or more parameter values were invalid: Missing the key sk in the item"}, err)
-		_, err = w.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: table, Key: key,
-			UpdateExpression: aws.String("SET hunter2 == x")})
-		add(debugLine{Operation: "UpdateItem", Code: "ValidationException",
-			Message: `1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "== x"`}, err)
-		want[len(want)-1].Table = "" // it was not looked for
+		c.want = nil
+		c.singles()
+		c.several()
+		c.mistakes()
 		eventually(t, "a line of each request", func() bool {
-			return strings.Count(log.String()[before:], `"msg":"request"`) >= len(want)
+			return strings.Count(log.String()[before:], `"msg":"request"`) >= len(c.want)
 		})
-		checkDebugLines(t, log.String()[before:], want)
+		checkDebugLines(t, log.String()[before:], c.want)
 	}
+}
+
+// add notes a line, of a request that ended with err.
+func (c *debugCalls) add(line debugLine, err error) {
+	c.t.Helper()
+	if (err != nil) != (line.Code != "") {
+		c.t.Fatalf("%s: %v", line.Operation, err)
+	}
+	line.Msg = "request"
+	c.want = append(c.want, line)
+}
+
+// The table and the item of these requests.
+var (
+	debugTable = aws.String("Tab")
+	debugKey   = map[string]types.AttributeValue{"pk": text("a"), "sk": text("b")}
+	debugItem  = map[string]types.AttributeValue{"pk": text("a"), "sk": text("b"), "colour": text("red"),
+		"big": text(strings.Repeat("x", 3000))}
+)
+
+// singles sends requests on one item, or one index.
+func (c *debugCalls) singles() {
+	ctx := context.Background()
+	put, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: debugTable, Item: debugItem,
+		ReturnConsumedCapacity: c.asked})
+	c.add(debugLine{Operation: "PutItem", Table: "Tab", WriteUnits: units(put.ConsumedCapacity, 6)}, err)
+	get, err := c.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: debugTable, Key: debugKey,
+		ReturnConsumedCapacity: c.asked})
+	c.add(debugLine{Operation: "GetItem", Table: "Tab", Read: 1, Returned: 1,
+		ReadUnits: units(get.ConsumedCapacity, 0.5)}, err)
+	query, err := c.client.Query(ctx, &dynamodb.QueryInput{TableName: debugTable, IndexName: aws.String("Idx"),
+		KeyConditionExpression:    aws.String("colour = :c"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":c": text("red")},
+		FilterExpression:          aws.String("attribute_not_exists(big)"), ReturnConsumedCapacity: c.asked})
+	c.add(debugLine{Operation: "Query", Table: "Tab", Index: "Idx", KeyCondition: "colour = ?", Read: 1,
+		ReadUnits: units(query.ConsumedCapacity, 0.5)}, err)
+}
+
+// several sends batches, a transaction and a statement.
+func (c *debugCalls) several() {
+	ctx := context.Background()
+	batch, err := c.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{ReturnConsumedCapacity: c.asked,
+		RequestItems: map[string][]types.WriteRequest{"Tab": {{PutRequest: &types.PutRequest{Item: debugItem}}}}})
+	c.add(debugLine{Operation: "BatchWriteItem", Table: "Tab",
+		WriteUnits: units(first(batch.ConsumedCapacity), 3)}, err)
+	keys := types.KeysAndAttributes{Keys: []map[string]types.AttributeValue{debugKey}}
+	got, err := c.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{ReturnConsumedCapacity: c.asked,
+		RequestItems: map[string]types.KeysAndAttributes{"Tab": keys}})
+	c.add(debugLine{Operation: "BatchGetItem", Table: "Tab", Read: 1, Returned: 1,
+		ReadUnits: units(first(got.ConsumedCapacity), 0.5)}, err)
+	remove := types.TransactWriteItem{Delete: &types.Delete{TableName: debugTable, Key: debugKey}}
+	transact, err := c.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
+		ReturnConsumedCapacity: c.asked, TransactItems: []types.TransactWriteItem{remove}})
+	c.add(debugLine{Operation: "TransactWriteItems", Table: "Tab",
+		WriteUnits: units(first(transact.ConsumedCapacity), 9)}, err)
+	statement, err := c.client.ExecuteStatement(ctx, &dynamodb.ExecuteStatementInput{
+		Statement: aws.String("SELECT * FROM Tab WHERE pk = 'a'"), ReturnConsumedCapacity: c.asked})
+	c.add(debugLine{Operation: "ExecuteStatement", Table: "Tab", KeyCondition: "pk = ?",
+		ReadUnits: units(statement.ConsumedCapacity, 0.5)}, err)
+}
+
+// mistakes sends requests that are answered with errors, which the log has as they were answered.
+func (c *debugCalls) mistakes() {
+	ctx := context.Background()
+	_, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: debugTable,
+		Item: map[string]types.AttributeValue{"pk": text("hunter2")}})
+	c.add(debugLine{Operation: "PutItem", Table: "Tab", Code: "ValidationException",
+		Message: "One or more parameter values were invalid: Missing the key sk in the item"}, err)
+	_, err = c.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: debugTable, Key: debugKey,
+		UpdateExpression: aws.String("SET hunter2 == x")}) // the table is not looked for
+	c.add(debugLine{Operation: "UpdateItem", Code: "ValidationException", Message: "1 validation error detected: " +
+		`Invalid UpdateExpression: Syntax error; token: "=", near: "== x"`}, err)
 }
 
 // eventually waits for a condition.

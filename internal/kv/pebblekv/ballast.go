@@ -275,6 +275,14 @@ func (e *Engine) roomToStart() error {
 	return nil
 }
 
+// taken makes what a start needs of a directory that is this engine's by now, and tells that it is.
+func (e *Engine) taken(tell func() error) error {
+	if err := e.roomToStart(); err != nil || tell == nil {
+		return err
+	}
+	return tell()
+}
+
 // room is space.room for n bytes more, of an engine that has a disk.
 func (e *Engine) room(n int) error {
 	if e.volatile || e.readOnly {

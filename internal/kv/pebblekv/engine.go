@@ -284,13 +284,8 @@ func (e *Engine) open(o Options) (err error) {
 		e.log.Warn(dropped)
 	}
 	if !e.readOnly && !e.volatile {
-		if err := e.roomToStart(); err != nil {
+		if err := e.taken(o.OnLocked); err != nil {
 			return err
-		}
-		if o.OnLocked != nil {
-			if err := o.OnLocked(); err != nil {
-				return err
-			}
 		}
 	}
 	stop := e.fail
@@ -307,14 +302,9 @@ func (e *Engine) open(o Options) (err error) {
 		e.opened.Store(true)
 		return nil
 	}
-	if err := e.loadCounters(); err != nil {
-		return fmt.Errorf("loading the counters: %w", err)
+	if err := e.load(); err != nil {
+		return err
 	}
-	v := &view{e: e, within: -1}
-	defer v.closeInto(&err)
-	bound, err := v.get(stampKey)
-	e.stamps.load(bound)
-	e.warnAhead(e.clock())
 	e.scheduler.start()
 	e.opened.Store(true)
 	if err = errors.Join(err, e.failure()); err == nil {

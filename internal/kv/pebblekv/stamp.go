@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"encoding/binary"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,4 +109,17 @@ func (e *Engine) warnAhead(now time.Time) {
 	e.log.Warn("the newest stamp is ahead of the clock, which was wrong once or is now: "+
 		"items and stream records that are written get times of then",
 		"ahead", ahead.Truncate(time.Second), "clock", now.UTC())
+}
+
+// load reads what is kept in memory.
+func (e *Engine) load() (err error) {
+	if err := e.loadCounters(); err != nil {
+		return fmt.Errorf("loading the counters: %w", err)
+	}
+	v := &view{e: e, within: -1}
+	defer v.closeInto(&err)
+	bound, err := v.get(stampKey)
+	e.stamps.load(bound)
+	e.warnAhead(e.clock())
+	return err
 }
