@@ -41,7 +41,7 @@ var completionCases = []struct {
 	{"partita help cred", []string{"credentials"}},
 	{"partita completion ", []string{"bash", "zsh", "fish"}},
 	{"partita serve --tls-", []string{"--tls-cert", "--tls-key", "--tls-client-ca"}},
-	{"partita serve --log-level ", []string{"debug", "info", "warn", "error"}},
+	{"partita serve --log-level ", []string{"trace", "debug", "info", "warn", "error"}},
 	{"partita serve --log-level w", []string{"warn"}},
 	{"partita serve --in-memory --log-format ", []string{"text", "json"}},
 	{"partita credentials new --po", []string{"--policy"}},

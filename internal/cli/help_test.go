@@ -122,7 +122,7 @@ func TestUsageErrors(t *testing.T) {
 		{"health --data", `--data requires a value ("partita health --help" lists the flags)`},
 		{"backup", `missing argument "<dest>" ("partita backup --help" lists the flags)`},
 		{"bench --pidd 1", `unknown flag --pidd, did you mean "--pid"? ("partita bench run --help" lists the flags)`},
-		{"credentials", `missing command: one of "new", "list" ("partita credentials --help" lists the commands)`},
+		{"credentials", `missing command: one of "new", "list", "delete" ("partita credentials --help" lists the commands)`},
 		{"credentials nwe", `unexpected argument nwe, did you mean "new"? ("partita credentials --help" lists the commands)`},
 		{"credentials new --flie x", `unknown flag --flie, did you mean "--file"? ("partita credentials new --help" lists the flags)`},
 		{"help serv", `unexpected argument serv, did you mean "serve"? ("partita --help" lists the commands)`},
