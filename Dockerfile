@@ -1,14 +1,14 @@
-# Partita in a container: one static program, the certificates of public authorities, nothing else
-# in the image, and no root. docs/containers.md says how it is run.
+# The container image of Partita contains one static program and the certificates of public
+# authorities. The program does not run as root. docs/containers.md describes how to run it.
 #
 #   docker build -t partita .
 #   docker run -p 127.0.0.1:8000:8000 -e PARTITA_NO_AUTH=1 partita
 #   docker run -p 8000:8000 -v partita:/data -v /etc/partita:/etc/partita:ro \
 #       -e PARTITA_CREDENTIALS=/etc/partita/credentials.json partita
 #
-# Inside it listens on all addresses, so it wants to be told who may use it: PARTITA_CREDENTIALS
-# names a credentials file, which must belong to user 65532 and be readable by that user alone, or
-# is the document itself; PARTITA_NO_AUTH=1 lets everybody in.
+# The program listens on all addresses of the container, so it requires one of two variables.
+# PARTITA_CREDENTIALS is the name of a credentials file, which must belong to user 65532 and be
+# readable by that user only, or the document itself. PARTITA_NO_AUTH=1 disables authentication.
 
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
@@ -27,16 +27,17 @@ COPY --from=build /out/root/ /
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
-# The data directory is the default one below here, ./partita-data, so that serve --in-memory
-# contradicts nothing; and a backup can be written beside it, on the same volume.
+# The data directory is the default, ./partita-data below this directory. It is not set by a
+# variable, so that serve --in-memory does not contradict it. A backup can be written beside it, on
+# the same volume.
 WORKDIR /data
 VOLUME /data
 ENV PARTITA_ADDR=:8000 PARTITA_LOG_FORMAT=json
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# Until a check has succeeded the container is starting, for five minutes at most: a store may have
-# logs to replay. In this time it is looked at each quarter of a second (Docker 25 or later), so
-# that whoever waits for it goes on at once.
+# Until a check succeeds the container is "starting", for at most five minutes, because the server
+# may have logs to replay. During this time the check runs every quarter of a second (Docker 25 or
+# later), so that anything that waits for the container continues at once.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=5m --start-interval=250ms CMD ["/partita", "health"]
 ENTRYPOINT ["/partita"]
 CMD ["serve"]
