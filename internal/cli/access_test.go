@@ -159,8 +159,8 @@ func TestAccessRefusals(t *testing.T) {
 		{"credentials list --file " + bad, "", 1, "accessKeyId is missing"},
 		{"credentials list", "", 2, "--file"},
 		{"credentials new --expires tomorrow", "", 1, "--expires tomorrow is neither a duration"},
-		{"credentials new --expires=-1h", "", 1, "--expires -1h is over already"},
-		{"credentials new --expires 2020-01-01T00:00:00Z", "", 1, "is over already"},
+		{"credentials new --expires=-1h", "", 1, "--expires -1h is in the past"},
+		{"credentials new --expires 2020-01-01T00:00:00Z", "", 1, "is in the past"},
 		{"credentials delete --file " + good, "", 2, "access-key-id"},
 		{"credentials delete --file " + good + " AKIANONE", "", 1, `has no access key "AKIANONE"`},
 		{"credentials delete --file " + open + " AKIANONE", "", 1, "chmod 600 " + open},
@@ -222,7 +222,7 @@ func TestNoAuth(t *testing.T) {
 		warnings     int
 	}{
 		{"localhost:0", "for        this machine only, with any credentials\n", 0},
-		{":0", "for        everybody who reaches this address, with any credentials\n", 1},
+		{":0", "for        anyone who can reach this address, with any credentials\n", 1},
 	} {
 		p := begin(t, []string{"PARTITA_NO_AUTH=1"}, nil, "serve", "--addr", test.addr, "--in-memory")
 		if got := listTables(p.port(), "any", "any"); got != "" {

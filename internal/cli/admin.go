@@ -22,7 +22,7 @@ import (
 	"github.com/partita-db/partita"
 )
 
-// How patient the admin server is. Whoever answers for longer (a backup) sets a deadline of his own.
+// How patient the admin server is. Whoever answers for longer (a backup) sets their own deadline.
 const (
 	adminHeaderTime = 10 * time.Second
 	adminReadTime   = time.Minute
@@ -67,7 +67,7 @@ func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServ
 	for _, l := range listeners {
 		s.serving.Go(func() {
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				o.Logger.Error("nobody answers on the admin address any more", "error", err)
+				o.Logger.Error("the admin address is no longer served", "error", err)
 			}
 		})
 	}
@@ -237,7 +237,7 @@ func findAdmin(addr, dir string) (adminAt, error) {
 	}
 	switch {
 	case addr == "off":
-		return at, errors.New("--admin-addr is off: there is nobody to ask")
+		return at, errors.New("--admin-addr is off: there is no server to ask")
 	case addr != "" && !strings.HasSuffix(addr, ":0"): // any port is one that the file knows
 		at.Addr = reachable(addr)
 	}

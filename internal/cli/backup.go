@@ -164,7 +164,7 @@ func (c *backup) online(ctx context.Context, dest string, p *progress) (int64, e
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusUnauthorized {
-		return 0, fmt.Errorf("the server at %s wants another admin token (--admin-token-file)", to.Addr)
+		return 0, fmt.Errorf("the server at %s requires another admin token (--admin-token-file)", to.Addr)
 	}
 	return readBackup(resp, p)
 }
@@ -175,9 +175,9 @@ func readBackup(resp *http.Response, p *progress) (int64, error) {
 		var line backupLine
 		switch err := d.Decode(&line); {
 		case err != nil && resp.StatusCode != http.StatusOK:
-			return 0, fmt.Errorf("the server answers %s: it has no such thing as a backup", cmp.Or(resp.Status, "nothing"))
+			return 0, fmt.Errorf("the server answers %s: it does not support backups", cmp.Or(resp.Status, "nothing"))
 		case err != nil:
-			return 0, fmt.Errorf("the server broke off, and the backup is not complete: %w", err)
+			return 0, fmt.Errorf("the server stopped responding, and the backup is not complete: %w", err)
 		case line.Error != "":
 			return 0, fmt.Errorf("the server wrote no backup: %s", line.Error)
 		case line.Done:

@@ -177,7 +177,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants(t, 1, "no server with an admin address is running there", "backup", in("b0"), "--data", in("data"))
-	wants(t, 1, "wants another admin token", "backup", in("b0"), "--admin-addr", s.admin)
+	wants(t, 1, "requires another admin token", "backup", in("b0"), "--admin-addr", s.admin)
 	file, err := json.Marshal(map[string]string{"address": s.admin, "token": adminSecret})
 	if err == nil {
 		err = os.WriteFile(in("data/"+adminFile), file, 0o600)
@@ -257,7 +257,7 @@ func TestBackupOfProgram(t *testing.T) {
 	if address == nil {
 		t.Fatalf("no admin address in %q", p.stdout.String())
 	}
-	wants(t, 1, "wants another admin token", "backup", in("b3"), "--admin-addr", address[1])
+	wants(t, 1, "requires another admin token", "backup", in("b3"), "--admin-addr", address[1])
 	b := begin(t, env, nil, "backup", in("b3"), "--admin-addr", address[1])
 	if status := b.status(); status != 0 {
 		t.Errorf("a backup of memory: %d %s", status, b.stderr.String())

@@ -38,7 +38,7 @@ Examples:
 type benchRun struct {
 	Workloads []string `arg:"" optional:"" workloads:"" help:"What to measure, one after another. Default: get, put, update, query."`
 
-	EndpointURL string   `group:"Server:" name:"endpoint-url" placeholder:"URL" help:"Server to measure, as http://localhost:8000. Default: one that is started for the run, with a data directory of its own."`
+	EndpointURL string   `group:"Server:" name:"endpoint-url" placeholder:"URL" help:"Server to measure, such as http://localhost:8000. Default: one that is started for the run, with a data directory of its own."`
 	Pid         int      `group:"Server:" placeholder:"PID" help:"Process of the server at --endpoint-url, if it is on this machine: its processor time and memory are then reported."`
 	Yes         bool     `group:"Server:" help:"Measure AWS's DynamoDB: tables are made there, and requests cost money."`
 	InMemory    bool     `group:"Server:" help:"Start the server with --in-memory."`
@@ -152,7 +152,7 @@ func (c *benchRun) config(s *streams) (*bench.Config, error) {
 	own := c.EndpointURL == ""
 	switch {
 	case own && (c.Pid != 0 || c.Keep):
-		return nil, errors.New("--pid and --keep are for a server that is there already (--endpoint-url)")
+		return nil, errors.New("--pid and --keep are for a server that is already running (--endpoint-url)")
 	case !own && c.InMemory:
 		return nil, errors.New("--in-memory is for the server that is started, and --endpoint-url names another")
 	case own && b.Label == "":
@@ -193,7 +193,7 @@ func (c *benchRun) warn(s *streams) error {
 		return nil
 	}
 	if c.atAWS() && !c.Yes {
-		return fmt.Errorf("%s is AWS's: tables would be made there, and every request costs money; say --yes if that is meant", c.host())
+		return fmt.Errorf("%s is AWS's: tables would be made there, and requests cost money; give --yes to confirm", c.host())
 	}
 	fmt.Fprintf(s.stderr, "tables %s-… are made at %s, and filled; if requests cost money there, these do\n", c.Table, c.host())
 	return nil

@@ -161,9 +161,9 @@ func TestBenchRefusals(t *testing.T) {
 	}
 	for _, test := range []struct{ args, want string }{
 		{"bench nothing --endpoint-url http://127.0.0.1:1", `there is no workload "nothing"`},
-		{"bench --endpoint-url https://dynamodb.eu-west-1.amazonaws.com", "say --yes"},
-		{"bench --endpoint-url https://DYNAMODB.eu-west-1.AMAZONAWS.com.", "say --yes"},
-		{"bench --pid 1", "--pid and --keep are for a server that is there already"},
+		{"bench --endpoint-url https://dynamodb.eu-west-1.amazonaws.com", "give --yes"},
+		{"bench --endpoint-url https://DYNAMODB.eu-west-1.AMAZONAWS.com.", "give --yes"},
+		{"bench --pid 1", "--pid and --keep are for a server that is already running"},
 		{"bench --in-memory --endpoint-url http://127.0.0.1:1", "--in-memory is for the server that is started"},
 		{"bench --sign --endpoint-url http://127.0.0.1:1", "give --access-key"},
 		{"bench --access-key K --endpoint-url http://127.0.0.1:1", "give --access-key"},

@@ -62,7 +62,7 @@ func (c *check) Run(s *streams) error {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("the check of %s did not come to its end: %w", dir, err)
+		return fmt.Errorf("the check of %s was not completed: %w", dir, err)
 	case !report.Clean():
 		return fmt.Errorf("there are problems in %s", dir)
 	}

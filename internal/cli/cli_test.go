@@ -219,7 +219,7 @@ func TestRefusals(t *testing.T) {
 		{"serve --port 0 --data " + foreign, 1, "not a Partita data directory"},
 		{"serve --port 0 --addr :0 --in-memory", 1, "--addr and --port"},
 		{"serve --port 0 --data x --in-memory", 1, "--in-memory and --data"},
-		{"serve --in-memory --memory-limit 10MB", 1, "the least is 128MB"},
+		{"serve --in-memory --memory-limit 10MB", 1, "the minimum is 128MB"},
 		{"serve --in-memory --table-delay=-1s", 1, "is negative"},
 		{"serve --in-memory --ttl-interval 0s", 1, "--ttl-interval 0s is not a time to wait"},
 		{"serve --in-memory --ttl-interval=-1s", 1, "--ttl-interval -1s is not a time to wait"},

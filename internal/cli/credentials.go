@@ -22,11 +22,11 @@ type credentialsCommand struct {
 // newCredentials makes an access key.
 type newCredentials struct {
 	File         string `placeholder:"FILE" help:"Credentials file to add the key to; it is made if it does not exist. Default: print a document that holds this key alone."`
-	User         string `placeholder:"NAME" help:"User that the key is for, as the name stands in ARNs. Default: the access key id."`
+	User         string `placeholder:"NAME" help:"User that the key is for, as named in ARNs. Default: the access key id."`
 	Policy       string `placeholder:"FILE" help:"File with a policy, in the language of AWS's IAM, that says what the key may do. Default: everything."`
 	ReadOnly     bool   `help:"Let the key read everything and change nothing."`
-	Expires      string `placeholder:"TIME" help:"When the key ends: after a time, as 720h, or at one, as 2027-01-31T12:00:00Z. Default: never."`
-	SessionToken bool   `help:"Make a session token too, which requests must then bring, as temporary keys of AWS do."`
+	Expires      string `placeholder:"TIME" help:"When the key expires: after a duration such as 720h, or at a time such as 2027-01-31T12:00:00Z. Default: never."`
+	SessionToken bool   `help:"Also make a session token, which requests must then contain, as with temporary keys of AWS."`
 }
 
 // Run implements the command. Standard output has what is to be kept, and nothing else.
@@ -85,13 +85,13 @@ func (c *newCredentials) expires(now time.Time) (time.Time, error) {
 	if err != nil {
 		after, err := time.ParseDuration(c.Expires)
 		if err != nil {
-			return at, fmt.Errorf("--expires %s is neither a duration, as 720h, nor a time, as 2027-01-31T12:00:00Z",
+			return at, fmt.Errorf("--expires %s is neither a duration such as 720h nor a time such as 2027-01-31T12:00:00Z",
 				c.Expires)
 		}
 		at = now.Add(after)
 	}
 	if at = at.UTC().Truncate(time.Second); !at.After(now) {
-		return at, fmt.Errorf("--expires %s is over already", c.Expires)
+		return at, fmt.Errorf("--expires %s is in the past", c.Expires)
 	}
 	return at, nil
 }

@@ -13,7 +13,7 @@ Example:
 // Help adds to the command's help.
 func (*newCredentials) Help() string {
 	return `Makes an access key and prints it with its secret, which is not shown again by any other command.
-With --file what is printed can be pasted into a shell, and standard output has nothing else.
+With --file, standard output has only lines that can be pasted into a shell.
 
 Examples:
 
@@ -25,7 +25,7 @@ Examples:
 // Help adds to the command's help.
 func (*listCredentials) Help() string {
 	return `Prints the access keys in a credentials file, with their users, when they expire, and in short what
-each may do. With --json the policies are whole. Secrets are never printed.
+each may do. With --json the policies are complete. Secrets are never printed.
 
 Example:
 

@@ -19,7 +19,7 @@ type accessFlags struct {
 	Credentials credentialsFlag `placeholder:"FILE" help:"File with the access keys that requests must be signed with, and what each may do; \"partita credentials new\" makes one. It is read again when it changes. The variable can also hold the document itself."`
 	NoAuth      bool            `help:"Accept requests without authentication, also on addresses that other machines reach."`
 
-	store *partita.Credentials // nil: nobody is asked
+	store *partita.Credentials // nil: no authentication
 }
 
 // credentialsFlag is the name of a file, or, in the environment, a document.
@@ -75,7 +75,7 @@ func (f *accessFlags) check(s *streams, addr string, listeners []net.Listener, l
 	case !f.NoAuth:
 		return openToAll(s, addr)
 	}
-	log.Warn("whoever reaches this address can read and write everything: any credentials are accepted", "addr", addr)
+	log.Warn("anyone who can reach this address can read and write everything: any credentials are accepted", "addr", addr)
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (f *accessFlags) apply(o *partita.Options) error {
 	return nil
 }
 
-// describe says in the banner who is let in.
+// describe says in the banner which clients are accepted.
 func (f *accessFlags) describe(listeners []net.Listener) string {
 	switch {
 	case f.store != nil:
@@ -94,7 +94,7 @@ func (f *accessFlags) describe(listeners []net.Listener) string {
 	case loopback(listeners):
 		return "this machine only, with any credentials"
 	}
-	return "everybody who reaches this address, with any credentials"
+	return "anyone who can reach this address, with any credentials"
 }
 
 // example is what stands before a command to try. Where any keys will do they are made up, so that nobody's real ones are used
@@ -132,13 +132,13 @@ func onlyHere(ctx context.Context, addr string) (bool, error) {
 	return true, nil
 }
 
-// openToAll is the error for an address that others reach, with nobody asked who he is.
+// openToAll is the error for an address that others reach, without authentication.
 func openToAll(s *streams, addr string) error {
 	command := "partita " + strings.Join(quoted(s.args), " ")
 	return &advice{
-		fmt.Sprintf("other machines reach %s, and without credentials anybody there could read and write everything", addr),
-		fmt.Sprintf("Ask for credentials:\n  partita credentials new --file credentials.json\n  %s --credentials credentials.json\n"+
-			"or, where the network keeps strangers out, let everybody in:\n  %s --no-auth\n"+
+		fmt.Sprintf("other machines can reach %s, and without credentials anyone could read and write everything", addr),
+		fmt.Sprintf("Use credentials:\n  partita credentials new --file credentials.json\n  %s --credentials credentials.json\n"+
+			"or, if only trusted clients can reach this address, disable authentication:\n  %s --no-auth\n"+
 			"In the environment these are %s (the file, or the document itself) and %s=1.",
 			command, command, variable("credentials"), variable("no-auth")),
 	}

@@ -21,7 +21,7 @@ type adminFlags struct {
 	AdminAddr      string        `placeholder:"HOST:PORT" help:"Address for health, metrics, profiles and backups; off for none. Default: ${admin_addr}, or a free port of localhost if that is in use or --port is 0."`
 	AdminTokenFile string        `placeholder:"FILE" help:"File with the token that is required for profiles and backups, and from other machines also for metrics. $$PARTITA_ADMIN_TOKEN can hold the token itself instead. Default: a random token, written to admin.json in the data directory."`
 	AdminToken     adminToken    `hidden:""`
-	SlowRequest    time.Duration `group:"Log:" default:"1s" placeholder:"TIME" help:"Log requests that take longer, as 250ms, without their values; 0 logs none. Default: ${default}."`
+	SlowRequest    time.Duration `group:"Log:" default:"1s" placeholder:"TIME" help:"Log requests that take longer than this, such as 250ms, without their values; 0 logs none. Default: ${default}."`
 
 	server *adminServer // nil: there is none
 }
@@ -39,7 +39,7 @@ func (t adminToken) AfterApply(from *kong.Path) error {
 
 const (
 	defaultAdminAddr = "localhost:8002"
-	// leastToken is how many characters a token has at least: whoever reaches the address can try as many as he likes.
+	// leastToken is how many characters a token has at least: whoever reaches the address can try as many as they like.
 	leastToken = 16
 )
 
@@ -72,8 +72,8 @@ func (f *adminFlags) open(anyPort bool, log *slog.Logger) error {
 	exposed := !loopback(listeners)
 	if exposed && token == "" {
 		closeAll(listeners)
-		return fmt.Errorf("--admin-addr %s is reached by other machines, and whoever has the token can copy all data from there: "+
-			"give one with --admin-token-file or %s, or let it be an address of localhost", f.AdminAddr, variable("admin-token"))
+		return fmt.Errorf("--admin-addr %s is reached by other machines, and anyone with the token can copy all data: "+
+			"give one with --admin-token-file or %s, or use an address of localhost", f.AdminAddr, variable("admin-token"))
 	}
 	f.server = newAdminServer(listeners, partita.AdminOptions{
 		Token: token, Exposed: exposed, Version: Version(), Profiles: profiles(), Logger: log,

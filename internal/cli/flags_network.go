@@ -16,7 +16,7 @@ import (
 // networkFlags say how the listener behaves: TLS, web pages, limits.
 type networkFlags struct {
 	AllowHost  []string `placeholder:"NAME" help:"Host name under which requests without authentication are accepted, beside addresses, localhost, local names and the host of --addr; * accepts any."`
-	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"Origin, as https://console.example, whose web pages may use the database without authentication, beside those of localhost; * accepts any."`
+	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" help:"Origin, such as https://console.example, whose web pages may use the database without authentication, beside those of localhost; * accepts any."`
 
 	MaxRequests    int `group:"Limits:" name:"max-requests" default:"4096" placeholder:"N" help:"Requests that are processed at the same time; more are throttled at once. Default: ${default}."`
 	MaxConnections int `group:"Limits:" name:"max-connections" placeholder:"N" help:"Open connections. For a further one, the oldest that has not sent a signed request is closed, else the one that has been idle for longest, else the new one. Default: as many as half of the limit of open files and a quarter of --memory-limit allow."`

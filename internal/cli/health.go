@@ -16,9 +16,9 @@ import (
 
 // healthCheck asks a server on this machine whether it is ready. Its exit status is the answer: 0 for yes.
 type healthCheck struct {
-	Data      string        `placeholder:"DIR" help:"Data directory of the server, where it writes down its admin address. Default: ./partita-data, or /var/lib/partita/data or /var/lib/partita if only that exists."`
+	Data      string        `placeholder:"DIR" help:"Data directory of the server, where its admin address is stored. Default: ./partita-data, or /var/lib/partita/data or /var/lib/partita if only that exists."`
 	AdminAddr string        `placeholder:"HOST:PORT" help:"Admin address of the server. Default: the one in the data directory, or ${admin_addr}."`
-	Wait      time.Duration `placeholder:"TIME" help:"Ask again until the server is ready, for at most this time, as 30s. Default: ask once."`
+	Wait      time.Duration `placeholder:"TIME" help:"Ask again until the server is ready, for at most this time, such as 30s. Default: ask once."`
 }
 
 const (
@@ -87,7 +87,7 @@ func (c *healthCheck) ask(s *streams, left time.Duration) (said string, again bo
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	if said, err = readiness(ctx, at.Addr); denied != nil && err != nil {
-		return "", true, fmt.Errorf("%w; another address may be written down where it cannot be read: %w", err, denied)
+		return "", true, fmt.Errorf("%w; another address may be in a file that cannot be read: %w", err, denied)
 	}
 	return said, true, err
 }

@@ -21,7 +21,7 @@ const overview = description + `
 
   partita serve              start the database on localhost:8000, with its data in ./partita-data
   partita health             ask a server whether it is ready
-  partita credentials new    make an access key, so that other machines can be let in
+  partita credentials new    make an access key, for access from other machines
 
 "partita --help" lists all commands, "partita serve --help" the flags of serve.
 Documentation: https://github.com/partita-db/partita#readme
@@ -47,7 +47,7 @@ func withVariable(value *kong.Value) string {
 // helpCommand is the word help before a command. run never gets to it with one: helpOf has made it
 // a flag.
 type helpCommand struct {
-	Command []string `arg:"" optional:"" help:"The command, as serve or credentials new."`
+	Command []string `arg:"" optional:"" help:"The command, such as serve or credentials new."`
 }
 
 // Help adds to the command's help.

@@ -104,7 +104,7 @@ func (n *notifier) close() {
 func (n *notifier) say(assignments ...string) bool {
 	sent, err := daemon.SdNotify(false, strings.Join(assignments, "\n"))
 	if err != nil {
-		n.log.Warn("systemd cannot be told how the server is", "error", err)
+		n.log.Warn("the state of the server cannot be sent to systemd", "error", err)
 	}
 	return sent
 }

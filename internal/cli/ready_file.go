@@ -53,7 +53,7 @@ func (f *readyFile) clear() error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is there already, and is not a file", f.name)
+		return fmt.Errorf("%s already exists, and is not a file", f.name)
 	}
 	foreign := info.Size() > maxReadyFile
 	if !foreign && info.Size() > 0 {
@@ -66,7 +66,7 @@ func (f *readyFile) clear() error {
 			!strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://")
 	}
 	if foreign {
-		return fmt.Errorf("%s is there already, and no server has written it; remove it, or choose another name", f.name)
+		return fmt.Errorf("%s already exists, and no server has written it; remove it, or choose another name", f.name)
 	}
 	return os.Remove(f.name)
 }

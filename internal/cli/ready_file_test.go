@@ -92,7 +92,7 @@ func TestReadyFileRefusals(t *testing.T) {
 		{"urls", "no server has written it"},
 		{"long", "no server has written it"},
 		{"open", "no server has written it"},
-		{"dir", "is there already, and is not a file"},
+		{"dir", "already exists, and is not a file"},
 		{filepath.Join("nowhere", "url"), "no such file or directory"},
 		{filepath.Join("notes", "url"), "not a directory"},
 	} {

@@ -25,7 +25,7 @@ import (
 // serve starts the database and runs it until the program is told to end.
 type serve struct {
 	Addr      string    `group:"Where:" placeholder:"HOST:PORT" help:"Address to listen on; localhost means 127.0.0.1 and ::1. Default: localhost:8000."`
-	Port      *uint16   `group:"Where:" placeholder:"PORT" help:"Port of localhost to listen on, instead of --addr; 0 takes a free one."`
+	Port      *uint16   `group:"Where:" placeholder:"PORT" help:"Port of localhost to listen on, instead of --addr; 0 chooses a free one."`
 	ReadyFile readyFile `group:"Where:" placeholder:"FILE" help:"Write the URL to connect to, as one line, to this file once requests are served. The file is removed when the server ends, and one from an earlier run when it starts."`
 	Data      string    `group:"Where:" placeholder:"DIR" help:"Directory of the data; it is made if it does not exist. Default: ./partita-data."`
 	InMemory  bool      `group:"Where:" help:"Keep all data in memory only; it is lost when the server ends."`
@@ -33,13 +33,13 @@ type serve struct {
 	Access  accessFlags  `embed:"" group:"Access:"`
 	Network networkFlags `embed:"" group:"Network:"`
 
-	MemoryLimit size `group:"Limits:" default:"512MB" placeholder:"SIZE" help:"Memory budget of the process, as 512MB or 1GiB, at least 128MB; caches are sized from it. Default: ${default}."`
+	MemoryLimit size `group:"Limits:" default:"512MB" placeholder:"SIZE" help:"Memory budget of the process, such as 512MB or 1GiB, at least 128MB; caches are sized from it. Default: ${default}."`
 
 	Disk diskFlags `embed:"" group:"Limits:"`
 
 	Region      string        `group:"Tables:" default:"us-east-1" placeholder:"NAME" help:"Region in ARNs, for requests that are not signed for a region. Default: ${default}."`
-	TableDelay  time.Duration `group:"Tables:" default:"0s" placeholder:"TIME" help:"Time that a table spends in CREATING, UPDATING and DELETING, as 2s. Default: ${default}: changes take effect at once."`
-	TTLInterval time.Duration `group:"Tables:" name:"ttl-interval" default:"1s" placeholder:"TIME" help:"Time between two deletions of expired items, as 500ms. Stream records older than a day and old transaction tokens are deleted at the same times. Default: ${default}."`
+	TableDelay  time.Duration `group:"Tables:" default:"0s" placeholder:"TIME" help:"Time that a table spends in CREATING, UPDATING and DELETING, such as 2s. Default: ${default}: changes take effect at once."`
+	TTLInterval time.Duration `group:"Tables:" name:"ttl-interval" default:"1s" placeholder:"TIME" help:"Time between two deletions of expired items, such as 500ms. Stream records older than a day and old transaction tokens are deleted at the same times. Default: ${default}."`
 
 	Admin adminFlags `embed:"" group:"Admin:"`
 
@@ -77,8 +77,8 @@ const (
 // Help adds to the command's help.
 func (*serve) Help() string {
 	return `Without flags the server listens on localhost:8000, keeps its data in ./partita-data and accepts
-any credentials, since only this machine reaches it. Each flag can also be given by the variable that stands
-behind it. SIGINT or SIGTERM ends the server: requests in flight are answered first.
+any credentials, because only this machine can reach it. Each flag can also be set by the variable
+shown after it. SIGINT or SIGTERM ends the server: requests in flight are answered first.
 
 Examples:
 
@@ -175,7 +175,7 @@ func (c *serve) check() (addr string, err error) {
 	case c.InMemory && c.Data != "":
 		return "", errors.New("--in-memory and --data both say where the data is; give one of them")
 	case c.MemoryLimit < leastMemory:
-		return "", fmt.Errorf("--memory-limit %v is too little; the least is %v", c.MemoryLimit, size(leastMemory))
+		return "", fmt.Errorf("--memory-limit %v is too small; the minimum is %v", c.MemoryLimit, size(leastMemory))
 	case c.TableDelay < 0:
 		return "", fmt.Errorf("--table-delay %v is negative", c.TableDelay)
 	case c.TTLInterval <= 0:
@@ -279,7 +279,7 @@ func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(erro
 		}
 		log.Info("stopped")
 	case <-time.After(closeTime):
-		log.Warn("stopped in the middle of the start; the next one begins it anew")
+		log.Warn("stopped during the start; the next start begins again")
 	}
 	return nil, nil
 }
