@@ -8,7 +8,7 @@ import (
 )
 
 // AdminOptions are the options of [NewAdmin]. The zero value is usable: an Admin with a random
-// token, for an address that only this machine reaches.
+// token, for an address that only this machine can reach.
 type AdminOptions struct {
 	// Token is what guarded requests must bring, as "Authorization: Bearer TOKEN": those for
 	// /debug/pprof/ and /backup, and with Exposed for /metrics. Empty: a random one, which
@@ -28,8 +28,8 @@ type AdminOptions struct {
 	Logger *slog.Logger
 }
 
-// Admin is the HTTP handler for those who operate a database. It belongs on an address of its own,
-// which the clients of the database have no need to reach. It answers
+// Admin is the HTTP handler for operators of a database. Serve it on a separate address, which the
+// clients of the database do not need to reach. It answers
 //
 //   - GET /healthz: 200 while the database works, 202 while it is being opened or the program is
 //     ending, and 503 when only a restart helps;
@@ -53,8 +53,8 @@ func NewAdmin(o AdminOptions) *Admin { return &Admin{admin.New(admin.Options(o))
 // ServeHTTP implements http.Handler.
 func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Token returns what guarded requests must bring: AdminOptions.Token, or the random one in its
-// place.
+// Token returns the token that guarded requests must contain: AdminOptions.Token, or the random one
+// if that is empty.
 func (a *Admin) Token() string { return a.handler.Token() }
 
 // Drain marks the program as ending: from now on /readyz answers 503 and /healthz 202, so that load

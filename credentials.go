@@ -15,8 +15,8 @@ type Credentials struct {
 
 // OpenCredentials returns the credentials in a file, and reads the file again when it changes: a
 // change is in force within two seconds. A changed file that cannot be read, or that has an error,
-// is reported to logger (nil: slog.Default) and leaves the credentials as they were. Close ends
-// this.
+// is reported to logger (nil: slog.Default) and leaves the credentials unchanged. Close stops the
+// reading of the file.
 //
 // It is an error if the file is larger than 16 MiB, if users other than its owner may read or
 // write it (except on Windows), or if it is not a document of this form:
@@ -29,8 +29,9 @@ type Credentials struct {
 //	}]}
 //
 // The policy is in the language of AWS's IAM. A credential may also have a sessionToken, which
-// requests must then bring, and expires, an RFC 3339 time from which on it is rejected. Without a
-// user, the user is the access key id. "partita credentials new --file FILE" writes such files.
+// requests must then contain, and expires, an RFC 3339 time from which the credential is rejected.
+// Without a user, the user is the access key id. "partita credentials new --file FILE" writes such
+// files.
 func OpenCredentials(path string, logger *slog.Logger) (*Credentials, error) {
 	store, err := iam.OpenFile(path, logger)
 	if err != nil {
@@ -53,6 +54,6 @@ func ParseCredentials(document []byte) (*Credentials, error) {
 // them.
 func (c *Credentials) Count() (keys, users int) { return c.store.Count() }
 
-// Close ends the reading of the file. The credentials remain usable, as they were last. It always
-// returns nil, and a second Close does nothing.
+// Close stops the reading of the file. The credentials remain usable, in their last state. It
+// always returns nil, and a second Close does nothing.
 func (c *Credentials) Close() error { return c.store.Close() }

@@ -1,8 +1,8 @@
-// Package partita is a DynamoDB to run yourself: a database that speaks DynamoDB's wire protocol,
-// so that the AWS SDKs, the AWS CLI and the tools built on them work with it unchanged.
+// Package partita is a DynamoDB-compatible database that you run yourself. It speaks DynamoDB's
+// wire protocol, so the AWS SDKs, the AWS CLI and the tools built on them work with it unchanged.
 //
-// This package holds all of it in one process. Open a database in a directory, serve its Handler
-// with net/http, and point any DynamoDB client at it:
+// This package is the whole database, for use in one process. Open a database in a directory, serve
+// its Handler with net/http, and point any DynamoDB client at it:
 //
 //	db, err := partita.Open(partita.Options{Dir: "data"}) // or InMemory: true
 //	if err != nil {
@@ -11,17 +11,17 @@
 //	defer db.Close()
 //	return http.ListenAndServe("localhost:8000", db.Handler())
 //
-// What has been answered to a client is on disk, and is there again at the next Open. A directory
-// can be open in one process at a time.
+// Acknowledged writes are on disk, and are present at the next Open. A directory can be open in one
+// process at a time.
 //
 // Without Options.Credentials there is no authentication: serve such a handler on loopback
 // addresses only. For a network there are [Credentials] with policies; timeouts, limits of
-// connections and TLS are then those of your http.Server. (The program partita brings its own.)
+// connections and TLS are then those of your http.Server. (The program partita has its own.)
 //
 // # Clients
 //
-// A client needs the address, a region, and credentials; without Options.Credentials any will do. A
-// client of aws-sdk-go-v2:
+// A client requires the address, a region, and credentials; without Options.Credentials any
+// credentials work. A client of aws-sdk-go-v2:
 //
 //	client := dynamodb.New(dynamodb.Options{
 //		BaseEndpoint: aws.String("http://localhost:8000"),
@@ -29,31 +29,30 @@
 //		Credentials:  credentials.NewStaticCredentialsProvider("any", "credentials", ""),
 //	})
 //
-// From there on it is DynamoDB: CreateTable, whose table is usable at once unless
-// Options.TableDelay says otherwise, PutItem, Query and the rest. The examples below create a
-// table, write to it and read from it.
+// The client can then call CreateTable, PutItem, Query and the other operations. A new table is
+// usable at once, unless Options.TableDelay is set. The examples below create a table, write to it
+// and read from it.
 //
 // # Operation
 //
-// An [Admin] is a second handler, for an address of its own: health, readiness, metrics for
+// An [Admin] is a second handler, for a separate address: health, readiness, metrics for
 // Prometheus, backups.
 //
 // # Time
 //
-// Options.Clock tells the time to all that depends on it: items that expire, stream records that
-// are a day old, tokens of transactions. Every second (Options.SweepInterval) the database does
-// what is due; a program that moves its clock itself calls [DB.Sweep].
+// Options.Clock determines the time for everything that depends on it: items that expire, stream
+// records that are a day old, tokens of transactions. Every second (Options.SweepInterval) the
+// database deletes what has expired; a program that moves its clock itself calls [DB.Sweep].
 //
-// Without a Clock it is the machine's clock, with one exception: a jump ahead of more than an hour
-// beyond the time that has passed is believed only when it has lasted a minute. A Clock is always
-// believed.
+// The default is the machine's clock, with one exception: a jump ahead of more than an hour beyond
+// the time that has passed is accepted only when it has lasted a minute. A Clock is always trusted.
 //
 // # Tests
 //
-// Package partitatest gives a Go test a database of its own, with clients and without a port, a
-// clock to move, and ways to fill tables from Go values and from JSON.
+// Package partitatest gives each Go test its own database, with clients and without a port, a clock
+// that the test can move, and functions that fill tables from Go values and from JSON.
 //
-// The program cmd/partita adds the command line, and docs/architecture.md tells how it is built.
+// The program cmd/partita adds the command line; docs/architecture.md describes the design.
 package partita
 
 import (

@@ -1,9 +1,9 @@
-// Package partitatest is a DynamoDB for one Go test: a database in memory with a client of the AWS
-// SDK, and nothing to start, to wait for or to clean up. It is ready in under a millisecond, takes
-// less than a megabyte and no port, and is closed when the test ends. So each test has its own, and
-// a hundred of them run side by side.
+// Package partitatest is a DynamoDB-compatible database for one Go test: a database in memory with
+// a client of the AWS SDK. There is nothing to start, to wait for or to clean up. It is ready in
+// under a millisecond, uses less than a megabyte and no port, and is closed when the test ends. So
+// each test can have its own, and a hundred of them can run in parallel.
 //
-// # Begin
+// # Example
 //
 //	func TestOrders(t *testing.T) {
 //		db := partitatest.New(t)
@@ -18,13 +18,13 @@
 //
 // [DB.Client] and [DB.Streams] are ordinary clients of aws-sdk-go-v2, with its retries, middleware
 // and checks. Only the transport below them is different: it calls the database in the goroutine
-// that makes the request. What it hands back is what a server on a port would have sent. Code that
-// makes its own client takes [DB.Config], or [DB.HTTPClient].
+// that makes the request. It returns the same responses as a server on a port. Code that makes its
+// own client uses [DB.Config] or [DB.HTTPClient].
 //
 // # Tables
 //
 // [Table] makes the input of CreateTable from a name and one or two keys with their types, and
-// [AddIndex] gives it a global secondary index. Everything else of the input is there to be set:
+// [AddIndex] adds a global secondary index to it. All other members of the input can be set:
 //
 //	orders := partitatest.Table("orders", "customer:S", "order:N")
 //	partitatest.AddIndex(orders, "by-state", "state:S", "order:N")
@@ -36,40 +36,39 @@
 // # Items
 //
 // [DB.Seed] puts Go values, as package attributevalue marshals them: maps, structs with dynamodbav
-// tags, slices of these. [DB.SeedJSON] reads JSON objects, and [DB.SeedDynamoDBJSON] what the AWS
-// CLI prints and DynamoDB exports:
+// tags, slices of these. [DB.SeedJSON] reads JSON objects, and [DB.SeedDynamoDBJSON] reads the
+// output of the AWS CLI and DynamoDB's exports:
 //
 //	db.Seed("orders", orders)           // []Order
 //	db.SeedJSON("orders", lines)        // {"customer": "ann", "order": 2}
 //	db.SeedDynamoDBJSON("orders", file) // the output of: aws dynamodb scan --table-name orders
 //
-// Whatever goes wrong in these and in CreateTable fails the test. Items are read back with the
-// client.
+// Any error in these and in CreateTable fails the test. Read items with the client.
 //
 // # Time
 //
-// With a [Clock] the database's time stands still until the test moves it. [Clock.Advance] returns
-// when everything is done that the time has brought: expired items are deleted and their deletions
-// are in the stream, stream records older than a day and transaction tokens older than ten minutes
-// are gone.
+// With a [Clock] the database's time does not advance until the test moves it. [Clock.Advance]
+// returns when everything that is due at the new time is done: expired items are deleted and their
+// deletions are in the stream, and stream records older than a day and transaction tokens older
+// than ten minutes are deleted.
 //
 //	clock := partitatest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 //	db := partitatest.New(t, partitatest.WithClock(clock))
 //	// … put a session that expires in an hour …
 //	clock.Advance(time.Hour + time.Second)
-//	// … it is not there any more
+//	// … the session is deleted
 //
 // # When a test fails
 //
-// The error of a call says more than AWS's where it is clear what may be wrong: which table has a
-// similar name, what the keys and indexes of the table are. It stands in parentheses at the end of
-// the error's text, as "(partitatest: there is no table "ordrs"; did you mean "orders"?)"; code,
-// message and type, as errors.As finds them, are AWS's. A test that has failed also lists, at its
-// end, its requests that were answered with an error, whatever the code under test has made of
-// these.
+// The error of a call has a hint that AWS's error does not have, if the likely cause is clear:
+// which table has a similar name, what the keys and indexes of the table are. The hint is in
+// parentheses at the end of the error's text, such as "(partitatest: there is no table "ordrs"; did
+// you mean "orders"?)". The code, message and type that errors.As finds are AWS's. A failed test
+// also lists, at its end, its requests that returned an error, even if the code under test has
+// handled the error.
 //
-// [DB.Dump] prints tables to the test's log, and with [WithDumpOnFailure] a test that has failed
-// prints them by itself:
+// [DB.Dump] prints tables to the test's log, and with [WithDumpOnFailure] a failed test prints them
+// automatically:
 //
 //	db := partitatest.New(t, partitatest.WithDumpOnFailure())
 //
@@ -82,7 +81,7 @@
 // # Many tests
 //
 // A database costs less than one request to a remote one, so the cases of a table-driven test need
-// not share:
+// not share one:
 //
 //	for _, c := range cases {
 //		t.Run(c.name, func(t *testing.T) {
@@ -94,8 +93,7 @@
 //		})
 //	}
 //
-// Where there is no test to fail and to end with, in TestMain and in examples, [Open] and
-// [DB.Close] stand in for [New].
+// In TestMain and in examples, where there is no test, use [Open] and [DB.Close] instead of [New].
 package partitatest
 
 import (
