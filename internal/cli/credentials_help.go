@@ -34,8 +34,8 @@ Example:
 
 // Help adds to the command's help.
 func (*deleteCredentials) Help() string {
-	return `Removes an access key from a credentials file. A server that uses the file rejects the key from
-about a second later on.
+	return `Removes an access key from a credentials file. A server that uses the file rejects the key
+within two seconds.
 
 Example:
 
