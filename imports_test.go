@@ -47,7 +47,6 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
 	"github.com/cockroachdb/apd":    {"internal/item"},
 	"github.com/alecthomas/kong":    {"internal/cli"},
-	"github.com/coreos/go-systemd":  {"internal/cli"},
 	"net/http":                      {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest"},
 	"github.com/prometheus":         {"internal/admin"},
 	"net/http/httptest":             {}, // it brings a flag

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // How a start asks systemd for patience: each extendEvery it is given extendBy, for as long as the
@@ -17,6 +17,9 @@ import (
 const (
 	extendEvery = 10 * time.Second
 	extendBy    = time.Minute
+	// notifyTime is for a message to be taken: a socket that nobody reads is full after a few, and
+	// must neither keep the server from serving nor from ending.
+	notifyTime = time.Second
 )
 
 // notifier tells systemd how the server is, by the socket of NOTIFY_SOCKET (sd_notify(3)); the unit
@@ -78,13 +81,13 @@ func (n *notifier) starting() (heard bool) {
 // ready says that the server serves.
 func (n *notifier) ready(url, where string) {
 	n.close()
-	n.say(daemon.SdNotifyReady, "STATUS=serving at "+url+", data: "+where)
+	n.say("READY=1", "STATUS=serving at "+url+", data: "+where)
 }
 
 // stopping says that the server has been told to end and does.
 func (n *notifier) stopping() {
 	n.close()
-	n.say(daemon.SdNotifyStopping, "STATUS=stopping: the requests in flight are being answered")
+	n.say("STOPPING=1", "STATUS=stopping: the requests in flight are being answered")
 }
 
 // failed says why the server has ended by itself, and returns it.
@@ -102,9 +105,31 @@ func (n *notifier) close() {
 
 // say sends assignments, a line each, and tells whether there was anybody to send them to.
 func (n *notifier) say(assignments ...string) bool {
-	sent, err := daemon.SdNotify(false, strings.Join(assignments, "\n"))
-	if err != nil {
-		n.log.Warn("the state of the server cannot be sent to systemd", "error", err)
+	socket := os.Getenv("NOTIFY_SOCKET")
+	if socket == "" {
+		return false
 	}
-	return sent
+	for i, text := range assignments {
+		assignments[i] = strings.ReplaceAll(text, "\n", " ") // a path can have line breaks
+	}
+	if err := notify(socket, strings.Join(assignments, "\n")); err != nil {
+		n.log.Warn("the state of the server cannot be sent to systemd", "error", err)
+		return false
+	}
+	return true
+}
+
+// notify sends a message to a socket, or fails after notifyTime. A name that begins with @ is that
+// of an abstract socket, for package net as for systemd.
+func notify(socket, message string) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetWriteDeadline(time.Now().Add(notifyTime)); err != nil {
+		return err
+	}
+	_, err = conn.Write([]byte(message))
+	return err
 }

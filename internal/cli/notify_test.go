@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -91,6 +92,35 @@ func TestNotifyWithoutSupervisor(t *testing.T) {
 	if err := s.wait(); err != nil || !strings.Contains(s.stderr.String(), "cannot be sent to systemd") {
 		t.Errorf("the program ends with %v:\n%s", err, s.stderr)
 	}
+}
+
+// TestNotifyFullSocket names a socket whose queue is full, and which nobody reads: the program serves
+// and ends all the same.
+func TestNotifyFullSocket(t *testing.T) {
+	program := build(t)
+	full := newSupervisor(t, false)
+	for filled := false; !filled; {
+		filled = errors.Is(notify(full.addr, "x"), os.ErrDeadlineExceeded)
+	}
+	cmd := childCommand(program, "serve", "--port", "0", "--in-memory")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+full.addr)
+	s := startCommand(t, cmd)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.wait(); err != nil || !strings.Contains(s.stderr.String(), "systemd cannot be told") {
+		t.Errorf("the program ends with %v:\n%s", err, s.stderr)
+	}
+}
+
+// TestNotifyLineBreaks checks that a path with a line break is no further assignment.
+func TestNotifyLineBreaks(t *testing.T) {
+	heard := newSupervisor(t, false)
+	t.Setenv("NOTIFY_SOCKET", heard.addr)
+	n := notifyStart(context.Background(), slog.New(slog.DiscardHandler), time.Hour)
+	heard.hears(starting, "starting: ")
+	n.ready("url", "/srv/a\nMAINPID=1")
+	heard.hears("READY=1", "serving at url, data: /srv/a MAINPID=1")
 }
 
 // TestNotifyLongStart asks for time again and again while a start goes on, and no more after it.
