@@ -3,7 +3,9 @@ package iam
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -75,6 +77,54 @@ func TestDeleteFromFile(t *testing.T) {
 		t.Errorf("the link is now %q, %v", target, err)
 	}
 	if files, _ := os.ReadDir(dir); len(files) != 2 {
+		t.Errorf("left behind: %v", files)
+	}
+}
+
+// TestRewriteTogether adds and deletes keys of one file at the same time, as several processes do:
+// each change is there in the end.
+func TestRewriteTogether(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no lock")
+	}
+	path := filepath.Join(t.TempDir(), "credentials.json")
+	const each = 8
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	left := map[string]bool{}
+	for i := range 2 * each {
+		wait.Go(func() {
+			e, err := NewEntry(EntryOptions{Policy: []byte(everything)})
+			if err == nil {
+				err = e.AppendToFile(path)
+			}
+			if err == nil && i%2 == 0 {
+				_, _, err = DeleteFromFile(path, e.AccessKeyID)
+			} else if err == nil {
+				mu.Lock()
+				left[e.AccessKeyID] = true
+				mu.Unlock()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	s, err := OpenFile(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, c := range s.List() {
+		if !left[c.Principal.AccessKeyID] {
+			t.Errorf("%s has come back", c.Principal.AccessKeyID)
+		}
+	}
+	if n, _ := s.Count(); n != each {
+		t.Errorf("%d keys are there, want %d", n, each)
+	}
+	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 1 {
 		t.Errorf("left behind: %v", files)
 	}
 }

@@ -184,11 +184,36 @@ func remove(document []byte, accessKeyID string) (edited []byte, removed *Creden
 	return edited, removed, len(whole.Credentials), err
 }
 
+// rewriteTries is how often rewrite begins anew when others change the file meanwhile.
+const rewriteTries = 1000
+
+// errChanged says that a file was changed by somebody else before it was locked or made.
+var errChanged = errors.New("others change the file again and again")
+
 // rewrite replaces the document in a file by what edit makes of it. A file that is not there is a
-// document that is nil.
+// document that is nil. Of several who do so at a time each finds what the others have written: a
+// key that was deleted must not come back, and one that was handed out must be there.
 func rewrite(path string, edit func(document []byte) ([]byte, error)) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // the link is to stay one
+	}
+	for range rewriteTries {
+		if err := rewriteOnce(path, edit); !errors.Is(err, errChanged) {
+			return err
+		}
+	}
+	return fmt.Errorf("writing the credentials in %s: %w", path, errChanged)
+}
+
+// rewriteOnce is rewrite, unless the file changes before it is locked.
+func rewriteOnce(path string, edit func(document []byte) ([]byte, error)) error {
+	locked, err := lock(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // read says so as well, or that it is there by now
+	case err != nil:
+		return err
+	default:
+		defer locked.Close()
 	}
 	document, info, err := read(path)
 	switch {
@@ -196,6 +221,8 @@ func rewrite(path string, edit func(document []byte) ([]byte, error)) error {
 		document, info = nil, nil
 	case err != nil:
 		return err
+	case locked == nil:
+		return errChanged
 	}
 	if document, err = edit(document); err != nil {
 		return fmt.Errorf("reading the credentials in %s: %w", path, err)
@@ -223,10 +250,25 @@ func replace(path string, document []byte, old fs.FileInfo) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := name(f.Name(), path, old == nil); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// name gives a file its name. One that is new takes no other's place, where the file system can tell:
+// somebody else may have made it meanwhile.
+func name(temporary, path string, isNew bool) error {
+	if isNew {
+		err := os.Link(temporary, path)
+		if err == nil {
+			return nil
+		}
+		if _, there := os.Stat(path); errors.Is(err, fs.ErrExist) && there == nil {
+			return errChanged
+		}
+	}
+	return os.Rename(temporary, path)
 }
 
 // syncDir makes a new name in a directory durable. Windows does so by itself.

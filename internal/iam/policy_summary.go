@@ -1,8 +1,10 @@
 package iam
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -74,17 +76,28 @@ func except(not bool) string {
 	return ""
 }
 
-// listed names the texts of a list, as far as they are few.
+// listed names the texts of a list, as far as they are few. Of many it names those first that stand
+// for more than themselves: what a key may do must not be hidden by a list of what it may do anyway.
 func listed(list node, short func(string) string) string {
-	texts, _ := list.texts()
-	var words []string
-	for _, text := range texts[:min(len(texts), maxListed)] {
-		words = append(words, short(text))
+	words, _ := list.texts()
+	for i, text := range words {
+		words[i] = short(text)
 	}
-	if more := len(texts) - maxListed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(words, ", "), more)
+	more := len(words) - maxListed
+	if more <= 0 {
+		return strings.Join(words, ", ")
 	}
-	return strings.Join(words, ", ")
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(breadth(a), breadth(b)) })
+	return fmt.Sprintf("%s and %d more", strings.Join(words[:maxListed], ", "), more)
+}
+
+// breadth is less the more a text is likely to stand for: patterns come first, short ones before
+// long ones.
+func breadth(text string) int {
+	if !strings.ContainsAny(text, "*?") {
+		return math.MaxInt
+	}
+	return len(text)
 }
 
 // shortAction is an action without its service.
