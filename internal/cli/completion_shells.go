@@ -13,9 +13,12 @@ const bashHead = `# Completion of partita in bash, written by "partita completio
 _partita_words() { COMPREPLY=($(compgen -W "$1" -- "$cur")); }
 
 _partita_paths() {
-    local IFS=$'\n'
-    COMPREPLY=($(compgen "$1" -- "$cur"))
-    compopt -o filenames 2>/dev/null
+    local path quote=%%q
+    compopt -o filenames 2>/dev/null && quote=%%s # which quotes them; bash 3.2 lacks it
+    COMPREPLY=()
+    while IFS= read -r path; do
+        COMPREPLY+=("$(printf "$quote" "$path")")
+    done < <(compgen "$1" -- "$cur")
 }
 
 _partita() {

@@ -93,6 +93,29 @@ func TestCompletionBash(t *testing.T) {
 	}
 }
 
+// TestCompletionBashPaths completes names that mean something to a shell: none is a pattern, or is run,
+// and where bash cannot quote them (3.2 has no compopt) the script does.
+func TestCompletionBashPaths(t *testing.T) {
+	bash, script := shell(t, "bash")
+	t.Chdir(t.TempDir())
+	names := []string{"a b", "x*y", "xzy", "$(touch made)"}
+	for _, name := range names {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	for compopt, want := range map[string][]string{
+		"true": names, "false": {`a\ b`, `x\*y`, "xzy", `\$\(touch\ made\)`},
+	} {
+		out, err := exec.Command(bash, "--norc", "-c", "source '"+script+"'; compopt() { "+compopt+"; }\n"+
+			"COMP_WORDS=(partita serve --ready-file ''); COMP_CWORD=3; _partita; printf '%s\\n' \"${COMPREPLY[@]}\"").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v:\n%s", err, out)
+		}
+		sameWords(t, "with compopt "+compopt, strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"), want)
+	}
+}
+
 // sameWords compares words in any order.
 func sameWords(t *testing.T, line string, got, want []string) {
 	t.Helper()

@@ -13,7 +13,7 @@ import (
 // in its one line. Without a name there is none.
 type readyFile struct {
 	name    string
-	written bool // and not removed yet
+	written string // what it has, and is not removed yet; empty: it was not written
 }
 
 // UnmarshalText takes the name.
@@ -89,7 +89,8 @@ func (f *readyFile) write(url string) error {
 	if f.name == "" {
 		return nil
 	}
-	name, err := f.temporary(url + "\n")
+	text := url + "\n"
+	name, err := f.temporary(text)
 	if err == nil {
 		if err = os.Rename(name, f.name); err != nil {
 			os.Remove(name)
@@ -98,14 +99,17 @@ func (f *readyFile) write(url string) error {
 	if err != nil {
 		return fmt.Errorf("--ready-file: %w", err)
 	}
-	f.written = true
+	f.written = text
 	return nil
 }
 
-// remove removes it in the end, once: the next server may have written its own by now.
+// remove removes it in the end, once, unless it is another server's by now.
 func (f *readyFile) remove() {
-	if f.written {
-		os.Remove(f.name)
-		f.written = false
+	if f.written == "" {
+		return
 	}
+	if text, err := os.ReadFile(f.name); err == nil && string(text) == f.written {
+		os.Remove(f.name)
+	}
+	f.written = ""
 }

@@ -128,4 +128,15 @@ func TestReadyFileOfAnother(t *testing.T) {
 	if text, err := os.ReadFile(next.name); err != nil || string(text) != "http://localhost:1\n" {
 		t.Errorf("the file has %q, %v", text, err)
 	}
+	other := readyFile{name: next.name} // that runs at the same time
+	for _, step := range []func() error{
+		other.begin, func() error { return other.write("http://localhost:2") }, func() error { next.remove(); return nil },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(next.name); err != nil || string(text) != "http://localhost:2\n" {
+		t.Errorf("the file has %q, %v", text, err)
+	}
 }
