@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ const (
 //  5. at the end the file is removed (retract), and then the lock is given back.
 type adminServer struct {
 	handler   *partita.Admin
+	instance  string // which one of all servers this is
 	http      http.Server
 	listeners []net.Listener
 	serving   sync.WaitGroup
@@ -59,7 +61,7 @@ type adminServer struct {
 
 // newAdminServer starts a server on the listeners, which it takes over.
 func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServer {
-	s := &adminServer{handler: partita.NewAdmin(o), listeners: listeners}
+	s := &adminServer{handler: partita.NewAdmin(o), instance: rand.Text(), listeners: listeners}
 	s.http = http.Server{
 		Handler: s, ReadHeaderTimeout: adminHeaderTime, ReadTimeout: adminReadTime, WriteTimeout: adminWriteTime,
 		IdleTimeout: adminIdleTime, MaxHeaderBytes: maxAdminHeader, ConnState: new(adminConns).note, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
@@ -74,9 +76,17 @@ func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServ
 	return s
 }
 
+// instanceHeader is the header of answers about health that names the server, as its file does: so
+// that whoever asks for the health of the server in a directory does not take another for it, which
+// has the address by now.
+const instanceHeader = "Partita-Instance"
+
 // ServeHTTP answers one request.
 func (s *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	health := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
+	if health {
+		w.Header().Set(instanceHeader, s.instance)
+	}
 	if !s.announced.Load() && !health && r.Header.Get("Authorization") != "" {
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Content-Type", "application/json")
@@ -94,7 +104,7 @@ func (s *adminServer) announce(dir, url string) error {
 	defer s.mu.Unlock()
 	if dir != "" && !s.retracted {
 		file := filepath.Join(dir, adminFile)
-		at := adminAt{Addr: s.addr(), Endpoint: url, Token: s.handler.Token(), PID: os.Getpid()}
+		at := adminAt{Addr: s.addr(), Endpoint: url, Token: s.handler.Token(), Instance: s.instance, PID: os.Getpid()}
 		if err := writeAdminFile(file, at); err != nil {
 			return fmt.Errorf("writing down the admin address: %w", err)
 		}
@@ -114,7 +124,7 @@ func (s *adminServer) retract() {
 	}
 	var at adminAt
 	b, err := os.ReadFile(s.file)
-	if err == nil && json.Unmarshal(b, &at) == nil && at.Token == s.handler.Token() && at.PID == os.Getpid() {
+	if err == nil && json.Unmarshal(b, &at) == nil && at.Instance == s.instance {
 		os.Remove(s.file) // the next start writes it anew
 	}
 	s.file = ""
@@ -197,6 +207,7 @@ type adminAt struct {
 	Addr     string `json:"address"`
 	Endpoint string `json:"endpoint"`
 	Token    string `json:"token"`
+	Instance string `json:"instance"`
 	PID      int    `json:"pid"`
 }
 

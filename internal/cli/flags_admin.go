@@ -3,9 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -159,9 +161,22 @@ func adminListenError(addr string, err error) error {
 // are. dir is empty if there is none.
 func (f *adminFlags) announce(dir, url string) error {
 	if f.server == nil {
-		return nil
+		return forget(dir)
 	}
 	return f.server.announce(dir, url)
+}
+
+// forget removes the file of a server that was killed from a directory that is locked, for a server
+// without an admin address: whoever looks there must not take another for it.
+func forget(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	err := os.Remove(filepath.Join(dir, adminFile))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("removing the admin address of an earlier server: %w", err)
 }
 
 // retract removes what announce has written.

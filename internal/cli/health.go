@@ -43,10 +43,10 @@ func (c *healthCheck) Run(s *streams) error {
 	if c.Wait < 0 {
 		return fmt.Errorf("--wait %v is negative", c.Wait)
 	}
-	var last error // before the program was told to end
+	var last error // before the program was told to end, or the time was over
 	for until := time.Now().Add(c.Wait); ; {
 		said, again, err := c.ask(s, max(time.Until(until), healthPause))
-		if last == nil || s.ctx.Err() == nil {
+		if last == nil || s.ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
 		switch left := time.Until(until); {
@@ -58,7 +58,7 @@ func (c *healthCheck) Run(s *streams) error {
 		case s.ctx.Err() != nil:
 			return fmt.Errorf("interrupted; the last answer was: %w", last)
 		case left <= 0:
-			return fmt.Errorf("no server was ready within %v; the last answer was: %w", c.Wait, err)
+			return fmt.Errorf("no server was ready within %v; the last answer was: %w", c.Wait, last)
 		default:
 			pause := time.NewTimer(min(healthPause, left))
 			select {
@@ -86,7 +86,7 @@ func (c *healthCheck) ask(s *streams, left time.Duration) (said string, again bo
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
-	if said, err = readiness(ctx, at.Addr); denied != nil && err != nil {
+	if said, err = readiness(ctx, at.Addr, at.Instance); denied != nil && err != nil {
 		return "", true, fmt.Errorf("%w; another address may be in a file that cannot be read: %w", err, denied)
 	}
 	return said, true, err
@@ -102,15 +102,18 @@ func (c *healthCheck) find(s *streams) (at adminAt, denied, err error) {
 			return at, nil, fmt.Errorf("no server with an admin address is running in %s: %w", data.path, err)
 		}
 	}
-	at, err = findAdmin(c.AdminAddr, data.path)
+	if at, err = findAdmin(c.AdminAddr, data.path); c.AdminAddr != "" {
+		at.Instance = "" // whichever is there
+	}
 	if errors.Is(err, fs.ErrPermission) && !data.given {
 		return adminAt{Addr: defaultAdminAddr}, data.explain(err), nil
 	}
 	return at, nil, data.explain(err)
 }
 
-// readiness asks the server at an admin address, and returns what it says if it is ready.
-func readiness(ctx context.Context, addr string) (string, error) {
+// readiness asks the server at an admin address, and returns what it says if it is ready. If instance
+// is not empty, it must be that one.
+func readiness(ctx context.Context, addr, instance string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
 		return "", fmt.Errorf("%q is not an address: it has the form host:port", addr)
@@ -130,6 +133,9 @@ func readiness(ctx context.Context, addr string) (string, error) {
 	}
 	if !strings.HasPrefix(said, "ready") {
 		return "", fmt.Errorf("%s is not the admin address of a Partita: it answers %.100q", addr, said)
+	}
+	if got := answer.Header.Get(instanceHeader); instance != "" && got != instance {
+		return "", fmt.Errorf("the server that wrote down its address %s was killed: another answers there", addr)
 	}
 	return said, nil
 }

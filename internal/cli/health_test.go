@@ -46,6 +46,37 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestHealthOfAnother asks for the health of a server that was killed, whose address another one has
+// by now; and of one without an admin address, that runs where one was killed.
+func TestHealthOfAnother(t *testing.T) {
+	t.Chdir(t.TempDir())
+	server := begin(t, nil, nil, "serve", "--port", "0", "--data", "alive")
+	server.port()
+	at, err := findAdmin("", "alive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.Instance = "another"
+	if err := os.Mkdir("killed", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeAdminFile(filepath.Join("killed", adminFile), at); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, stderr := said(t, nil, "health", "--data", "killed"); status != 1 ||
+		!strings.Contains(stderr, "another answers there") {
+		t.Errorf("health: %d %q", status, stderr)
+	}
+	server.stop()
+	if err := writeAdminFile(filepath.Join("alive", adminFile), at); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, nil, nil, "serve", "--port", "0", "--data", "alive", "--admin-addr", "off").port()
+	if _, err := os.Stat(filepath.Join("alive", adminFile)); !os.IsNotExist(err) {
+		t.Errorf("the file of the killed server is there: %v", err)
+	}
+}
+
 // TestHealthOfDirectory asks for the health of directories in which no server runs. One that is
 // named is not taken for another.
 func TestHealthOfDirectory(t *testing.T) {
