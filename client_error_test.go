@@ -135,6 +135,20 @@ func TestClientErrorsHideValues(t *testing.T) {
 	}
 }
 
+// TestClientErrorsHideWords sends texts that are made of the words of messages, which cannot be told
+// from these by themselves.
+func TestClientErrorsHideWords(t *testing.T) {
+	const text = "the table value is wrong"
+	for _, request := range mistakes(t) {
+		l := openLogged(t, slog.LevelInfo) // of its own, since there are not many lines in a minute
+		l.send(request, text)
+		if log := l.log.String(); strings.Contains(log, "table value is") {
+			t.Errorf("%s with %q has the lines:\n%s", request, text, log)
+		}
+		l.db.Close()
+	}
+}
+
 // FuzzClientErrors looks for a text that a request carries into the log at its default level.
 func FuzzClientErrors(f *testing.F) {
 	all := mistakes(f)

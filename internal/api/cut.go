@@ -17,6 +17,7 @@ import (
 // of the words that the messages themselves are made of. These are listed in words.txt, which a
 // test makes from the string literals of the packages that word errors. The rest is replaced:
 //
+//   - what stands behind the words after which a message has a value without quotes (bareValues);
 //   - what stands in quotes, except the path of a member (Value '…' at 'tableName') and a name of
 //     the API ('TableName');
 //   - numbers, limits included: nothing tells a limit from a number that was sent;
@@ -87,19 +88,48 @@ func cutValues(message string, named func(string) bool) string {
 		end := message[len(message)-cutEnds:]
 		message = message[:cutEnds] + end[max(strings.LastIndex(end, valueEnd), 0):]
 	}
+	message, behind, value := splitValue(message)
 	c := cutter{text: message, named: named, words: messageWords()}
 	c.countOfErrors()
 	for c.at < len(c.text) && c.out.Len() < maxCut {
 		c.step()
 	}
+	if value {
+		c.drop()
+	}
 	if c.cut {
 		c.mark()
 	}
-	out := strings.TrimSpace(c.out.String() + c.between)
+	out := strings.TrimSpace(c.out.String() + c.between + behind)
 	if len(out) > maxCut {
 		out = strings.ToValidUTF8(out[:maxCut], "") + cutMark
 	}
 	return out
+}
+
+// bareValues are the words after which a message has a value, or another text of the client's, without
+// quotes, up to its end or to the words that it then ends with. The value's words could be words of
+// messages.
+var bareValues = []struct{ begin, end string }{
+	{"cannot be converted to a numeric value: ", ""}, {"operand: AttributeValue: ", ""},
+	{"Input collection [", " contains duplicates."}, {"Duplicate value in attribute name: ", ""},
+	{"Value provided is invalid, Value: ", ""}, {"Key provided is invalid, Key: ", ""},
+	{"prefixed with aws:, Key: ", ""}, {"Tag Key found ", ""}, {"SequenceNumber: ", ""}, {"StreamArn: ", ""},
+	{"start with 'arn:': ", ""}, {"not a DynamoDB resource arn: ", ""}, {"Provided resource arn: ", ""},
+}
+
+// splitValue returns what a message has before such a value and behind it, and whether there is one.
+func splitValue(message string) (before, behind string, value bool) {
+	before = message
+	for _, v := range bareValues {
+		if at := strings.Index(before, v.begin); at >= 0 {
+			before, behind, value = before[:at+len(v.begin)], "", true
+			if strings.HasSuffix(message, v.end) {
+				behind = v.end
+			}
+		}
+	}
+	return before, behind, value
 }
 
 // cutter is a message on its way through cutValues.

@@ -78,7 +78,18 @@ var cutTests = []struct{ message, want string }{
 			"arn:aws:dynamodb:us-east-1:… because no identity-based policy allows the dynamodb:GetItem action"},
 	{"Invalid StreamArn: hünter\x00\x1b[2mzwei", "Invalid StreamArn: …"},
 	{"Tag Key cannot be prefixed with aws:, Key: aws:hunter2",
-		"Tag Key cannot be prefixed with aws:, Key: aws:…"},
+		"Tag Key cannot be prefixed with aws:, Key: …"},
+	{"The parameter cannot be converted to a numeric value: the user has the key 0123456789abcdef",
+		"The parameter cannot be converted to a numeric value: …"},
+	{"1 validation error detected: One or more parameter values were invalid: Input collection [the key, the key] " +
+		"contains duplicates.",
+		"1 validation error detected: One or more parameter values were invalid: Input collection [… contains duplicates."},
+	{"Invalid KeyConditionExpression: The BETWEEN operator requires upper bound to be greater than or equal to " +
+		"lower bound; lower bound operand: AttributeValue: {S:user value}, upper bound operand: AttributeValue: {S:a key}",
+		"Invalid KeyConditionExpression: The BETWEEN operator requires upper bound to be greater than or equal to " +
+			"lower bound; lower bound operand: AttributeValue: …"},
+	{"One or more parameter values were invalid: Type mismatch for key id expected: S actual: N; the value",
+		"One or more parameter values were invalid: Type mismatch for key id expected: S actual: N; the value"},
 }
 
 // TestCutValues checks what is left of messages.

@@ -70,7 +70,9 @@ func (r *Report) statement(reason Reason) {
 func (r *Report) table(t *db.Table, name string) {
 	switch {
 	case t == nil:
-		r.missing = cmp.Or(r.missing, bareTableName(name))
+		if name = bareTableName(name); r.missing == "" && isName(name) && len(name) <= 255 {
+			r.missing = name // what a statement has as a name can be anything
+		}
 	case r.last == nil:
 		r.Table, r.Tables, r.last = t.Name, 1, t
 	case t != r.last && t.Name != r.Table:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,8 @@ type mistakes struct {
 // tellMistake tells the log why a request was answered with an error, where that is news. Errors
 // that are the server's own are logged by whoever made them.
 //
-// A kind of client error is told of at level INFO once a minute: its operation, its code, and its
-// message without what the client supplied (api.Report.Cut). So a table that is not there is told
+// A kind of client error is told of at level INFO once a minute: its operation, its code, its table,
+// and its message without what the client supplied (api.Report.Cut). So a table that is not there is told
 // of, since a wrong name is the commonest mistake of all, even though it is an ordinary answer to a
 // program that waits for a table to come or to go. Errors that are business as usual for a program
 // without a mistake (ordinary) are told of at debug level only, as every request is.
@@ -52,15 +53,15 @@ func (x *exchange) tellClientError(code string) {
 		return
 	}
 	message, reason = r.Cut(message), r.Cut(reason)
-	operation := x.operation()
-	left, ok := x.h.mistakes.client.admit(operation+"\n"+code+"\n"+message+"\n"+reason+"\n"+x.why, time.Now())
+	operation, table := x.operation(), printable(r.TableName())
+	left, ok := x.h.mistakes.client.admit(operation+"\n"+code, message+"\n"+reason+"\n"+x.why+"\n"+table, time.Now())
 	if !ok {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 12), slog.String("operation", operation), slog.String("code", code))
 	for _, a := range [...]struct{ name, value string }{
 		{"message", message}, {"reason", reason}, {"why", x.why},
-		{"table", printable(r.TableName())}, {"index", r.Index},
+		{"table", table}, {"index", r.Index},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.name, a.value))
@@ -95,7 +96,7 @@ func signatureFault(code string) bool {
 // once a minute.
 func (x *exchange) tellSignature(code string) {
 	key := printable(x.claimedKey())
-	left, ok := x.h.mistakes.signature.admit(key+"\n"+code, time.Now())
+	left, ok := x.h.mistakes.signature.admit(code, key, time.Now())
 	if !ok {
 		return
 	}
@@ -106,7 +107,8 @@ func (x *exchange) tellSignature(code string) {
 }
 
 // claimedKey is the id of the access key that the request says it is signed with, empty if it does
-// not say.
+// not say. One that is neither known nor of the form of AWS's may be a secret, of somebody who has
+// mixed up the two: of that it is the beginning.
 func (x *exchange) claimedKey() string {
 	credential := x.sig.credential
 	if credential == "" { // the signature could not be read
@@ -114,8 +116,21 @@ func (x *exchange) claimedKey() string {
 		credential, _, _ = strings.Cut(rest, ",")
 	}
 	key, _, _ := strings.Cut(credential, "/")
+	known := false
+	if x.h.credentials != nil {
+		_, known = x.h.credentials.Lookup(key)
+	}
+	if len(key) > keyBeginning && !known && !keyForm.MatchString(key) {
+		return strings.ToValidUTF8(key[:keyBeginning], "") + "…"
+	}
 	return key
 }
+
+// keyBeginning is how much is shown of what may be no access key id.
+const keyBeginning = 4
+
+// keyForm matches the access key ids that AWS and this program make.
+var keyForm = regexp.MustCompile(`^[A-Z0-9]{4,32}$`)
 
 // tellUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the
 // answer, as AWS has it, does not name it, and of what is none of DynamoDB's once a minute.
@@ -128,7 +143,7 @@ func (x *exchange) tellUnknown() {
 		}
 		return
 	}
-	if left, ok := x.h.mistakes.unknown.admit("", time.Now()); ok {
+	if left, ok := x.h.mistakes.unknown.admit("", "", time.Now()); ok {
 		x.tellOnce(slog.LevelWarn, "an operation that DynamoDB does not have", left,
 			[]slog.Attr{slog.String("operation", "Unknown"), slog.String("target", printable(x.call.Target))})
 	}

@@ -20,30 +20,36 @@ import (
 func TestRecent(t *testing.T) {
 	var r recent
 	at := time.Unix(6000, 0)
-	expect := func(kind string, after time.Duration, ok bool, left int) {
+	expect := func(group, kind string, after time.Duration, ok bool, left int) {
 		t.Helper()
-		if gotLeft, got := r.admit(kind, at.Add(after)); got != ok || gotLeft != left {
-			t.Errorf("%s after %v: %d left out, %v, want %d, %v", kind, after, gotLeft, got, left, ok)
+		if gotLeft, got := r.admit(group, kind, at.Add(after)); got != ok || gotLeft != left {
+			t.Errorf("%s %s after %v: %d left out, %v, want %d, %v", group, kind, after, gotLeft, got, left, ok)
 		}
 	}
-	expect("a", 0, true, 0)
-	expect("a", time.Second, false, 0)
-	expect("b", time.Second, true, 0)
-	expect("a", recentEvery-1, false, 0)
-	expect("a", recentEvery, true, 2)
-	expect("a", 2*recentEvery, true, 0)
-	for i := range recentKinds {
-		_, ok := r.admit(fmt.Sprint("other ", i), at.Add(2*recentEvery))
-		if want := i < recentLines-1; ok != want {
-			t.Fatalf("line %d of a minute: %v", i+1, ok)
-		}
+	expect("g", "a", 0, true, 0)
+	expect("g", "a", time.Second, false, 0)
+	expect("g", "b", time.Second, true, 0)
+	expect("h", "a", time.Second, true, 0)
+	expect("g", "a", recentEvery-1, false, 0)
+	expect("g", "a", recentEvery, true, 2)
+	expect("g", "a", 2*recentEvery, true, 0)
+	for i := range 1000 { // a flood of one group, then of all
+		expect("g", fmt.Sprint("other ", i), 2*recentEvery, i < recentGroup-1, 0)
+	}
+	expect("h", "a", 2*recentEvery, true, 1000-recentGroup+1)
+	for i := range 1000 {
+		expect(fmt.Sprint("group ", i), "a", 2*recentEvery, i < recentLines-recentGroup-1, 0)
+	}
+	expect("g", "a", 3*recentEvery-1, false, 0) // it is remembered
+	expect("g", "b", 3*recentEvery-1, false, 0) // and that has no room in this minute
+	expect("g", "b", 3*recentEvery, true, 1+1000-recentLines+recentGroup+1)
+	expect("g", "a", 3*recentEvery, true, 1)
+	for i := range 2 * recentKinds {
+		r.admit("g", fmt.Sprint("later ", i), at.Add(time.Duration(4+i/recentGroup)*recentEvery))
 	}
 	if len(r.kinds) != recentKinds || r.order.Len() != recentKinds {
 		t.Errorf("%d kinds are remembered, %d in order, want %d", len(r.kinds), r.order.Len(), recentKinds)
 	}
-	expect("a", 3*recentEvery-1, false, 0) // forgotten, and there is no room in this minute
-	expect("a", 3*recentEvery, true, 1)
-	expect(fmt.Sprint("other ", recentKinds-1), 3*recentEvery, true, 1)
 }
 
 // logged is a handler with a log to read.
@@ -111,12 +117,14 @@ func TestRefusedSignatures(t *testing.T) {
 	l.expectLine(call(nil), text, "code=MissingAuthenticationTokenException", `claimed_access_key=""`)
 	l.expectLine(call(&signing{key: "ASIAENDED", secret: "ended", token: "token"}), text,
 		"code=ExpiredTokenException", "claimed_access_key=ASIAENDED")
+	l.expectLine(call(&signing{key: "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY", secret: "AKIDALICE"}), text,
+		"code=UnrecognizedClientException", "claimed_access_key=wJal… ") // who has mixed up the two
 	broken := call(alice)
-	broken.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKID\x1bBROKEN"+strings.Repeat("é",
+	broken.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A\x1bé"+strings.Repeat("é",
 		2000)+"/20261122/x, Signature=hunter2")
 	line := l.after(broken)
 	if !strings.Contains(line, "code=IncompleteSignatureException") || !strings.Contains(line,
-		"claimed_access_key=AKID?BROKEN"+strings.Repeat("é", maxPrintable-11)+" ") {
+		"claimed_access_key=A?é… ") {
 		t.Errorf("the line about a broken signature: %s", line)
 	}
 	if strings.Contains(line, "hunter2") || len(line) > 2000 {

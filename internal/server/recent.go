@@ -15,6 +15,9 @@ const (
 	// recentLines is how many lines of all kinds together there are in a minute at most: one a
 	// second, all at once if need be.
 	recentLines = 60
+	// recentGroup is how many of these are of one group at most, so that whoever makes up kinds of
+	// one group leaves room for the others.
+	recentGroup = 20
 )
 
 // recent remembers which kinds of lines were logged of late, so that whoever causes them can
@@ -25,44 +28,61 @@ type recent struct {
 	kinds  map[string]*list.Element // of *recentKind
 	order  list.List                // the one to be forgotten first in front
 	minute int64
-	lines  int // in that minute
+	lines  int            // in that minute
+	groups map[string]int // of these by group
+	lost   int            // lines left out since the last one whose kinds are not remembered
 }
 
 // recentKind is a kind of line.
 type recentKind struct {
 	name string
-	last time.Time // when it was logged; zero: it was not yet
+	last time.Time // when it was logged
 	left int       // lines left out since
 }
 
-// admit tells whether there may be a line of the kind now, and how many were left out since its
-// last one.
-func (r *recent) admit(kind string, now time.Time) (left int, ok bool) {
+// admit tells whether there may be a line of the kind now, which is of a group, and how many were left
+// out since its last one. Those whose kinds are not remembered are told of with any.
+func (r *recent) admit(group, kind string, now time.Time) (left int, ok bool) {
+	kind = group + "\n" + kind
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, known := r.kinds[kind]
+	if known {
+		k := at.Value.(*recentKind)
+		if now.Sub(k.last) < recentEvery && !now.Before(k.last) {
+			k.left++
+			return 0, false
+		}
+	}
+	switch {
+	case r.room(group, now):
+	case known:
+		at.Value.(*recentKind).left++
+		return 0, false
+	default: // none that is remembered has to go for it
+		r.lost++
+		return 0, false
+	}
 	if !known {
 		at = r.remember(kind)
 	}
 	k := at.Value.(*recentKind)
-	if !k.last.IsZero() && now.Sub(k.last) < recentEvery && !now.Before(k.last) || !r.room(now) {
-		k.left++
-		return 0, false
-	}
-	left, k.left, k.last = k.left, 0, now
+	left = k.left + r.lost
+	k.left, k.last, r.lost = 0, now, 0
 	r.order.MoveToBack(at)
 	return left, true
 }
 
-// room tells whether this minute has room for a line, and takes it.
-func (r *recent) room(now time.Time) bool {
-	if minute := now.Unix() / 60; minute != r.minute {
-		r.minute, r.lines = minute, 0
+// room tells whether this minute has room for a line of a group, and takes it.
+func (r *recent) room(group string, now time.Time) bool {
+	if minute := now.Unix() / 60; minute != r.minute || r.groups == nil {
+		r.minute, r.lines, r.groups = minute, 0, map[string]int{}
 	}
-	if r.lines == recentLines {
+	if r.lines == recentLines || r.groups[group] == recentGroup {
 		return false
 	}
 	r.lines++
+	r.groups[group]++
 	return true
 }
 
