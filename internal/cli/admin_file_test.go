@@ -87,3 +87,19 @@ func TestAdminFileThatIsLeft(t *testing.T) {
 		t.Errorf("the backup has %v", matches)
 	}
 }
+
+// TestAdminFileIsNotWritten checks that nothing is left of a file that could not be written: it would
+// have the token in it.
+func TestAdminFileIsNotWritten(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, adminFile)
+	if err := os.MkdirAll(filepath.Join(file, "taken"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeAdminFile(file, adminAt{Token: "token"}); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if files, _ := os.ReadDir(dir); len(files) != 1 {
+		t.Errorf("left behind: %v", files)
+	}
+}
