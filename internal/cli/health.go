@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // healthCheck asks a server on this machine whether it is ready. Its exit status is the answer: 0 for yes.
@@ -127,7 +128,12 @@ func readiness(ctx context.Context, addr, instance string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking %s: %w", addr, err)
 	}
-	said := strings.TrimSpace(string(text))
+	said := strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return '?' // it may be anybody who answers there
+		}
+		return r
+	}, strings.TrimSpace(string(text)))
 	if answer.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("not ready: %s", strings.ReplaceAll(said, "\n", "; "))
 	}

@@ -77,6 +77,21 @@ func TestHealthOfAnother(t *testing.T) {
 	}
 }
 
+// TestHealthOfStranger checks that nobody who answers on an address can move the terminal's cursor.
+func TestHealthOfStranger(t *testing.T) {
+	for status, want := range map[int]string{http.StatusOK: "ready ?[2J\n", 503: "partita: not ready: ready ?[2J\n"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			w.Write([]byte("ready \x1b[2J\n"))
+		}))
+		defer s.Close()
+		_, stdout, stderr := said(t, nil, "health", "--admin-addr", s.Listener.Addr().String())
+		if got := stdout + stderr; got != want {
+			t.Errorf("status %d: %q, want %q", status, got, want)
+		}
+	}
+}
+
 // TestHealthOfDirectory asks for the health of directories in which no server runs. One that is
 // named is not taken for another.
 func TestHealthOfDirectory(t *testing.T) {
