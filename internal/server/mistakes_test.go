@@ -36,19 +36,22 @@ func TestRecent(t *testing.T) {
 	for i := range 1000 { // a flood of one group, then of all
 		expect("g", fmt.Sprint("other ", i), 2*recentEvery, i < recentGroup-1, 0)
 	}
-	expect("h", "a", 2*recentEvery, true, 1000-recentGroup+1)
+	expect("h", "a", 2*recentEvery, true, 0)
 	for i := range 1000 {
 		expect(fmt.Sprint("group ", i), "a", 2*recentEvery, i < recentLines-recentGroup-1, 0)
 	}
 	expect("g", "a", 3*recentEvery-1, false, 0) // it is remembered
 	expect("g", "b", 3*recentEvery-1, false, 0) // and that has no room in this minute
-	expect("g", "b", 3*recentEvery, true, 1+1000-recentLines+recentGroup+1)
+	expect("g", "b", 3*recentEvery, true, 1+1000-recentGroup+1)
 	expect("g", "a", 3*recentEvery, true, 1)
+	expect("group 999", "a", 3*recentEvery, true, 0) // of more groups than are remembered
+	expect("group 100", "a", 3*recentEvery, true, 1)
 	for i := range 2 * recentKinds {
 		r.admit("g", fmt.Sprint("later ", i), at.Add(time.Duration(4+i/recentGroup)*recentEvery))
 	}
-	if len(r.kinds) != recentKinds || r.order.Len() != recentKinds {
-		t.Errorf("%d kinds are remembered, %d in order, want %d", len(r.kinds), r.order.Len(), recentKinds)
+	if len(r.kinds) != recentKinds || r.order.Len() != recentKinds || len(r.lost) > recentKinds {
+		t.Errorf("%d kinds are remembered, %d in order, %d groups, want %d",
+			len(r.kinds), r.order.Len(), len(r.lost), recentKinds)
 	}
 }
 

@@ -30,7 +30,7 @@ type recent struct {
 	minute int64
 	lines  int            // in that minute
 	groups map[string]int // of these by group
-	lost   int            // lines left out since the last one whose kinds are not remembered
+	lost   map[string]int // by group: lines left out since its last one whose kinds are not remembered
 }
 
 // recentKind is a kind of line.
@@ -41,7 +41,7 @@ type recentKind struct {
 }
 
 // admit tells whether there may be a line of the kind now, which is of a group, and how many were left
-// out since its last one. Those whose kinds are not remembered are told of with any.
+// out since its last one. Those whose kinds are not remembered are told of with any of their group.
 func (r *recent) admit(group, kind string, now time.Time) (left int, ok bool) {
 	kind = group + "\n" + kind
 	r.mu.Lock()
@@ -60,17 +60,28 @@ func (r *recent) admit(group, kind string, now time.Time) (left int, ok bool) {
 		at.Value.(*recentKind).left++
 		return 0, false
 	default: // none that is remembered has to go for it
-		r.lost++
+		r.lose(group)
 		return 0, false
 	}
 	if !known {
 		at = r.remember(kind)
 	}
 	k := at.Value.(*recentKind)
-	left = k.left + r.lost
-	k.left, k.last, r.lost = 0, now, 0
+	left = k.left + r.lost[group]
+	k.left, k.last = 0, now
+	delete(r.lost, group)
 	r.order.MoveToBack(at)
 	return left, true
+}
+
+// lose counts a line of a kind that is not remembered. Groups are few.
+func (r *recent) lose(group string) {
+	if r.lost == nil {
+		r.lost = map[string]int{}
+	}
+	if _, known := r.lost[group]; known || len(r.lost) < recentKinds {
+		r.lost[group]++
+	}
 }
 
 // room tells whether this minute has room for a line of a group, and takes it.
