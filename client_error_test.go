@@ -257,6 +257,17 @@ func TestDebugLines(t *testing.T) {
 	}
 }
 
+// TestDebugLineOfBatch checks that a batch's writes are counted as such where its first statement is
+// wrong.
+func TestDebugLineOfBatch(t *testing.T) {
+	l := openLogged(t, slog.LevelDebug)
+	status, answer := l.call("BatchExecuteStatement",
+		`{"Statements":[{"Statement":"wrong"},{"Statement":"INSERT INTO Tab VALUE {'pk': 'a', 'sk': 'b'}"}]}`)
+	if log := l.log.String(); status != http.StatusOK || !strings.Contains(log, "read_units=0 write_units=1") {
+		t.Errorf("answered %d %s, with the log:\n%s", status, answer, log)
+	}
+}
+
 // add notes a line, of a request that ended with err.
 func (c *debugCalls) add(line debugLine, err error) {
 	c.t.Helper()

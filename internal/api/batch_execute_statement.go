@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
@@ -237,7 +238,8 @@ func (r *batchStatementsRequest) answer(c *call) error {
 	c.out = append(c.out, ']')
 	if c.countsConsumed(r.consumed) {
 		us := r.usages()
-		if r.statements[0].statement != nil && r.statements[0].Kind.IsWrite() {
+		writes := func(s batchStatement) bool { return s.statement != nil && s.Kind.IsWrite() } // all or none that could be read
+		if slices.ContainsFunc(r.statements, writes) {
 			c.report.WriteUnits = us.total()
 		} else {
 			c.report.ReadUnits = us.total()
