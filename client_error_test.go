@@ -135,8 +135,8 @@ func TestClientErrorsHideValues(t *testing.T) {
 	}
 }
 
-// TestClientErrorsHideWords sends texts that are made of the words of messages, which cannot be told
-// from these by themselves.
+// TestClientErrorsHideWords sends texts that are made of the words of messages, which cannot be
+// told from these by themselves.
 func TestClientErrorsHideWords(t *testing.T) {
 	const text = "the table value is wrong"
 	for _, request := range mistakes(t) {
@@ -257,8 +257,8 @@ func TestDebugLines(t *testing.T) {
 	}
 }
 
-// TestDebugLineOfBatch checks that a batch's writes are counted as such where its first statement is
-// wrong.
+// TestDebugLineOfBatch checks that a batch's writes are counted as such where its first statement
+// is wrong.
 func TestDebugLineOfBatch(t *testing.T) {
 	l := openLogged(t, slog.LevelDebug)
 	status, answer := l.call("BatchExecuteStatement",

@@ -238,7 +238,8 @@ func (r *batchStatementsRequest) answer(c *call) error {
 	c.out = append(c.out, ']')
 	if c.countsConsumed(r.consumed) {
 		us := r.usages()
-		writes := func(s batchStatement) bool { return s.statement != nil && s.Kind.IsWrite() } // all or none that could be read
+		// Of those that could be read all are writes, or none is.
+		writes := func(s batchStatement) bool { return s.statement != nil && s.Kind.IsWrite() }
 		if slices.ContainsFunc(r.statements, writes) {
 			c.report.WriteUnits = us.total()
 		} else {

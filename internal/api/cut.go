@@ -107,9 +107,9 @@ func cutValues(message string, named func(string) bool) string {
 	return out
 }
 
-// bareValues are the words after which a message has a value, or another text of the client's, without
-// quotes, up to its end or to the words that it then ends with. The value's words could be words of
-// messages.
+// bareValues are the words after which a message has a value, or another text of the client's,
+// without quotes, up to its end or to the words that it then ends with. The value's words could be
+// words of messages.
 var bareValues = []struct{ begin, end string }{
 	{"cannot be converted to a numeric value: ", ""}, {"operand: AttributeValue: ", ""},
 	{"Input collection [", " contains duplicates."}, {"Duplicate value in attribute name: ", ""},
@@ -118,7 +118,8 @@ var bareValues = []struct{ begin, end string }{
 	{"start with 'arn:': ", ""}, {"not a DynamoDB resource arn: ", ""}, {"Provided resource arn: ", ""},
 }
 
-// splitValue returns what a message has before such a value and behind it, and whether there is one.
+// splitValue returns what a message has before such a value and behind it, and whether there is
+// one.
 func splitValue(message string) (before, behind string, value bool) {
 	before = message
 	for _, v := range bareValues {

@@ -83,9 +83,11 @@ var cutTests = []struct{ message, want string }{
 		"The parameter cannot be converted to a numeric value: …"},
 	{"1 validation error detected: One or more parameter values were invalid: Input collection [the key, the key] " +
 		"contains duplicates.",
-		"1 validation error detected: One or more parameter values were invalid: Input collection [… contains duplicates."},
+		"1 validation error detected: One or more parameter values were invalid: Input collection [… " +
+			"contains duplicates."},
 	{"Invalid KeyConditionExpression: The BETWEEN operator requires upper bound to be greater than or equal to " +
-		"lower bound; lower bound operand: AttributeValue: {S:user value}, upper bound operand: AttributeValue: {S:a key}",
+		"lower bound; lower bound operand: AttributeValue: {S:user value}, upper bound operand: " +
+		"AttributeValue: {S:a key}",
 		"Invalid KeyConditionExpression: The BETWEEN operator requires upper bound to be greater than or equal to " +
 			"lower bound; lower bound operand: AttributeValue: …"},
 	{"One or more parameter values were invalid: Type mismatch for key id expected: S actual: N; the value",

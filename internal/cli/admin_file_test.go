@@ -88,8 +88,8 @@ func TestAdminFileThatIsLeft(t *testing.T) {
 	}
 }
 
-// TestAdminFileIsNotWritten checks that nothing is left of a file that could not be written: it would
-// have the token in it.
+// TestAdminFileIsNotWritten checks that nothing is left of a file that could not be written: it
+// would have the token in it.
 func TestAdminFileIsNotWritten(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, adminFile)

@@ -93,8 +93,8 @@ func TestCompletionBash(t *testing.T) {
 	}
 }
 
-// TestCompletionBashPaths completes names that mean something to a shell: none is a pattern, or is run,
-// and where bash cannot quote them (3.2 has no compopt) the script does.
+// TestCompletionBashPaths completes names that mean something to a shell: none is a pattern, or is
+// run, and where bash cannot quote them (3.2 has no compopt) the script does.
 func TestCompletionBashPaths(t *testing.T) {
 	bash, script := shell(t, "bash")
 	t.Chdir(t.TempDir())
@@ -108,7 +108,8 @@ func TestCompletionBashPaths(t *testing.T) {
 		"true": names, "false": {`a\ b`, `x\*y`, "xzy", `\$\(touch\ made\)`},
 	} {
 		out, err := exec.Command(bash, "--norc", "-c", "source '"+script+"'; compopt() { "+compopt+"; }\n"+
-			"COMP_WORDS=(partita serve --ready-file ''); COMP_CWORD=3; _partita; printf '%s\\n' \"${COMPREPLY[@]}\"").CombinedOutput()
+			"COMP_WORDS=(partita serve --ready-file ''); COMP_CWORD=3; _partita; "+
+			"printf '%s\\n' \"${COMPREPLY[@]}\"").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v:\n%s", err, out)
 		}

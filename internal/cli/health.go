@@ -112,8 +112,8 @@ func (c *healthCheck) find(s *streams) (at adminAt, denied, err error) {
 	return at, nil, data.explain(err)
 }
 
-// readiness asks the server at an admin address, and returns what it says if it is ready. If instance
-// is not empty, it must be that one.
+// readiness asks the server at an admin address, and returns what it says if it is ready. If
+// instance is not empty, it must be that one.
 func readiness(ctx context.Context, addr, instance string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {

@@ -46,8 +46,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHealthOfAnother asks for the health of a server that was killed, whose address another one has
-// by now; and of one without an admin address, that runs where one was killed.
+// TestHealthOfAnother asks for the health of a server that was killed, whose address another one
+// has by now; and of one without an admin address, that runs where one was killed.
 func TestHealthOfAnother(t *testing.T) {
 	t.Chdir(t.TempDir())
 	server := begin(t, nil, nil, "serve", "--port", "0", "--data", "alive")

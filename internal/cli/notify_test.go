@@ -94,8 +94,8 @@ func TestNotifyWithoutSupervisor(t *testing.T) {
 	}
 }
 
-// TestNotifyFullSocket names a socket whose queue is full, and which nobody reads: the program serves
-// and ends all the same.
+// TestNotifyFullSocket names a socket whose queue is full, and which nobody reads: the program
+// serves and ends all the same.
 func TestNotifyFullSocket(t *testing.T) {
 	program := build(t)
 	full := newSupervisor(t, false)

@@ -130,7 +130,8 @@ func TestReadyFileOfAnother(t *testing.T) {
 	}
 	other := readyFile{name: next.name} // that runs at the same time
 	for _, step := range []func() error{
-		other.begin, func() error { return other.write("http://localhost:2") }, func() error { next.remove(); return nil },
+		other.begin, func() error { return other.write("http://localhost:2") },
+		func() error { next.remove(); return nil },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)

@@ -256,8 +256,8 @@ func replace(path string, document []byte, old fs.FileInfo) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// name gives a file its name. One that is new takes no other's place, where the file system can tell:
-// somebody else may have made it meanwhile.
+// name gives a file its name. One that is new takes no other's place, where the file system can
+// tell: somebody else may have made it meanwhile.
 func name(temporary, path string, isNew bool) error {
 	if isNew {
 		err := os.Link(temporary, path)

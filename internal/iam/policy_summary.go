@@ -77,7 +77,8 @@ func except(not bool) string {
 }
 
 // listed names the texts of a list, as far as they are few. Of many it names those first that stand
-// for more than themselves: what a key may do must not be hidden by a list of what it may do anyway.
+// for more than themselves: what a key may do must not be hidden by a list of what it may do
+// anyway.
 func listed(list node, short func(string) string) string {
 	words, _ := list.texts()
 	for i, text := range words {

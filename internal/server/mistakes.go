@@ -24,10 +24,10 @@ type mistakes struct {
 // that are the server's own are logged by whoever made them.
 //
 // A kind of client error is told of at level INFO once a minute: its operation, its code, its table,
-// and its message without what the client supplied (api.Report.Cut). So a table that is not there is told
-// of, since a wrong name is the commonest mistake of all, even though it is an ordinary answer to a
-// program that waits for a table to come or to go. Errors that are business as usual for a program
-// without a mistake (ordinary) are told of at debug level only, as every request is.
+// and its message without what the client supplied (api.Report.Cut). So a table that is not there
+// is told of, since a wrong name is the commonest mistake of all, even though it is an ordinary
+// answer to a program that waits for a table to come or to go. Errors that are business as usual
+// for a program without a mistake (ordinary) are told of at debug level only, as every request is.
 func (x *exchange) tellMistake() {
 	h, code := x.h, x.code()
 	x.noteOperation()

@@ -40,8 +40,9 @@ type recentKind struct {
 	left int       // lines left out since
 }
 
-// admit tells whether there may be a line of the kind now, which is of a group, and how many were left
-// out since its last one. Those whose kinds are not remembered are told of with any of their group.
+// admit tells whether there may be a line of the kind now, which is of a group, and how many were
+// left out since its last one. Those whose kinds are not remembered are told of with any of their
+// group.
 func (r *recent) admit(group, kind string, now time.Time) (left int, ok bool) {
 	kind = group + "\n" + kind
 	r.mu.Lock()
