@@ -108,7 +108,7 @@ func TestNotifyFullSocket(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.wait(); err != nil || !strings.Contains(s.stderr.String(), "systemd cannot be told") {
+	if err := s.wait(); err != nil || !strings.Contains(s.stderr.String(), "cannot be sent to systemd") {
 		t.Errorf("the program ends with %v:\n%s", err, s.stderr)
 	}
 }
