@@ -191,6 +191,8 @@ func TestClientErrorLines(t *testing.T) {
 			[]string{"code=TransactionCanceledException", "[ValidationError, None]"}},
 		{`BatchExecuteStatement {"Statements":[{"Statement":"SELECT * FROM Tabs WHERE pk = 'a' AND sk = 'b'"}]}`,
 			[]string{"operation=BatchExecuteStatement", "code=ResourceNotFound"}},
+		{`DeleteItem {"TableName":"Tab"`, []string{"code=SerializationException", `why="the body is not JSON, from byte 18 of 18 on"`}},
+		{`DeleteItem []`, []string{"code=SerializationException", `why="the body is not one JSON object"`}},
 		{`PutItem {"TableName":"Tab","Item":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"attribute_exists(pk)"}`, nil},
 		{`TransactWriteItems {"TransactItems":[{"ConditionCheck":{"TableName":"Tab","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"ConditionExpression":"attribute_exists(pk)"}}]}`, nil},
 	} {

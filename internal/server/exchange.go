@@ -57,6 +57,9 @@ type exchange struct {
 // large stay outside: a few huge requests must not become the standing size of all.
 func (x *exchange) end() {
 	h := x.h
+	if x.status != http.StatusOK {
+		x.explain()
+	}
 	if !x.began.IsZero() {
 		x.tell()
 	}

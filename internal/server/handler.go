@@ -156,7 +156,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // mistake that the answer does not explain, so the log does.
 func (x *exchange) refuseForm() {
 	if x.told = x.r.Method != http.MethodPost; !x.told {
-		x.why = "the Content-Type of a call is application/x-amz-json-1.0"
+		x.why = "the request has no Content-Type; it must be application/x-amz-json-1.0"
+		if mediaType(x.r) != "" {
+			x.why = "the request's Content-Type is not application/x-amz-json-1.0"
+		}
 	}
 	x.send(http.StatusNotFound, unknownXML)
 }

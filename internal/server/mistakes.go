@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -70,6 +72,29 @@ func (x *exchange) tellClientError(code string) {
 	x.tellOnce(slog.LevelInfo, "a client error", left, attrs)
 }
 
+// maxExplained is the longest body in which the place is looked for where it is no JSON.
+const maxExplained = 1 << 20
+
+// explain finds out what the answer does not say of a body that is not JSON.
+func (x *exchange) explain() {
+	r := &x.call.Report
+	if r.Code == "SerializationException" && r.Message == "" && x.why == "" && x.h.log.Enabled(x.r.Context(), slog.LevelInfo) {
+		x.why = whyMalformed(x.in)
+	}
+}
+
+// whyMalformed tells where a body is not JSON, which the answer does not say.
+func whyMalformed(body []byte) string {
+	if len(body) > maxExplained {
+		return ""
+	}
+	var whole json.RawMessage
+	if fault := (*json.SyntaxError)(nil); errors.As(json.Unmarshal(body, &whole), &fault) {
+		return fmt.Sprintf("the body is not JSON, from byte %d of %d on", fault.Offset, len(body))
+	}
+	return "the body is not one JSON object"
+}
+
 // ordinary tells whether a code is an answer that a program without a mistake gets: of conditions,
 // of conflicts with others, of a server with much to do, and of a reader of a stream that was away
 // for long.
@@ -100,10 +125,28 @@ func (x *exchange) tellSignature(code string) {
 	if !ok {
 		return
 	}
-	x.tellOnce(slog.LevelWarn, "a request was refused for its signature", left, []slog.Attr{
+	attrs := []slog.Attr{
 		slog.String("code", code), slog.String("claimed_access_key", key),
 		slog.String("reason", x.call.Report.Cut(x.call.Report.Message)), slog.String("operation", x.operation()),
-	})
+	}
+	if code == "UnrecognizedClientException" {
+		attrs = append(attrs, slog.String("why", x.whyUnrecognized()))
+	}
+	x.tellOnce(slog.LevelWarn, "a request was refused for its signature", left, attrs)
+}
+
+// whyUnrecognized tells apart what UnrecognizedClientException does not: an access key that is not
+// there, and a session token that is missing, wrong or too much.
+func (x *exchange) whyUnrecognized() string {
+	switch c, known := x.h.credentials.Lookup(x.who.key); {
+	case !known:
+		return "there is no such access key"
+	case !c.HasToken():
+		return "the request has a session token, and the access key has none"
+	case x.sig.token == "":
+		return "the access key requires its session token"
+	}
+	return "the session token is not that of the access key"
 }
 
 // claimedKey is the id of the access key that the request says it is signed with, empty if it does
@@ -133,7 +176,7 @@ const keyBeginning = 4
 var keyForm = regexp.MustCompile(`^[A-Z0-9]{4,32}$`)
 
 // tellUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the
-// answer, as AWS has it, does not name it, and of what is none of DynamoDB's once a minute.
+// answer, as AWS has it, does not name it, and of each that is none of DynamoDB's once a minute.
 func (x *exchange) tellUnknown() {
 	operation := printable(api.OperationName(x.call.Target))
 	if n := x.call.Report.Operation; n > 0 {
@@ -143,9 +186,16 @@ func (x *exchange) tellUnknown() {
 		}
 		return
 	}
-	if left, ok := x.h.mistakes.unknown.admit("", "", time.Now()); ok {
+	target := printable(x.call.Target)
+	left, ok := x.h.mistakes.unknown.admit("", target, time.Now())
+	switch {
+	case !ok:
+	case target == "":
+		x.tellOnce(slog.LevelWarn, "a request without an operation", left,
+			[]slog.Attr{slog.String("operation", "Unknown"), slog.String("why", "it has no X-Amz-Target")})
+	default:
 		x.tellOnce(slog.LevelWarn, "an operation that DynamoDB does not have", left,
-			[]slog.Attr{slog.String("operation", "Unknown"), slog.String("target", printable(x.call.Target))})
+			[]slog.Attr{slog.String("operation", "Unknown"), slog.String("target", target)})
 	}
 }
 

@@ -116,7 +116,10 @@ func TestRefusedSignatures(t *testing.T) {
 		"operation=GetItem", "request_id=",
 		`reason="The request signature we calculated does not match the signature you provided.`)
 	l.expectLine(call(liar))
-	l.expectLine(call(nobody), text, "code=UnrecognizedClientException", "claimed_access_key=AKIDNOBODY")
+	l.expectLine(call(nobody), text, "code=UnrecognizedClientException", "claimed_access_key=AKIDNOBODY",
+		`why="there is no such access key"`)
+	l.expectLine(call(&signing{key: "AKIDALICE", secret: "x", token: "token"}), "code=UnrecognizedClientException",
+		`why="the request has a session token, and the access key has none"`)
 	l.expectLine(call(nil), text, "code=MissingAuthenticationTokenException", `claimed_access_key=""`)
 	l.expectLine(call(&signing{key: "ASIAENDED", secret: "ended", token: "token"}), text,
 		"code=ExpiredTokenException", "claimed_access_key=ASIAENDED")
@@ -159,8 +162,16 @@ func TestUnknownOperations(t *testing.T) {
 	l.expectLine(call("DynamoDB_20120810.Create\nBackup2"), "level=WARN",
 		`msg="an operation that DynamoDB does not have"`, "operation=Unknown",
 		"target=DynamoDB_20120810.Create?Backup2")
-	l.expectLine(call("Other_20120810.GetItem"))
-	l.expectLine(call(strings.Repeat("x", 5000)))
+	l.expectLine(call("DynamoDB_20120810.Create\nBackup2"))
+	l.expectLine(call("Other_20120810.GetItem"), "target=Other_20120810.GetItem")
+	l.expectLine(call(strings.Repeat("x", 5000)), "target="+strings.Repeat("x", maxPrintable)+" ")
+	l.expectLine(call(""), `msg="a request without an operation"`, `why="it has no X-Amz-Target"`)
+	for i := range 1000 {
+		l.after(call(fmt.Sprint("made up ", i)))
+	}
+	if n := strings.Count(l.text.String(), "\n"); n > 3*recentLines { // three minutes may have begun
+		t.Errorf("%d lines after 1000 targets", n)
+	}
 	l.expectLine(httptest.NewRequest("GET", "http://localhost/favicon.ico", nil))
 }
 
@@ -172,7 +183,10 @@ func TestFormFaults(t *testing.T) {
 	plain := callBy(nil, "localhost", "/", "{}")
 	plain.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	l.expectLine(plain, "level=INFO", `msg="a client error"`, "code=UnknownOperationException",
-		`why="the Content-Type of a call is application/x-amz-json-1.0"`)
+		`why="the request's Content-Type is not application/x-amz-json-1.0"`)
+	bare := callBy(nil, "localhost", "/", "{}")
+	bare.Header.Del("Content-Type")
+	l.expectLine(bare, `why="the request has no Content-Type; it must be application/x-amz-json-1.0"`)
 	packed := callBy(nil, "localhost", "/", "{}")
 	packed.Header.Set("Content-Encoding", "zstd")
 	l.expectLine(packed, "level=INFO", "operation=GetItem", "code=SerializationException",
