@@ -34,7 +34,7 @@ func flagsIn(text string) []string {
 // command: the rest of a command line, or prose.
 func commandLines(page string) []string {
 	page = strings.ReplaceAll(page, "\\\n", " ")
-	form := regexp.MustCompile("(?m)(?:^|[`&;(\\s]|/)partita ([^`|;&)\\n]*)")
+	form := regexp.MustCompile("(?m)(?:^|[`&;(\\s]|/)partita (?:partita )?([^`|;&)\\n]*)")
 	var lines []string
 	for _, match := range form.FindAllStringSubmatch(page, -1) {
 		lines = append(lines, strings.TrimSpace(match[1]))
