@@ -91,7 +91,7 @@ func (h *Handler) runBackup(w http.ResponseWriter, r *http.Request, copier kv.Ch
 			answer := backupAnswer{Directory: dir, Seconds: time.Since(began).Seconds(), Done: err == nil}
 			if err != nil { // what is there then is no copy of ours, and may be all that the machine has
 				answer.Error = backupError(err)
-				h.log.Warn("a backup failed", "directory", dir, "err", err)
+				h.log.Warn("a backup failed", "directory", dir, "error", err)
 			} else {
 				answer.Bytes = size(dir)
 				h.log.Info("a backup was written", "directory", dir, "bytes", answer.Bytes, "seconds", answer.Seconds)

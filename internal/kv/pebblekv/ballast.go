@@ -93,7 +93,7 @@ func (b *ballast) give() {
 		return
 	}
 	if err := b.fs.Remove(b.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		b.log.Error("the ballast cannot be given back", "path", b.path, "err", err.Error())
+		b.log.Error("the ballast cannot be given back", "path", b.path, "error", err.Error())
 		return
 	}
 	b.gone()
@@ -101,7 +101,7 @@ func (b *ballast) give() {
 	b.log.Warn("the volume is full: the ballast is given back, and writes are refused until there is room for it again",
 		"path", b.path, "bytes", b.size)
 	if err != nil {
-		b.log.Warn("the directory cannot be synced", "path", b.dir, "err", err.Error())
+		b.log.Warn("the directory cannot be synced", "path", b.dir, "error", err.Error())
 	}
 }
 
@@ -170,7 +170,7 @@ func (b *ballast) tend(s *space, stored func() uint64) {
 	switch err := b.make(given); {
 	case errors.Is(err, errHurry):
 	case err != nil:
-		b.log.Warn("no ballast can be made", "path", b.path, "bytes", b.size, "err", err.Error())
+		b.log.Warn("no ballast can be made", "path", b.path, "bytes", b.size, "error", err.Error())
 		b.later = time.Now().Add(ballastRetry)
 		b.owed.Store(0) // nobody waits for what cannot be had
 	default:

@@ -118,7 +118,7 @@ type watch struct {
 // something to look at.
 func (e *Engine) startWatch() {
 	if e.lock.weak != nil {
-		e.log.Debug("the data directory itself cannot be locked, its file LOCK is", "err", e.lock.weak)
+		e.log.Debug("the data directory itself cannot be locked, its file LOCK is", "error", e.lock.weak)
 	}
 	if len(e.lock.held) == 0 {
 		return
@@ -146,7 +146,7 @@ func (w *watch) run(l *dirLock, failed <-chan struct{}, fail func(error), log *s
 			fail(lost)
 			return
 		case unsure != nil && !told:
-			log.Warn("nobody can tell whether the data directory is still there", "err", unsure)
+			log.Warn("nobody can tell whether the data directory is still there", "error", unsure)
 		}
 		told = unsure != nil
 	}

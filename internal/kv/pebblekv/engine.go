@@ -459,7 +459,7 @@ func (e *Engine) closePebble() (err error) {
 	}
 	if err = errors.Join(err, e.db.Close()); err == nil && flushed && !e.volatile && !e.readOnly && e.failure() == nil {
 		if err := writeSeal(e.fs.FS, e.dir); err != nil { // an older one holds as well
-			e.log.Warn("the MANIFEST is not sealed", "err", err)
+			e.log.Warn("the MANIFEST is not sealed", "error", err)
 		}
 	}
 	return errors.Join(err, e.lock.Close())

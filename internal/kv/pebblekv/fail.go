@@ -29,7 +29,7 @@ func (e *Engine) fail(cause error) {
 		if !opened {
 			return
 		}
-		e.log.Error("the storage engine has stopped itself", "cause", cause)
+		e.log.Error("the storage engine has stopped itself", "error", cause)
 		if e.onFailure != nil {
 			go e.onFailure(cause) // Pebble may hold its locks here, and the callee may want to close us
 		}
@@ -92,7 +92,7 @@ func (e *Engine) events() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: e.backgroundError,
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			e.log.Error("a data file is damaged", "path", i.Path, "err", i.Details, "remedy", remedy)
+			e.log.Error("a data file is damaged", "path", i.Path, "error", i.Details, "remedy", remedy)
 		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			e.stalls.began.Store(int64(sinceStart()))
@@ -107,7 +107,7 @@ func (e *Engine) events() *pebble.EventListener {
 
 // backgroundError is told of flushes and compactions that failed.
 func (e *Engine) backgroundError(err error) {
-	e.troubles.warn(e.log, "background work failed", append(pathAttr(err), "err", err.Error())...)
+	e.troubles.warn(e.log, "background work failed", append(pathAttr(err), "error", err.Error())...)
 }
 
 // pathAttr is the attribute of the log that says what file an error is about; none where the error
