@@ -46,13 +46,16 @@ func (c *healthCheck) Run(s *streams) error {
 	}
 	var last error // before the program was told to end, or the time was over
 	for until := time.Now().Add(c.Wait); ; {
-		said, again, err := c.ask(s, max(time.Until(until), healthPause))
+		to, said, again, err := c.ask(s, max(time.Until(until), healthPause))
 		if last == nil || s.ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
 		switch left := time.Until(until); {
 		case err == nil:
 			fmt.Fprintln(s.stdout, said)
+			if to.guessed {
+				fmt.Fprintf(s.stderr, "partita: %s\n", guessed)
+			}
 			return nil
 		case c.Wait == 0 || !again:
 			return err
@@ -71,15 +74,25 @@ func (c *healthCheck) Run(s *streams) error {
 	}
 }
 
+// asked is a server to ask, and how its address was found.
+type asked struct {
+	adminAt
+	denied  error // why a file that may have another address cannot be read
+	guessed bool  // nobody has given an address, and there is no file with one
+}
+
+// guessed says that the answer may be that of another server than the one that is meant.
+const guessed = "no data directory with an address was found, so " + defaultAdminAddr + " was asked"
+
 // ask asks once. again says that another answer may come of asking once more. With --wait no answer
 // takes longer than what is left.
-func (c *healthCheck) ask(s *streams, left time.Duration) (said string, again bool, err error) {
-	at, denied, err := c.find(s)
+func (c *healthCheck) ask(s *streams, left time.Duration) (to asked, said string, again bool, err error) {
+	to, err = c.find(s)
 	if err != nil {
-		return "", errors.Is(err, fs.ErrNotExist), err
+		return to, "", errors.Is(err, fs.ErrNotExist), err
 	}
-	if _, _, err := net.SplitHostPort(at.Addr); err != nil {
-		return "", false, fmt.Errorf("%q is not an address: it has the form host:port", at.Addr)
+	if _, _, err := net.SplitHostPort(to.Addr); err != nil {
+		return to, "", false, fmt.Errorf("%q is not an address: it has the form host:port", to.Addr)
 	}
 	patience := healthTime
 	if c.Wait > 0 {
@@ -87,29 +100,38 @@ func (c *healthCheck) ask(s *streams, left time.Duration) (said string, again bo
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
-	if said, err = readiness(ctx, at.Addr, at.Instance); denied != nil && err != nil {
-		return "", true, fmt.Errorf("%w; another address may be in a file that cannot be read: %w", err, denied)
+	said, err = readiness(ctx, to.Addr, to.Instance)
+	switch {
+	case err == nil:
+	case to.denied != nil:
+		err = fmt.Errorf("%w; another address may be in a file that cannot be read: %w", err, to.denied)
+	case to.guessed:
+		err = fmt.Errorf("%w (%s)", err, guessed)
 	}
-	return said, true, err
+	return to, said, true, err
 }
 
 // find finds the server. If its address may be in a file that this user cannot read, and nobody has
-// said that it is there, it is the default one, and denied says why.
-func (c *healthCheck) find(s *streams) (at adminAt, denied, err error) {
+// said that it is there, it is the default one.
+func (c *healthCheck) find(s *streams) (asked, error) {
 	data := findData(c.Data, s.systemData)
+	var to asked
 	if c.AdminAddr == "" {
 		_, err := os.Stat(filepath.Join(data.path, adminFile))
-		if data.given && errors.Is(err, fs.ErrNotExist) {
-			return at, nil, fmt.Errorf("no server with an admin address is running in %s: %w", data.path, err)
+		to.guessed = errors.Is(err, fs.ErrNotExist)
+		if data.given && to.guessed {
+			return to, fmt.Errorf("no server with an admin address is running in %s, or it has not got that far yet: %w",
+				data.path, err)
 		}
 	}
-	if at, err = findAdmin(c.AdminAddr, data.path); c.AdminAddr != "" {
-		at.Instance = "" // whichever is there
+	var err error
+	if to.adminAt, err = findAdmin(c.AdminAddr, data.path); c.AdminAddr != "" {
+		to.Instance = "" // whichever is there
 	}
 	if errors.Is(err, fs.ErrPermission) && !data.given {
-		return adminAt{Addr: defaultAdminAddr}, data.explain(err), nil
+		return asked{adminAt: adminAt{Addr: defaultAdminAddr}, denied: data.explain(err)}, nil
 	}
-	return at, nil, data.explain(err)
+	return to, data.explain(err)
 }
 
 // readiness asks the server at an admin address, and returns what it says if it is ready. If

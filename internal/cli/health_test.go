@@ -100,8 +100,8 @@ func TestHealthOfDirectory(t *testing.T) {
 		env, args []string
 		want      string
 	}{
-		{nil, []string{"--data", "data"}, "no server with an admin address is running in data: "},
-		{[]string{"PARTITA_DATA=data"}, nil, "no server with an admin address is running in data: "},
+		{nil, []string{"--data", "data"}, "no server with an admin address is running in data, or it has not got that far yet: "},
+		{[]string{"PARTITA_DATA=data"}, nil, "no server with an admin address is running in data, or it has not got that far yet: "},
 		{nil, []string{"--data", "data", "--admin-addr", "127.0.0.1:1"}, "no server answers on 127.0.0.1:1"},
 		{nil, []string{"--data", "data", "--wait", "1ms"}, "no server was ready within 1ms; the last answer was: no server with an admin address"},
 		{nil, []string{"--admin-addr", "127.0.0.1:1", "--wait", "1ms"}, "no server was ready within 1ms; the last answer was: no server answers on"},
@@ -112,6 +112,41 @@ func TestHealthOfDirectory(t *testing.T) {
 		if status != 1 || !strings.HasPrefix(stderr, "partita: "+test.want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("health %v: %d %q, want %q", test.args, status, stderr, test.want)
 		}
+	}
+}
+
+// TestHealthOfDefaultAddress asks without a data directory for the health of whoever has the default
+// address: that it was asked is said on standard error, after the answer.
+func TestHealthOfDefaultAddress(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const note = "no data directory with an address was found, so localhost:8002 was asked"
+	ask := func() (status int, stdout, stderr string) {
+		var out, diag output
+		s := &streams{ctx: t.Context(), stdout: &out, stderr: &diag, systemData: "nowhere"}
+		if err := (&healthCheck{}).Run(s); err != nil {
+			return 1, out.String(), err.Error()
+		}
+		return 0, out.String(), diag.String()
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:8002")
+	if err != nil {
+		t.Skipf("the default address is in use: %v", err)
+	}
+	var starting atomic.Bool
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if starting.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		w.Write([]byte("ready\n"))
+	})}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	if status, stdout, stderr := ask(); status != 0 || stdout != "ready\n" || stderr != "partita: "+note+"\n" {
+		t.Errorf("of a server that is ready: %d %q %q", status, stdout, stderr)
+	}
+	starting.Store(true)
+	if status, stdout, stderr := ask(); status != 1 || stdout != "" || !strings.HasSuffix(stderr, " ("+note+")") {
+		t.Errorf("of one that is not: %d %q %q", status, stdout, stderr)
 	}
 }
 
