@@ -71,20 +71,26 @@ func helpOf(args []string) []string {
 
 // wordUsage words an error in the command line, on one line, and says where the help is.
 func wordUsage(err error, args, env []string) string {
-	at, lists := "partita", "commands"
+	var n *kong.Node
 	if parse := (*kong.ParseError)(nil); errors.As(err, &parse) && parse.Context != nil {
-		if n := parse.Context.Selected(); n != nil {
-			if n.DefaultCmd != nil {
-				n = n.DefaultCmd
-			}
-			if at = n.FullPath(); n.Leaf() {
-				lists = "flags"
-			}
+		if n = parse.Context.Selected(); n == nil {
+			n = parse.Context.Model.Node
+		} else if n.DefaultCmd != nil {
+			n = n.DefaultCmd
 		}
 	}
 	problem := oneLine(err)
+	if better, at, ok := wordUnknownFlag(problem, args, n); ok {
+		problem, n = better, at
+	}
 	for _, r := range rewordings {
 		problem = r.kong.ReplaceAllString(problem, r.ours)
+	}
+	at, lists := "partita", "commands"
+	if n != nil && n.Type != kong.ApplicationNode {
+		if at = n.FullPath(); n.Leaf() {
+			lists = "flags"
+		}
 	}
 	return fmt.Sprintf("%s%s (\"%s --help\" lists the %s)", fromVariable(problem, args, env), problem, at, lists)
 }
@@ -95,16 +101,22 @@ var rewordings = []struct {
 	ours string
 }{
 	{regexp.MustCompile(`^(--\S+): (expected .*) but got "EOL" \(<EOL>\)$`), "$1 requires a value"},
+	{
+		regexp.MustCompile(`expected duration but got ("(?:[^"\\]|\\.)*").*$`),
+		"expected a duration such as 30s or 5m, but got $1",
+	},
+	{regexp.MustCompile(`expected a valid 16 bit uint but got (".*")$`), "expected a port number up to 65535, but got $1"},
 	{regexp.MustCompile(`^expected ("<.*>.*")$`), "missing argument $1"},
 	{regexp.MustCompile(`^expected (one of )?("[^<].*)$`), "missing command: ${1}$2"},
 }
 
 // fromVariable names the variable that a flag's value came from, if it was not on the command line.
 func fromVariable(problem string, args, env []string) string {
-	flag, _, ok := strings.Cut(problem, ":")
-	if !ok || !strings.HasPrefix(flag, "--") {
+	end := strings.IndexAny(problem, ": ")
+	if end < 0 || !strings.HasPrefix(problem, "--") {
 		return ""
 	}
+	flag := problem[:end]
 	for _, arg := range args {
 		if arg == flag || strings.HasPrefix(arg, flag+"=") {
 			return ""

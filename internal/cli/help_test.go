@@ -127,9 +127,70 @@ func TestUsageErrors(t *testing.T) {
 		{"credentials new --flie x", `unknown flag --flie, did you mean "--file"? ("partita credentials new --help" lists the flags)`},
 		{"help serv", `unexpected argument serv, did you mean "serve"? ("partita --help" lists the commands)`},
 		{"completion csh", `<shell> must be one of "bash","zsh","fish" but got "csh" ("partita completion --help" lists the flags)`},
-		{"serve", `PARTITA_PORT: --port: expected a valid 16 bit uint but got "abc" ("partita serve --help" lists the flags)`},
+		{"serve", `PARTITA_PORT: --port: expected a port number up to 65535, but got "abc" ("partita serve --help" lists the flags)`},
+		{"serve --port 99999", `--port: expected a port number up to 65535, but got "99999" ("partita serve --help" lists the flags)`},
+		{"health --wait 3", `--wait: expected a duration such as 30s or 5m, but got "3" ("partita health --help" lists the flags)`},
+		{`health --wait 3"x`, `--wait: expected a duration such as 30s or 5m, but got "3\"x" ("partita health --help" lists the flags)`},
+		{"serve --port 1 --table-delay=2y", `--table-delay: expected a duration such as 30s or 5m, but got "2y" ("partita serve --help" lists the flags)`},
 	} {
 		status, stdout, stderr := said(t, []string{"PARTITA_PORT=abc"}, strings.Fields(test.args)...)
+		if want := "partita: " + test.want + "\n"; status != 2 || stdout != "" || stderr != want {
+			t.Errorf("%s: status %d, printed %q, said %q, want %q", test.args, status, stdout, stderr, want)
+		}
+	}
+}
+
+// TestUsageErrorsOfVariables checks that a value of the environment is reported with its variable.
+func TestUsageErrorsOfVariables(t *testing.T) {
+	for _, test := range []struct{ variable, args, want string }{
+		{"PARTITA_LOG_LEVEL=verbose", "serve", `PARTITA_LOG_LEVEL: --log-level must be one of "trace",`},
+		{"PARTITA_LOG_LEVEL=verbose", "serve --log-level loud", `--log-level must be one of "trace",`},
+		{"PARTITA_WAIT=3", "health", `PARTITA_WAIT: --wait: expected a duration such as 30s or 5m, but got "3" (`},
+	} {
+		status, _, stderr := said(t, []string{test.variable}, strings.Fields(test.args)...)
+		if status != 2 || !strings.HasPrefix(stderr, "partita: "+test.want) {
+			t.Errorf("%s %s: status %d, said %q, want %q", test.variable, test.args, status, stderr, test.want)
+		}
+	}
+}
+
+// TestFlagsOfOthers gives DynamoDB Local's flags, words with one dash, and flags without their
+// command: each is told what it is here.
+func TestFlagsOfOthers(t *testing.T) {
+	const (
+		flags    = ` ("partita serve --help" lists the flags)`
+		commands = ` ("partita --help" lists the commands)`
+	)
+	for _, test := range []struct{ args, want string }{
+		{"-inMemory", "-inMemory is --in-memory here" + flags},
+		{"serve -inMemory", "-inMemory is --in-memory here" + flags},
+		{"serve --inMemory", "--inMemory is --in-memory here" + flags},
+		{"-port 8000", "-port is --port here" + flags},
+		{"serve -port=8000", "-port is --port here" + flags},
+		{"serve -dbPath . -inMemory", "-dbPath is --data here" + flags},
+		{"serve --dbPath .", "--dbPath is --data here" + flags},
+		{"--db-path=.", "--db-path is --data here" + flags},
+		{"serve --port 0 -delayTransientStatuses", "-delayTransientStatuses is --table-delay here" + flags},
+		{"serve -cors *", "-cors is --cors-origin here" + flags},
+		{"serve --cors=*", "--cors is --cors-origin here" + flags},
+		{"-sharedDb", "-sharedDb is not needed: all access keys and regions see the same tables" + flags},
+		{"serve --sharedDb", "--sharedDb is not needed: all access keys and regions see the same tables" + flags},
+		{"serve -optimizeDbBeforeStartup", "-optimizeDbBeforeStartup is not needed" + flags},
+		{"serve -disableTelemetry", "-disableTelemetry is not needed" + flags},
+		{"-help", "-help is --help here" + commands},
+		{"serve -help", "-help is --help here" + flags},
+		{"-version", "-version is --version here" + commands},
+		{"serve -logLevel debug", "-logLevel is --log-level here" + flags},
+		{"serve -nonsense", "unknown flag -nonsense: flags have two dashes" + flags},
+		{"serve -p 8000", "unknown flag -p: flags have two dashes" + flags},
+		{"health -wait 3s", `-wait is --wait here ("partita health --help" lists the flags)`},
+		{"health -inMemory", `unknown flag -inMemory: flags have two dashes ("partita health --help" lists the flags)`},
+		{"--in-memory", `unknown flag --in-memory: it is a flag of "partita serve"` + flags},
+		{"--port 8000", `unknown flag --port: it is a flag of "partita serve"` + flags},
+		{"credentials --file x", `unknown flag --file: it is a flag of "partita credentials new" (` +
+			`"partita credentials new --help" lists the flags)`},
+	} {
+		status, stdout, stderr := said(t, nil, strings.Fields(test.args)...)
 		if want := "partita: " + test.want + "\n"; status != 2 || stdout != "" || stderr != want {
 			t.Errorf("%s: status %d, printed %q, said %q, want %q", test.args, status, stdout, stderr, want)
 		}
