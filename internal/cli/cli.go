@@ -109,11 +109,19 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engi
 	s := &streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr, systemData: systemData}
 	s.warn(parser.Model.Node, command)
 	if err := command.Run(s); err != nil {
-		fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
+		if known := (*reported)(nil); !errors.As(err, &known) {
+			fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
+		}
 		return 1
 	}
 	return 0
 }
+
+// reported is an error that the command has told of itself.
+type reported struct{ error }
+
+// Unwrap returns the error.
+func (r *reported) Unwrap() error { return r.error }
 
 // newParser returns the parser of the command line.
 func newParser(c *commands, env []string, stdout, stderr io.Writer, engines []Engine) *kong.Kong {

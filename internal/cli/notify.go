@@ -90,11 +90,10 @@ func (n *notifier) stopping() {
 	n.say("STOPPING=1", "STATUS=stopping: the requests in flight are being answered")
 }
 
-// failed says why the server has ended by itself, and returns it.
-func (n *notifier) failed(cause error) error {
+// failed says why the server has not started, or has ended by itself.
+func (n *notifier) failed(cause error) {
 	n.close()
 	n.say("STATUS=" + oneLine(cause))
-	return cause
 }
 
 // close ends what notifyStart has begun.

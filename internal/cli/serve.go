@@ -88,13 +88,29 @@ Examples:
 	partita serve --addr :8000 --credentials credentials.json --tls-cert cert.pem --tls-key key.pem`
 }
 
-// Run implements the command.
+// Run implements the command. Whatever ends the server but a signal is told to systemd, and to the
+// log if that is for programs.
 func (c *serve) Run(s *streams) error {
+	log := c.logger(s)
+	defer c.notify(s.ctx, log).close()
+	err := c.run(s, log)
+	if err == nil {
+		return nil
+	}
+	c.systemd.failed(err)
+	if c.LogFormat == "json" {
+		log.Error("the server ends", "error", oneLine(err))
+		return &reported{err}
+	}
+	return err
+}
+
+// run serves until the program is told to end.
+func (c *serve) run(s *streams, log *slog.Logger) error {
 	addr, err := c.check()
 	if err != nil {
 		return err
 	}
-	log := c.logger(s)
 	if err := c.ReadyFile.begin(); err != nil {
 		return err
 	}
@@ -121,7 +137,6 @@ func (c *serve) Run(s *streams) error {
 	defer c.Admin.close()
 	c.url = endpoint(c.Network.scheme(), addr, listeners)
 	limitMemory(int64(c.MemoryLimit))
-	defer c.notify(s.ctx, log).close()
 	failed := make(chan error, 1)
 	store, err := c.start(s.ctx, log, firstOf(failed))
 	if err != nil || store == nil {
@@ -141,7 +156,7 @@ func (c *serve) Run(s *streams) error {
 		c.drain()
 		return finish(srv, store, log)
 	case cause := <-failed:
-		return c.systemd.failed(abandon(srv, store, cause))
+		return abandon(srv, store, cause)
 	case err := <-done:
 		return errors.Join(fmt.Errorf("accepting connections: %w", err), store.Close())
 	}
@@ -198,7 +213,7 @@ func (c *serve) logger(s *streams) *slog.Logger {
 	} else if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(fmt.Sprintf("cli: log level %q: %v", c.LogLevel, err)) // the flag's enum has let it through
 	}
-	o.Level = level
+	o.Level, o.ReplaceAttr = level, plainErrors
 	log := slog.New(slog.NewTextHandler(s.stderr, &o))
 	if c.LogFormat == "json" {
 		log = slog.New(slog.NewJSONHandler(s.stderr, &o))
@@ -207,6 +222,17 @@ func (c *serve) logger(s *streams) *slog.Logger {
 		log.Warn(warning)
 	}
 	return log
+}
+
+// plainErrors makes text of an error among a log's attributes: package slog prints it with %+v, which
+// adds the stack traces of the storage engine's errors.
+func plainErrors(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindAny {
+		if err, ok := a.Value.Any().(error); ok && err != nil {
+			a.Value = slog.StringValue(err.Error())
+		}
+	}
+	return a
 }
 
 // limitMemory tells Go's collector what the process may take, unless the environment has done so in Go's own words. The
@@ -244,44 +270,6 @@ func (s *store) Close() error {
 		err = errors.Join(err, s.engine.Close())
 	}
 	return err
-}
-
-// start opens the database. If the program is told to end meanwhile, it returns neither a store nor an error: one that is open in
-// time is closed, and else all is left as a kill would leave it, which the next start is made for.
-func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
-	type result struct {
-		store *store
-		err   error
-	}
-	opened, closed := make(chan result, 1), make(chan error, 1)
-	go func() {
-		s, err := c.open(ctx, log, onFailure)
-		opened <- result{s, err}
-	}()
-	select {
-	case r := <-opened:
-		return r.store, r.err
-	case <-ctx.Done():
-	}
-	c.drain()
-	log.Info("stopping, before the database is open")
-	go func() {
-		r := <-opened
-		if r.err == nil {
-			r.err = r.store.Close()
-		}
-		closed <- r.err
-	}()
-	select {
-	case err := <-closed:
-		if err != nil && !errors.Is(err, ctx.Err()) {
-			return nil, err
-		}
-		log.Info("stopped")
-	case <-time.After(closeTime):
-		log.Warn("stopped during the start; the next start begins again")
-	}
-	return nil, nil
 }
 
 // open opens the database where the flags say that it is.
@@ -326,7 +314,7 @@ func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error
 		if s.engine != nil {
 			err = errors.Join(err, s.engine.Close())
 		}
-		return nil, err
+		return nil, withHolder(ctx, err, o.Dir)
 	}
 	return s, nil
 }
