@@ -19,16 +19,14 @@ var emulatorFlags = map[string]string{
 	"shareddb":                "not needed: all access keys and regions see the same tables",
 	"optimizedbbeforestartup": "not needed",
 	"disabletelemetry":        "not needed",
-	"help":                    "--help here",
-	"version":                 "--version here",
 }
 
 // unknownFlag is how kong reports a flag that it does not know.
 var unknownFlag = regexp.MustCompile(`^unknown flag (--?)([^\s,]+)`)
 
 // wordUnknownFlag words the report of an unknown flag by the word that the user typed: what it is
-// here if it is one of DynamoDB Local's, and where it belongs if it is one of another command. ok is
-// false if there is nothing better to say than kong does. For a flag of serve, at is serve.
+// here if it is one of DynamoDB Local's, and where it belongs if it is one of another command. at
+// is the command whose help lists it. ok is false if there is nothing better to say than kong does.
 func wordUnknownFlag(problem string, args []string, n *kong.Node) (better string, at *kong.Node, ok bool) {
 	m := unknownFlag.FindStringSubmatch(problem)
 	if m == nil || n == nil {
@@ -41,27 +39,34 @@ func wordUnknownFlag(problem string, args []string, n *kong.Node) (better string
 	} else if owner := ownerOf(n, name); owner != nil {
 		return "unknown flag " + typed + ": it is a flag of \"" + owner.FullPath() + "\"", owner, true
 	}
-	owner := n
-	if n.Type == kong.ApplicationNode {
-		if i := slices.IndexFunc(n.Children, func(c *kong.Node) bool { return c.Name == "serve" }); i >= 0 {
-			owner = n.Children[i]
-		}
-	}
-	if owner != nil && owner.Name == "serve" || name == "help" || name == "version" {
-		if what, ok := emulatorFlags[strings.ToLower(strings.ReplaceAll(name, "-", ""))]; ok {
-			if name == "help" || name == "version" {
-				owner = n
-			}
-			return typed + " is " + what, owner, true
-		}
+	if at, what := ofEmulator(n, name); at != nil {
+		return typed + " is " + what, at, true
 	}
 	switch {
 	case m[1] == "--":
 		return "", n, false
-	case len(name) > 1 && hasFlag(n, dashed(name)):
+	case name == "version" || name == "help" || len(name) > 1 && hasFlag(n, dashed(name)):
 		return typed + " is --" + dashed(name) + " here", n, true
 	}
 	return "unknown flag " + typed + ": flags have two dashes", n, true
+}
+
+// ofEmulator says what a flag of DynamoDB Local is here, if n is serve or the program; at is serve
+// then, and else nil.
+func ofEmulator(n *kong.Node, name string) (at *kong.Node, what string) {
+	what, ok := emulatorFlags[strings.ToLower(strings.ReplaceAll(name, "-", ""))]
+	if !ok {
+		return nil, ""
+	}
+	for _, child := range n.Children {
+		if child.Name == "serve" {
+			n = child
+		}
+	}
+	if n.Name != "serve" {
+		return nil, ""
+	}
+	return n, what
 }
 
 // typedWith is the first argument with one dash that has the letter, without what follows an equals

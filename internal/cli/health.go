@@ -120,8 +120,8 @@ func (c *healthCheck) find(s *streams) (asked, error) {
 		_, err := os.Stat(filepath.Join(data.path, adminFile))
 		to.guessed = errors.Is(err, fs.ErrNotExist)
 		if data.given && to.guessed {
-			return to, fmt.Errorf("no server with an admin address is running in %s, or it has not got that far yet: %w",
-				data.path, err)
+			return to, fmt.Errorf("no server with an admin address is running in %s, "+
+				"or it has not got that far yet: %w", data.path, err)
 		}
 	}
 	var err error

@@ -105,7 +105,10 @@ var rewordings = []struct {
 		regexp.MustCompile(`expected duration but got ("(?:[^"\\]|\\.)*").*$`),
 		"expected a duration such as 30s or 5m, but got $1",
 	},
-	{regexp.MustCompile(`expected a valid 16 bit uint but got (".*")$`), "expected a port number up to 65535, but got $1"},
+	{
+		regexp.MustCompile(`expected a valid 16 bit uint but got (".*")$`),
+		"expected a port number up to 65535, but got $1",
+	},
 	{regexp.MustCompile(`^expected ("<.*>.*")$`), "missing argument $1"},
 	{regexp.MustCompile(`^expected (one of )?("[^<].*)$`), "missing command: ${1}$2"},
 }

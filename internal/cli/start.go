@@ -25,8 +25,8 @@ type opening struct {
 }
 
 // start opens the database. If the program is told to end meanwhile, it returns neither a store nor
-// an error: one that is open in time is closed, and else all is left as a kill would leave it, which
-// the next start is made for.
+// an error: one that is open in time is closed, and else all is left as a kill would leave it,
+// which the next start is made for.
 func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
 	opened, closed := make(chan opening, 1), make(chan error, 1)
 	go func() {
@@ -57,17 +57,17 @@ func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(erro
 	return nil, nil
 }
 
-// awaitOpening waits until the database is open, and logs again and again that it is not. ok is
-// false if ctx ended before.
-func awaitOpening(ctx context.Context, log *slog.Logger, every time.Duration, opened <-chan opening) (r opening, ok bool) {
+// awaitOpening waits until the database is open, and logs again and again that it is not. The
+// result is false if ctx ended before.
+func awaitOpening(ctx context.Context, log *slog.Logger, every time.Duration, opened <-chan opening) (opening, bool) {
 	began, tick := time.Now(), time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
-		case r = <-opened:
+		case r := <-opened:
 			return r, true
 		case <-ctx.Done():
-			return r, false
+			return opening{}, false
 		case <-tick.C:
 			log.Info("the database is being opened", "for", time.Since(began).Round(time.Second))
 		}
