@@ -15,8 +15,12 @@ type Clock struct {
 	dbs map[*DB]struct{}
 }
 
-// NewClock returns a clock that stands at start.
+// NewClock returns a clock that stands at start. It panics if start is the zero time.Time, in whose
+// year 1 no table can be created.
 func NewClock(start time.Time) *Clock {
+	if start.IsZero() {
+		panic("partitatest: NewClock needs a time; time.Time{} is none")
+	}
 	c := &Clock{dbs: map[*DB]struct{}{}}
 	c.now.Store(&start)
 	return c
@@ -33,8 +37,13 @@ func (c *Clock) Advance(d time.Duration) { c.move(func(now time.Time) time.Time 
 
 // Set moves the clock to t, as Advance does. It may go back: what is done stays done, and new
 // stream records still come after the older ones. Tables that were made later than t are CREATING
-// again until then.
-func (c *Clock) Set(t time.Time) { c.move(func(time.Time) time.Time { return t }) }
+// again until then. It panics if t is the zero time.Time.
+func (c *Clock) Set(t time.Time) {
+	if t.IsZero() {
+		panic("partitatest: Clock.Set needs a time; time.Time{} is none")
+	}
+	c.move(func(time.Time) time.Time { return t })
+}
 
 // move sets the time to what of returns of the present one, and has the databases follow.
 func (c *Clock) move(to func(time.Time) time.Time) {

@@ -45,6 +45,17 @@
 //
 // Any error in these and in CreateTable fails the test. Read items with the client.
 //
+// Attributes have the names of their dynamodbav tags; json tags have no effect. Slices become
+// lists. A set needs a tag, as in
+//
+//	type Order struct {
+//		Customer string   `dynamodbav:"customer"`
+//		Sizes    []string `dynamodbav:"sizes,stringset"` // or numberset, binaryset
+//	}
+//
+// or an item as the SDK has it, a map[string]types.AttributeValue with, for example, a
+// *types.AttributeValueMemberSS in it. In a map[string]any the SDK makes a map of such a value.
+//
 // # Time
 //
 // With a [Clock] the database's time does not advance until the test moves it. [Clock.Advance]
@@ -140,7 +151,7 @@ type options struct {
 	dumped []string // as in DB
 }
 
-// Option changes how a database is opened.
+// Option changes how a database is opened. A nil Option changes nothing.
 type Option func(*options)
 
 // WithClock has the clock tell the database's time. Several databases can go by one clock.
@@ -193,7 +204,9 @@ func Open(opts ...Option) (*DB, error) {
 	o := options{Options: partita.Options{InMemory: true, Region: "us-east-1"}}
 	o.AllowHosts = []string{"*"} // whatever the URL, the request comes from the test
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	if o.clock != nil {
 		o.Clock, o.SweepInterval = o.clock.Now, -1

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -304,6 +305,56 @@ func TestNoTest(t *testing.T) {
 	}()
 	db.Seed("none", attributes{"a": s("x")})
 	t.Error("seeding a table that does not exist succeeded")
+}
+
+// TestMistakes checks that what can only be a mistake is told where it is made.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mistake func()
+		want    string
+	}{
+		{func() { NewClock(time.Time{}) }, "partitatest: NewClock needs a time; time.Time{} is none"},
+		{func() { NewClock(newYear).Set(time.Time{}) }, "partitatest: Clock.Set needs a time; time.Time{} is none"},
+		{func() { AddIndex(nil, "x", "a:S") },
+			"partitatest: AddIndex needs the input of CreateTable, as Table returns it; it was given nil"},
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); got != c.want {
+					t.Errorf("the panic says %q, want %q", got, c.want)
+				}
+			}()
+			c.mistake()
+		}()
+	}
+	db := New(t, nil, WithRegion("eu-west-1"), nil)
+	if got := db.Config().Region; got != "eu-west-1" {
+		t.Errorf("among nil options the region is %s", got)
+	}
+}
+
+// TestSets seeds sets in each way that the documentation names, and in the one that makes none.
+func TestSets(t *testing.T) {
+	t.Parallel()
+	type tagged struct {
+		A     string   `dynamodbav:"a"`
+		Parts []string `dynamodbav:"parts,stringset"`
+	}
+	set := &types.AttributeValueMemberSS{Value: []string{"x"}}
+	db := New(t)
+	db.CreateTable(Table("table", "a:S"))
+	db.Seed("table", tagged{"1", []string{"x"}}, attributes{"a": s("2"), "parts": set},
+		map[string]any{"a": "3", "parts": set})
+	got := show(t, scan(t, db, "table"))
+	for _, want := range []string{
+		`{"a":{"S":"1"},"parts":{"SS":["x"]}}`, `{"a":{"S":"2"},"parts":{"SS":["x"]}}`,
+		`{"a":{"S":"3"},"parts":{"M":{"Value":{"L":[{"S":"x"}]}}}}`,
+	} {
+		if !got[want] {
+			t.Errorf("%s is not in the table, but %v", want, got)
+		}
+	}
 }
 
 // BenchmarkNew opens and closes a database, with its clients.

@@ -22,6 +22,9 @@ func Table(name string, keys ...string) *dynamodb.CreateTableInput {
 // AddIndex adds to the input of CreateTable a global secondary index that projects all attributes,
 // with keys as for [Table], and returns the input again. It panics if the input is nil.
 func AddIndex(in *dynamodb.CreateTableInput, name string, keys ...string) *dynamodb.CreateTableInput {
+	if in == nil {
+		panic("partitatest: AddIndex needs the input of CreateTable, as Table returns it; it was given nil")
+	}
 	in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 		IndexName: &name, KeySchema: keySchema(in, keys), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 	})
