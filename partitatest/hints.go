@@ -31,7 +31,9 @@ func (d *DB) hint(f failure, body []byte) string {
 			return inputFault(&in)
 		}
 	case f.code == "ValidationException" && len(f.tables) == 1 && aboutKeys(f.message):
-		return d.keysHint(f.tables[0])
+		if text := d.keysHint(f.tables[0]); text != "" {
+			return text + itemHint(f, body)
+		}
 	}
 	return ""
 }
@@ -41,7 +43,7 @@ func (d *DB) hint(f failure, body []byte) string {
 func aboutKeys(message string) bool {
 	return slices.ContainsFunc([]string{
 		"does not match the schema", "key condition", "Query condition missed", "does not have the specified index",
-		"Missing the key", "Type mismatch for key", "key attributes",
+		missingKey, wrongKeyType, "key attributes",
 	}, func(part string) bool { return strings.Contains(message, part) })
 }
 
@@ -95,15 +97,23 @@ func (d *DB) keysHint(table string) string {
 func describe(t *types.TableDescription) string {
 	text := fmt.Sprintf("table %q has the key %s",
 		aws.ToString(t.TableName), keysText(t.KeySchema, t.AttributeDefinitions))
-	for _, x := range t.GlobalSecondaryIndexes {
-		text += fmt.Sprintf(", the index %q with the key %s",
-			aws.ToString(x.IndexName), keysText(x.KeySchema, t.AttributeDefinitions))
-	}
-	for _, x := range t.LocalSecondaryIndexes {
-		text += fmt.Sprintf(", the local index %q with the key %s",
-			aws.ToString(x.IndexName), keysText(x.KeySchema, t.AttributeDefinitions))
+	for _, index := range indexTexts(t) {
+		text += ", the " + index
 	}
 	return text
+}
+
+// indexTexts says of each index of a table which keys it has.
+func indexTexts(t *types.TableDescription) (texts []string) {
+	for _, x := range t.GlobalSecondaryIndexes {
+		texts = append(texts, fmt.Sprintf("index %q with the key %s",
+			aws.ToString(x.IndexName), keysText(x.KeySchema, t.AttributeDefinitions)))
+	}
+	for _, x := range t.LocalSecondaryIndexes {
+		texts = append(texts, fmt.Sprintf("local index %q with the key %s",
+			aws.ToString(x.IndexName), keysText(x.KeySchema, t.AttributeDefinitions)))
+	}
+	return texts
 }
 
 // keysText writes keys as Table takes them: customer:S, order:N.

@@ -97,7 +97,8 @@ func plainItems(seeds []seed, raw []byte, line int) ([]seed, error) {
 	if _, ok := v.(map[string]any); !ok {
 		return nil, fmt.Errorf("an item is a JSON object, not %.40s", raw)
 	}
-	return append(seeds, seed{fmt.Sprintf("line %d", line), plain(v).(*types.AttributeValueMemberM).Value}), nil
+	it := plain(v).(*types.AttributeValueMemberM).Value
+	return append(seeds, seed{fmt.Sprintf("line %d", line), it, typedAdvice(raw)}), nil
 }
 
 // plain is the DynamoDB value of a decoded JSON value, whose numbers are json.Numbers.
@@ -148,7 +149,7 @@ func typedItems(seeds []seed, raw []byte, line int) ([]seed, error) {
 		return nil, fault
 	}
 	it, err := attributevalue.UnmarshalMapJSON(raw)
-	return append(seeds, seed{fmt.Sprintf("line %d", line), it}), err
+	return append(seeds, seed{fmt.Sprintf("line %d", line), it, nil}), err
 }
 
 // checkTyped tells what keeps the JSON from being an item: attributevalue.UnmarshalMapJSON takes of

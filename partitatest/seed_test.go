@@ -95,8 +95,6 @@ func TestSeedJSON(t *testing.T) {
 		input string
 		want  []string // values of v
 	}{
-		{plain, ``, nil},
-		{plain, " \n", nil},
 		{plain, `[]`, nil},
 		{plain, `{"a":"1","v":"text"}{"a":"2","v":""}`, []string{`{"S":"text"}`, `{"S":""}`}},
 		{plain, `[{"a":"1","v":1},{"a":"2","v":true}]` + "\n" + `{"a":"3","v":null}`,
@@ -104,7 +102,7 @@ func TestSeedJSON(t *testing.T) {
 		{plain, `{"a":"1","v":12345678901234567890123456789012345678}`, []string{`{"N":"12345678901234567890123456789012345678"}`}},
 		{plain, `{"a":"1","v":0.1}`, []string{`{"N":"0.1"}`}},
 		{plain, "{\n \"a\": \"1\",\n \"v\": [1, {\"x\": []}, {}]\n}\n", []string{`{"L":[{"N":"1"},{"M":{"x":{"L":[]}}},{"M":{}}]}`}},
-		{typed, ``, nil},
+		{typed, `[]`, nil},
 		{typed, `{"Items": [], "Count": 0, "ScannedCount": 0, "ConsumedCapacity": null}`, nil},
 		{typed, `{"Items": [{"a":{"S":"1"},"v":{"N":"1"}}, {"a":{"S":"2"},"v":{"SS":["x"]}}], "Count": 2}`,
 			[]string{`{"N":"1"}`, `{"SS":["x"]}`}},
@@ -147,6 +145,9 @@ func TestSeedErrors(t *testing.T) {
 		input string
 		want  string
 	}{
+		{plain, "", "no items in the input\n"},
+		{plain, " \n", "no items in the input\n"},
+		{typed, "", "no items in the input\n"},
 		{plain, "{\"a\":\"1\"}\n\n{\"a\":", "line 3: unexpected EOF"},
 		{plain, "{\"a\":\"1\"}\n{a:1}", "line 2: invalid character 'a'"},
 		{plain, "{\"a\":\"1\"}\n\"x\"", `line 2: an item is a JSON object, not "x"`},
@@ -184,5 +185,67 @@ func TestSeedErrors(t *testing.T) {
 	shy := run(t, func(db *DB) { db.Seed("table", []any{order{}, map[string]any{"a": unwilling{}}}) })
 	if want := "seeding table \"table\": item 2: no\n"; shy != want {
 		t.Errorf("an item that does not marshal: %q, want %q", shy, want)
+	}
+}
+
+// TestSeedAdvice gives Seed and SeedJSON what is no item, or has other names than it seems to, and
+// looks at what the test then says.
+func TestSeedAdvice(t *testing.T) {
+	t.Parallel()
+	type untagged struct {
+		Customer string
+		Order    int
+	}
+	type jsonTagged struct {
+		Name string `json:"customer"`
+	}
+	type private struct{ customer string }
+	json := func(text string) func(*DB) {
+		return func(db *DB) { db.SeedJSON("orders", strings.NewReader(text)) }
+	}
+	seed := func(item any) func(*DB) { return func(db *DB) { db.Seed("orders", item) } }
+	wide := map[string]string{"a": ""}
+	for i := range 11 {
+		wide[fmt.Sprintf("b%02d", i)] = ""
+	}
+	const (
+		no     = `seeding table "orders": item 1: `
+		key    = `(partitatest: table "orders" has the key customer:S; `
+		tagged = "json tags, and dynamodbav tags name attributes"
+		typed  = ": this looks like DynamoDB's JSON: use SeedDynamoDBJSON\n"
+	)
+	for name, c := range map[string]struct {
+		mistake func(*DB)
+		want    string
+	}{
+		"a number":      {seed(7), no + "a int is no item: an item is a struct or a map\n"},
+		"numbers":       {seed([]int{7}), no + "a int is no item: an item is a struct or a map\n"},
+		"nil":           {seed(nil), no + "nil is no item: an item is a struct or a map\n"},
+		"a nil pointer": {seed((*order)(nil)), no + "a nil *partitatest.order is no item: an item is a struct or a map\n"},
+		"a nil map":     {seed(map[string]any(nil)), no + "a nil map[string]interface {} is no item"},
+		"JSON":          {seed(`{"customer": "x"}`), no + "a string is no item: SeedJSON and SeedDynamoDBJSON read JSON\n"},
+		"bytes":         {seed([]byte(`{}`)), no + "a []uint8 is no item: SeedJSON and"},
+		"a reader":      {seed(strings.NewReader(`{}`)), no + "a *strings.Reader is no item: SeedJSON and"},
+		"no tags": {seed(untagged{"x", 1}),
+			key + "the item has \"Customer\", \"Order\" (case matters; dynamodbav tags name attributes: `dynamodbav:\"customer\"`))\n"},
+		"json tags":     {seed(&jsonTagged{"x"}), key + `the item has "Name"): partitatest.jsonTagged has ` + tagged + "\n"},
+		"another name":  {seed(map[string]any{"client": "x"}), key + `the item has "client")` + "\n"},
+		"no attributes": {seed(private{"x"}), key + "the item has no attributes)\n"},
+		"many attributes": {seed(wide),
+			`the item has "a", "b00", "b01", "b02", "b03", "b04", "b05", "b06", "b07", "b08" and 2 more)` + "\n"},
+		"typed":        {json(`{"customer": {"S": "x"}}`), typed},
+		"typed items":  {json(`{"Items": [{"customer": {"S": "x"}}], "Count": 1}`), typed},
+		"typed export": {json(`{"Item": {"customer": {"S": "x"}}}`), typed},
+		"a map":        {json(`{"customer": {"name": "x"}}`), `has the key customer:S)` + "\n"},
+		"an object":    {json(`{"Customer": "x"}`), "`dynamodbav:\"customer\"`))\n"},
+	} {
+		said := run(t, func(db *DB) {
+			db.CreateTable(Table("orders", "customer:S"))
+			c.mistake(db)
+			t.Errorf("%s was taken", name)
+		})
+		if !strings.Contains(said, c.want) {
+			t.Errorf("%s:\n got %s\nwant %s", name, said, c.want)
+		}
 	}
 }
