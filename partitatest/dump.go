@@ -28,8 +28,8 @@ const (
 )
 
 // Dump prints the items of tables to the test's log, of all tables if none is named: a line for
-// each table, with its keys and the number of its items, and below it a line of JSON for each item,
-// in the order of the keys. Numbers, strings, booleans, null, lists and maps are plain JSON, which
+// each table, with its keys, the number of its items, its indexes and the attribute of its time to
+// live, and below it a line of JSON for each item, in the order of the keys. Numbers, strings, booleans, null, lists and maps are plain JSON, which
 // [DB.SeedJSON] takes; sets and binary values are DynamoDB's JSON, such as {"SS":["L","M"]}. Of a
 // table the first 100 items are printed, of an item 10 KiB, and 1 MiB in all; what is left out is
 // counted.
@@ -77,12 +77,12 @@ func (d *DB) dumpTable(b *strings.Builder, name string) {
 		fmt.Fprintf(b, "reading table %q: %v\n", name, err)
 		return
 	}
-	noun := "items"
-	if count == 1 {
-		noun = "item"
+	live, err := d.client.DescribeTimeToLive(own(), &dynamodb.DescribeTimeToLiveInput{TableName: &name})
+	if err != nil {
+		fmt.Fprintf(b, "reading the time to live of table %q: %v\n", name, err)
+		return
 	}
-	fmt.Fprintf(b, "table %q with the key %s has %d %s\n",
-		name, keysText(out.Table.KeySchema, out.Table.AttributeDefinitions), count, noun)
+	b.WriteString(header(out.Table, live.TimeToLiveDescription, count) + "\n")
 	printed := 0
 	for ; printed < len(items) && b.Len() < maxDumpText; printed++ {
 		text := string(appendItem(nil, items[printed], keys))
@@ -94,6 +94,21 @@ func (d *DB) dumpTable(b *strings.Builder, name string) {
 	if left := count - printed; left > 0 {
 		fmt.Fprintf(b, "  … and %d more\n", left)
 	}
+}
+
+// header is the line about a table with so many items.
+func header(t *types.TableDescription, live *types.TimeToLiveDescription, count int) string {
+	noun := "items"
+	if count == 1 {
+		noun = "item"
+	}
+	parts := []string{fmt.Sprintf("table %q with the key %s has %d %s",
+		aws.ToString(t.TableName), keysText(t.KeySchema, t.AttributeDefinitions), count, noun)}
+	parts = append(parts, indexTexts(t)...)
+	if live != nil && live.TimeToLiveStatus == types.TimeToLiveStatusEnabled {
+		parts = append(parts, fmt.Sprintf("time to live in %q", aws.ToString(live.AttributeName)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // first returns the first items of a table in the order of its keys, as many as are printed, and

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
@@ -45,6 +47,41 @@ func TestDump(t *testing.T) {
 	}
 	if got := log(); !strings.HasPrefix(got, "listing the tables: ") {
 		t.Errorf("all of a closed database: %s", got)
+	}
+}
+
+// TestDumpHeader looks at the line about a table with indexes and a time to live.
+func TestDumpHeader(t *testing.T) {
+	t.Parallel()
+	db := New(t)
+	log := func() string {
+		r := &logged{TB: t}
+		db.Dump(r, "full")
+		return r.text
+	}
+	full := AddIndex(AddIndex(Table("full", "a:S", "b:N"), "by-b", "b:N"), "by-c", "c:B", "a:S")
+	AddIndex(full, "near", "a:S", "d:S")
+	full.LocalSecondaryIndexes = []types.LocalSecondaryIndex{{
+		IndexName: aws.String("near"), KeySchema: full.GlobalSecondaryIndexes[2].KeySchema,
+		Projection: full.GlobalSecondaryIndexes[2].Projection,
+	}}
+	full.GlobalSecondaryIndexes = full.GlobalSecondaryIndexes[:2]
+	db.CreateTable(full)
+	const indexed = `table "full" with the key a:S, b:N has 0 items; index "by-b" with the key b:N; ` +
+		`index "by-c" with the key c:B, a:S; local index "near" with the key a:S, d:S`
+	if got := log(); got != indexed {
+		t.Errorf("a table with indexes:\n%s", got)
+	}
+	_, err := db.Client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
+		TableName: aws.String("full"), TimeToLiveSpecification: &types.TimeToLiveSpecification{
+			AttributeName: aws.String("expires"), Enabled: aws.Bool(true),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := log(); got != indexed+`; time to live in "expires"` {
+		t.Errorf("a table with indexes and a time to live:\n%s", got)
 	}
 }
 
