@@ -181,7 +181,7 @@ func TestAdminFileOfTwo(t *testing.T) {
 	}
 	for range 3 {
 		out, err := childCommand(program, "serve", "--port", "0", "--data", dir).CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "in use by another process") {
+		if err == nil || !strings.Contains(string(out), "open already, in this process or another") {
 			t.Fatalf("a second server on the directory: %v\n%s", err, out)
 		}
 		if now, err := os.ReadFile(file); err != nil || string(now) != string(before) {

@@ -189,9 +189,9 @@ func TestBackupAndRestore(t *testing.T) {
 	wants(t, 0, "backup written to", "backup", in("b2"), "--admin-addr", s.admin, "--admin-token-file", in("token"))
 	wants(t, 1, "not empty", "backup", in("b1"), "--data", in("data"))
 	wants(t, 1, "within the data directory", "backup", in("data/b"), "--data", in("data"))
-	wants(t, 1, "in use by another process", "backup", in("b3"), "--data", in("data"), "--offline")
+	wants(t, 1, "open already, in this process or another", "backup", in("b3"), "--data", in("data"), "--offline")
 	wants(t, 1, "a server has it open", "check", "--data", in("data"))
-	wants(t, 1, "in use by another process", "restore", in("b1"), "--data", in("data"))
+	wants(t, 1, "open already, in this process or another", "restore", in("b1"), "--data", in("data"))
 
 	before := dirBytes(t, in("b1"))
 	said := wants(t, 0, "problems        none", "check", "--data", in("b1"))
@@ -207,7 +207,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if _, err := restored.client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String("things")}); err != nil {
 		t.Error(err)
 	}
-	wants(t, 1, "in use by another process", "restore", in("b1"), "--data", in("r/deep"))
+	wants(t, 1, "open already, in this process or another", "restore", in("b1"), "--data", in("r/deep"))
 	restored.stop()
 	s.stop()
 	unchanged(t, in("b1"), before)

@@ -213,7 +213,7 @@ func TestRefusals(t *testing.T) {
 		{"serve --in-memory --addr 127.0.0.1:" + taken, 1, "the port is in use"},
 		{"serve --in-memory --addr nowhere", 1, `"nowhere" is not an address`},
 		{"serve --in-memory --addr 192.0.2.1:0 --no-auth", 1, "cannot listen on 192.0.2.1:0"},
-		{"serve --port 0 --data " + filepath.Join(dir, "held"), 1, "in use by another process"},
+		{"serve --port 0 --data " + filepath.Join(dir, "held"), 1, "open already, in this process or another"},
 		{"serve --port 0 --data " + filepath.Join(file, "below"), 1, "cannot be written to"},
 		{"serve --port 0 --data " + newer, 1, "written by a newer release"},
 		{"serve --port 0 --data " + foreign, 1, "not a Partita data directory"},

@@ -51,7 +51,7 @@ func TestLockTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"serve", "--port", "0", "--data", dir}, {"check", "--data", dir}} {
-		if said := refuses(t, program, args...); !strings.Contains(said, "in use by another process") {
+		if said := refuses(t, program, args...); !strings.Contains(said, "open already, in this process or another") {
 			t.Errorf("%v beside a server: %s", args, said)
 		}
 	}

@@ -31,7 +31,7 @@ const pebbleFormat = pebble.FormatTableFormatV6
 // Errors that Open returns, wrapped.
 var (
 	// ErrLocked says that another process, or another Engine of this one, has the directory open.
-	ErrLocked = errors.New("the data directory is in use by another process")
+	ErrLocked = errors.New("the data directory is open already, in this process or another")
 	// ErrNewerFormat says that a newer release wrote the directory.
 	ErrNewerFormat = errors.New("the data directory was written by a newer release")
 	// ErrForeign says that the directory holds files that are not ours.
