@@ -32,7 +32,8 @@ type AdminOptions struct {
 // clients of the database do not need to reach. It answers
 //
 //   - GET /healthz: 200 while the database works, 202 while it is being opened or the program is
-//     ending, and 503 when only a restart helps;
+//     ending, and 503 when only a restart helps: the engine has stopped itself, or the database
+//     is closed without [Admin.Drain];
 //   - GET /readyz: 200 if requests are served now, otherwise 503 and why;
 //   - GET /metrics: figures for Prometheus;
 //   - POST /backup with {"directory": "/absolute/path"}, for requests with the token: what
@@ -41,8 +42,8 @@ type AdminOptions struct {
 //   - GET /: a list of these.
 //
 // It may be served before Open, and reports then that the database is being opened. An Admin is
-// made by [NewAdmin], is given to Open as Options.Admin, and is for one database. It is safe for
-// concurrent use.
+// made by [NewAdmin], is given to Open as Options.Admin, and is for one database: a second Open
+// with it fails. It is safe for concurrent use.
 type Admin struct {
 	handler *admin.Handler
 }

@@ -11,8 +11,8 @@
 //	defer db.Close()
 //	return http.ListenAndServe("localhost:8000", db.Handler())
 //
-// Acknowledged writes are on disk, and are present at the next Open. A directory can be open in one
-// process at a time.
+// Acknowledged writes are on disk, and are present at the next Open. A directory can be open once at
+// a time.
 //
 // Without Options.Credentials there is no authentication: serve such a handler on loopback
 // addresses only. For a network there are [Credentials] with policies; timeouts, limits of
@@ -62,6 +62,8 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/partita-db/partita/internal/admin"
@@ -78,8 +80,8 @@ import (
 // Options are the options of [Open]. Exactly one of Dir, InMemory and Engine must be given; the
 // zero value of every other field is usable.
 type Options struct {
-	// Dir is the data directory, which is created if it does not exist. One process can have it
-	// open at a time.
+	// Dir is the data directory, which is created if it does not exist. It can be open once at a
+	// time.
 	Dir string
 	// InMemory keeps everything in memory: nothing is left after Close.
 	InMemory bool
@@ -130,7 +132,8 @@ type Options struct {
 	// everybody is allowed everything.
 	Credentials *Credentials
 	// Admin reports on this database from the end of Open on: health, metrics. nil: there are no
-	// metrics, and nothing is counted.
+	// metrics, and nothing is counted. It is for one database: each Open needs another one, unless
+	// the Open before has failed.
 	Admin *Admin
 	// SlowRequest is the duration from which on a request is logged as slow, without values. 0:
 	// none is.
@@ -168,12 +171,15 @@ func (o *Options) time() (now func() time.Time, elapsed func() time.Duration) {
 
 // What is wrong with Options.
 var (
-	// errNoPlace says that they do not tell where the data is, or tell it twice.
+	// errNoPlace says that they do not tell where the data is.
 	errNoPlace = errors.New("partita: one of Options.Dir, Options.InMemory and Options.Engine must be given")
 	// errZeroCredentials and errZeroAdmin say that a struct was given that no function has made.
 	errZeroCredentials = errors.New(
 		"partita: Options.Credentials was not made by OpenCredentials or ParseCredentials")
 	errZeroAdmin = errors.New("partita: Options.Admin was not made by NewAdmin")
+	// errAdminTaken says that the Admin is not free.
+	errAdminTaken = errors.New(
+		"partita: Options.Admin is another database's: make one by NewAdmin for each Open")
 )
 
 // credentialState returns what tells an Admin how the credentials are; nil where there are none.
@@ -193,21 +199,38 @@ type DB struct {
 	db      *db.DB
 	owned   kv.Engine // to close after db; nil if the engine is the caller's
 	handler http.Handler
+	admin   *admin.Handler // that reports on this database; nil: there is none
+	closing sync.Once
 }
 
 // Open opens a database, and creates it if there is none. It fails if the options contradict one
-// another, if the directory is open in another process or cannot be used, or if what is in it is
-// damaged. Nothing is left open then.
+// another, if the directory is open already (in this process or another) or cannot be used, or if
+// what is in it is damaged. Nothing is left open then.
 func Open(o Options) (*DB, error) {
 	store, err := o.store()
 	if err != nil {
 		return nil, err
 	}
+	if o.Admin == nil {
+		return o.open(store)
+	}
+	if !o.Admin.handler.Claim() {
+		return nil, errAdminTaken
+	}
+	d, err := o.open(store)
+	if err != nil {
+		o.Admin.handler.Release()
+	}
+	return d, err
+}
+
+// open is Open with the credentials, and an Admin that is ours.
+func (o Options) open(store *iam.Store) (*DB, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	now, elapsed := o.time()
-	engine, owned, err := open(o, now, elapsed)
+	engine, owned, err := openEngine(o, now, elapsed)
 	if err != nil {
 		return nil, err
 	}
@@ -244,12 +267,14 @@ func Open(o Options) (*DB, error) {
 		SlowRequest: o.SlowRequest,
 		Logger:      o.Logger,
 	})
+	d := &DB{db: inner, owned: owned, handler: handler}
 	if o.Admin != nil {
-		o.Admin.handler.Attach(admin.Source{
+		d.admin = o.Admin.handler
+		d.admin.Attach(admin.Source{
 			DB: inner, Engine: engine, Metrics: figures, Buffers: handler.Buffers, Credentials: o.credentialState(),
 		})
 	}
-	return &DB{db: inner, owned: owned, handler: handler}, nil
+	return d, nil
 }
 
 // store returns the credentials that requests are held against, nil if there are none to be. Those
@@ -266,18 +291,33 @@ func (o *Options) store() (*iam.Store, error) {
 	return o.Credentials.store, nil
 }
 
-// open returns the engine that the options ask for, a second time if it is ours to close.
-func open(o Options, now func() time.Time, elapsed func() time.Duration) (engine, owned kv.Engine, err error) {
-	places := 0
-	for _, given := range []bool{o.Dir != "", o.InMemory, o.Engine != nil} {
-		if given {
-			places++
-		}
+// checkPlace returns an error unless the options tell, once, where the data is.
+func (o *Options) checkPlace() error {
+	var places []string
+	if o.Dir != "" {
+		places = append(places, fmt.Sprintf("Options.Dir (%q)", o.Dir))
 	}
-	switch {
-	case places != 1:
-		return nil, nil, errNoPlace
-	case o.Engine != nil:
+	if o.InMemory {
+		places = append(places, "Options.InMemory")
+	}
+	if o.Engine != nil {
+		places = append(places, "Options.Engine")
+	}
+	switch len(places) {
+	case 0:
+		return errNoPlace
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("partita: %s are given: the data can be in one place only", strings.Join(places, " and "))
+}
+
+// openEngine returns the engine that the options ask for, a second time if it is ours to close.
+func openEngine(o Options, now func() time.Time, elapsed func() time.Duration) (engine, owned kv.Engine, err error) {
+	if err := o.checkPlace(); err != nil {
+		return nil, nil, err
+	}
+	if o.Engine != nil {
 		return o.Engine, nil, nil
 	}
 	e, err := pebblekv.Open(pebblekv.Options{
@@ -340,9 +380,20 @@ func (d *DB) Backup(ctx context.Context, dir string) error {
 
 // Close stops the background jobs, writes out what is in memory and closes the data directory. The
 // requests must have ended (http.Server.Shutdown waits for them); later ones are answered with an
-// error. It returns the errors in writing and closing, joined. It does not close what the options
-// brought: Engine and Credentials.
-func (d *DB) Close() error {
+// error, and Options.Admin reports that the database is closed. It returns the errors in writing
+// and closing, joined. It does not close what the options brought: Engine and Credentials.
+//
+// A second Close does nothing and returns nil, when the first is done.
+func (d *DB) Close() (err error) {
+	d.closing.Do(func() { err = d.close() })
+	return err
+}
+
+// close is the first Close.
+func (d *DB) close() error {
+	if d.admin != nil {
+		d.admin.Close()
+	}
 	err := d.db.Close()
 	if d.owned != nil {
 		err = errors.Join(err, d.owned.Close())

@@ -59,6 +59,9 @@ type Handler struct {
 	log    *slog.Logger
 	source atomic.Pointer[Source]
 	ending atomic.Bool
+	closed atomic.Bool // the database is
+	// claimed is set once some database is going to be, or is, the handler's.
+	claimed atomic.Bool
 	// backingUp is held while a backup is being written.
 	backingUp sync.Mutex
 }
@@ -102,8 +105,17 @@ func (h *Handler) figures() http.Handler {
 // Token is what guarded requests must bring.
 func (h *Handler) Token() string { return h.o.Token }
 
+// Claim reserves the handler for one database. It is false if another has it.
+func (h *Handler) Claim() bool { return h.claimed.CompareAndSwap(false, true) }
+
+// Release undoes a Claim: the database was not opened.
+func (h *Handler) Release() { h.claimed.Store(false) }
+
 // Attach tells the handler of the database, which is open.
 func (h *Handler) Attach(s Source) { h.source.Store(&s) }
+
+// Close tells the handler that its database is closed: it will not be open again.
+func (h *Handler) Close() { h.closed.Store(true) }
 
 // Drain tells the handler that the server has begun to end: it is not ready any more.
 func (h *Handler) Drain() { h.ending.Store(true) }

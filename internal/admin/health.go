@@ -13,9 +13,10 @@ import (
 // readTime is how long the read of /readyz may take.
 const readTime = 2 * time.Second
 
-// health answers whether the process lives: it does, unless its engine has stopped itself, which only a restart ends. One that
-// lives and serves nobody, as it is starting or ending, says so with 202: for those who restart what is dead that is as good as
-// 200 (they take any 2xx), and nobody mistakes it for a server.
+// health answers whether the process lives: it does, unless its engine has stopped itself, or its
+// database was closed while nobody was ending it, which only a restart ends. One that lives and
+// serves nobody, as it is starting or ending, says so with 202: for those who restart what is dead
+// that is as good as 200 (they take any 2xx), and nobody mistakes it for a server.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	s := h.source.Load()
 	if s != nil {
@@ -28,6 +29,8 @@ func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	case h.ending.Load():
 		w.WriteHeader(http.StatusAccepted)
 		fmt.Fprintln(w, errEnding)
+	case h.closed.Load():
+		http.Error(w, errClosed.Error(), http.StatusServiceUnavailable)
 	case s == nil:
 		w.WriteHeader(http.StatusAccepted)
 		fmt.Fprintln(w, errStarting)
@@ -50,6 +53,7 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 var (
 	errStarting = errors.New("starting: the database is being opened")
 	errEnding   = errors.New("draining: the server is being stopped")
+	errClosed   = errors.New("closed: the database is closed")
 )
 
 // state says in a few words how the server is, or why it is not ready.
@@ -58,6 +62,8 @@ func (h *Handler) state(ctx context.Context) (string, error) {
 	switch {
 	case h.ending.Load():
 		return "", errEnding
+	case h.closed.Load():
+		return "", errClosed
 	case s == nil:
 		return "", errStarting
 	}
