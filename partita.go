@@ -11,8 +11,8 @@
 //	defer db.Close()
 //	return http.ListenAndServe("localhost:8000", db.Handler())
 //
-// Acknowledged writes are on disk, and are present at the next Open. A directory can be open once at
-// a time.
+// Acknowledged writes are on disk, and are present at the next Open. A directory can be open once
+// at a time.
 //
 // Without Options.Credentials there is no authentication: serve such a handler on loopback
 // addresses only. For a network there are [Credentials] with policies; timeouts, limits of

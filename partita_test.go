@@ -37,8 +37,10 @@ func TestOptions(t *testing.T) {
 		want string
 	}{
 		{partita.Options{}, "partita: one of Options.Dir, Options.InMemory and Options.Engine must be given"},
-		{partita.Options{Dir: "data", InMemory: true}, `partita: Options.Dir ("data") and Options.InMemory are given` + once},
-		{partita.Options{InMemory: true, Engine: engine}, `partita: Options.InMemory and Options.Engine are given` + once},
+		{partita.Options{Dir: "data", InMemory: true},
+			`partita: Options.Dir ("data") and Options.InMemory are given` + once},
+		{partita.Options{InMemory: true, Engine: engine},
+			`partita: Options.InMemory and Options.Engine are given` + once},
 	} {
 		c.o.Logger = quiet
 		db, err := partita.Open(c.o)
@@ -148,8 +150,8 @@ func TestCloseTwice(t *testing.T) {
 	}
 }
 
-// TestAdminOfOne checks that an Admin is for one database, which it may get at a second attempt, and
-// that it tells when that is closed.
+// TestAdminOfOne checks that an Admin is for one database, which it may get at a second attempt,
+// and that it tells when that is closed.
 func TestAdminOfOne(t *testing.T) {
 	dir, quiet := t.TempDir(), slog.New(slog.DiscardHandler)
 	holder, err := partita.Open(partita.Options{Dir: dir, Logger: quiet})

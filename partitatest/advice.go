@@ -90,7 +90,8 @@ func tagAdvice(v any) func(error) string {
 	}
 }
 
-// typedAdvice is the advice for an item that SeedJSON has made of raw, which may be DynamoDB's JSON.
+// typedAdvice is the advice for an item that SeedJSON has made of raw: that this looks like
+// DynamoDB's JSON.
 func typedAdvice(raw []byte) func(error) string {
 	return func(err error) string {
 		text := err.Error()
@@ -108,8 +109,8 @@ func looksTyped(raw []byte) bool {
 	return err == nil && slices.ContainsFunc(seeds, func(s seed) bool { return len(s.item) > 0 })
 }
 
-// itemHint says which attributes the item of a PutItem has instead of a key that it lacks; "" if the
-// error is another one.
+// itemHint says which attributes the item of a PutItem has instead of a key that it lacks; "" if
+// the error is another one.
 func itemHint(f failure, body []byte) string {
 	_, key, ok := strings.Cut(f.message, missingKey)
 	if !ok || f.operation != "PutItem" {

@@ -29,10 +29,10 @@ const (
 
 // Dump prints the items of tables to the test's log, of all tables if none is named: a line for
 // each table, with its keys, the number of its items, its indexes and the attribute of its time to
-// live, and below it a line of JSON for each item, in the order of the keys. Numbers, strings, booleans, null, lists and maps are plain JSON, which
-// [DB.SeedJSON] takes; sets and binary values are DynamoDB's JSON, such as {"SS":["L","M"]}. Of a
-// table the first 100 items are printed, of an item 10 KiB, and 1 MiB in all; what is left out is
-// counted.
+// live, and below it a line of JSON for each item, in the order of the keys. Numbers, strings,
+// booleans, null, lists and maps are plain JSON, which [DB.SeedJSON] takes; sets and binary values
+// are DynamoDB's JSON, such as {"SS":["L","M"]}. Of a table the first 100 items are printed, of an
+// item 10 KiB, and 1 MiB in all; what is left out is counted.
 //
 // It does not fail the test: a table that does not exist, or cannot be read, is a line that says
 // so. The log of a test is shown when the test fails, or with go test -v.

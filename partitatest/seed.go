@@ -74,8 +74,8 @@ func (d *DB) SeedJSON(table string, r io.Reader) {
 
 // SeedDynamoDBJSON puts items that are written in DynamoDB's JSON, such as {"customer": {"S":
 // "ann"}}: one after the other, in arrays, as {"Item": …} on each line of an export to S3, or as
-// {"Items": […]} from "aws dynamodb scan". An error fails the test and names the line. So does input
-// without any JSON; an empty array, or {"Items": []}, is fine.
+// {"Items": […]} from "aws dynamodb scan". An error fails the test and names the line. So does
+// input without any JSON; an empty array, or {"Items": []}, is fine.
 func (d *DB) SeedDynamoDBJSON(table string, r io.Reader) {
 	d.t.Helper()
 	d.seedFrom(table, r, typedItems)

@@ -209,26 +209,29 @@ func TestSeedAdvice(t *testing.T) {
 		wide[fmt.Sprintf("b%02d", i)] = ""
 	}
 	const (
-		no     = `seeding table "orders": item 1: `
-		key    = `(partitatest: table "orders" has the key customer:S; `
-		tagged = "json tags, and dynamodbav tags name attributes"
-		typed  = ": this looks like DynamoDB's JSON: use SeedDynamoDBJSON\n"
+		none  = " is no item: an item is a struct or a map\n"
+		no    = `seeding table "orders": item 1: `
+		key   = `(partitatest: table "orders" has the key customer:S; `
+		typed = ": this looks like DynamoDB's JSON: use SeedDynamoDBJSON\n"
 	)
 	for name, c := range map[string]struct {
 		mistake func(*DB)
 		want    string
 	}{
-		"a number":      {seed(7), no + "a int is no item: an item is a struct or a map\n"},
-		"numbers":       {seed([]int{7}), no + "a int is no item: an item is a struct or a map\n"},
-		"nil":           {seed(nil), no + "nil is no item: an item is a struct or a map\n"},
-		"a nil pointer": {seed((*order)(nil)), no + "a nil *partitatest.order is no item: an item is a struct or a map\n"},
+		"a number":      {seed(7), no + "a int" + none},
+		"numbers":       {seed([]int{7}), no + "a int" + none},
+		"nil":           {seed(nil), no + "nil" + none},
+		"a nil pointer": {seed((*order)(nil)), no + "a nil *partitatest.order" + none},
 		"a nil map":     {seed(map[string]any(nil)), no + "a nil map[string]interface {} is no item"},
-		"JSON":          {seed(`{"customer": "x"}`), no + "a string is no item: SeedJSON and SeedDynamoDBJSON read JSON\n"},
-		"bytes":         {seed([]byte(`{}`)), no + "a []uint8 is no item: SeedJSON and"},
-		"a reader":      {seed(strings.NewReader(`{}`)), no + "a *strings.Reader is no item: SeedJSON and"},
+		"JSON": {seed(`{"customer": "x"}`),
+			no + "a string is no item: SeedJSON and SeedDynamoDBJSON read JSON\n"},
+		"bytes":    {seed([]byte(`{}`)), no + "a []uint8 is no item: SeedJSON and"},
+		"a reader": {seed(strings.NewReader(`{}`)), no + "a *strings.Reader is no item: SeedJSON and"},
 		"no tags": {seed(untagged{"x", 1}),
-			key + "the item has \"Customer\", \"Order\" (case matters; dynamodbav tags name attributes: `dynamodbav:\"customer\"`))\n"},
-		"json tags":     {seed(&jsonTagged{"x"}), key + `the item has "Name"): partitatest.jsonTagged has ` + tagged + "\n"},
+			key + `the item has "Customer", "Order" (case matters; dynamodbav tags name attributes: ` +
+				"`dynamodbav:\"customer\"`))\n"},
+		"json tags": {seed(&jsonTagged{"x"}),
+			key + `the item has "Name"): partitatest.jsonTagged has json tags, and dynamodbav tags name attributes` + "\n"},
 		"another name":  {seed(map[string]any{"client": "x"}), key + `the item has "client")` + "\n"},
 		"no attributes": {seed(private{"x"}), key + "the item has no attributes)\n"},
 		"many attributes": {seed(wide),
