@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/item":        {},
 	"internal/kv":          {},
 	"internal/clock":       {},
+	"internal/capacity":    {},
 	"internal/expr":        {"internal/item"},
 	"internal/partiql":     {"internal/item", "internal/expr"},
 	"internal/db":          {"internal/item", "internal/expr", "internal/kv", "internal/metrics"},
