@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/capacity":    {},
 	"internal/expr":        {"internal/item"},
 	"internal/partiql":     {"internal/item", "internal/expr"},
-	"internal/db":          {"internal/item", "internal/expr", "internal/kv", "internal/metrics"},
+	"internal/db":          {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics"},
 	"internal/iam":         {},
 	"internal/metrics":     {},
 	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors

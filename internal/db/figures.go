@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/metrics"
@@ -75,19 +76,10 @@ func (d *DB) countSweep(began time.Time, err *error) {
 
 // ---- capacity
 
-// readUnits are the capacity units of reading size bytes.
-func readUnits(size int64, consistent bool) float64 {
-	units := math.Max(1, math.Ceil(float64(size)/4096))
-	if consistent {
-		return units
-	}
-	return units / 2
-}
-
 // countRead counts the read of an item.
-func (t *Table) countRead(size int64, consistent bool) {
+func (t *Table) countRead(size int, consistent bool) {
 	if t.meter != nil {
-		t.meter.Read.Add(readUnits(size, consistent))
+		t.meter.Read.Add(capacity.ReadUnits(size, consistent))
 	}
 }
 
@@ -100,7 +92,7 @@ func (t *Table) counted(consistent bool, fn func(int, item.Item) error) func(int
 		size := it.Size()
 		err := fn(i, it)
 		if err == nil {
-			t.countRead(int64(size), consistent)
+			t.countRead(size, consistent)
 		}
 		return err
 	}
@@ -115,7 +107,7 @@ func countedEach(keys []ItemKey, fn func(int, item.Item) error) func(int, item.I
 		size := it.Size()
 		err := fn(i, it)
 		if err == nil {
-			keys[i].Table.meter.Read.Add(2 * readUnits(int64(size), true))
+			keys[i].Table.meter.Read.Add(2 * capacity.ReadUnits(size, true))
 		}
 		return err
 	}
@@ -123,7 +115,7 @@ func countedEach(keys []ItemKey, fn func(int, item.Item) error) func(int, item.I
 
 // countPage counts a page: what was walked, and what was fetched from the table.
 func (r *Read) countPage(page *Page) {
-	switch units := readUnits(page.Bytes, r.Consistent); {
+	switch units := capacity.PageUnits(page.Bytes, r.Consistent); {
 	case r.Table.meter == nil:
 	case r.Index == nil:
 		r.Table.meter.Read.Add(units)
@@ -146,7 +138,7 @@ func (w *writer) meter(err error, times float64) {
 		return
 	case err != nil:
 		if errors.Is(err, ErrConditionFailed) {
-			m.Write.Add(times * writeUnits(w.met))
+			m.Write.Add(times * capacity.FailedUnits(w.met))
 		}
 		return
 	case w.write.ByService && w.changed:
@@ -171,7 +163,7 @@ func (x *transactor) meter(err error) {
 		switch {
 		case w == nil || w.t.meter == nil:
 		case x.out.Replayed:
-			w.t.meter.Read.Add(2 * readUnits(int64(x.out.Images[i]), true))
+			w.t.meter.Read.Add(2 * capacity.ReadUnits(x.out.Images[i], true))
 		default:
 			w.meter(nil, 2)
 		}

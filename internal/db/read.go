@@ -49,7 +49,7 @@ func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, 
 	r.key, r.fn = t.appendItemKey(r.key[:0], key), fn
 	err := d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent, Apart: true}, r.do)
 	if err == nil {
-		t.countRead(int64(r.size), consistent)
+		t.countRead(r.size, consistent)
 	}
 	return err
 }

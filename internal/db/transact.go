@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -275,7 +276,7 @@ func (x *transactor) reasons() []error {
 func (x *transactor) applyOne(w *writer, old item.Item) (new item.Item, reason, fatal error) {
 	w.out, w.changed = Written{}, false
 	if w.write.Change == nil {
-		w.out.Units.Table = writeUnits(old.Size())
+		w.out.Units.Table = capacity.CheckUnits(old.Size())
 		return old, w.test(old), nil
 	}
 	if new, reason = w.apply(old); reason != nil || item.SameAttributes(old, new) {

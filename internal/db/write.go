@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -275,7 +275,7 @@ func (w *writer) apply(old item.Item) (new item.Item, err error) {
 		w.out.Old = w.lasting(old)
 	}
 	w.out.New = new
-	w.out.Units.Table = writeUnits(max(old.Size(), new.Size()))
+	w.out.Units.Table = capacity.WriteUnits(old.Size(), new.Size())
 	if item.SameAttributes(old, new) && old.Exists() {
 		w.out.New = w.lasting(new) // it may be a view of what was read
 	}
@@ -376,8 +376,7 @@ func (w *writer) count(section uint16, old, new item.Item) {
 	}
 }
 
-// recordIndex brings one index up to date and counts its units (as DynamoDB bills them: nothing when the entry stays
-// the same, the larger of both when it changes in place, both when its key changes).
+// recordIndex brings one index up to date and counts its units: none if the entry stays the same.
 func (w *writer) recordIndex(tx kv.Txn, p *indexPlan, old, new item.Item) error {
 	if p.x.State == StateAbsent {
 		return nil
@@ -402,23 +401,15 @@ func (w *writer) recordIndex(tx kv.Txn, p *indexPlan, old, new item.Item) error 
 	if same && item.SameAttributes(oldEntry, newEntry) {
 		return nil
 	}
-	units := 0.0
-	if same {
-		units = writeUnits(max(oldEntry.Size(), newEntry.Size()))
-	} else {
-		if hadOld {
-			units += writeUnits(oldEntry.Size())
-			tx.Delete(w.oldRow)
-		}
-		if hasNew {
-			units += writeUnits(newEntry.Size())
-		}
+	if hadOld && !same {
+		tx.Delete(w.oldRow)
 	}
 	if hasNew {
 		w.row = newEntry.AppendStored(w.row[:0], 0)
 		tx.Set(w.newRow, w.row)
 	}
 	w.count(p.x.ID, oldEntry, newEntry)
+	units := capacity.IndexUnits(oldEntry.Size(), newEntry.Size(), !same)
 	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.x, units})
 	return nil
 }
@@ -450,12 +441,9 @@ func (w *writer) recordUnfinished(tx kv.Txn, p *indexPlan, oldEntry, newEntry it
 	w.count(p.x.ID, there, newEntry)
 	w.row = newEntry.AppendStored(w.row[:0], 0)
 	tx.Set(w.newRow, w.row)
-	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.x, writeUnits(newEntry.Size())})
+	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.x, capacity.IndexUnits(0, newEntry.Size(), false)})
 	return nil
 }
-
-// writeUnits are the write capacity units of size bytes: one for each KB begun, at least one.
-func writeUnits(size int) float64 { return math.Max(1, math.Ceil(float64(size)/1024)) }
 
 // maxCollectionBytes is what the item collection of a table with local indexes may hold.
 const maxCollectionBytes = 10 << 30
