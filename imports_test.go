@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/db":          {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics"},
 	"internal/iam":         {},
 	"internal/metrics":     {},
-	"internal/api":         {"internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
+	"internal/api":         {"internal/capacity", "internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
 	"internal/page":        {},
 	"internal/server":      {"internal/api", "internal/iam", "internal/metrics", "internal/page"},
 	"internal/admin":       {"internal/db", "internal/kv", "internal/metrics", "internal/page"},

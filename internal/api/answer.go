@@ -30,15 +30,6 @@ func (c *call) keyQuoted(name string) {
 	c.out = append(item.AppendQuoted(c.out, name), ':')
 }
 
-// readUnits are the capacity units of reading n bytes.
-func readUnits(n int64, consistent bool) float64 {
-	units := math.Max(1, math.Ceil(float64(n)/4096))
-	if consistent {
-		return units
-	}
-	return units / 2
-}
-
 // consumption is the capacity that a request used on one table.
 type consumption struct {
 	table   float64

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/partiql"
@@ -210,19 +211,16 @@ func (s *batchStatement) fail(err error) {
 	)
 	switch {
 	case errors.As(err, &failed):
-		s.units = failedUnits(failed.Size)
+		s.units = capacity.FailedUnits(failed.Size)
 		err = &db.ConditionFailed{}
 	case errors.As(err, &duplicate):
-		s.units = failedUnits(duplicate.size)
+		s.units = duplicate.units
 	}
 	if err == error(errNoRoom) || errors.Is(err, db.ErrNoMemory) {
 		err = errBatchFull // a batch has no error of its own for that
 	}
 	s.err = writeError(s.table, err, s.keyWords())
 }
-
-// failedUnits are the write capacity units of a write that failed at an item of so many bytes.
-func failedUnits(size int) float64 { return float64(max(1, (size+1023)/1024)) }
 
 // answer reads what is to be read and encodes the response.
 func (r *batchStatementsRequest) answer(c *call) error {
@@ -277,7 +275,7 @@ func (s *batchStatement) answer(c *call, room bool) error {
 	}
 	if !s.Kind.IsWrite() {
 		size, err := c.getStatement(s.statement, s.consistent.V, found)
-		s.units = readUnits(size, s.consistent.V)
+		s.units = capacity.ReadUnits(size, s.consistent.V)
 		return err
 	}
 	if it := s.returned(s.done); it.Exists() {

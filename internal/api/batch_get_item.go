@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -339,7 +340,7 @@ func (t *batchGetTable) read(c *call, room *batchRoom) error {
 				return errFull
 			}
 		}
-		t.units += readUnits(int64(it.Size()), t.consistent.V)
+		t.units += capacity.ReadUnits(it.Size(), t.consistent.V)
 		c.report.item(it.Exists())
 		t.done = i + 1
 		return nil

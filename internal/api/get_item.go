@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -16,7 +17,7 @@ type getItemRequest struct {
 
 	projector *expr.Projection // nil: the whole item
 	start     int              // where the answer's members begin
-	size      int64            // of the item read
+	size      int              // of the item read
 }
 
 // names are GetItem's members.
@@ -74,7 +75,7 @@ func (c *call) getItem() error {
 		return err
 	}
 	c.report.item(r.size > 0)
-	used := consumption{table: readUnits(r.size, r.consistent.V)}
+	used := consumption{table: capacity.ReadUnits(r.size, r.consistent.V)}
 	c.report.read(used)
 	if wantsConsumed(r.consumed) {
 		c.key("ConsumedCapacity")
@@ -87,7 +88,7 @@ func (c *call) getItem() error {
 // showItem appends what GetItem asked for of the item that was read.
 func (c *call) showItem(it item.Item) error {
 	r := &c.hot.get
-	c.out, r.size = c.out[:r.start], int64(it.Size())
+	c.out, r.size = c.out[:r.start], it.Size()
 	if !it.Exists() {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -302,7 +303,7 @@ func (r *readRequest) atMostOne() bool {
 
 // pageConsumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
 func pageConsumption(r *db.Read, page db.Page) consumption {
-	units := readUnits(page.Bytes, r.Consistent)
+	units := capacity.PageUnits(page.Bytes, r.Consistent)
 	if r.Index == nil {
 		return consumption{table: units}
 	}

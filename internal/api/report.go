@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/partiql"
@@ -103,7 +104,7 @@ func (r *Report) written(u consumption) { r.WriteUnits += u.total() }
 // condition it costs as much as one.
 func (r *Report) failed(err error) {
 	if failed, ok := errors.AsType[*db.ConditionFailed](err); ok {
-		r.WriteUnits += failedUnits(failed.Size)
+		r.WriteUnits += capacity.FailedUnits(failed.Size)
 	}
 }
 

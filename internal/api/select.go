@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -229,16 +230,16 @@ func (x *selection) get(c *call, s *statement) error {
 	size, err := c.getStatement(s, x.read.Consistent, func(it item.Item) {
 		c.out = s.AppendJSON(c.out, it)
 	})
-	x.used.table = readUnits(size, x.read.Consistent)
+	x.used.table = capacity.ReadUnits(size, x.read.Consistent)
 	return err
 }
 
 // getStatement reads the item that a SELECT with a fixed key is about, and calls found with it if it is there and meets the rest
 // of the WHERE clause. It returns the size of what was read.
-func (c *call) getStatement(s *statement, consistent bool, found func(item.Item)) (size int64, err error) {
+func (c *call) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
 	start := len(c.out)
 	err = c.db.Get(c.ctx, s.table, s.key, consistent, func(it item.Item) error {
-		c.out, size = c.out[:start], int64(it.Size())
+		c.out, size = c.out[:start], it.Size()
 		if !s.matches(it) {
 			return nil
 		}

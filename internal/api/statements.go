@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -250,13 +251,13 @@ type insertChange struct{ item item.Item }
 // Apply returns the item, unless there is one with its key.
 func (i insertChange) Apply(old item.Item) (item.Item, error) {
 	if old.Exists() {
-		return item.Item{}, &duplicateItem{size: max(old.Size(), i.item.Size())}
+		return item.Item{}, &duplicateItem{units: capacity.WriteUnits(old.Size(), i.item.Size())}
 	}
 	return i.item, nil
 }
 
-// duplicateItem is errDuplicateItem with the size of the item that was there, or of the other, whichever is larger.
-type duplicateItem struct{ size int }
+// duplicateItem is errDuplicateItem with the write units that it costs.
+type duplicateItem struct{ units float64 }
 
 func (d *duplicateItem) Error() string { return errDuplicateItem.Error() }
 func (d *duplicateItem) Unwrap() error { return errDuplicateItem }

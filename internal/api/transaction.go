@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -128,7 +129,7 @@ func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.
 		u := us.of(t.Actions[i].Table)
 		if done.Replayed {
 			kind = "ReadCapacityUnits"
-			u.table += readUnits(int64(done.Images[i]), true)
+			u.table += capacity.ReadUnits(done.Images[i], true)
 		} else {
 			u.add(done.Written[i].Units)
 		}
@@ -140,7 +141,7 @@ func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.
 func (c *call) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []int) {
 	var us usages
 	for i, k := range keys {
-		us.of(k.Table).table += readUnits(int64(sizes[i]), true)
+		us.of(k.Table).table += capacity.ReadUnits(sizes[i], true)
 	}
 	c.transactConsumed(mode, us, "ReadCapacityUnits")
 }
