@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -303,15 +302,11 @@ func (r *readRequest) atMostOne() bool {
 
 // pageConsumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
 func pageConsumption(r *db.Read, page db.Page) consumption {
-	units := capacity.PageUnits(page.Bytes, r.Consistent)
+	table, index := r.Units(&page)
 	if r.Index == nil {
-		return consumption{table: units}
+		return consumption{table: table}
 	}
-	fetched := float64(page.FetchUnits)
-	if !r.Consistent {
-		fetched /= 2
-	}
-	return consumption{table: fetched, indexes: []db.IndexUnits{{Index: r.Index, Units: units}}}
+	return consumption{table: table, indexes: []db.IndexUnits{{Index: r.Index, Units: index}}}
 }
 
 // wants says what Query and Scan have in common. The attributes of ExclusiveStartKey are those of the key of what is read.

@@ -113,19 +113,15 @@ func countedEach(keys []ItemKey, fn func(int, item.Item) error) func(int, item.I
 	}
 }
 
-// countPage counts a page: what was walked, and what was fetched from the table.
+// countPage counts a page.
 func (r *Read) countPage(page *Page) {
-	switch units := capacity.PageUnits(page.Bytes, r.Consistent); {
-	case r.Table.meter == nil:
-	case r.Index == nil:
-		r.Table.meter.Read.Add(units)
-	default:
-		r.Table.plan(r.Index).x.meter.Read.Add(units)
-		fetched := float64(page.FetchUnits)
-		if !r.Consistent {
-			fetched /= 2
-		}
-		r.Table.meter.Read.Add(fetched)
+	if r.Table.meter == nil {
+		return
+	}
+	table, index := r.Units(page)
+	r.Table.meter.Read.Add(table)
+	if r.Index != nil {
+		r.Table.plan(r.Index).x.meter.Read.Add(index)
 	}
 }
 

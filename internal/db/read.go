@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -123,10 +124,20 @@ type Page struct {
 	Count, Scanned int
 	// Bytes is the sum of the evaluated rows' sizes, from which the capacity units are computed.
 	Bytes int64
-	// FetchUnits are the 4 KB units of the items that Fetch read, each rounded up alone (strong; half if eventual).
-	FetchUnits int64
+	// Fetched are the read units of the items that Fetch read, each rounded up alone.
+	Fetched float64
 	// Last is the LastEvaluatedKey (a copy), missing if the data ended.
 	Last item.Item
+}
+
+// Units are the read units of a page of r: of the table, and of the index if r reads one. Then those
+// of the table are for the items that were fetched from it.
+func (r *Read) Units(page *Page) (table, index float64) {
+	units := capacity.PageUnits(page.Bytes, r.Consistent)
+	if r.Index == nil {
+		return units, 0
+	}
+	return page.Fetched, units
 }
 
 // section is the section that the read walks.
@@ -261,7 +272,7 @@ func (r *Read) fetch(kr kv.Reader, page *Page, row item.Item) (item.Item, error)
 	if !it.Exists() {
 		return it, fmt.Errorf("index %s of table %s has a row without an item", r.Index.Name, r.Table.Name)
 	}
-	page.FetchUnits += max(1, (int64(it.Size())+4095)/4096)
+	page.Fetched += capacity.ReadUnits(it.Size(), r.Consistent)
 	return it, nil
 }
 
