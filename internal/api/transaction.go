@@ -120,8 +120,8 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 	return sizes, err
 }
 
-// transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A replay is billed as a transaction
-// that reads the items.
+// transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A
+// replay has read units.
 func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.Transacted) {
 	var us usages
 	kind := "WriteCapacityUnits"
@@ -129,9 +129,11 @@ func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.
 		u := us.of(t.Actions[i].Table)
 		if done.Replayed {
 			kind = "ReadCapacityUnits"
-			u.table += capacity.ReadUnits(done.Images[i], true)
+			u.table += capacity.ReplayUnits(done.Images[i])
 		} else {
-			u.add(done.Written[i].Units)
+			units := done.Written[i].Units
+			units.Table = capacity.InTransaction(units.Table)
+			u.add(units)
 		}
 	}
 	c.transactConsumed(mode, us, kind)
@@ -141,16 +143,15 @@ func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.
 func (c *call) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []int) {
 	var us usages
 	for i, k := range keys {
-		us.of(k.Table).table += capacity.ReadUnits(sizes[i], true)
+		us.of(k.Table).table += capacity.TransactReadUnits(sizes[i])
 	}
 	c.transactConsumed(mode, us, "ReadCapacityUnits")
 }
 
-// transactConsumed appends the ConsumedCapacity of a transaction. us is what its actions would cost alone: transactions cost twice
-// that of the tables, but not of indexes. kind is ReadCapacityUnits or WriteCapacityUnits.
+// transactConsumed appends the ConsumedCapacity of a transaction. kind is ReadCapacityUnits or
+// WriteCapacityUnits.
 func (c *call) transactConsumed(mode optString, us usages, kind string) {
 	for _, u := range us {
-		u.table *= 2
 		u.kind = kind
 	}
 	if kind == "ReadCapacityUnits" {

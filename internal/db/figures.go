@@ -98,7 +98,7 @@ func (t *Table) counted(consistent bool, fn func(int, item.Item) error) func(int
 	}
 }
 
-// countedEach is counted for a transaction, which costs twice as much.
+// countedEach is counted for a transaction.
 func countedEach(keys []ItemKey, fn func(int, item.Item) error) func(int, item.Item) error {
 	if len(keys) == 0 || keys[0].Table.meter == nil {
 		return fn
@@ -107,7 +107,7 @@ func countedEach(keys []ItemKey, fn func(int, item.Item) error) func(int, item.I
 		size := it.Size()
 		err := fn(i, it)
 		if err == nil {
-			keys[i].Table.meter.Read.Add(2 * capacity.ReadUnits(size, true))
+			keys[i].Table.meter.Read.Add(capacity.TransactReadUnits(size))
 		}
 		return err
 	}
@@ -125,22 +125,26 @@ func (r *Read) countPage(page *Page) {
 	}
 }
 
-// meter counts a write that ended with err, at so many times its units of the table. One whose condition failed costs what it
-// would have met, and what the service itself deletes costs nothing.
-func (w *writer) meter(err error, times float64) {
+// meter counts a write that ended with err. One whose condition failed costs by the item that it met.
+func (w *writer) meter(err error) {
+	switch {
+	case w.t.meter == nil:
+	case err == nil:
+		w.meterDone(w.out.Units.Table)
+	case errors.Is(err, ErrConditionFailed):
+		w.t.meter.Write.Add(capacity.FailedUnits(w.met))
+	}
+}
+
+// meterDone counts a write that was done, alone or in a transaction, at so many units of the table.
+// What the service itself deletes costs nothing.
+func (w *writer) meterDone(units float64) {
 	m := w.t.meter
 	switch {
-	case m == nil:
-		return
-	case err != nil:
-		if errors.Is(err, ErrConditionFailed) {
-			m.Write.Add(times * capacity.FailedUnits(w.met))
-		}
-		return
 	case w.write.ByService && w.changed:
 		m.Expired.Add(1)
 	case !w.write.ByService:
-		m.Write.Add(times * w.out.Units.Table)
+		m.Write.Add(units)
 		for _, x := range w.out.Units.Indexes {
 			x.Index.meter.Write.Add(x.Units)
 		}
@@ -150,7 +154,7 @@ func (w *writer) meter(err error, times float64) {
 	}
 }
 
-// meter counts a transaction that ended with err. One that is repeated costs as much as reading its items would.
+// meter counts a transaction that ended with err.
 func (x *transactor) meter(err error) {
 	if err != nil {
 		return
@@ -159,9 +163,9 @@ func (x *transactor) meter(err error) {
 		switch {
 		case w == nil || w.t.meter == nil:
 		case x.out.Replayed:
-			w.t.meter.Read.Add(2 * capacity.ReadUnits(x.out.Images[i], true))
+			w.t.meter.Read.Add(capacity.ReplayUnits(x.out.Images[i]))
 		default:
-			w.meter(nil, 2)
+			w.meterDone(capacity.InTransaction(w.out.Units.Table))
 		}
 	}
 }

@@ -31,7 +31,8 @@ type Action struct {
 
 // Transacted is what a transaction did.
 type Transacted struct {
-	// Written is what each action did; of a condition check it has the units. Nil for a replay.
+	// Written is what each action did, with the units that it would have consumed alone; of a
+	// condition check it has only these. Nil for a replay.
 	Written []Written
 	// Replayed tells that a transaction with the same token and fingerprint has happened before, so that nothing was done. Images
 	// are the sizes, of each action, of the larger of the item before and after it, as they were then.

@@ -156,7 +156,7 @@ func (d *DB) writeUntil(ctx context.Context, write *Write, until time.Time) (Wri
 		}
 		err := d.kv.Update(ctx, kv.WriteOptions{Lock: w.lock[:]}, w.do)
 		w.noteExpiry()
-		w.meter(err, 1)
+		w.meter(err)
 		needed, short := memoryNeeded(err)
 		switch {
 		case short:
@@ -198,7 +198,7 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 	for n, err := range d.kv.UpdateEach(ctx, kv.WriteOptions{}, batch) {
 		i := of[n]
 		ws[i].noteExpiry()
-		ws[i].meter(err, 1)
+		ws[i].meter(err)
 		if _, short := memoryNeeded(err); short || errors.Is(err, errReplan) {
 			again = append(again, i)
 			continue
