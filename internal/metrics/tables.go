@@ -1,9 +1,10 @@
 package metrics
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
+
+	"github.com/partita-db/partita/internal/capacity"
 )
 
 // MaxTables and MaxIndexes are how many tables and indexes have figures of their own. Those that come when there are so many share
@@ -13,14 +14,14 @@ const (
 	MaxIndexes = 2000
 )
 
-// Units are capacity units, in halves: there are no smaller ones.
+// Units are a sum of capacity units.
 type Units struct{ halves atomic.Int64 }
 
 // Add adds units.
-func (u *Units) Add(units float64) { u.halves.Add(int64(math.Round(2 * units))) }
+func (u *Units) Add(units float64) { u.halves.Add(capacity.Halves(units)) }
 
 // Load is the sum.
-func (u *Units) Load() float64 { return float64(u.halves.Load()) / 2 }
+func (u *Units) Load() float64 { return capacity.OfHalves(u.halves.Load()) }
 
 // Table is the figures of a table. A nil one counts nothing.
 type Table struct {
