@@ -34,9 +34,9 @@ const agesEvery = time.Hour
 type Ahead struct {
 	// Age is for how long the database has run since Ends were the ends, or a little less: a
 	// restart forgets up to agesEvery.
-	Age time.Duration
+	Age time.Duration `json:"Age"`
 	// Ends are the last positions of the shards then: records up to them are of that age.
-	Ends []Position
+	Ends []Position `json:"Ends"`
 }
 
 // old is the position up to which the records of a shard are older than age though they lie ahead

@@ -35,27 +35,31 @@ const (
 const logFormat = 1
 
 // Log is a stream: of a table, or of one that is gone. It is stored as JSON in a row of the catalog and outlives the table by
-// Retention. A Log is never changed; a change makes a new one.
+// Retention. Its tags are part of the format, as those of a Descriptor. A Log is never changed; a change makes a new one.
 type Log struct {
-	Format    int    // version of this JSON form, 1
-	ID        uint64 // table id << 32 | number among the table's logs, from 1; never reused
-	Namespace Namespace
-	Table     string // the table's name, id and UUID
-	TableID   uint32
-	TableUUID string
-	Label     string // the time of its making, unique among the streams of tables of that name
-	ViewType  string
-	Keys      []KeyElement // of the table
-	Created   time.Time
-	Shards    int       // fixed; a record goes to the one that its item's hash says
-	Ended     time.Time // when writers were told to append no more; zero: they do append
+	Format int `json:"Format"` // version of this JSON form, 1
+	// ID is the table's id << 32 | number among the table's logs, from 1; never reused.
+	ID        uint64    `json:"ID"`
+	Namespace Namespace `json:"Namespace"`
+	Table     string    `json:"Table"` // the table's name, id and UUID
+	TableID   uint32    `json:"TableID"`
+	TableUUID string    `json:"TableUUID"`
+	// Label is the time of its making, unique among the streams of tables of that name.
+	Label    string       `json:"Label"`
+	ViewType string       `json:"ViewType"`
+	Keys     []KeyElement `json:"Keys"` // of the table
+	Created  time.Time    `json:"Created"`
+	// Shards is how many it has, fixed: a record goes to the one that its item's hash says.
+	Shards int `json:"Shards"`
+	// Ended is when writers were told to append no more; zero: they do append.
+	Ended time.Time `json:"Ended"`
 	// Ends are the last positions of the shards, zero for one without records. They are known once nobody can append any more:
 	// the log is closed then.
-	Ends []Position
+	Ends []Position `json:"Ends"`
 	// BusyUntil is until when it is ENABLING, or with Ended DISABLING, however far it is.
-	BusyUntil time.Time
+	BusyUntil time.Time `json:"BusyUntil"`
 	// Ahead is there while records of the log, or its end, lie ahead of the clock.
-	Ahead *Ahead `json:",omitempty"`
+	Ahead *Ahead `json:"Ahead,omitempty"`
 
 	path  string // streamPath of it
 	meter *metrics.Stream

@@ -12,8 +12,8 @@ import (
 // Namespace is what a table's name is unique in. Today there is one for all access keys and regions (Region is empty);
 // catalog rows carry it from the start, so that separation can come as an option.
 type Namespace struct {
-	Account string
-	Region  string
+	Account string `json:"Account"`
+	Region  string `json:"Region"`
 }
 
 // DefaultNamespace holds the tables of everybody.
@@ -38,106 +38,121 @@ const (
 const descriptorFormat = 1
 
 // Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state of schema changes. It is
-// stored as JSON. A Descriptor inside a Table is never changed; Alter works on a copy.
+// stored as JSON, by the names in the tags of its structs: Go names may change, tags never do (stored_test.go). A Descriptor inside a Table is never changed; Alter works on a copy.
 type Descriptor struct {
-	Format    int       // version of this JSON form, 1
-	ID        uint32    // never reused
-	Epoch     uint64    // grows with each change
-	UUID      string    // TableId
-	Namespace Namespace //
-	Name      string
-	Created   time.Time
-	State     State
+	Format    int       `json:"Format"` // version of this JSON form, 1
+	ID        uint32    `json:"ID"`     // never reused
+	Epoch     uint64    `json:"Epoch"`  // grows with each change
+	UUID      string    `json:"UUID"`   // TableId
+	Namespace Namespace `json:"Namespace"`
+	Name      string    `json:"Name"`
+	Created   time.Time `json:"Created"`
+	State     State     `json:"State"`
 	// BusyUntil is when a change that takes --table-delay ends: until then the table is CREATING, UPDATING or DELETING as Busy says.
-	BusyUntil time.Time
-	Busy      string
+	BusyUntil time.Time `json:"BusyUntil"`
+	Busy      string    `json:"Busy"`
 	// BusyWith is what UPDATING is about, in words of the API's own, for its errors about changes that collide.
-	BusyWith string
+	BusyWith string `json:"BusyWith"`
 
-	Attributes []AttributeDefinition // sorted by name
-	Keys       []KeyElement
-	Indexes    []Index // in order of creation, local ones first
-	NextIndex  uint16  // the next index id
+	Attributes []AttributeDefinition `json:"Attributes"` // sorted by name
+	Keys       []KeyElement          `json:"Keys"`
+	Indexes    []Index               `json:"Indexes"`   // in order of creation, local ones first
+	NextIndex  uint16                `json:"NextIndex"` // the next index id
 
-	Billing            string // PROVISIONED or PAY_PER_REQUEST
-	PayPerRequestSince time.Time
-	Throughput         Throughput
-	OnDemand           *OnDemand
-	Warm               *Warm
-	StreamViewType     string // empty: no stream
-	StreamLabel        string // of the latest stream, which may have been switched off
-	StreamLog          uint64 // the log that writers append to (logs.go); 0: none
-	NextLog            uint32 // how many logs the table has had
-	Expiry             *Expiry
-	SSEType            string // KMS, or empty
-	SSEKey             string
-	TableClass         string // empty if never set
-	TableClassUpdated  time.Time
-	DeletionProtection bool
-	Tags               []Tag // sorted by key
-	ResourcePolicy     string
+	Billing            string     `json:"Billing"` // PROVISIONED or PAY_PER_REQUEST
+	PayPerRequestSince time.Time  `json:"PayPerRequestSince"`
+	Throughput         Throughput `json:"Throughput"`
+	OnDemand           *OnDemand  `json:"OnDemand"`
+	Warm               *Warm      `json:"Warm"`
+	StreamViewType     string     `json:"StreamViewType"` // empty: no stream
+	// StreamLabel is of the latest stream, which may have been switched off.
+	StreamLabel string `json:"StreamLabel"`
+	// StreamLog is the log that writers append to (logs.go); 0: none.
+	StreamLog          uint64    `json:"StreamLog"`
+	NextLog            uint32    `json:"NextLog"` // how many logs the table has had
+	Expiry             *Expiry   `json:"Expiry"`
+	SSEType            string    `json:"SSEType"` // KMS, or empty
+	SSEKey             string    `json:"SSEKey"`
+	TableClass         string    `json:"TableClass"` // empty if never set
+	TableClassUpdated  time.Time `json:"TableClassUpdated"`
+	DeletionProtection bool      `json:"DeletionProtection"`
+	Tags               []Tag     `json:"Tags"` // sorted by key
+	ResourcePolicy     string    `json:"ResourcePolicy"`
 }
 
 // AttributeDefinition is the type (S, N or B) of an attribute that is a key of the table or of an index.
 type AttributeDefinition struct {
-	Name string
-	Type item.Type
+	Name string    `json:"Name"`
+	Type item.Type `json:"Type"`
 }
 
 // KeyElement is one attribute of a key schema.
 type KeyElement struct {
-	Name  string
-	Range bool // RANGE, else HASH
+	Name  string `json:"Name"`
+	Range bool   `json:"Range"` // RANGE, else HASH
 }
 
 // Throughput are provisioned units and their history, of a table or a GSI; zero when on demand.
 type Throughput struct {
-	Read, Write    int64
-	LastIncrease   time.Time
-	LastDecrease   time.Time
-	DecreasesToday int64 // on the UTC day of LastDecrease
+	Read           int64     `json:"Read"`
+	Write          int64     `json:"Write"`
+	LastIncrease   time.Time `json:"LastIncrease"`
+	LastDecrease   time.Time `json:"LastDecrease"`
+	DecreasesToday int64     `json:"DecreasesToday"` // on the UTC day of LastDecrease
 }
 
 // OnDemand are the maxima of on-demand units; 0 is not set, -1 cleared.
-type OnDemand struct{ MaxRead, MaxWrite int64 }
+type OnDemand struct {
+	MaxRead  int64 `json:"MaxRead"`
+	MaxWrite int64 `json:"MaxWrite"`
+}
 
 // Warm are warm throughput units per second.
-type Warm struct{ Read, Write int64 }
+type Warm struct {
+	Read  int64 `json:"Read"`
+	Write int64 `json:"Write"`
+}
 
 // Expiry is the time to live of a table's items: an attribute that holds the time, in seconds since 1970, after which an item
 // is to be deleted.
 type Expiry struct {
-	Attribute string
+	Attribute string `json:"Attribute"`
 	// Since is the table's epoch that it came with: it tells one from the next.
-	Since uint64
+	Since uint64 `json:"Since"`
 	// State is how far the index by expiry is: StateDeleteOnly → StateWriteOnly → StatePublic when it is made, StateDeleteOnly →
 	// StateAbsent → gone when it is dropped; or StateDropped, if its rows are gone before BusyUntil. Items are deleted while it is
 	// public.
-	State    State
-	Dropping bool
+	State    State `json:"State"`
+	Dropping bool  `json:"Dropping"`
 	// BusyUntil is until when it is ENABLING, or with Dropping DISABLING, however far it is.
-	BusyUntil time.Time
+	BusyUntil time.Time `json:"BusyUntil"`
 }
 
 // Tag is a tag of a table.
-type Tag struct{ Key, Value string }
+type Tag struct {
+	Key   string `json:"Key"`
+	Value string `json:"Value"`
+}
 
 // Index is a secondary index of a table.
 type Index struct {
-	ID         uint16 // section of its rows; unique within the table, never reused
-	Name       string
-	Local      bool
-	Keys       []KeyElement
-	Projection string   // ALL, KEYS_ONLY, INCLUDE
-	NonKey     []string // INCLUDE's attributes, sorted
-	State      State
-	Dropping   bool // on its way out: StateDeleteOnly, rows being removed
-	Created    time.Time
-	BusyUntil  time.Time // until then it is CREATING, with its table, however far it is, or with Updating UPDATING
-	Updating   bool      // its throughput was changed last
-	Throughput Throughput
-	OnDemand   *OnDemand
-	Warm       *Warm
+	// ID is the section of its rows; unique within the table, never reused.
+	ID         uint16       `json:"ID"`
+	Name       string       `json:"Name"`
+	Local      bool         `json:"Local"`
+	Keys       []KeyElement `json:"Keys"`
+	Projection string       `json:"Projection"` // ALL, KEYS_ONLY, INCLUDE
+	NonKey     []string     `json:"NonKey"`     // INCLUDE's attributes, sorted
+	State      State        `json:"State"`
+	// Dropping says that it is on its way out: StateDeleteOnly, or its rows are being removed.
+	Dropping bool      `json:"Dropping"`
+	Created  time.Time `json:"Created"`
+	// BusyUntil is until when it is CREATING, with its table, however far it is, or with Updating UPDATING.
+	BusyUntil  time.Time  `json:"BusyUntil"`
+	Updating   bool       `json:"Updating"` // its throughput was changed last
+	Throughput Throughput `json:"Throughput"`
+	OnDemand   *OnDemand  `json:"OnDemand"`
+	Warm       *Warm      `json:"Warm"`
 
 	meter *metrics.Index // nil: nobody counts
 }
