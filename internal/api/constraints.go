@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/partita-db/partita/internal/db"
 )
 
 // violations collects what the constraints of the service model find, for DynamoDB's "N validation errors detected".
@@ -57,9 +59,18 @@ var (
 	enumAction        = enum{"ADD", "PUT", "DELETE"}
 	enumAttributeType = enum{"B", "N", "S"}
 	enumKeyType       = enum{"HASH", "RANGE"}
-	enumProjection    = enum{"ALL", "INCLUDE", "KEYS_ONLY"}
-	enumBilling       = enum{"PROVISIONED", "PAY_PER_REQUEST"}
+	enumProjection    = enumOf(db.ProjectionAll, db.ProjectionInclude, db.ProjectionKeysOnly)
+	enumBilling       = enumOf(db.Provisioned, db.PayPerRequest)
 )
+
+// enumOf is the enum of values that have a type.
+func enumOf[T ~string](values ...T) enum {
+	e := make(enum, len(values))
+	for i, v := range values {
+		e[i] = string(v)
+	}
+	return e
+}
 
 // enum checks a member that may be absent.
 func (v *violations) enum(o optString, path string, set enum) {

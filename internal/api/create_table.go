@@ -116,7 +116,7 @@ func (r *createTableRequest) ask(c *call) error {
 
 // tableExists is the error for a name that is taken.
 func (c *call) tableExists(name string) error {
-	if t := c.db.Lookup(db.DefaultNamespace, name); t != nil && t.Status(c.db.Now()) == statusCreating {
+	if t := c.db.Lookup(db.DefaultNamespace, name); t != nil && t.Status(c.db.Now()) == db.StatusCreating {
 		return inUse("Table is being created: " + name)
 	}
 	return resourceInUse("Table already exists: " + name)
@@ -184,11 +184,11 @@ func (r *createTableRequest) constraints(v *violations) {
 }
 
 // mode is the billing mode that is asked for.
-func (r *createTableRequest) mode() string {
+func (r *createTableRequest) mode() db.BillingMode {
 	if r.billing.Set {
-		return r.billing.V
+		return db.BillingMode(r.billing.V)
 	}
-	return provisioned
+	return db.Provisioned
 }
 
 // checkGlobalTable refuses replicas of tables of other accounts: Partita is one region.
@@ -202,9 +202,9 @@ func (r *createTableRequest) checkGlobalTable() error {
 // checkBilling checks that the mode and the throughput fit.
 func (r *createTableRequest) checkBilling(region string) error {
 	switch {
-	case r.mode() == payPerRequest && r.throughput.Set:
+	case r.mode() == db.PayPerRequest && r.throughput.Set:
 		return errUnitsOnDemand
-	case r.mode() == provisioned && !r.throughput.Set:
+	case r.mode() == db.Provisioned && !r.throughput.Set:
 		return validation(invalid + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
 	}
 	if err := r.throughput.checkBounds(""); err != nil {
@@ -345,9 +345,9 @@ func (r *createTableRequest) checkGlobalIndex(x *indexSpec, earlier []indexSpec,
 		return err
 	}
 	switch {
-	case r.mode() == payPerRequest && x.throughput.Set:
+	case r.mode() == db.PayPerRequest && x.throughput.Set:
 		return validation(invalid + "ProvisionedThroughput should not be specified for index: " + x.name.V + " when BillingMode is PAY_PER_REQUEST")
-	case r.mode() == provisioned && !x.throughput.Set:
+	case r.mode() == db.Provisioned && !x.throughput.Set:
 		return validation(invalid + "ProvisionedThroughput is not specified for index: " + x.name.V)
 	}
 	of := owner(x.name.V)
@@ -383,7 +383,7 @@ func (r *createTableRequest) checkThroughput(region string) error {
 }
 
 // checkNewThroughput checks the on-demand and warm throughput of a new table or index.
-func checkNewThroughput(of owner, mode, region string, p, onDemand, warm unitPair) error {
+func checkNewThroughput(of owner, mode db.BillingMode, region string, p, onDemand, warm unitPair) error {
 	if err := onDemand.checkOnDemandMode(of, mode, true); err != nil {
 		return err
 	}
@@ -441,14 +441,14 @@ func (r *createTableRequest) descriptor(now time.Time) *db.Descriptor {
 		DeletionProtection: r.protection.V,
 		ResourcePolicy:     r.policy.V,
 	}
-	if d.Billing == payPerRequest {
+	if d.Billing == db.PayPerRequest {
 		d.PayPerRequestSince = now
 	}
 	if !r.warm.empty() {
 		d.Warm = r.warm.over(db.Warm{})
 	}
 	if r.stream.enabled.V {
-		d.StreamViewType = r.stream.view.V
+		d.StreamViewType = db.ViewType(r.stream.view.V)
 	}
 	r.sse.store(d)
 	d.Tags, _ = mergeTags(nil, r.tags.V) // checked
@@ -459,16 +459,16 @@ func (r *createTableRequest) descriptor(now time.Time) *db.Descriptor {
 // was asked for.
 func (r *createTableRequest) answer(t *db.Table, now time.Time) *description {
 	d := newDescription(t, now)
-	d.status, d.noSince = statusCreating, true
+	d.status, d.noSince = db.StatusCreating, true
 	if r.warm.empty() {
 		d.warm = nil
 	} else {
-		d.warm.status = statusUpdating
+		d.warm.status = db.StatusUpdating
 	}
 	index := d.index
 	d.index = func(x *db.Index) describedIndex {
 		v := index(x)
-		v.status, v.warm = statusCreating, nil
+		v.status, v.warm = db.StatusCreating, nil
 		return v
 	}
 	return d

@@ -33,7 +33,7 @@ func (c *call) deleteTable() error {
 		return err
 	}
 	d := newDescription(t, c.db.Now())
-	d.status, d.brief, d.sizes = statusDeleting, true, before
+	d.status, d.brief, d.sizes = db.StatusDeleting, true, before
 	d.index = deletedIndex
 	c.describe("TableDescription", d)
 	return nil
@@ -41,23 +41,23 @@ func (c *call) deleteTable() error {
 
 // deletedIndex is a global index as DeleteTable shows it.
 func deletedIndex(x *db.Index) describedIndex {
-	return describedIndex{status: statusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
+	return describedIndex{status: db.StatusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
 }
 
 // checkDelete tells why the table cannot be deleted now.
 func checkDelete(t *db.Table, now time.Time) error {
 	switch t.Status(now) {
-	case statusCreating:
+	case db.StatusCreating:
 		return inUse("Table is being created: " + t.Name)
-	case statusDeleting:
+	case db.StatusDeleting:
 		return inUse("Table is being deleted: " + t.Name)
 	}
 	for i := range t.Indexes {
-		if status, _ := t.IndexStatus(&t.Indexes[i], now); status != statusActive {
+		if status, _ := t.IndexStatus(&t.Indexes[i], now); status != db.StatusActive {
 			return inUse("Cannot delete table while indexes are being created, updated, or deleted.")
 		}
 	}
-	if t.Status(now) == statusUpdating {
+	if t.Status(now) == db.StatusUpdating {
 		if strings.HasPrefix(t.BusyWith, "STREAM") {
 			return inUse("Cannot delete table while stream is being enabled/disabled.")
 		}

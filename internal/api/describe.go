@@ -13,10 +13,10 @@ import (
 type description struct {
 	t        *db.Table
 	now      time.Time
-	status   string
+	status   db.Status
 	brief    bool           // DeleteTable: neither schema nor settings
 	noSince  bool           // BillingModeSummary without its time
-	sse      string         // SSEDescription's Status
+	sse      db.Status      // SSEDescription's Status
 	warm     *describedWarm // nil: not shown
 	onDemand *db.OnDemand
 	index    func(x *db.Index) describedIndex
@@ -56,12 +56,12 @@ func (d *description) size(on *db.DB, x *db.Index) size {
 // describedWarm is a WarmThroughput with its Status.
 type describedWarm struct {
 	db.Warm
-	status string
+	status db.Status
 }
 
 // describedIndex is what is shown of a global index besides its definition.
 type describedIndex struct {
-	status      string
+	status      db.Status
 	backfilling string // true, false, or empty: not shown
 	throughput  *db.Throughput
 	onDemand    *db.OnDemand
@@ -72,21 +72,21 @@ type describedIndex struct {
 func newDescription(t *db.Table, now time.Time) *description {
 	status := t.Status(now)
 	return &description{
-		t: t, now: now, status: status, sse: "ENABLED",
-		warm:     &describedWarm{warmOf(t.Billing, t.Throughput, t.Warm), statusActive},
+		t: t, now: now, status: status, sse: db.StatusEnabled,
+		warm:     &describedWarm{warmOf(t.Billing, t.Throughput, t.Warm), db.StatusActive},
 		onDemand: cleared(t.OnDemand),
 		index: func(x *db.Index) describedIndex {
 			v := describedIndex{
 				throughput: &x.Throughput,
 				onDemand:   cleared(x.OnDemand),
-				warm:       &describedWarm{warmOf(t.Billing, x.Throughput, x.Warm), statusActive},
+				warm:       &describedWarm{warmOf(t.Billing, x.Throughput, x.Warm), db.StatusActive},
 			}
 			backfilling := false
 			v.status, backfilling = t.IndexStatus(x, now)
 			switch {
-			case status == statusDeleting:
-				v.status = statusDeleting
-			case v.status == statusCreating && (x.State != db.StatePublic || db.Busy(x.BusyUntil, now)):
+			case status == db.StatusDeleting:
+				v.status = db.StatusDeleting
+			case v.status == db.StatusCreating && (x.State != db.StatePublic || db.Busy(x.BusyUntil, now)):
 				// one that came with the table never shows it
 				v.backfilling = strconv.FormatBool(backfilling)
 			}
@@ -114,7 +114,7 @@ func (c *call) tableDescription(d *description) {
 	if !d.brief {
 		c.keySchemaMember(t.Keys)
 	}
-	c.stringMember("TableStatus", d.status)
+	c.stringMember("TableStatus", string(d.status))
 	if !d.brief {
 		c.timeMember("CreationDateTime", t.Created)
 	}
@@ -190,12 +190,12 @@ func (c *call) throughputMember(t *db.Throughput, now time.Time) {
 
 // billingMember appends BillingModeSummary: of a table that is or ever was on demand.
 func (c *call) billingMember(d *description) {
-	if d.t.Billing != payPerRequest && d.t.PayPerRequestSince.IsZero() {
+	if d.t.Billing != db.PayPerRequest && d.t.PayPerRequestSince.IsZero() {
 		return
 	}
 	c.key("BillingModeSummary")
 	c.open()
-	c.stringMember("BillingMode", d.t.Billing)
+	c.stringMember("BillingMode", string(d.t.Billing))
 	if !d.noSince {
 		c.timeMember("LastUpdateToPayPerRequestDateTime", d.t.PayPerRequestSince)
 	}
@@ -211,7 +211,7 @@ func (c *call) localIndexes(d *description) {
 func (c *call) globalIndexes(d *description) {
 	c.indexes("GlobalSecondaryIndexes", d, false, func(x *db.Index) {
 		v := d.index(x)
-		c.stringMember("IndexStatus", v.status)
+		c.stringMember("IndexStatus", string(v.status))
 		if v.backfilling != "" {
 			c.key("Backfilling")
 			c.out = append(c.out, v.backfilling...)
@@ -256,7 +256,7 @@ func (c *call) indexes(member string, d *description, local bool, more func(x *d
 func (c *call) projectionMember(x *db.Index) {
 	c.key("Projection")
 	c.open()
-	c.stringMember("ProjectionType", x.Projection)
+	c.stringMember("ProjectionType", string(x.Projection))
 	if len(x.NonKey) > 0 {
 		c.key("NonKeyAttributes")
 		c.out = append(c.out, '[')
@@ -275,7 +275,7 @@ func (c *call) settings(d *description) {
 	if t.StreamViewType != "" {
 		c.key("StreamSpecification")
 		c.out = append(c.out, `{"StreamEnabled":true`...)
-		c.stringMember("StreamViewType", t.StreamViewType)
+		c.stringMember("StreamViewType", string(t.StreamViewType))
 		c.close()
 	}
 	if t.StreamLabel != "" { // of the latest stream, which may have been switched off
@@ -285,7 +285,7 @@ func (c *call) settings(d *description) {
 	if t.SSEType != "" {
 		c.key("SSEDescription")
 		c.open()
-		c.stringMember("Status", d.sse)
+		c.stringMember("Status", string(d.sse))
 		c.stringMember("SSEType", t.SSEType)
 		c.stringMember("KMSMasterKeyArn", keyARN(t.SSEKey, c.region))
 		c.close()
@@ -324,7 +324,7 @@ func (c *call) warmMember(w *describedWarm) {
 	c.open()
 	c.intMember("ReadUnitsPerSecond", w.Read)
 	c.intMember("WriteUnitsPerSecond", w.Write)
-	c.stringMember("Status", w.status)
+	c.stringMember("Status", string(w.status))
 	c.close()
 }
 

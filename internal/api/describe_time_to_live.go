@@ -1,9 +1,6 @@
 package api
 
-import (
-	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
-)
+import "github.com/partita-db/partita/internal/db"
 
 // describeTimeToLive answers DescribeTimeToLive.
 func (c *call) describeTimeToLive() error {
@@ -19,18 +16,16 @@ func (c *call) describeTimeToLive() error {
 		return err
 	}
 	now := c.db.Now()
-	if status := t.Status(now); status == statusCreating || status == statusDeleting {
-		return validation("Cannot describe time to live while table is in " + status + " state: Current table state is " + status)
+	if status := t.Status(now); status == db.StatusCreating || status == db.StatusDeleting {
+		return validationf("Cannot describe time to live while table is in %s state: Current table state is %[1]s", status)
 	}
 	status := t.Expiry.Status(now)
 	c.open()
 	c.key("TimeToLiveDescription")
 	c.open()
-	c.key("TimeToLiveStatus")
-	c.out = item.AppendQuoted(c.out, status)
-	if status != db.ExpiryDisabled {
-		c.key("AttributeName")
-		c.out = item.AppendQuoted(c.out, t.Expiry.Attribute)
+	c.stringMember("TimeToLiveStatus", string(status))
+	if status != db.StatusDisabled {
+		c.stringMember("AttributeName", t.Expiry.Attribute)
 	}
 	c.close()
 	c.close()

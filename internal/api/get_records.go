@@ -153,7 +153,7 @@ func (c *call) record(l *db.Log, shard uint32, r *db.StreamRecord) {
 	}
 	c.sequenceMember("SequenceNumber", r.Position)
 	c.intMember("SizeBytes", int64(r.Keys.Size()+r.New.Size()+r.Old.Size()))
-	c.stringMember("StreamViewType", l.ViewType)
+	c.stringMember("StreamViewType", string(l.ViewType))
 	c.close()
 	if r.ByService {
 		c.key("userIdentity")

@@ -271,7 +271,7 @@ func parseTable(d *datadriven.TestData) (*db.Descriptor, error) {
 		x := db.Index{Name: f[1], Local: f[0] == "lsi"}
 		var rest []string
 		x.Keys, rest = parseKeys(f[2:], types)
-		x.Projection, x.NonKey = rest[0], rest[1:]
+		x.Projection, x.NonKey = db.Projection(rest[0]), rest[1:]
 		desc.Indexes = append(desc.Indexes, x)
 	}
 	for name, t := range types {

@@ -156,7 +156,7 @@ func (r *readRequest) resolve(c *call, w wanting) error {
 
 // checkBuilt checks that an index is not being filled still.
 func (c *call) checkBuilt(t *db.Table, x *db.Index) error {
-	if status, _ := t.IndexStatus(x, c.db.Now()); status == "CREATING" {
+	if status, _ := t.IndexStatus(x, c.db.Now()); status == db.StatusCreating {
 		return validation("Cannot read from backfilling global secondary index: " + x.Name)
 	}
 	return nil
@@ -173,7 +173,7 @@ func (r *readRequest) checkPaths() error {
 // checkProjected checks that the index has what is asked of it, or for a local index has the rest fetched from the table.
 func (r *readRequest) checkProjected() error {
 	t, x := r.read.Table, r.read.Index
-	if x == nil || x.Projection == "ALL" {
+	if x == nil || x.Projection == db.ProjectionAll {
 		return nil
 	}
 	if r.sel.V == "ALL_ATTRIBUTES" {

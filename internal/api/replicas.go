@@ -273,11 +273,11 @@ func (c *call) searchElement(name string) error {
 }
 
 // refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one is ours.
-func refuseVectors(xs optList[struct{}], mode string) error {
+func refuseVectors(xs optList[struct{}], mode db.BillingMode) error {
 	switch {
 	case len(xs.V) == 0:
 		return nil
-	case mode == provisioned:
+	case mode == db.Provisioned:
 		return validation(invalid + "Vector indexes are only supported for PAY_PER_REQUEST tables")
 	}
 	return validation(invalid + "Vector indexes are not supported in this Region")

@@ -350,12 +350,12 @@ func checkParts(ks []keyElement) error {
 
 // check checks a projection that keeps the constraints.
 func (p *projection) check() error {
-	switch {
+	switch include := db.Projection(p.kind.V) == db.ProjectionInclude; {
 	case !p.kind.Set:
 		return validation(invalid + "Unknown ProjectionType: null")
-	case p.kind.V == "INCLUDE" && !p.nonKey.Set:
+	case include && !p.nonKey.Set:
 		return validation(invalid + "ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
-	case p.kind.V != "INCLUDE" && p.nonKey.Set:
+	case !include && p.nonKey.Set:
 		return validation(invalid + "ProjectionType is " + p.kind.V + ", but NonKeyAttributes is specified")
 	}
 	for i, name := range p.nonKey.V {
@@ -385,7 +385,10 @@ func checkProjected(xs []db.Index) error {
 func (x *indexSpec) index(local bool) db.Index {
 	nonKey := slices.Clone(x.projection.nonKey.V)
 	slices.Sort(nonKey)
-	return db.Index{Name: x.name.V, Local: local, Keys: keyElements(x.keys.V), Projection: x.projection.kind.V, NonKey: nonKey}
+	return db.Index{
+		Name: x.name.V, Local: local, Keys: keyElements(x.keys.V),
+		Projection: db.Projection(x.projection.kind.V), NonKey: nonKey,
+	}
 }
 
 // keyElements are the elements of a checked key schema.

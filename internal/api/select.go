@@ -141,7 +141,7 @@ func sortHashes(hashes [][]item.Value, i int, descending bool) {
 // SELECT clause fetched from the table. SELECT * is of those that the index has.
 func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 	t, index := x.read.Table, x.read.Index
-	if index == nil || index.Projection == "ALL" {
+	if index == nil || index.Projection == db.ProjectionAll {
 		return nil
 	}
 	if missing := unprojected(t, index, s.Attributes()); len(missing) > 0 {

@@ -9,7 +9,7 @@ import (
 
 // More enums; the order of the view types is AWS's.
 var (
-	enumViewType    = enum{"OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE"}
+	enumViewType    = enumOf(db.ViewOldImage, db.ViewKeysOnly, db.ViewNewAndOldImages, db.ViewNewImage)
 	enumSSEType     = enum{"AES256", "KMS"}
 	enumConsistency = enum{"EVENTUAL", "STRONG"}
 	enumReplication = enum{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}

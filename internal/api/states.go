@@ -6,14 +6,6 @@ import (
 	"github.com/partita-db/partita/internal/db"
 )
 
-// The statuses of tables and indexes.
-const (
-	statusCreating = "CREATING"
-	statusUpdating = "UPDATING"
-	statusDeleting = "DELETING"
-	statusActive   = "ACTIVE"
-)
-
 // What a table that is UPDATING is busy with, as Descriptor.BusyWith says. A table's class follows the word.
 const (
 	busyIOPS      = "IOPS"
@@ -25,12 +17,12 @@ const (
 )
 
 // statusOf is the TableStatus of a descriptor.
-func statusOf(d *db.Descriptor, now time.Time) string {
+func statusOf(d *db.Descriptor, now time.Time) db.Status {
 	return (&db.Table{Descriptor: *d}).Status(now)
 }
 
 // indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being backfilled.
-func indexStatusOf(d *db.Descriptor, x *db.Index, now time.Time) (status string, backfilling bool) {
+func indexStatusOf(d *db.Descriptor, x *db.Index, now time.Time) (status db.Status, backfilling bool) {
 	return (&db.Table{Descriptor: *d}).IndexStatus(x, now)
 }
 

@@ -129,15 +129,15 @@ func TestProvision(t *testing.T) {
 // TestWarmOf: warm throughput is what was asked for or what there is anyway, whichever is more.
 func TestWarmOf(t *testing.T) {
 	for _, c := range []struct {
-		mode  string
+		mode  db.BillingMode
 		units db.Throughput
 		asked *db.Warm
 		want  db.Warm
 	}{
-		{payPerRequest, db.Throughput{}, nil, db.Warm{Read: 12000, Write: 4000}},
-		{payPerRequest, db.Throughput{}, &db.Warm{Read: 3, Write: 5000}, db.Warm{Read: 12000, Write: 5000}},
-		{provisioned, db.Throughput{Read: 5, Write: 6}, nil, db.Warm{Read: 5, Write: 6}},
-		{provisioned, db.Throughput{Read: 5, Write: 6}, &db.Warm{Read: 12000}, db.Warm{Read: 12000, Write: 6}},
+		{db.PayPerRequest, db.Throughput{}, nil, db.Warm{Read: 12000, Write: 4000}},
+		{db.PayPerRequest, db.Throughput{}, &db.Warm{Read: 3, Write: 5000}, db.Warm{Read: 12000, Write: 5000}},
+		{db.Provisioned, db.Throughput{Read: 5, Write: 6}, nil, db.Warm{Read: 5, Write: 6}},
+		{db.Provisioned, db.Throughput{Read: 5, Write: 6}, &db.Warm{Read: 12000}, db.Warm{Read: 12000, Write: 6}},
 	} {
 		if got := warmOf(c.mode, c.units, c.asked); got != c.want {
 			t.Errorf("warmOf(%s, %+v, %+v) = %+v, want %+v", c.mode, c.units, c.asked, got, c.want)
@@ -149,7 +149,7 @@ func TestWarmOf(t *testing.T) {
 func TestAdmitIndexes(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	table := func(xs ...db.Index) *db.Descriptor {
-		return &db.Descriptor{Name: "T", State: db.StatePublic, Billing: payPerRequest, Indexes: xs}
+		return &db.Descriptor{Name: "T", State: db.StatePublic, Billing: db.PayPerRequest, Indexes: xs}
 	}
 	ready := db.Index{ID: 1, Name: "ready", State: db.StatePublic}
 	allocating := db.Index{ID: 2, Name: "new", State: db.StateDeleteOnly}
@@ -261,7 +261,7 @@ func FuzzTableRequests(f *testing.F) {
 		}
 		update := new(updateTableRequest)
 		if (&call{body: body}).decode(update) == nil && update.check() == nil {
-			d := &db.Descriptor{Name: "T", State: db.StatePublic, Billing: payPerRequest}
+			d := &db.Descriptor{Name: "T", State: db.StatePublic, Billing: db.PayPerRequest}
 			_ = update.apply(d, "us-east-1", time.Unix(0, 0)) // any error will do
 		}
 	})

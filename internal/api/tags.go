@@ -139,7 +139,7 @@ func (c *call) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag
 		return err
 	}
 	_, _, err = c.db.Alter(c.ctx, db.DefaultNamespace, name, false, func(d *db.Descriptor) error {
-		if statusOf(d, c.db.Now()) == statusDeleting {
+		if statusOf(d, c.db.Now()) == db.StatusDeleting {
 			return inUse("Table is being deleted: " + d.Name)
 		}
 		merged, err := change(d.Tags)

@@ -10,12 +10,6 @@ import (
 // errUnitsOnDemand: units for a table on demand.
 var errUnitsOnDemand = validation(invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
 
-// The billing modes.
-const (
-	provisioned   = "PROVISIONED"
-	payPerRequest = "PAY_PER_REQUEST"
-)
-
 // Quotas on throughput. Those of the account and the table are AWS's defaults, which DescribeLimits reports. The
 // account's is not enforced: it shares out a fleet's capacity, and Partita has no such pool.
 const (
@@ -155,8 +149,8 @@ func (o owner) warm() string {
 
 // checkOnDemandMode refuses OnDemandThroughput where units are provisioned. create says that CreateTable asks, whose
 // wording differs.
-func (p unitPair) checkOnDemandMode(of owner, mode string, create bool) error {
-	if mode != provisioned {
+func (p unitPair) checkOnDemandMode(of owner, mode db.BillingMode, create bool) error {
+	if mode != db.Provisioned {
 		return nil
 	}
 	return p.each("MaxReadRequestUnits", "MaxWriteRequestUnits", func(name string, _ int64, _ bool) error {
@@ -198,7 +192,7 @@ const initialCapacity = "https://docs.aws.amazon.com/amazondynamodb/latest/devel
 
 // checkWarm demands that warm throughput is not below what there is anyway. now is that; it is of a new table or index if
 // create is set.
-func (p unitPair) checkWarm(of owner, now db.Warm, mode, region string, create bool) error {
+func (p unitPair) checkWarm(of owner, now db.Warm, mode db.BillingMode, region string, create bool) error {
 	return p.each("ReadUnitsPerSecond", "WriteUnitsPerSecond", func(name string, n int64, write bool) error {
 		least, units := now.Read, "ReadCapacityUnits"
 		if write {
@@ -212,7 +206,7 @@ func (p unitPair) checkWarm(of owner, now db.Warm, mode, region string, create b
 			return nil
 		case !create:
 			return validation(invalid + requested + " is lower than current WarmThroughput, decreasing WarmThroughput is not supported")
-		case mode == payPerRequest:
+		case mode == db.PayPerRequest:
 			return validation(invalid + requested + " is lower than initial throughput for OnDemand. See: " + initialCapacity)
 		}
 		return validation(invalid + requested + " is lower than " + units + " of ProvisionedThroughput")
@@ -223,9 +217,9 @@ func (p unitPair) checkWarm(of owner, now db.Warm, mode, region string, create b
 
 // warmOf is the warm throughput of a table or an index: what was asked for or ever provisioned, and no less than it has
 // now. It never falls.
-func warmOf(mode string, t db.Throughput, asked *db.Warm) db.Warm {
+func warmOf(mode db.BillingMode, t db.Throughput, asked *db.Warm) db.Warm {
 	w := db.Warm{Read: t.Read, Write: t.Write}
-	if mode == payPerRequest {
+	if mode == db.PayPerRequest {
 		w = db.Warm{Read: initialRead, Write: initialWrite}
 	}
 	if asked != nil {

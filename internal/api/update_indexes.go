@@ -169,7 +169,7 @@ func (r *updateTableRequest) updateIndex(d *db.Descriptor, u *indexSpec, region 
 	x, of := d.Index(u.name.V), owner(u.name.V)
 	idle := u.onDemand.empty() && u.warm.empty()
 	switch {
-	case d.Billing == payPerRequest && (u.throughput.Set || idle):
+	case d.Billing == db.PayPerRequest && (u.throughput.Set || idle):
 		return validation(invalid + "The only Updates for index: " + x.Name + " when TableThroughputMode is PAY_PER_REQUEST can be to " +
 			"OnDemandThroughput, WarmThroughput")
 	case !u.throughput.Set && idle:
@@ -215,7 +215,7 @@ func (r *updateTableRequest) provisionIndex(x *db.Index, u *indexSpec, region st
 	if err := u.throughput.unchanged(of, &x.Throughput); err != nil {
 		return err
 	}
-	warm := warmOf(provisioned, x.Throughput, x.Warm)
+	warm := warmOf(db.Provisioned, x.Throughput, x.Warm)
 	x.Warm = &warm
 	x.MarkUpdating()
 	return provision(&x.Throughput, u.throughput, now)
@@ -240,13 +240,13 @@ func (r *updateTableRequest) createIndex(d *db.Descriptor, s *indexSpec, region 
 }
 
 // checkNewIndexMode checks that the throughput of a new index fits the table's billing mode.
-func checkNewIndexMode(s *indexSpec, mode, region string) error {
+func checkNewIndexMode(s *indexSpec, mode db.BillingMode, region string) error {
 	of := owner(s.name.V)
 	switch {
-	case mode == payPerRequest && s.throughput.Set:
+	case mode == db.PayPerRequest && s.throughput.Set:
 		return validation(invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: " + s.name.V +
 			" when BillingMode is PAY_PER_REQUEST")
-	case mode == provisioned && !s.throughput.Set:
+	case mode == db.Provisioned && !s.throughput.Set:
 		return validation(invalid + "Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: " + s.name.V)
 	}
 	if err := s.throughput.checkQuota(of, region); err != nil {

@@ -12,12 +12,12 @@ import (
 // then what is under way.
 func (r *updateTableRequest) admit(d *db.Descriptor, now time.Time) error {
 	switch statusOf(d, now) {
-	case statusCreating:
+	case db.StatusCreating:
 		if r.protection.Set {
 			return resourceInUse("Table needs to be in ACTIVE status to modify deletion protection setting.")
 		}
 		return inUse("Table is being created: " + d.Name)
-	case statusDeleting:
+	case db.StatusDeleting:
 		return inUse("Table is being deleted: " + d.Name)
 	}
 	if err := r.admitNamed(d, now); err != nil {
@@ -29,7 +29,7 @@ func (r *updateTableRequest) admit(d *db.Descriptor, now time.Time) error {
 	if err := r.admitBesideIndexes(d, now); err != nil {
 		return err
 	}
-	if d.Busy == statusUpdating && db.Busy(d.BusyUntil, now) {
+	if d.Busy == db.StatusUpdating && db.Busy(d.BusyUntil, now) {
 		return r.admitBeside(d)
 	}
 	return nil
@@ -64,9 +64,9 @@ func (r *updateTableRequest) admitNamed(d *db.Descriptor, now time.Time) error {
 func createTwice(d *db.Descriptor, x *db.Index, now time.Time) error {
 	of := "Table: " + d.Name + " Index: " + x.Name
 	switch status, _ := indexStatusOf(d, x, now); status {
-	case statusCreating:
+	case db.StatusCreating:
 		return inUse("Index is being created.  " + of) // two spaces
-	case statusDeleting:
+	case db.StatusDeleting:
 		return inUse("Index is being deleted. " + of)
 	}
 	return validation("Attempting to create an index which already exists")
@@ -76,13 +76,13 @@ func createTwice(d *db.Descriptor, x *db.Index, now time.Time) error {
 func (u *indexUpdate) admit(d *db.Descriptor, x *db.Index, now time.Time) error {
 	of := "Table: " + d.Name + " Index: " + x.Name
 	switch status, backfilling := indexStatusOf(d, x, now); {
-	case status == statusDeleting:
+	case status == db.StatusDeleting:
 		return inUse("Index is being deleted. " + of)
-	case status == statusUpdating:
+	case status == db.StatusUpdating:
 		return inUse("Index is being updated. " + of)
-	case status == statusCreating && !backfilling && u.delete.Set:
+	case status == db.StatusCreating && !backfilling && u.delete.Set:
 		return inUse("Index creation is in resource allocation phase. Retry deletion during backfilling phase or when the index is active. " + of)
-	case status == statusCreating && !backfilling:
+	case status == db.StatusCreating && !backfilling:
 		return inUse("Index is being created but is not backfilling yet.  " + of) // two spaces
 	}
 	return nil
@@ -104,7 +104,8 @@ func (r *updateTableRequest) admitBuilds(d *db.Descriptor, now time.Time) error 
 		if !x.Local {
 			globals++
 		}
-		if status, _ := indexStatusOf(d, x, now); (status == statusCreating || status == statusDeleting) && !r.removes(x.Name) {
+		status, _ := indexStatusOf(d, x, now)
+		if (status == db.StatusCreating || status == db.StatusDeleting) && !r.removes(x.Name) {
 			builds++
 		}
 	}
@@ -157,9 +158,9 @@ func changingIndexes(d *db.Descriptor, now time.Time) (creating, deleting []stri
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
 		switch status, backfilling := indexStatusOf(d, x, now); {
-		case status == statusCreating && !backfilling:
+		case status == db.StatusCreating && !backfilling:
 			creating = append(creating, x.Name)
-		case status == statusDeleting:
+		case status == db.StatusDeleting:
 			deleting = append(deleting, x.Name)
 		}
 	}

@@ -187,10 +187,10 @@ func (r *updateTableRequest) checkRequested() error {
 
 // checkBilling checks that the mode and the throughput of the request fit.
 func (r *updateTableRequest) checkBilling() error {
-	switch {
-	case r.billing.V == provisioned && !r.throughput.Set:
+	switch mode := db.BillingMode(r.billing.V); {
+	case mode == db.Provisioned && !r.throughput.Set:
 		return validation(invalid + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
-	case r.billing.V == payPerRequest && r.throughput.Set:
+	case mode == db.PayPerRequest && r.throughput.Set:
 		return errUnitsOnDemand
 	}
 	return r.throughput.checkBounds("")
@@ -236,9 +236,9 @@ func errOnly(change string) error {
 // ---- the change, with the table's descriptor at hand
 
 // mode is the billing mode that the table has after the change.
-func (r *updateTableRequest) mode(d *db.Descriptor) string {
+func (r *updateTableRequest) mode(d *db.Descriptor) db.BillingMode {
 	if r.billing.Set {
-		return r.billing.V
+		return db.BillingMode(r.billing.V)
 	}
 	return d.Billing
 }
@@ -311,7 +311,7 @@ func (r *updateTableRequest) apply(d *db.Descriptor, region string, now time.Tim
 // applyBilling changes the billing mode and the table's throughput.
 func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now time.Time) error {
 	mode := r.mode(d)
-	if r.throughput.Set && mode == payPerRequest {
+	if r.throughput.Set && mode == db.PayPerRequest {
 		return errUnitsOnDemand
 	}
 	if err := r.throughput.checkQuota("", region); err != nil {
@@ -328,7 +328,7 @@ func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now t
 	if !r.switches(d) {
 		return nil
 	}
-	if mode == provisioned {
+	if mode == db.Provisioned {
 		return r.toProvisioned(d)
 	}
 	r.toOnDemand(d, now)
@@ -344,7 +344,7 @@ func (r *updateTableRequest) toProvisioned(d *db.Descriptor) error {
 		}
 	}
 	keepWarm(d)
-	d.Billing = provisioned
+	d.Billing = db.Provisioned
 	d.Throughput.Read, d.Throughput.Write = r.throughput.read.V, r.throughput.write.V
 	d.OnDemand = nil
 	for i := range d.Indexes {
@@ -356,7 +356,7 @@ func (r *updateTableRequest) toProvisioned(d *db.Descriptor) error {
 // toOnDemand switches a provisioned table.
 func (r *updateTableRequest) toOnDemand(d *db.Descriptor, now time.Time) {
 	keepWarm(d)
-	d.Billing, d.PayPerRequestSince = payPerRequest, now
+	d.Billing, d.PayPerRequestSince = db.PayPerRequest, now
 	d.Throughput.Read, d.Throughput.Write = 0, 0
 	for i := range d.Indexes {
 		d.Indexes[i].Throughput.Read, d.Indexes[i].Throughput.Write = 0, 0
@@ -413,7 +413,7 @@ func (r *updateTableRequest) applyStream(d *db.Descriptor) error {
 	case !r.stream.enabled.V && d.StreamViewType == "":
 		return validation("Table has no stream to disable: TableName: " + d.Name)
 	}
-	d.StreamViewType = r.stream.view.V
+	d.StreamViewType = db.ViewType(r.stream.view.V)
 	return nil
 }
 
@@ -440,7 +440,7 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 	d := newDescription(shown, now)
 	d.status = old.Status(now)
 	if r.billing.Set || r.class.Set || r.busy(&old.Descriptor) {
-		d.status = statusUpdating // AWS says so even when nothing changes
+		d.status = db.StatusUpdating // AWS says so even when nothing changes
 	}
 	switched := r.switches(&old.Descriptor)
 	if r.throughput.Set && !switched {
@@ -448,9 +448,9 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 		shown.Throughput.DecreasesToday = decreasesToday(&old.Throughput, now)
 	}
 	d.noSince = switched
-	d.warm = &describedWarm{warmOf(old.Billing, old.Throughput, old.Warm), statusActive}
+	d.warm = &describedWarm{warmOf(old.Billing, old.Throughput, old.Warm), db.StatusActive}
 	if !r.warm.empty() {
-		d.warm.status = statusUpdating
+		d.warm.status = db.StatusUpdating
 	}
 	if !r.onDemand.empty() {
 		d.onDemand = r.onDemand.merge(old.OnDemand) // with -1 for what is cleared
@@ -459,7 +459,7 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 		shown.TableClass, shown.TableClassUpdated = old.TableClass, old.TableClassUpdated
 	}
 	if r.sse.Set {
-		d.sse = statusUpdating
+		d.sse = db.StatusUpdating
 		if old.SSEType != "" {
 			shown.SSEType, shown.SSEKey = old.SSEType, old.SSEKey
 		}
@@ -491,16 +491,18 @@ func (r *updateTableRequest) answerIndex(old *db.Table, index func(*db.Index) de
 	return func(x *db.Index) describedIndex {
 		was := old.Index(x.Name)
 		if was == nil {
-			return describedIndex{status: statusCreating, backfilling: "false", throughput: &x.Throughput, onDemand: x.OnDemand}
+			return describedIndex{
+				status: db.StatusCreating, backfilling: "false", throughput: &x.Throughput, onDemand: x.OnDemand,
+			}
 		}
 		v := index(x)
-		v.warm = &describedWarm{warmOf(old.Billing, was.Throughput, was.Warm), statusActive}
+		v.warm = &describedWarm{warmOf(old.Billing, was.Throughput, was.Warm), db.StatusActive}
 		u := r.updateOf(x.Name)
 		if u == nil {
 			return v
 		}
 		if u.throughput.Set || !u.onDemand.empty() {
-			v.status = statusUpdating
+			v.status = db.StatusUpdating
 		}
 		if u.throughput.Set && !switched {
 			v.throughput = &was.Throughput
@@ -509,7 +511,7 @@ func (r *updateTableRequest) answerIndex(old *db.Table, index func(*db.Index) de
 			v.onDemand = u.onDemand.merge(was.OnDemand)
 		}
 		if !u.warm.empty() {
-			v.warm.status = statusUpdating
+			v.warm.status = db.StatusUpdating
 		}
 		return v
 	}

@@ -114,13 +114,13 @@ func (c *call) updateTimeToLive() error {
 func (r *updateTimeToLiveRequest) admit(c *call, d *db.Descriptor) error {
 	now := c.db.Now()
 	switch statusOf(d, now) {
-	case statusCreating:
+	case db.StatusCreating:
 		return inUse("Table " + d.Name + " is being created")
-	case statusDeleting:
+	case db.StatusDeleting:
 		return resourceInUse("Attempt to change a resource which is still in use")
 	}
 	status := d.Expiry.Status(now)
-	on := status == db.ExpiryEnabling || status == db.ExpiryEnabled
+	on := status == db.StatusEnabling || status == db.StatusEnabled
 	switch {
 	case !on && !r.spec.enabled.V:
 		return validation("TimeToLive is already disabled")

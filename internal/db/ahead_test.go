@@ -139,7 +139,7 @@ func TestEndAhead(t *testing.T) {
 	first := table.StreamLog
 	fill(t, s.d, table, 100)
 	s.set(inYears)
-	for _, view := range []string{"", "NEW_AND_OLD_IMAGES", ""} {
+	for _, view := range []ViewType{"", "NEW_AND_OLD_IMAGES", ""} {
 		if _, _, err := s.d.Alter(t.Context(), DefaultNamespace, "model", false, setStream(view)); err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +287,7 @@ func TestBusyAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.set(-inYears)
-	if got := s.table().Expiry.Status(s.now()); got != ExpiryEnabled {
+	if got := s.table().Expiry.Status(s.now()); got != StatusEnabled {
 		t.Errorf("the expiry is %s", got)
 	}
 	s.set(inYears)

@@ -154,7 +154,7 @@ func (d *DB) Lookup(ns Namespace, name string) *Table {
 // is CREATING.
 func (d *DB) Table(ns Namespace, name string) (*Table, error) {
 	t := d.named(ns, name)
-	if t == nil || t.State != StatePublic || t.Busy == "CREATING" && Busy(t.BusyUntil, d.now()) {
+	if t == nil || t.State != StatePublic || t.Busy == StatusCreating && Busy(t.BusyUntil, d.now()) {
 		return nil, ErrTableNotFound
 	}
 	return t, nil
@@ -208,7 +208,7 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 	desc = desc.clone()
 	desc.Format, desc.ID, desc.Epoch, desc.UUID = descriptorFormat, d.nextID, 1, newUUID()
 	desc.Created, desc.State = now, StatePublic
-	desc.Busy, desc.BusyUntil = "CREATING", d.busyUntil(now)
+	desc.Busy, desc.BusyUntil = StatusCreating, d.busyUntil(now)
 	desc.NextIndex = firstIndexID
 	for i := range desc.Indexes {
 		x := &desc.Indexes[i]
@@ -303,7 +303,7 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 		}
 	}
 	if busy && d.delay > 0 {
-		desc.Busy, desc.BusyUntil = "UPDATING", now.Add(d.delay)
+		desc.Busy, desc.BusyUntil = StatusUpdating, now.Add(d.delay)
 	}
 	if new, err = d.replace(ctx, desc); err != nil {
 		return old, nil, err
@@ -366,7 +366,7 @@ func (d *DB) delete(ctx context.Context, ns Namespace, name string, check func(*
 		return nil, err
 	}
 	desc := old.clone()
-	desc.State, desc.Busy, desc.BusyUntil = StateNoWrites, "DELETING", d.now().Add(d.delay)
+	desc.State, desc.Busy, desc.BusyUntil = StateNoWrites, StatusDeleting, d.now().Add(d.delay)
 	if d.delay == 0 {
 		return old, d.forget(ctx, desc)
 	}

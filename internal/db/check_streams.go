@@ -50,8 +50,8 @@ func (c *checker) streams() error {
 // newShardCheck begins the check of a shard.
 func (c *checker) newShardCheck(l *Log, shard uint32) *shardCheck {
 	s := &shardCheck{c: c, l: l, id: shardID{l.ID, shard}, first: true, chain: map[digest]link{}}
-	s.showNew = l.ViewType == "NEW_IMAGE" || l.ViewType == "NEW_AND_OLD_IMAGES"
-	s.showOld = l.ViewType == "OLD_IMAGE" || l.ViewType == "NEW_AND_OLD_IMAGES"
+	s.showNew = l.ViewType.hasNew()
+	s.showOld = l.ViewType.hasOld()
 	s.last = c.own.trimmed[s.id]
 	if s.t = c.tables[l.TableID]; s.t == nil {
 		s.t = newTable(&Descriptor{ID: l.TableID, Name: l.Table, Keys: l.Keys})
@@ -148,7 +148,7 @@ func (s *shardCheck) record(raw kv.Record) {
 	case !hadOld && !hasNew:
 		s.note(raw.Position, key, "there was no item before it, and none is there after it")
 	case r.New.Exists() != (hasNew && s.showNew) || r.Old.Exists() != (hadOld && s.showOld):
-		s.note(raw.Position, key, "its images are not those of a stream of "+s.l.ViewType)
+		s.note(raw.Position, key, "its images are not those of a stream of "+string(s.l.ViewType))
 	case r.New.Exists() && item.SameAttributes(r.New, r.Old):
 		s.note(raw.Position, key, "its images are the same")
 	case r.New.Exists() && !item.SameAttributes(r.New.Pick(s.t.lastKeys), r.Keys),

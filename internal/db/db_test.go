@@ -234,7 +234,7 @@ func TestClockSetBack(t *testing.T) {
 	if got := table.Status(s.now()); got != "ACTIVE" {
 		t.Errorf("the table is %s", got)
 	}
-	if got := table.Expiry.Status(s.now()); got != ExpiryEnabled {
+	if got := table.Expiry.Status(s.now()); got != StatusEnabled {
 		t.Errorf("its expiry is %s", got)
 	}
 	for i := range table.Indexes {
@@ -250,9 +250,9 @@ func TestTableDelay(t *testing.T) {
 	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
 		t.Fatal(err)
 	}
-	status := func(want string) {
+	status := func(want Status) {
 		t.Helper()
-		got := "gone"
+		got := Status("gone")
 		if table := s.d.Lookup(DefaultNamespace, "model"); table != nil {
 			got = table.Status(s.now())
 		}

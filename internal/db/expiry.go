@@ -24,29 +24,21 @@ const (
 	maxExpiryPause = 100 * time.Millisecond
 )
 
-// The statuses of a table's expiry.
-const (
-	ExpiryEnabling  = "ENABLING"
-	ExpiryEnabled   = "ENABLED"
-	ExpiryDisabling = "DISABLING"
-	ExpiryDisabled  = "DISABLED"
-)
-
 // ErrExpiryBusy refuses a change of a table's expiry while the last one is under way.
 var ErrExpiryBusy = errors.New("db: the table's expiry is being changed")
 
 // Status is the TimeToLiveStatus at the time. e may be nil.
-func (e *Expiry) Status(now time.Time) string {
+func (e *Expiry) Status(now time.Time) Status {
 	busy := e != nil && Busy(e.BusyUntil, now)
 	switch {
 	case e == nil || e.State == StateDropped && !busy:
-		return ExpiryDisabled
+		return StatusDisabled
 	case e.Dropping:
-		return ExpiryDisabling
+		return StatusDisabling
 	case e.State != StatePublic || busy:
-		return ExpiryEnabling
+		return StatusEnabling
 	}
-	return ExpiryEnabled
+	return StatusEnabled
 }
 
 // settled tells whether no job is at work on the index by expiry. e may be nil.

@@ -259,14 +259,14 @@ func TestExpiryStates(t *testing.T) {
 	for _, c := range []struct {
 		state    State
 		dropping bool
-		want     string
+		want     Status
 	}{
-		{StateDeleteOnly, false, ExpiryEnabled},
-		{StateWriteOnly, false, ExpiryEnabled},
-		{StatePublic, false, ExpiryEnabled},
-		{StateDeleteOnly, true, ExpiryDisabled},
-		{StateAbsent, true, ExpiryDisabled},
-		{StateDropped, true, ExpiryDisabled},
+		{StateDeleteOnly, false, StatusEnabled},
+		{StateWriteOnly, false, StatusEnabled},
+		{StatePublic, false, StatusEnabled},
+		{StateDeleteOnly, true, StatusDisabled},
+		{StateAbsent, true, StatusDisabled},
+		{StateDropped, true, StatusDisabled},
 	} {
 		t.Run(fmt.Sprint(c.state, " ", c.dropping), func(t *testing.T) {
 			s, table := newTTLStore(t, 0)
@@ -289,7 +289,7 @@ func TestExpiryStates(t *testing.T) {
 			if got := s.table().Expiry.Status(s.now()); got != c.want {
 				t.Fatalf("the expiry is %s, want %s", got, c.want)
 			}
-			if c.want == ExpiryEnabled {
+			if c.want == StatusEnabled {
 				s.sweep(2)
 				return
 			}
@@ -343,7 +343,7 @@ func TestExpiryRestarts(t *testing.T) {
 	check(t, s.d)
 	alterExpiry(t, s.d, "")
 	off := 0
-	for ; s.table().Expiry.Status(s.now()) != ExpiryDisabled && off < 200; off++ {
+	for ; s.table().Expiry.Status(s.now()) != StatusDisabled && off < 200; off++ {
 		s.reopen()
 		time.Sleep(time.Duration(2+off/4) * time.Millisecond) // a slow machine gets somewhere as well
 	}
@@ -394,7 +394,7 @@ func TestExpiryOffDuringBackfill(t *testing.T) {
 // other change meanwhile.
 func TestExpiryDelay(t *testing.T) {
 	s, _ := newTTLStore(t, time.Hour)
-	status := func(want string) {
+	status := func(want Status) {
 		t.Helper()
 		if got := s.table().Expiry.Status(s.now()); got != want {
 			t.Errorf("status %s, want %s", got, want)
@@ -406,22 +406,22 @@ func TestExpiryDelay(t *testing.T) {
 			t.Errorf("a change to %q: %v, want ErrExpiryBusy", attribute, err)
 		}
 	}
-	status(ExpiryDisabled)
+	status(StatusDisabled)
 	setExpiry(t, s.d, "e")
-	status(ExpiryEnabling)
+	status(StatusEnabling)
 	busy("")
 	s.clock.Add(int64(time.Hour))
-	status(ExpiryEnabled)
+	status(StatusEnabled)
 	setExpiry(t, s.d, "")
-	status(ExpiryDisabling)
+	status(StatusDisabling)
 	busy("e")
 	s.reopen()
 	settle(t, s.d)
-	status(ExpiryDisabling)
+	status(StatusDisabling)
 	s.clock.Add(int64(time.Hour))
-	status(ExpiryDisabled)
+	status(StatusDisabled)
 	setExpiry(t, s.d, "n")
-	status(ExpiryEnabling)
+	status(StatusEnabling)
 	check(t, s.d)
 }
 

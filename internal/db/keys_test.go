@@ -50,7 +50,7 @@ func testTable(hash, sort item.Type, indexes ...Index) *Table {
 }
 
 // gsi is a global index with the keys, of which those after "|" are range keys.
-func gsi(name, projection string, keys ...string) Index {
+func gsi(name string, projection Projection, keys ...string) Index {
 	x := Index{Name: name, Projection: projection}
 	ranged := false
 	for _, k := range keys {

@@ -34,8 +34,9 @@ const (
 // logFormat is the version of a Log's JSON form.
 const logFormat = 1
 
-// Log is a stream: of a table, or of one that is gone. It is stored as JSON in a row of the catalog and outlives the table by
-// Retention. Its tags are part of the format, as those of a Descriptor. A Log is never changed; a change makes a new one.
+// Log is a stream: of a table, or of one that is gone. It is stored as JSON in a row of the
+// catalog (its tags are part of the format, as a Descriptor's are), and outlives the table by
+// Retention. A Log is never changed; a change makes a new one.
 type Log struct {
 	Format int `json:"Format"` // version of this JSON form, 1
 	// ID is the table's id << 32 | number among the table's logs, from 1; never reused.
@@ -46,7 +47,7 @@ type Log struct {
 	TableUUID string    `json:"TableUUID"`
 	// Label is the time of its making, unique among the streams of tables of that name.
 	Label    string       `json:"Label"`
-	ViewType string       `json:"ViewType"`
+	ViewType ViewType     `json:"ViewType"`
 	Keys     []KeyElement `json:"Keys"` // of the table
 	Created  time.Time    `json:"Created"`
 	// Shards is how many it has, fixed: a record goes to the one that its item's hash says.
@@ -115,7 +116,7 @@ const maxShards = 64
 // shardsFor is how many shards the table's next stream has: as many as DynamoDB's documentation has it make partitions for
 // the table's throughput ("Partitions and data distribution"), four on demand.
 func shardsFor(desc *Descriptor) int {
-	if desc.Billing == "PAY_PER_REQUEST" {
+	if desc.Billing == PayPerRequest {
 		return 4
 	}
 	n := (desc.Throughput.Read + 3*desc.Throughput.Write + 2999) / 3000 // ⌈read/3000 + write/1000⌉
@@ -203,16 +204,16 @@ func (d *DB) storeLog(l *Log) error {
 }
 
 // Status is the StreamStatus at the time.
-func (l *Log) Status(now time.Time) string {
+func (l *Log) Status(now time.Time) Status {
 	switch {
 	case l.Ended.IsZero() && Busy(l.BusyUntil, now):
-		return "ENABLING"
+		return StatusEnabling
 	case l.Ended.IsZero():
-		return "ENABLED"
+		return StatusEnabled
 	case l.Ends == nil || Busy(l.BusyUntil, now):
-		return "DISABLING"
+		return StatusDisabling
 	}
-	return "DISABLED"
+	return StatusDisabled
 }
 
 // gone tells whether the log's time is over.
@@ -226,7 +227,7 @@ func (l *Log) gone(now time.Time) bool {
 // ShardsAt returns the stream's shards at the time, by id. While it is ENABLING there are none. One
 // that was made ahead of the clock may have records from any time on.
 func (l *Log) ShardsAt(now time.Time) []Shard {
-	if l.Status(now) == "ENABLING" {
+	if l.Status(now) == StatusEnabling {
 		return nil
 	}
 	shards := make([]Shard, l.Shards)
@@ -237,7 +238,7 @@ func (l *Log) ShardsAt(now time.Time) []Shard {
 	for i := range shards {
 		s := &shards[i]
 		s.Number, s.ID, s.Start = uint32(i), l.shardID(uint32(i)), start
-		if s.Closed = l.Status(now) == "DISABLED"; s.Closed {
+		if s.Closed = l.Status(now) == StatusDisabled; s.Closed {
 			s.End = l.Ends[i]
 			if string(s.End[:]) < string(s.Start[:]) {
 				s.End = s.Start // nothing was ever appended

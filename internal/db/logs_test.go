@@ -33,7 +33,7 @@ func TestNextLabel(t *testing.T) {
 // TestShardsFor: as many shards as the table has partitions.
 func TestShardsFor(t *testing.T) {
 	for _, c := range []struct {
-		billing     string
+		billing     BillingMode
 		read, write int64
 		want        int
 	}{
@@ -73,7 +73,7 @@ func streamedDescriptor() *Descriptor {
 }
 
 // setStream switches the stream of the model's table on or off.
-func setStream(view string) func(*Descriptor) error {
+func setStream(view ViewType) func(*Descriptor) error {
 	return func(desc *Descriptor) error {
 		desc.StreamViewType = view
 		return nil

@@ -227,7 +227,7 @@ func featuresOf(desc *Descriptor) (f powerFeatures) {
 	if e := desc.Expiry; e != nil && !e.Dropping {
 		f.expiry = e.Attribute
 	}
-	f.stream = desc.StreamViewType
+	f.stream = string(desc.StreamViewType)
 	return f
 }
 

@@ -51,11 +51,11 @@ func (w *writer) recordStream(tx kv.Txn, old, new item.Item) {
 	r := slices.Grow(w.row[:0], old.EncodedLen()+new.EncodedLen()+2*len(w.key)+rowRoom)
 	r = append(r, recordFormat, what)
 	r = appendImage(r, of.Pick(w.t.lastKeys))
-	if view != "NEW_IMAGE" && view != "NEW_AND_OLD_IMAGES" {
+	if !view.hasNew() {
 		new = item.Item{}
 	}
 	r = appendImage(r, new)
-	if view != "OLD_IMAGE" && view != "NEW_AND_OLD_IMAGES" {
+	if !view.hasOld() {
 		old = item.Item{}
 	}
 	w.row = appendImage(r, old)

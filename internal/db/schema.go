@@ -34,11 +34,67 @@ const (
 	StateDropped    State = "DROPPED" // not in the catalog by name any more; its rows are being removed
 )
 
+// Status is what DescribeTable shows of a table (TableStatus) and of an index (IndexStatus),
+// DescribeStream of a stream (StreamStatus), and DescribeTimeToLive of the expiry of items
+// (TimeToLiveStatus).
+type Status string
+
+// The statuses: four of tables and indexes, and four of streams and expiries.
+const (
+	StatusCreating Status = "CREATING"
+	StatusUpdating Status = "UPDATING"
+	StatusDeleting Status = "DELETING"
+	StatusActive   Status = "ACTIVE"
+
+	StatusEnabling  Status = "ENABLING"
+	StatusEnabled   Status = "ENABLED"
+	StatusDisabling Status = "DISABLING"
+	StatusDisabled  Status = "DISABLED"
+)
+
+// BillingMode is how a table's throughput is paid for.
+type BillingMode string
+
+// The billing modes.
+const (
+	Provisioned   BillingMode = "PROVISIONED"
+	PayPerRequest BillingMode = "PAY_PER_REQUEST" // on demand
+)
+
+// Projection is which attributes an index holds of its items, besides its keys and the table's.
+type Projection string
+
+// The projections.
+const (
+	ProjectionAll      Projection = "ALL"
+	ProjectionKeysOnly Projection = "KEYS_ONLY"
+	ProjectionInclude  Projection = "INCLUDE" // those that Index.NonKey names
+)
+
+// ViewType is what the records of a stream have of an item besides its key: its images before and
+// after the write.
+type ViewType string
+
+// The view types.
+const (
+	ViewKeysOnly        ViewType = "KEYS_ONLY"
+	ViewNewImage        ViewType = "NEW_IMAGE"
+	ViewOldImage        ViewType = "OLD_IMAGE"
+	ViewNewAndOldImages ViewType = "NEW_AND_OLD_IMAGES"
+)
+
+// hasNew tells whether records have the item as it is after the write.
+func (v ViewType) hasNew() bool { return v == ViewNewImage || v == ViewNewAndOldImages }
+
+// hasOld tells whether records have the item as it was before the write.
+func (v ViewType) hasOld() bool { return v == ViewOldImage || v == ViewNewAndOldImages }
+
 // descriptorFormat is the version of the descriptor's JSON form.
 const descriptorFormat = 1
 
 // Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state of schema changes. It is
-// stored as JSON, by the names in the tags of its structs: Go names may change, tags never do (stored_test.go). A Descriptor inside a Table is never changed; Alter works on a copy.
+// stored as JSON, by the names in the tags of its structs: Go names may change, tags never do
+// (stored_test.go). A Descriptor inside a Table is never changed; Alter works on a copy.
 type Descriptor struct {
 	Format    int       `json:"Format"` // version of this JSON form, 1
 	ID        uint32    `json:"ID"`     // never reused
@@ -50,7 +106,7 @@ type Descriptor struct {
 	State     State     `json:"State"`
 	// BusyUntil is when a change that takes --table-delay ends: until then the table is CREATING, UPDATING or DELETING as Busy says.
 	BusyUntil time.Time `json:"BusyUntil"`
-	Busy      string    `json:"Busy"`
+	Busy      Status    `json:"Busy"`
 	// BusyWith is what UPDATING is about, in words of the API's own, for its errors about changes that collide.
 	BusyWith string `json:"BusyWith"`
 
@@ -59,12 +115,12 @@ type Descriptor struct {
 	Indexes    []Index               `json:"Indexes"`   // in order of creation, local ones first
 	NextIndex  uint16                `json:"NextIndex"` // the next index id
 
-	Billing            string     `json:"Billing"` // PROVISIONED or PAY_PER_REQUEST
-	PayPerRequestSince time.Time  `json:"PayPerRequestSince"`
-	Throughput         Throughput `json:"Throughput"`
-	OnDemand           *OnDemand  `json:"OnDemand"`
-	Warm               *Warm      `json:"Warm"`
-	StreamViewType     string     `json:"StreamViewType"` // empty: no stream
+	Billing            BillingMode `json:"Billing"`
+	PayPerRequestSince time.Time   `json:"PayPerRequestSince"`
+	Throughput         Throughput  `json:"Throughput"`
+	OnDemand           *OnDemand   `json:"OnDemand"`
+	Warm               *Warm       `json:"Warm"`
+	StreamViewType     ViewType    `json:"StreamViewType"` // empty: no stream
 	// StreamLabel is of the latest stream, which may have been switched off.
 	StreamLabel string `json:"StreamLabel"`
 	// StreamLog is the log that writers append to (logs.go); 0: none.
@@ -141,13 +197,14 @@ type Index struct {
 	Name       string       `json:"Name"`
 	Local      bool         `json:"Local"`
 	Keys       []KeyElement `json:"Keys"`
-	Projection string       `json:"Projection"` // ALL, KEYS_ONLY, INCLUDE
-	NonKey     []string     `json:"NonKey"`     // INCLUDE's attributes, sorted
+	Projection Projection   `json:"Projection"`
+	NonKey     []string     `json:"NonKey"` // INCLUDE's attributes, sorted
 	State      State        `json:"State"`
 	// Dropping says that it is on its way out: StateDeleteOnly, or its rows are being removed.
 	Dropping bool      `json:"Dropping"`
 	Created  time.Time `json:"Created"`
-	// BusyUntil is until when it is CREATING, with its table, however far it is, or with Updating UPDATING.
+	// BusyUntil is until when it is CREATING, with its table, however far it is, or with Updating
+	// UPDATING.
 	BusyUntil  time.Time  `json:"BusyUntil"`
 	Updating   bool       `json:"Updating"` // its throughput was changed last
 	Throughput Throughput `json:"Throughput"`

@@ -73,7 +73,7 @@ func (t *Table) newPlan(x *Index) *indexPlan {
 	}
 	p.lastKeys = t.ReadKeys(x)
 	slices.Sort(p.lastKeys)
-	if x.Projection != "ALL" {
+	if x.Projection != ProjectionAll {
 		p.names = append(slices.Clone(p.lastKeys), x.NonKey...)
 		slices.Sort(p.names)
 		p.names = slices.Compact(p.names)
@@ -105,37 +105,37 @@ func (t *Table) shrinks() bool {
 }
 
 // Status is the TableStatus that DescribeTable shows at the time: CREATING, UPDATING, DELETING or ACTIVE.
-func (t *Table) Status(now time.Time) string {
+func (t *Table) Status(now time.Time) Status {
 	if t.State != StatePublic {
-		return "DELETING"
+		return StatusDeleting
 	}
 	if t.Busy != "" && Busy(t.BusyUntil, now) {
 		return t.Busy
 	}
 	for i := range t.Indexes {
 		if s := t.Indexes[i].State; s == StateDeleteOnly || s == StateAbsent {
-			return "UPDATING"
+			return StatusUpdating
 		}
 	}
-	return "ACTIVE"
+	return StatusActive
 }
 
 // IndexStatus is an index's IndexStatus at the time, CREATING, UPDATING, DELETING or ACTIVE, and whether it is being
 // backfilled (phase two of a GSI's creation).
-func (t *Table) IndexStatus(x *Index, now time.Time) (status string, backfilling bool) {
+func (t *Table) IndexStatus(x *Index, now time.Time) (status Status, backfilling bool) {
 	switch {
 	case x.Dropping:
-		return "DELETING", false
+		return StatusDeleting, false
 	case Busy(x.BusyUntil, now) && x.Updating:
-		return "UPDATING", false
+		return StatusUpdating, false
 	case Busy(x.BusyUntil, now):
-		return "CREATING", false
+		return StatusCreating, false
 	case x.State == StateWriteOnly:
-		return "CREATING", true
-	case x.State != StatePublic || t.Busy == "CREATING" && Busy(t.BusyUntil, now):
-		return "CREATING", false
+		return StatusCreating, true
+	case x.State != StatePublic || t.Busy == StatusCreating && Busy(t.BusyUntil, now):
+		return StatusCreating, false
 	}
-	return "ACTIVE", false
+	return StatusActive, false
 }
 
 // KeySchema returns the key elements of the table (x nil) or an index.

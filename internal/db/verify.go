@@ -45,7 +45,7 @@ func (f *faults) unless(holds bool, format string, args ...any) {
 }
 
 // oneOf notes a value that is none of those that there are.
-func (f *faults) oneOf(what, value string, values ...string) {
+func oneOf[T ~string](f *faults, what string, value T, values ...T) {
 	f.unless(slices.Contains(values, value), "%s is %q, which is none of %q", what, value, values)
 }
 
@@ -124,8 +124,8 @@ func (d *Descriptor) verify() (f faults) {
 	f.unless(d.Namespace.Account != "", "it is of no account")
 	f.name("its name", d.Name)
 	f.unless(!d.Created.IsZero(), "it has no time of its making")
-	f.oneOf("its state", string(d.State), string(StatePublic), string(StateNoWrites), string(StateDropped))
-	f.oneOf("what it is busy with", d.Busy, "", "CREATING", "UPDATING", "DELETING")
+	oneOf(&f, "its state", d.State, StatePublic, StateNoWrites, StateDropped)
+	oneOf(&f, "what it is busy with", d.Busy, "", StatusCreating, StatusUpdating, StatusDeleting)
 	d.verifyAttributes(&f)
 	f.pair("its key", d.Keys)
 	d.verifyIndexes(&f)
@@ -241,14 +241,14 @@ func (d *Descriptor) verifyIndexes(f *faults) {
 
 // verifyProjection looks at what an index holds of its items.
 func (x *Index) verifyProjection(f *faults, what string) {
-	f.oneOf("the projection of "+what, x.Projection, "ALL", "KEYS_ONLY", "INCLUDE")
+	oneOf(f, "the projection of "+what, x.Projection, ProjectionAll, ProjectionKeysOnly, ProjectionInclude)
 	for _, name := range x.NonKey {
 		f.attribute("an attribute that "+what+" projects", name)
 	}
 	f.ascending("in the projection of "+what+" attribute", x.NonKey)
 	f.unless(len(x.NonKey) <= mostNonKey,
 		"%s projects %d attributes by name, and may project %d", what, len(x.NonKey), mostNonKey)
-	f.unless(x.Projection == "INCLUDE" == (len(x.NonKey) > 0),
+	f.unless(x.Projection == ProjectionInclude == (len(x.NonKey) > 0),
 		"%s projects %s and %d attributes by name", what, x.Projection, len(x.NonKey))
 }
 
@@ -296,7 +296,7 @@ func progress(s State, dropping bool) string {
 
 // verifyUnits looks at the billing mode and the table's own throughput.
 func (d *Descriptor) verifyUnits(f *faults) {
-	f.oneOf("its billing mode", d.Billing, "PROVISIONED", "PAY_PER_REQUEST")
+	oneOf(f, "its billing mode", d.Billing, Provisioned, PayPerRequest)
 	d.verifyThroughput(f, "the table", &d.Throughput, d.OnDemand, d.Warm, false)
 }
 
@@ -304,7 +304,7 @@ func (d *Descriptor) verifyUnits(f *faults) {
 // table is switched to provisioned units is given none.
 func (d *Descriptor) verifyThroughput(f *faults, what string, t *Throughput, o *OnDemand, w *Warm, going bool) {
 	least, most := int64(0), int64(0)
-	if d.Billing != "PAY_PER_REQUEST" {
+	if d.Billing != PayPerRequest {
 		least, most = 1, mostUnits
 	}
 	if going {
@@ -315,7 +315,7 @@ func (d *Descriptor) verifyThroughput(f *faults, what string, t *Throughput, o *
 		what, t.Read, t.Write, d.Billing)
 	f.unless(t.DecreasesToday >= 0, "the throughput of %s was decreased %d times", what, t.DecreasesToday)
 	if o != nil {
-		f.unless(d.Billing != "PROVISIONED", "%s has maxima of on-demand units, and is PROVISIONED", what)
+		f.unless(d.Billing != Provisioned, "%s has maxima of on-demand units, and is PROVISIONED", what)
 		f.unless(in(o.MaxRead, -1, mostUnits) && in(o.MaxWrite, -1, mostUnits),
 			"%s has maxima of %d and %d on-demand units", what, o.MaxRead, o.MaxWrite)
 	}
@@ -326,13 +326,13 @@ func (d *Descriptor) verifyThroughput(f *faults, what string, t *Throughput, o *
 }
 
 // viewTypes are what records of streams can have of items.
-var viewTypes = []string{"KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"}
+var viewTypes = []ViewType{ViewKeysOnly, ViewNewImage, ViewOldImage, ViewNewAndOldImages}
 
 // verifyStream looks at what the table says of its streams. A table that was written before there
 // were logs has a view type, and gets a log as soon as it is opened.
 func (d *Descriptor) verifyStream(f *faults) {
 	if d.StreamViewType != "" {
-		f.oneOf("its stream view type", d.StreamViewType, viewTypes...)
+		oneOf(f, "its stream view type", d.StreamViewType, viewTypes...)
 	}
 	if d.StreamLabel != "" {
 		f.label("its stream label", d.StreamLabel)
@@ -372,9 +372,9 @@ func (d *Descriptor) verifyExpiry(f *faults) {
 
 // verifySettings looks at what has nothing to do with what is stored of items.
 func (d *Descriptor) verifySettings(f *faults) {
-	f.oneOf("its encryption", d.SSEType, "", "KMS")
+	oneOf(f, "its encryption", d.SSEType, "", "KMS")
 	f.unless(d.SSEKey == "" || d.SSEType != "", "it has a key, and no encryption")
-	f.oneOf("its class", d.TableClass, "", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
+	oneOf(f, "its class", d.TableClass, "", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
 	var keys []string
 	for _, t := range d.Tags {
 		keys = append(keys, t.Key)
@@ -413,7 +413,7 @@ func (l *Log) verify() (f faults) {
 	f.name("the name of its table", l.Table)
 	f.unless(isUUID(l.TableUUID), "the UUID of its table is %q", l.TableUUID)
 	f.label("its label", l.Label)
-	f.oneOf("its view type", l.ViewType, viewTypes...)
+	oneOf(&f, "its view type", l.ViewType, viewTypes...)
 	f.pair("the key of its table", l.Keys)
 	f.unless(!l.Created.IsZero(), "it has no time of its making")
 	f.unless(l.Shards >= 1 && l.Shards <= maxShards, "it has %d shards, and may have 1 to %d", l.Shards, maxShards)
