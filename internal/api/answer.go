@@ -82,8 +82,8 @@ func (c *call) consumed(mode, table string, u consumption) {
 		c.open()
 		c.units(u.table, u.kind)
 		c.close()
-		c.indexUnits("LocalSecondaryIndexes", u, true)
-		c.indexUnits("GlobalSecondaryIndexes", u, false)
+		c.indexUnits("LocalSecondaryIndexes", u, db.LocalIndex)
+		c.indexUnits("GlobalSecondaryIndexes", u, db.GlobalIndex)
 	}
 	c.close()
 }
@@ -98,11 +98,11 @@ func (c *call) units(f float64, kind string) {
 	}
 }
 
-// indexUnits appends the map of the local or the global indexes in u, if there are any.
-func (c *call) indexUnits(member string, u consumption, local bool) {
+// indexUnits appends the map of the indexes of a kind in u, if there are any.
+func (c *call) indexUnits(member string, u consumption, kind db.IndexKind) {
 	begun := false
 	for _, x := range u.indexes {
-		if x.Index.Local != local {
+		if x.Index.Kind != kind {
 			continue
 		}
 		if !begun {

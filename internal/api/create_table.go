@@ -407,7 +407,7 @@ func (r *createTableRequest) checkTags() error {
 func (r *createTableRequest) indexes() []db.Index {
 	var xs []db.Index
 	for i := range r.local.V {
-		xs = append(xs, r.local.V[i].index(true))
+		xs = append(xs, r.local.V[i].index(db.LocalIndex))
 	}
 	for i := range r.global.V {
 		xs = append(xs, r.global.V[i].provisionedIndex())
@@ -417,7 +417,7 @@ func (r *createTableRequest) indexes() []db.Index {
 
 // provisionedIndex is a checked global index with its throughput.
 func (s *indexSpec) provisionedIndex() db.Index {
-	x := s.index(false)
+	x := s.index(db.GlobalIndex)
 	x.Throughput = db.Throughput{Read: s.throughput.read.V, Write: s.throughput.write.V}
 	x.OnDemand = s.onDemand.merge(nil)
 	if !s.warm.empty() {

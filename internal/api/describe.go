@@ -204,12 +204,12 @@ func (c *call) billingMember(d *description) {
 
 // localIndexes appends LocalSecondaryIndexes, if there are any.
 func (c *call) localIndexes(d *description) {
-	c.indexes("LocalSecondaryIndexes", d, true, func(x *db.Index) {})
+	c.indexes("LocalSecondaryIndexes", d, db.LocalIndex, func(x *db.Index) {})
 }
 
 // globalIndexes appends GlobalSecondaryIndexes, if there are any.
 func (c *call) globalIndexes(d *description) {
-	c.indexes("GlobalSecondaryIndexes", d, false, func(x *db.Index) {
+	c.indexes("GlobalSecondaryIndexes", d, db.GlobalIndex, func(x *db.Index) {
 		v := d.index(x)
 		c.stringMember("IndexStatus", string(v.status))
 		if v.backfilling != "" {
@@ -222,12 +222,12 @@ func (c *call) globalIndexes(d *description) {
 	})
 }
 
-// indexes appends the list of the local or the global indexes, each with what more appends.
-func (c *call) indexes(member string, d *description, local bool, more func(x *db.Index)) {
+// indexes appends the list of the indexes of a kind, each with what more appends.
+func (c *call) indexes(member string, d *description, kind db.IndexKind, more func(x *db.Index)) {
 	n := 0
 	for i := range d.t.Indexes {
 		x := &d.t.Indexes[i]
-		if x.Local != local {
+		if x.Kind != kind {
 			continue
 		}
 		if n == 0 {

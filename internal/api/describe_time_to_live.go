@@ -17,7 +17,8 @@ func (c *call) describeTimeToLive() error {
 	}
 	now := c.db.Now()
 	if status := t.Status(now); status == db.StatusCreating || status == db.StatusDeleting {
-		return validationf("Cannot describe time to live while table is in %s state: Current table state is %[1]s", status)
+		return validationf("Cannot describe time to live while table is in %s state: "+
+			"Current table state is %[1]s", status)
 	}
 	status := t.Expiry.Status(now)
 	c.open()

@@ -268,7 +268,10 @@ func parseTable(d *datadriven.TestData) (*db.Descriptor, error) {
 			continue
 		}
 		f := strings.Fields(line)
-		x := db.Index{Name: f[1], Local: f[0] == "lsi"}
+		x := db.Index{Name: f[1]}
+		if f[0] == "lsi" {
+			x.Kind = db.LocalIndex
+		}
 		var rest []string
 		x.Keys, rest = parseKeys(f[2:], types)
 		x.Projection, x.NonKey = db.Projection(rest[0]), rest[1:]

@@ -146,7 +146,7 @@ func (r *readRequest) resolve(c *call, w wanting) error {
 	if x == nil || x.Dropping {
 		return validation("The table does not have the specified index: " + r.indexName.V)
 	}
-	if !x.Local && r.consistent.V {
+	if x.Kind == db.GlobalIndex && r.consistent.V {
 		return validation("Consistent reads are not supported on global secondary indexes")
 	}
 	r.read.Index = x
@@ -177,7 +177,7 @@ func (r *readRequest) checkProjected() error {
 		return nil
 	}
 	if r.sel.V == "ALL_ATTRIBUTES" {
-		if !x.Local {
+		if x.Kind == db.GlobalIndex {
 			return validation(invalid + "Select type ALL_ATTRIBUTES is not supported for global secondary index " + x.Name +
 				" because its projection type is not ALL")
 		}
@@ -190,7 +190,7 @@ func (r *readRequest) checkProjected() error {
 	if len(missing) == 0 {
 		return nil
 	}
-	if !x.Local {
+	if x.Kind == db.GlobalIndex {
 		return validation(invalid + "Global secondary index " + x.Name + " does not project [" + strings.Join(missing, ", ") + "]")
 	}
 	r.read.Fetch = true

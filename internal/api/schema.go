@@ -382,11 +382,11 @@ func checkProjected(xs []db.Index) error {
 // ---- checked parts as the database holds them. The strings are still views of the request: db clones the descriptor.
 
 // index is a checked index without its throughput.
-func (x *indexSpec) index(local bool) db.Index {
+func (x *indexSpec) index(kind db.IndexKind) db.Index {
 	nonKey := slices.Clone(x.projection.nonKey.V)
 	slices.Sort(nonKey)
 	return db.Index{
-		Name: x.name.V, Local: local, Keys: keyElements(x.keys.V),
+		Name: x.name.V, Kind: kind, Keys: keyElements(x.keys.V),
 		Projection: db.Projection(x.projection.kind.V), NonKey: nonKey,
 	}
 }

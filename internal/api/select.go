@@ -64,7 +64,7 @@ func (x *selection) resolve(c *call, name string) error {
 	if index == nil || index.Dropping {
 		return validation("The table does not have the specified index")
 	}
-	if !index.Local && x.read.Consistent {
+	if index.Kind == db.GlobalIndex && x.read.Consistent {
 		return validation("Strongly consistent read is not supported on Global Secondary Indexes")
 	}
 	x.read.Index = index
@@ -145,7 +145,7 @@ func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 		return nil
 	}
 	if missing := unprojected(t, index, s.Attributes()); len(missing) > 0 {
-		if !index.Local {
+		if index.Kind == db.GlobalIndex {
 			slices.Sort(missing)
 			return validation(invalid + "Global secondary index " + index.Name + " does not project [" + strings.Join(missing, ", ") + "]")
 		}

@@ -48,9 +48,9 @@ func (r *updateTableRequest) admitNamed(d *db.Descriptor, now time.Time) error {
 			continue
 		case x == nil:
 			return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: Index " + name + " for table " + d.Name}).fill()
-		case x.Local && u.delete.Set:
+		case x.Kind != db.GlobalIndex && u.delete.Set:
 			return validation("Cannot delete an index that is not a GlobalSecondaryIndex: " + name)
-		case x.Local:
+		case x.Kind != db.GlobalIndex:
 			return validation("Cannot update an index that is not a GlobalSecondaryIndex: " + name)
 		}
 		if err := u.admit(d, x, now); err != nil {
@@ -101,7 +101,7 @@ func (r *updateTableRequest) admitBuilds(d *db.Descriptor, now time.Time) error 
 	}
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
-		if !x.Local {
+		if x.Kind == db.GlobalIndex {
 			globals++
 		}
 		status, _ := indexStatusOf(d, x, now)

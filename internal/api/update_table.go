@@ -339,7 +339,7 @@ func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now t
 func (r *updateTableRequest) toProvisioned(d *db.Descriptor) error {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
-		if u := r.updateOf(x.Name); !x.Local && !x.Dropping && (u == nil || !u.throughput.Set) {
+		if u := r.updateOf(x.Name); x.Kind == db.GlobalIndex && !x.Dropping && (u == nil || !u.throughput.Set) {
 			return validation(invalid + "ProvisionedThroughput must be specified for index: " + x.Name)
 		}
 	}
@@ -368,7 +368,7 @@ func keepWarm(d *db.Descriptor) {
 	warm := warmOf(d.Billing, d.Throughput, d.Warm)
 	d.Warm = &warm
 	for i := range d.Indexes {
-		if x := &d.Indexes[i]; !x.Local {
+		if x := &d.Indexes[i]; x.Kind == db.GlobalIndex {
 			warm := warmOf(d.Billing, x.Throughput, x.Warm)
 			x.Warm = &warm
 		}

@@ -39,7 +39,7 @@ func (t *Table) readKey(key []byte) (entries []item.Entry, ok bool) {
 	switch p := t.planOf(key); {
 	case p != nil:
 		attributes = slices.Concat(p.hash, p.rng)
-		if !p.x.Local {
+		if p.x.Kind == GlobalIndex {
 			attributes = append(attributes, t.hash)
 		}
 		if t.sort.name != "" {

@@ -328,7 +328,8 @@ func (m *damageable) useTable(d *DB, table *Table) {
 	reads := []Read{{Table: table, Limit: 2}, {Table: table, Segment: 1, Segments: 3}, {Table: table, Hash: []item.Value{item.String("p0")}}}
 	for i := range table.Indexes {
 		x := &table.Indexes[i]
-		reads = append(reads, Read{Table: table, Index: x, Limit: 2}, Read{Table: table, Index: x, Limit: 2, Reverse: true, Fetch: x.Local})
+		reads = append(reads, Read{Table: table, Index: x, Limit: 2},
+			Read{Table: table, Index: x, Limit: 2, Reverse: true, Fetch: x.Kind == LocalIndex})
 	}
 	for _, read := range reads {
 		for range 20 {

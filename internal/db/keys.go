@@ -208,7 +208,7 @@ func (p *indexPlan) appendKey(dst []byte, t *Table, it item.Item) (key []byte, o
 		}
 		dst = appendPart(dst, v)
 	}
-	if !p.x.Local {
+	if p.x.Kind == GlobalIndex {
 		dst = appendPart(dst, it.Get(t.hash.name))
 	}
 	return t.appendSortKey(dst, it), true

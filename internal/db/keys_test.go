@@ -65,7 +65,8 @@ func gsi(name string, projection Projection, keys ...string) Index {
 
 // TestKeysGolden holds the stored form of keys: a change here breaks every data directory.
 func TestKeysGolden(t *testing.T) {
-	table := testTable(item.S, item.N, gsi("g", "ALL", "a", "|", "b", "n"), Index{Name: "l", Local: true, Projection: "ALL", Keys: []KeyElement{{"pk", false}, {"b", true}}})
+	table := testTable(item.S, item.N, gsi("g", "ALL", "a", "|", "b", "n"),
+		Index{Name: "l", Kind: LocalIndex, Projection: "ALL", Keys: []KeyElement{{"pk", false}, {"b", true}}})
 	it := item.New([]item.Entry{
 		attr("pk", item.String("user-0001")), attr("sk", num(t, "-12.5")),
 		attr("a", item.String("shipped!")), attr("b", item.Binary([]byte{0, 0xFF})), attr("n", num(t, "100")),
@@ -238,7 +239,7 @@ func TestLargestRows(t *testing.T) {
 	entries := append(append(four(hash), four(rng)...), attr("pk", item.String(hash)), attr("sk", item.String(rng)), attr("r", item.String(rng)))
 	it := item.New(entries)
 	table := testTable(item.S, item.S, gsi("g", "ALL", "h0", "h1", "h2", "h3", "|", "r0", "r1", "r2", "r3"),
-		Index{Name: "l", Local: true, Projection: "ALL", Keys: []KeyElement{{"pk", false}, {"r", true}}})
+		Index{Name: "l", Kind: LocalIndex, Projection: "ALL", Keys: []KeyElement{{"pk", false}, {"r", true}}})
 	for _, e := range entries {
 		table.Attributes = append(table.Attributes, AttributeDefinition{e.Name, item.S})
 	}

@@ -77,8 +77,11 @@ func modelDescriptor() *Descriptor {
 		Attributes: []AttributeDefinition{{"a", item.S}, {"b", item.B}, {"n", item.N}, {"pk", item.S}, {"sk", item.N}},
 		Keys:       []KeyElement{{"pk", false}, {"sk", true}},
 		Indexes: []Index{
-			{Name: "lb", Local: true, Keys: []KeyElement{{"pk", false}, {"b", true}}, Projection: "INCLUDE", NonKey: []string{"x"}},
-			{Name: "ln", Local: true, Keys: []KeyElement{{"pk", false}, {"n", true}}, Projection: "ALL"},
+			{
+				Name: "lb", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"b", true}},
+				Projection: "INCLUDE", NonKey: []string{"x"},
+			},
+			{Name: "ln", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"n", true}}, Projection: "ALL"},
 			gsi("ga", "ALL", "a", "|", "n"),
 			gsi("gb", "KEYS_ONLY", "b"),
 		},
@@ -360,7 +363,7 @@ func (m *model) read() {
 	} else {
 		m.conditions(r)
 	}
-	if r.Index != nil && r.Index.Local && m.rnd.IntN(2) == 0 {
+	if r.Index != nil && r.Index.Kind == LocalIndex && m.rnd.IntN(2) == 0 {
 		r.Fetch = true
 	}
 	got := m.pages(r)
@@ -377,7 +380,7 @@ func (m *model) conditions(r *Read) {
 	switch {
 	case r.Index == nil:
 		r.Hash, rng = []item.Value{m.key().Get("pk")}, []attribute{m.table.sort}
-	case r.Index.Local:
+	case r.Index.Kind == LocalIndex:
 		r.Hash, rng = []item.Value{m.key().Get("pk")}, m.table.plan(r.Index).rng
 	default:
 		rng = m.table.plan(r.Index).rng

@@ -171,7 +171,7 @@ func (r *Read) rows(b *bounds) kv.Range {
 // within is the front of the lock keys of all rows that the read walks, made in b; nil if there are several. A Query of the table
 // or of a local index stays within one partition, whose writes all lock keys with the front of its items.
 func (r *Read) within(b *bounds) []byte {
-	if r.Hash == nil || r.Index != nil && !r.Index.Local {
+	if r.Hash == nil || r.Index != nil && r.Index.Kind != LocalIndex {
 		return nil
 	}
 	copy(b.front[:], b.start)

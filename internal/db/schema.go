@@ -190,12 +190,54 @@ type Tag struct {
 	Value string `json:"Value"`
 }
 
+// IndexKind is how an index is organized, which its rows, its locks and its consistency follow.
+//
+// It is stored in the member Local: false and true are a global and a local index, as they were
+// when the member was a bool. A further kind shall be stored there too, as a string: a version that
+// does not know it, one with the bool included, cannot read the row then, and refuses to open the
+// directory. In a member of its own it would be skipped by older versions, which would take the
+// index for a global one, answer from its rows, and lose the member when they store the row again.
+// A row with a further kind should say a higher Format besides, for people.
+type IndexKind uint8
+
+// The kinds of indexes.
+const (
+	GlobalIndex IndexKind = iota
+	LocalIndex            // shares the table's hash attribute, and is read and locked with its partitions
+)
+
+// MarshalJSON is the kind's stored form.
+func (k IndexKind) MarshalJSON() ([]byte, error) {
+	switch k {
+	case GlobalIndex:
+		return []byte("false"), nil
+	case LocalIndex:
+		return []byte("true"), nil
+	}
+	return nil, fmt.Errorf("no index has the kind %d", k)
+}
+
+// UnmarshalJSON reads the stored form. As for a bool, null is no kind, and leaves the one that is
+// there.
+func (k *IndexKind) UnmarshalJSON(stored []byte) error {
+	switch string(stored) {
+	case "false":
+		*k = GlobalIndex
+	case "true":
+		*k = LocalIndex
+	case "null":
+	default:
+		return fmt.Errorf("this version has no index of the kind %s", stored)
+	}
+	return nil
+}
+
 // Index is a secondary index of a table.
 type Index struct {
 	// ID is the section of its rows; unique within the table, never reused.
 	ID         uint16       `json:"ID"`
 	Name       string       `json:"Name"`
-	Local      bool         `json:"Local"`
+	Kind       IndexKind    `json:"Local"`
 	Keys       []KeyElement `json:"Keys"`
 	Projection Projection   `json:"Projection"`
 	NonKey     []string     `json:"NonKey"` // INCLUDE's attributes, sorted
@@ -253,7 +295,7 @@ func (d *Descriptor) AttributeType(name string) item.Type {
 // HasLocalIndex tells whether the table has a local secondary index, and so item collections with a size limit.
 func (d *Descriptor) HasLocalIndex() bool {
 	for i := range d.Indexes {
-		if d.Indexes[i].Local {
+		if d.Indexes[i].Kind == LocalIndex {
 			return true
 		}
 	}

@@ -53,7 +53,7 @@ func newTable(desc *Descriptor) *Table {
 	for i := range t.Indexes {
 		p := t.newPlan(&t.Indexes[i])
 		t.plans = append(t.plans, p)
-		t.local = t.local || p.x.Local
+		t.local = t.local || p.x.Kind == LocalIndex
 	}
 	t.byName = slices.Clone(t.plans)
 	sort.Slice(t.byName, func(i, j int) bool { return t.byName[i].x.Name < t.byName[j].x.Name })

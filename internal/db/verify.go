@@ -225,12 +225,16 @@ func (d *Descriptor) verifyIndexes(f *faults) {
 			"%s is there twice", what)
 		f.unless(!x.Created.IsZero(), "%s has no time of its making", what)
 		x.verifyProjection(f, what)
-		if nonKeys += len(x.NonKey); x.Local {
+		nonKeys += len(x.NonKey)
+		switch x.Kind {
+		case LocalIndex:
 			local++
 			d.verifyLocal(f, x, what)
-		} else {
+		case GlobalIndex:
 			global++
 			d.verifyGlobal(f, x, what)
+		default:
+			f.add("%s is of the kind %d, which there is not", what, x.Kind)
 		}
 	}
 	f.unless(local <= mostLocal, "it has %d local indexes, and may have %d", local, mostLocal)

@@ -33,10 +33,10 @@ func fullDescriptor() *Descriptor {
 		Keys: []KeyElement{{"pk", false}, {"sk", true}},
 		Indexes: []Index{
 			{
-				Name: "local1", Local: true, Keys: []KeyElement{{"pk", false}, {"b", true}},
+				Name: "local1", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"b", true}},
 				Projection: "INCLUDE", NonKey: []string{"x"},
 			},
-			{Name: "local2", Local: true, Keys: []KeyElement{{"pk", false}, {"n", true}}, Projection: "ALL"},
+			{Name: "local2", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"n", true}}, Projection: "ALL"},
 			gsi("all", "ALL", "a", "|", "n"), gsi("keys", "KEYS_ONLY", "b"), some,
 		},
 		StreamViewType: "NEW_IMAGE", SSEType: "KMS", SSEKey: "key", TableClass: "STANDARD",

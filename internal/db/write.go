@@ -475,7 +475,7 @@ func (d *DB) CollectionSize(t *Table, key item.Item) (int64, error) {
 	var b bounds
 	total, err := d.kv.SizeOf(t.queryRange(&b, nil, hash, nil))
 	for i := range t.Indexes {
-		if x := &t.Indexes[i]; x.Local && err == nil {
+		if x := &t.Indexes[i]; x.Kind == LocalIndex && err == nil {
 			var n int64
 			n, err = d.kv.SizeOf(t.queryRange(&b, x, hash, nil))
 			total += n
