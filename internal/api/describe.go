@@ -86,7 +86,7 @@ func newDescription(t *db.Table, now time.Time) *description {
 			switch {
 			case status == db.StatusDeleting:
 				v.status = db.StatusDeleting
-			case v.status == db.StatusCreating && (x.State != db.StatePublic || db.Busy(x.BusyUntil, now)):
+			case v.status == db.StatusCreating && (x.State != db.StatePublic || x.Delayed(now) != ""):
 				// one that came with the table never shows it
 				v.backfilling = strconv.FormatBool(backfilling)
 			}

@@ -151,10 +151,10 @@ func TestAdmitIndexes(t *testing.T) {
 	table := func(xs ...db.Index) *db.Descriptor {
 		return &db.Descriptor{Name: "T", State: db.StatePublic, Billing: db.PayPerRequest, Indexes: xs}
 	}
-	ready := db.Index{ID: 1, Name: "ready", State: db.StatePublic}
-	allocating := db.Index{ID: 2, Name: "new", State: db.StateDeleteOnly}
-	backfilling := db.Index{ID: 2, Name: "new", State: db.StateWriteOnly}
-	dropping := db.Index{ID: 2, Name: "new", State: db.StateDeleteOnly, Dropping: true}
+	ready := db.Index{ID: 1, Name: "ready", Phase: db.Phase{State: db.StatePublic}}
+	allocating := db.Index{ID: 2, Name: "new", Phase: db.Phase{State: db.StateDeleteOnly}}
+	backfilling := db.Index{ID: 2, Name: "new", Phase: db.Phase{State: db.StateWriteOnly}}
+	dropping := db.Index{ID: 2, Name: "new", Phase: db.Phase{State: db.StateDeleteOnly, Dropping: true}}
 	for _, c := range []struct {
 		body string
 		d    *db.Descriptor

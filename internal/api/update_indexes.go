@@ -155,7 +155,7 @@ func (r *updateTableRequest) applyIndexes(d *db.Descriptor, region string, now t
 		case u.create.Set:
 			err = r.createIndex(d, &u.create, region)
 		default:
-			d.Index(u.delete.name.V).Dropping = true
+			d.Index(u.delete.name.V).Drop()
 		}
 		if err != nil {
 			return err

@@ -29,7 +29,7 @@ func (r *updateTableRequest) admit(d *db.Descriptor, now time.Time) error {
 	if err := r.admitBesideIndexes(d, now); err != nil {
 		return err
 	}
-	if d.Busy == db.StatusUpdating && db.Busy(d.BusyUntil, now) {
+	if d.Delayed(now) == db.StatusUpdating {
 		return r.admitBeside(d)
 	}
 	return nil

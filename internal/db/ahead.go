@@ -18,13 +18,6 @@ const farAhead = time.Hour
 // isAhead tells whether a time of the past lies too far ahead of the clock.
 func isAhead(t, now time.Time) bool { return t.Round(0).Sub(now.Round(0)) > farAhead }
 
-// longestBusy is how long a change of a table is under way at most.
-const longestBusy = 24 * time.Hour
-
-// Busy tells whether what takes until a time is still under way. What would take longer than a day
-// was begun by a clock that was wrong, and is over.
-func Busy(until, now time.Time) bool { return now.Before(until) && until.Sub(now) <= longestBusy }
-
 // agesEvery is how often the age of what lies ahead is stored.
 const agesEvery = time.Hour
 

@@ -230,7 +230,7 @@ func TestCheckStopped(t *testing.T) {
 			s.alterIndexes(func(d *Descriptor) { d.Indexes = append(d.Indexes, gsi("late", "ALL", "a", "|", "n")) })
 		},
 		func() { alterExpiry(t, s.d, "n") },
-		func() { s.alterIndexes(func(d *Descriptor) { d.Index("late").Dropping = true }) },
+		func() { s.alterIndexes(func(d *Descriptor) { d.Index("late").Drop() }) },
 		func() {
 			if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 				t.Fatal(err)

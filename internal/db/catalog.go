@@ -207,12 +207,12 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 	now := d.now()
 	desc = desc.clone()
 	desc.Format, desc.ID, desc.Epoch, desc.UUID = descriptorFormat, d.nextID, 1, newUUID()
-	desc.Created, desc.State = now, StatePublic
-	desc.Busy, desc.BusyUntil = StatusCreating, d.busyUntil(now)
+	desc.Created = now
+	desc.beginCreate(d.busyUntil(now))
 	desc.NextIndex = firstIndexID
 	for i := range desc.Indexes {
 		x := &desc.Indexes[i]
-		x.ID, x.State, x.Created = desc.NextIndex, StatePublic, now
+		x.ID, x.Phase, x.Created = desc.NextIndex, phasePublic, now
 		desc.NextIndex++
 	}
 	slices.SortFunc(desc.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
@@ -258,11 +258,12 @@ func (d *DB) store(ctx context.Context, t *Table, logs []*Log, more func(kv.Txn)
 	})
 }
 
-// Alter changes a table. change gets a copy of its descriptor, edits the copy, or returns an
-// error, which Alter returns unchanged. It may be called more than once. An index that it appended (ID 0) is built in
-// the background, one that it marked Dropping is removed; at most one of either (the caller checks). A stream begins or
-// ends as it sets or clears StreamViewType. busy makes the table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if there is none,
-// ErrCatalogFull if there is no memory for what it adds.
+// Alter changes a table. change gets a copy of its descriptor, edits the copy, or returns an error,
+// which Alter returns unchanged. It may be called more than once. An index that it appended (ID 0)
+// is built in the background, one that it dropped (Index.Drop) is removed; at most one of either
+// (the caller checks). A stream begins or ends as it sets or clears StreamViewType. busy makes the
+// table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if
+// there is none, ErrCatalogFull if there is no memory for what it adds.
 func (d *DB) Alter(ctx context.Context, ns Namespace, name string, busy bool, change func(*Descriptor) error) (old, new *Table, err error) {
 	old, new, err = d.alter(ctx, ns, name, busy, change)
 	if err == nil && d.delay == 0 {
@@ -291,19 +292,17 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 	for i := range desc.Indexes {
 		switch x := &desc.Indexes[i]; {
 		case x.ID == 0:
-			x.ID, x.State, x.Created = desc.NextIndex, StateDeleteOnly, now
+			x.ID, x.Phase, x.Created = desc.NextIndex, phaseComing, now
 			desc.NextIndex++
 			if busy {
 				x.BusyUntil = d.busyUntil(now)
 			}
-		case x.Dropping && x.State != StateAbsent: // else an earlier change dropped it, and its rows go already
-			x.State = StateDeleteOnly
-		case x.Updating && x.BusyUntil.IsZero():
+		case x.marked():
 			x.BusyUntil = now.Add(d.delay)
 		}
 	}
 	if busy && d.delay > 0 {
-		desc.Busy, desc.BusyUntil = StatusUpdating, now.Add(d.delay)
+		desc.beginUpdate(now.Add(d.delay))
 	}
 	if new, err = d.replace(ctx, desc); err != nil {
 		return old, nil, err
@@ -366,7 +365,7 @@ func (d *DB) delete(ctx context.Context, ns Namespace, name string, check func(*
 		return nil, err
 	}
 	desc := old.clone()
-	desc.State, desc.Busy, desc.BusyUntil = StateNoWrites, StatusDeleting, d.now().Add(d.delay)
+	desc.beginDelete(d.now().Add(d.delay))
 	if d.delay == 0 {
 		return old, d.forget(ctx, desc)
 	}
@@ -430,7 +429,7 @@ func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 
 // settled tells whether the table's indexes, that by expiry too, are as they shall be.
 func (t *Table) settled() bool {
-	return t.Expiry.settled() && !slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.State != StatePublic })
+	return t.Expiry.settled() && !slices.ContainsFunc(t.Indexes, func(x Index) bool { return !x.settled() })
 }
 
 // awaitLog waits a little until the log that the table had is closed, if it has ended.

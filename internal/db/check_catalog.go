@@ -206,9 +206,9 @@ func (c *checker) cursors() error {
 // backfills tells whether a section may have a cursor: it is being built, or removed before it was.
 func (t *Table) backfills(section uint16) bool {
 	if e := t.Expiry; section == sectionExpiry {
-		return e != nil && e.State != StatePublic && e.State != StateDropped
+		return !e.settled()
 	}
-	return slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.ID == section && x.State != StatePublic })
+	return slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.ID == section && !x.settled() })
 }
 
 // catalogStrays looks for rows of the catalog that are of no kind.

@@ -335,11 +335,11 @@ var damages = map[string]struct {
 		r.set(r.row("ga", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a9").AppendStored(nil, 0))
 	}, []string{`index: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`}},
 	"a wrong row of an index on its way out": {func(r *rawStore) {
-		r.descriptor(func(d *Descriptor) { x := d.Index("ga"); x.State, x.Dropping = StateDeleteOnly, true })
+		r.descriptor(func(d *Descriptor) { d.Index("ga").Drop() })
 		r.set(r.row("ga", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a9").AppendStored(nil, 0))
 	}, []string{`index: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`}},
 	"rows left of an index that is being removed": {func(r *rawStore) {
-		r.descriptor(func(d *Descriptor) { x := d.Index("ga"); x.State, x.Dropping = StateAbsent, true })
+		r.descriptor(func(d *Descriptor) { d.Index("ga").Phase = phaseClearing })
 		r.set(r.row("ga", checkedItem("p", 2, "a2")), []byte("whatever"))
 		r.delete(r.row("ga", checkedItem("p", 1, "a1")))
 	}, nil},
@@ -648,7 +648,7 @@ func TestCheckWhileWriting(t *testing.T) {
 			name := fmt.Sprint("late", i/2)
 			_, _, err := d.alter(context.Background(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
 				if x := desc.Index(name); x != nil {
-					x.Dropping = true
+					x.Drop()
 				} else {
 					desc.Indexes = append(desc.Indexes, gsi(name, "ALL", "a", "|", "n"))
 				}
@@ -730,7 +730,7 @@ func TestAlterWhileDropping(t *testing.T) {
 	}
 	putAll(t, d, table, checkedItem("p", 1, "old"))
 	name := table.Indexes[len(table.Indexes)-1].Name
-	alter(func(desc *Descriptor) { desc.Index(name).Dropping = true })
+	alter(func(desc *Descriptor) { desc.Index(name).Drop() })
 	<-engine.reached
 	alter(func(desc *Descriptor) { desc.Tags = []Tag{{"k", "v"}} })
 	if state := d.Lookup(DefaultNamespace, "model").Index(name).State; state != StateAbsent {

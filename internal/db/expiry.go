@@ -27,25 +27,6 @@ const (
 // ErrExpiryBusy refuses a change of a table's expiry while the last one is under way.
 var ErrExpiryBusy = errors.New("db: the table's expiry is being changed")
 
-// Status is the TimeToLiveStatus at the time. e may be nil.
-func (e *Expiry) Status(now time.Time) Status {
-	busy := e != nil && Busy(e.BusyUntil, now)
-	switch {
-	case e == nil || e.State == StateDropped && !busy:
-		return StatusDisabled
-	case e.Dropping:
-		return StatusDisabling
-	case e.State != StatePublic || busy:
-		return StatusEnabling
-	}
-	return StatusEnabled
-}
-
-// settled tells whether no job is at work on the index by expiry. e may be nil.
-func (e *Expiry) settled() bool {
-	return e == nil || e.State == StatePublic || e.State == StateDropped
-}
-
 // AlterExpiry switches the time to live of a table's items on, with the attribute that holds it, or off, where attribute is empty.
 // check gets a copy of the table's descriptor and may refuse; if it does not, the table has an expiry that is not
 // Dropping to be switched off, or none to be switched on. The index by expiry is built or removed in the background.
@@ -73,9 +54,11 @@ func (d *DB) changeExpiry(attribute string, check func(*Descriptor) error) func(
 		case e != nil && (Busy(e.BusyUntil, now) || e.Dropping && !e.settled()):
 			return ErrExpiryBusy
 		case attribute == "":
-			e.State, e.Dropping, e.BusyUntil = StateDeleteOnly, true, d.busyUntil(now)
+			e.Phase, e.BusyUntil = phaseLeaving, d.busyUntil(now)
 		default:
-			desc.Expiry = &Expiry{Attribute: attribute, Since: desc.Epoch + 1, State: StateDeleteOnly, BusyUntil: d.busyUntil(now)}
+			desc.Expiry = &Expiry{
+				Attribute: attribute, Since: desc.Epoch + 1, Phase: phaseComing, BusyUntil: d.busyUntil(now),
+			}
 		}
 		return nil
 	}

@@ -312,7 +312,7 @@ func (s *store) enter(state State, dropping bool) {
 	if desc.Expiry == nil {
 		desc.Expiry = &Expiry{Attribute: "e", Since: desc.Epoch + 1}
 	}
-	desc.Expiry.State, desc.Expiry.Dropping = state, dropping
+	desc.Expiry.Phase = Phase{state, dropping}
 	if _, err := s.d.replace(s.t.Context(), desc); err != nil {
 		s.t.Fatal(err)
 	}

@@ -33,20 +33,20 @@ func (p *part) String() string {
 	return fmt.Sprintf("index %d", p.section)
 }
 
-// state is how far a part of the table is; nil if it is gone.
-func (d *Descriptor) state(p *part) (s *State, dropping bool) {
+// phase is how far a part of the table is; nil if it is gone.
+func (d *Descriptor) phase(p *part) *Phase {
 	if e := d.Expiry; p.section == sectionExpiry {
 		if e == nil || e.Since != p.since {
-			return nil, false
+			return nil
 		}
-		return &e.State, e.Dropping
+		return &e.Phase
 	}
 	for i := range d.Indexes {
 		if x := &d.Indexes[i]; x.ID == p.section {
-			return &x.State, x.Dropping
+			return &x.Phase
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // startJobs starts what t's descriptor says is under way.
@@ -72,10 +72,10 @@ func (d *DB) startJobs(t *Table) {
 
 // startPart starts the job of a part that is not as it shall be.
 func (d *DB) startPart(t *Table, p *part) {
-	switch state, dropping := t.state(p); {
-	case dropping:
+	switch phase := t.phase(p); {
+	case phase.Dropping:
 		d.startJob(t, p, d.dropPart)
-	case *state != StatePublic:
+	case *phase != phasePublic:
 		d.startJob(t, p, d.buildPart)
 	}
 }
@@ -85,7 +85,7 @@ func (d *DB) startJob(t *Table, p *part, run func(*Table, *part) error) {
 	what := "drop table " + t.UUID
 	if p != nil {
 		what = fmt.Sprintf("%v of table %s", p, t.UUID)
-		if _, dropping := t.state(p); dropping {
+		if t.phase(p).Dropping {
 			what = "drop " + what
 		}
 	}
@@ -173,24 +173,21 @@ func (d *DB) forgetDeleted(id uint32) error {
 	return d.forget(d.ctx, t.clone())
 }
 
-// setState is a change for step that moves a part from one state to the next; false if the part is gone or elsewhere.
-func setState(p *part, from, to State, dropping bool) func(*Descriptor) bool {
+// move is a change for step that moves the part from one phase to the next; false if it is gone or
+// elsewhere.
+func (p *part) move(from, to Phase) func(*Descriptor) bool {
 	return func(desc *Descriptor) bool {
-		state, is := desc.state(p)
-		if state == nil || *state != from || is != dropping {
-			return false
-		}
-		*state = to
-		return true
+		phase := desc.phase(p)
+		return phase != nil && phase.move(from, to)
 	}
 }
 
-// dropPart removes a part that is marked Dropping.
+// dropPart removes a part that is Dropping.
 func (d *DB) dropPart(t *Table, p *part) error {
 	if err := d.kv.Barrier(d.ctx); err != nil { // nobody takes it for public any more
 		return err
 	}
-	if _, err := d.step(t.ID, setState(p, StateDeleteOnly, StateAbsent, true)); err != nil {
+	if _, err := d.step(t.ID, p.move(phaseLeaving, phaseClearing)); err != nil {
 		return err
 	}
 	if err := d.kv.Barrier(d.ctx); err != nil { // nobody writes it any more, even where the step was taken before a restart
@@ -218,14 +215,14 @@ func (d *DB) dropPart(t *Table, p *part) error {
 
 // forgetPart takes a part whose rows are removed out of the descriptor; false if it is gone already.
 func (d *Descriptor) forgetPart(p *part, now time.Time) bool {
-	switch state, _ := d.state(p); {
-	case state == nil:
+	switch phase := d.phase(p); {
+	case phase == nil:
 		return false
 	case p.section != sectionExpiry:
 		d.Indexes = slices.DeleteFunc(d.Indexes, func(x Index) bool { return x.ID == p.section })
 		d.pruneAttributes()
 	case Busy(d.Expiry.BusyUntil, now):
-		*state = StateDropped // it is shown as DISABLING until then
+		*phase = phaseCleared // it is shown as DISABLING until then
 	default:
 		d.Expiry = nil
 	}
@@ -257,7 +254,7 @@ func (d *DB) buildPart(t *Table, p *part) error {
 	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
 	}
-	if _, err := d.step(t.ID, setState(p, StateDeleteOnly, StateWriteOnly, false)); err != nil {
+	if _, err := d.step(t.ID, p.move(phaseComing, phaseFilling)); err != nil {
 		return err
 	}
 	if err := d.kv.Barrier(d.ctx); err != nil { // also where the step was taken before a restart
@@ -271,7 +268,7 @@ func (d *DB) buildPart(t *Table, p *part) error {
 	if err := d.backfill(now, p); err != nil {
 		return err
 	}
-	_, err := d.step(t.ID, setState(p, StateWriteOnly, StatePublic, false))
+	_, err := d.step(t.ID, p.move(phaseFilling, phasePublic))
 	return err
 }
 
@@ -341,7 +338,7 @@ func (d *DB) building(id uint32, p *part) *Table {
 	if t == nil || t.State != StatePublic {
 		return nil
 	}
-	if state, dropping := t.state(p); state == nil || *state != StateWriteOnly || dropping {
+	if phase := t.phase(p); phase == nil || *phase != phaseFilling {
 		return nil
 	}
 	return t

@@ -203,19 +203,6 @@ func (d *DB) storeLog(l *Log) error {
 	return d.kv.Update(d.ctx, kv.WriteOptions{Lock: [][]byte{logKey(l.ID)}, MakesRoom: true}, func(tx kv.Txn) error { return setLog(tx, l) })
 }
 
-// Status is the StreamStatus at the time.
-func (l *Log) Status(now time.Time) Status {
-	switch {
-	case l.Ended.IsZero() && Busy(l.BusyUntil, now):
-		return StatusEnabling
-	case l.Ended.IsZero():
-		return StatusEnabled
-	case l.Ends == nil || Busy(l.BusyUntil, now):
-		return StatusDisabling
-	}
-	return StatusDisabled
-}
-
 // gone tells whether the log's time is over.
 func (l *Log) gone(now time.Time) bool {
 	if isAhead(l.Ended, now) {

@@ -640,7 +640,7 @@ func churnIndexes(t *testing.T, d *DB, done chan struct{}) {
 		}
 		_, _, err := alter(context.Background(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
 			if x := desc.Index("churn"); x != nil {
-				x.Dropping = true // in whatever state it is, even half built
+				x.Drop() // in whatever state it is, even half built
 				return nil
 			}
 			desc.Indexes = append(desc.Indexes, gsi("churn", "ALL", "n", "|", "a"))

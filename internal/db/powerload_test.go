@@ -269,7 +269,7 @@ var errPowerOff = errors.New("the power is off")
 // toggleIndex adds an index or drops it, in whatever state it is.
 func toggleIndex(desc *Descriptor) error {
 	if x := desc.Index("churn"); x != nil {
-		x.Dropping = true
+		x.Drop()
 		return nil
 	}
 	desc.Indexes = append(desc.Indexes, gsi("churn", "ALL", "n", "|", "a"))

@@ -19,21 +19,6 @@ type Namespace struct {
 // DefaultNamespace holds the tables of everybody.
 var DefaultNamespace = Namespace{Account: "000000000000"}
 
-// State is how far a table or an index has come in a change of schema. The states exist so that at any moment two
-// neighbouring states may be in use by different writers without harm (docs/storage.md).
-type State string
-
-// The states. An index goes StateDeleteOnly → StateWriteOnly → StatePublic when it is made, and StateDeleteOnly → StateAbsent → gone when
-// it is dropped; a table goes StatePublic → StateNoWrites → StateDropped.
-const (
-	StateAbsent     State = "ABSENT"      // nobody writes: its rows are being removed
-	StateDeleteOnly State = "DELETE_ONLY" // writers remove rows and add none
-	StateWriteOnly  State = "WRITE_ONLY"  // writers keep it up to date, backfill runs, nobody reads
-	StatePublic     State = "PUBLIC"
-	StateNoWrites   State = "NO_WRITES"
-	StateDropped    State = "DROPPED" // not in the catalog by name any more; its rows are being removed
-)
-
 // Status is what DescribeTable shows of a table (TableStatus) and of an index (IndexStatus),
 // DescribeStream of a stream (StreamStatus), and DescribeTimeToLive of the expiry of items
 // (TimeToLiveStatus).
@@ -175,11 +160,8 @@ type Expiry struct {
 	Attribute string `json:"Attribute"`
 	// Since is the table's epoch that it came with: it tells one from the next.
 	Since uint64 `json:"Since"`
-	// State is how far the index by expiry is: StateDeleteOnly → StateWriteOnly → StatePublic when it is made, StateDeleteOnly →
-	// StateAbsent → gone when it is dropped; or StateDropped, if its rows are gone before BusyUntil. Items are deleted while it is
-	// public.
-	State    State `json:"State"`
-	Dropping bool  `json:"Dropping"`
+	// Phase is how far the index by expiry is. Items are deleted while it is public.
+	Phase
 	// BusyUntil is until when it is ENABLING, or with Dropping DISABLING, however far it is.
 	BusyUntil time.Time `json:"BusyUntil"`
 }
@@ -241,10 +223,8 @@ type Index struct {
 	Keys       []KeyElement `json:"Keys"`
 	Projection Projection   `json:"Projection"`
 	NonKey     []string     `json:"NonKey"` // INCLUDE's attributes, sorted
-	State      State        `json:"State"`
-	// Dropping says that it is on its way out: StateDeleteOnly, or its rows are being removed.
-	Dropping bool      `json:"Dropping"`
-	Created  time.Time `json:"Created"`
+	Phase
+	Created time.Time `json:"Created"`
 	// BusyUntil is until when it is CREATING, with its table, however far it is, or with Updating
 	// UPDATING.
 	BusyUntil  time.Time  `json:"BusyUntil"`
@@ -255,9 +235,6 @@ type Index struct {
 
 	meter *metrics.Index // nil: nobody counts
 }
-
-// MarkUpdating makes the index UPDATING, from the Alter by which it is called, for as long as --table-delay says.
-func (x *Index) MarkUpdating() { x.Updating, x.BusyUntil = true, time.Time{} }
 
 // clone returns a deep copy of d.
 func (d *Descriptor) clone() *Descriptor {

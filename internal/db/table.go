@@ -3,7 +3,6 @@ package db
 import (
 	"slices"
 	"sort"
-	"time"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/metrics"
@@ -102,40 +101,6 @@ func (p *indexPlan) entry(it item.Item) item.Item {
 // shrinks tells whether the table is being deleted, or an index of it: that is done even when space is short.
 func (t *Table) shrinks() bool {
 	return t.State != StatePublic || slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.Dropping })
-}
-
-// Status is the TableStatus that DescribeTable shows at the time: CREATING, UPDATING, DELETING or ACTIVE.
-func (t *Table) Status(now time.Time) Status {
-	if t.State != StatePublic {
-		return StatusDeleting
-	}
-	if t.Busy != "" && Busy(t.BusyUntil, now) {
-		return t.Busy
-	}
-	for i := range t.Indexes {
-		if s := t.Indexes[i].State; s == StateDeleteOnly || s == StateAbsent {
-			return StatusUpdating
-		}
-	}
-	return StatusActive
-}
-
-// IndexStatus is an index's IndexStatus at the time, CREATING, UPDATING, DELETING or ACTIVE, and whether it is being
-// backfilled (phase two of a GSI's creation).
-func (t *Table) IndexStatus(x *Index, now time.Time) (status Status, backfilling bool) {
-	switch {
-	case x.Dropping:
-		return StatusDeleting, false
-	case Busy(x.BusyUntil, now) && x.Updating:
-		return StatusUpdating, false
-	case Busy(x.BusyUntil, now):
-		return StatusCreating, false
-	case x.State == StateWriteOnly:
-		return StatusCreating, true
-	case x.State != StatePublic || t.Busy == StatusCreating && Busy(t.BusyUntil, now):
-		return StatusCreating, false
-	}
-	return StatusActive, false
 }
 
 // KeySchema returns the key elements of the table (x nil) or an index.

@@ -267,7 +267,7 @@ func (d *Descriptor) verifyLocal(f *faults, x *Index, what string) {
 			"%s is local, and begins with %q instead of %q", what, x.Keys[0].Name, d.Keys[0].Name)
 	}
 	f.unless(len(d.Keys) != 1, "%s is local, and the table has no range attribute", what)
-	f.unless(x.State == StatePublic && !x.Dropping, "%s is local, and is %s", what, progress(x.State, x.Dropping))
+	f.unless(x.Phase == phasePublic, "%s is local, and is %s", what, progress(x.Phase))
 	f.unless(x.Throughput == Throughput{} && x.OnDemand == nil && x.Warm == nil,
 		"%s is local, and has throughput of its own", what)
 }
@@ -277,25 +277,16 @@ func (d *Descriptor) verifyGlobal(f *faults, x *Index, what string) {
 	if hash, rng := f.key(what, x.Keys); hash < 1 || hash > mostKeyParts || rng > mostKeyParts {
 		f.add("%s has %d hash attributes and %d range attributes", what, hash, rng)
 	}
-	f.unless(inProgress(x.State, x.Dropping), "%s is %s", what, progress(x.State, x.Dropping))
+	f.unless(x.indexed(), "%s is %s", what, progress(x.Phase))
 	d.verifyThroughput(f, what, &x.Throughput, x.OnDemand, x.Warm, x.Dropping)
 }
 
-// inProgress tells whether what is built and removed has a state in which it can be: on its way
-// out, or not.
-func inProgress(s State, dropping bool) bool {
-	if dropping {
-		return s == StateDeleteOnly || s == StateAbsent
-	}
-	return s == StateDeleteOnly || s == StateWriteOnly || s == StatePublic
-}
-
 // progress words how far something is.
-func progress(s State, dropping bool) string {
-	if dropping {
-		return fmt.Sprintf("%q on its way out", string(s))
+func progress(p Phase) string {
+	if p.Dropping {
+		return fmt.Sprintf("%q on its way out", p.State)
 	}
-	return fmt.Sprintf("%q and not on its way out", string(s))
+	return fmt.Sprintf("%q and not on its way out", p.State)
 }
 
 // verifyUnits looks at the billing mode and the table's own throughput.
@@ -370,8 +361,7 @@ func (d *Descriptor) verifyExpiry(f *faults) {
 	f.attribute("the attribute by which items expire", e.Attribute)
 	f.unless(e.Since >= 1 && e.Since <= d.Epoch,
 		"items expire since epoch %d, and the table has come to %d", e.Since, d.Epoch)
-	f.unless(inProgress(e.State, e.Dropping) || e.Dropping && e.State == StateDropped,
-		"the index by expiry is %s", progress(e.State, e.Dropping))
+	f.unless(e.indexed() || e.Phase == phaseCleared, "the index by expiry is %s", progress(e.Phase))
 }
 
 // verifySettings looks at what has nothing to do with what is stored of items.
