@@ -292,6 +292,25 @@ func TestMetrics(t *testing.T) {
 	w.expect(map[string]float64{`table_items{index="",table="Tab"}`: -1, `consumed_capacity_units_total{index="",kind="write",table="Tab"}`: -1, "tables": 0})
 }
 
+// TestFailedStatementIsCounted counts a DELETE whose WHERE clause does not hold by the item that it met, and not by that of a
+// write before.
+func TestFailedStatementIsCounted(t *testing.T) {
+	w := watch(t, partita.Options{})
+	w.makeTable(false)
+	large := map[string]types.AttributeValue{"pk": text("large"), "sk": text("1"), "v": text(strings.Repeat("v", 9000))}
+	if _, err := w.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("Tab"), Item: large}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.client.ExecuteStatement(t.Context(), &dynamodb.ExecuteStatementInput{
+		Statement: aws.String(`DELETE FROM Tab WHERE pk = 'large' AND sk = '1' AND v = 'x'`),
+	})
+	if err == nil {
+		t.Error("the statement has deleted an item that its WHERE clause excludes")
+	}
+	w.settled(3)
+	w.expect(map[string]float64{`consumed_capacity_units_total{index="",kind="write",table="Tab"}`: 18})
+}
+
 // TestMetricsAreWellNamed holds the page to Prometheus' own linter.
 func TestMetricsAreWellNamed(t *testing.T) {
 	w := watch(t, partita.Options{})

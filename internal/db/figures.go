@@ -131,8 +131,10 @@ func (w *writer) meter(err error) {
 	case w.t.meter == nil:
 	case err == nil:
 		w.meterDone(w.out.Units.Table)
-	case errors.Is(err, ErrConditionFailed):
-		w.t.meter.Write.Add(capacity.FailedUnits(w.met))
+	default:
+		if failed, ok := errors.AsType[*ConditionFailed](err); ok {
+			w.t.meter.Write.Add(capacity.FailedUnits(failed.Size))
+		}
 	}
 }
 

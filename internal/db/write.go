@@ -92,7 +92,6 @@ type writer struct {
 	counts []kv.Count
 	// expires is the second of the expiry row that was written; never: none.
 	expires uint64
-	met     int  // the size of the item that failed the condition
 	changed bool // something was recorded
 	// holding is the memory that the write holds: mine, or that of several writes.
 	holding *holding
@@ -287,8 +286,7 @@ func (w *writer) test(old item.Item) error {
 	if c := w.write.Condition; c == nil || c.Holds(old) {
 		return nil
 	}
-	w.met = old.Size()
-	failed := &ConditionFailed{Size: w.met}
+	failed := &ConditionFailed{Size: old.Size()}
 	w.showMet(failed, old)
 	return failed
 }
