@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/exception"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/metrics"
 )
@@ -105,10 +106,19 @@ var (
 
 // The codes that throttled and authFailures sum up.
 var (
-	throttlingCodes = []string{"ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ServiceUnavailable"}
-	authCodes       = []string{"AccessDeniedException", "ExpiredTokenException", "IncompleteSignatureException", "InvalidSignatureException",
-		"MissingAuthenticationTokenException", "UnrecognizedClientException", "Forbidden"}
+	throttlingCodes = codesOf(func(e exception.Exception) bool { return e.Throttles })
+	authCodes       = append(codesOf(func(e exception.Exception) bool { return e.Access }), "Forbidden")
 )
+
+// codesOf are the codes of the exceptions of a kind.
+func codesOf(kind func(exception.Exception) bool) (codes []string) {
+	for _, e := range exception.All() {
+		if kind(e) {
+			codes = append(codes, e.Code)
+		}
+	}
+	return codes
+}
 
 // Describe implements prometheus.Collector.
 func (h *Handler) Describe(out chan<- *prometheus.Desc) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/partita-db/partita/internal/exception"
 	"github.com/partita-db/partita/internal/item"
 )
 
@@ -40,10 +41,7 @@ func (e *Error) mistake() string {
 // fill sets what follows from the code.
 func (e *Error) fill() *Error {
 	if e.Status == 0 {
-		e.Status = 400
-		if e.Code == "InternalServerError" || e.Code == "InternalFailure" {
-			e.Status = 500
-		}
+		e.Status = exception.Of(e.Code).Status
 	}
 	return e
 }
@@ -70,34 +68,12 @@ const invalid = "One or more parameter values were invalid: "
 // wrapped is err as PutItem and UpdateItem show some of their errors.
 func wrapped(message string) *Error { return validation("1 validation error detected: " + message) }
 
-// namespace returns the prefix of __type for an exception.
-func namespace(code string) string {
-	switch code {
-	case "ValidationException":
-		return "com.amazon.coral.validate#"
-	case "SerializationException", "UnknownOperationException", "MissingAuthenticationTokenException",
-		"IncompleteSignatureException", "InvalidSignatureException", "UnrecognizedClientException",
-		"ExpiredTokenException", "AccessDeniedException", "InternalFailure":
-		return "com.amazon.coral.service#"
-	}
-	return "com.amazonaws.dynamodb.v20120810#"
-}
-
-// messageKey is how an exception spells its message member.
-func messageKey(code string) string {
-	switch code {
-	case "SerializationException", "AccessDeniedException", "TransactionCanceledException",
-		"IdempotentParameterMismatchException", "TransactionInProgressException":
-		return "Message"
-	}
-	return "message"
-}
-
 // appendError appends the error's body to the answer. The items in it take their room as those of
 // any answer do: the error is then errNoRoom.
 func (c *call) appendError(e *Error) error {
+	form := exception.Of(e.Code)
 	c.out = append(c.out, `{"__type":"`...)
-	c.out = append(c.out, namespace(e.Code)...)
+	c.out = append(c.out, form.Namespace...)
 	c.out = append(c.out, e.Code...)
 	c.out = append(c.out, '"')
 	if e.Reasons != nil {
@@ -108,7 +84,7 @@ func (c *call) appendError(e *Error) error {
 	}
 	if !e.bare {
 		c.out = append(c.out, `,"`...)
-		c.out = append(c.out, messageKey(e.Code)...)
+		c.out = append(c.out, form.MessageKey...)
 		c.out = append(c.out, `":`...)
 		c.out = item.AppendQuoted(c.out, e.Message)
 	}

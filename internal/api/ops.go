@@ -6,7 +6,8 @@ import "strings"
 type operation struct {
 	name   string
 	handle func(*call) error
-	number int // from 1, in the order of OperationNames
+	reads  bool // it reads items or records and changes nothing, so that asking again does no harm
+	number int  // from 1, in the order of OperationNames
 }
 
 // The prefixes of X-Amz-Target.
@@ -18,7 +19,7 @@ const (
 // operations are the operations of the main API, as of November 2026.
 var operations = []operation{
 	{name: "BatchExecuteStatement", handle: (*call).batchExecuteStatement},
-	{name: "BatchGetItem", handle: (*call).batchGetItem},
+	{name: "BatchGetItem", handle: (*call).batchGetItem, reads: true},
 	{name: "BatchWriteItem", handle: (*call).batchWriteItem},
 	{name: "CancelBulkOperation"},
 	{name: "CreateBackup"},
@@ -47,7 +48,7 @@ var operations = []operation{
 	{name: "ExecuteStatement", handle: (*call).executeStatement},
 	{name: "ExecuteTransaction", handle: (*call).executeTransaction},
 	{name: "ExportTableToPointInTime"},
-	{name: "GetItem", handle: (*call).getItem},
+	{name: "GetItem", handle: (*call).getItem, reads: true},
 	{name: "GetResourcePolicy"},
 	{name: "ImportTable"},
 	{name: "ListBackups"},
@@ -60,14 +61,14 @@ var operations = []operation{
 	{name: "ListTagsOfResource", handle: (*call).listTagsOfResource},
 	{name: "PutItem", handle: (*call).putItem},
 	{name: "PutResourcePolicy"},
-	{name: "Query", handle: (*call).query},
+	{name: "Query", handle: (*call).query, reads: true},
 	{name: "RestoreTableFromBackup"},
 	{name: "RestoreTableToPointInTime"},
-	{name: "Scan", handle: (*call).runScan},
+	{name: "Scan", handle: (*call).runScan, reads: true},
 	{name: "SearchVectors"},
 	{name: "StartBulkPutItems"},
 	{name: "TagResource", handle: (*call).tagResource},
-	{name: "TransactGetItems", handle: (*call).transactGetItems},
+	{name: "TransactGetItems", handle: (*call).transactGetItems, reads: true},
 	{name: "TransactWriteItems", handle: (*call).transactWriteItems},
 	{name: "UntagResource", handle: (*call).untagResource},
 	{name: "UpdateContinuousBackups"},
@@ -84,7 +85,7 @@ var operations = []operation{
 // streamOperations are the operations of the streams API.
 var streamOperations = []operation{
 	{name: "DescribeStream", handle: (*call).describeStream},
-	{name: "GetRecords", handle: (*call).getRecords},
+	{name: "GetRecords", handle: (*call).getRecords, reads: true},
 	{name: "GetShardIterator", handle: (*call).getShardIterator},
 	{name: "ListStreams", handle: (*call).listStreams},
 }
@@ -110,6 +111,12 @@ func operationOf(target string) *operation { return byTarget[target] }
 func Known(target string) bool {
 	op := operationOf(target)
 	return op != nil && op.handle != nil
+}
+
+// OnlyReads tells whether the operation of an X-Amz-Target reads items or records and changes nothing.
+func OnlyReads(target string) bool {
+	op := operationOf(target)
+	return op != nil && op.reads
 }
 
 // OperationName is the operation's bare name in an X-Amz-Target, for metrics and logs.

@@ -8,6 +8,8 @@ package metrics
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/partita-db/partita/internal/exception"
 )
 
 // Metrics are the figures of one database and its server.
@@ -30,6 +32,9 @@ type Metrics struct {
 // New returns the figures of a server with operations of these names.
 func New(operations []string) *Metrics {
 	m := &Metrics{Operations: make([]Operation, 1+len(operations))}
+	for i := range m.Operations {
+		m.Operations[i].Codes = make([]atomic.Uint64, len(codes))
+	}
 	m.Operations[0].Name = "Unknown"
 	m.tables.shared.Shared, m.tables.other.Shared = true, true
 	for i, name := range operations {
@@ -41,7 +46,7 @@ func New(operations []string) *Metrics {
 // Operation is the requests of one operation.
 type Operation struct {
 	Name              string
-	Codes             [codeCount]atomic.Uint64 // requests by the number of their code
+	Codes             []atomic.Uint64 // requests by the number of their code
 	Took              Histogram
 	BytesIn, BytesOut atomic.Uint64 // of bodies, decompressed and as sent
 }
@@ -54,26 +59,19 @@ func (o *Operation) Done(code string, took time.Duration, in, out int) {
 	o.BytesOut.Add(uint64(out))
 }
 
-// codes are the codes that requests are counted by: those that Partita answers with. The first stands for no error, the last for
-// all others, of which there should be none.
-var codes = [...]string{
-	"OK",
-	"AccessDeniedException", "ConditionalCheckFailedException", "DuplicateItemException", "ExpiredIteratorException",
-	"ExpiredTokenException", "IdempotentParameterMismatchException", "IncompleteSignatureException", "InternalFailure",
-	"InternalServerError", "InvalidSignatureException", "ItemCollectionSizeLimitExceededException", "LimitExceededException",
-	"MissingAuthenticationTokenException", "RequestEntityTooLarge", "ResourceInUseException", "ResourceNotFoundException",
-	"SerializationException", "ServiceUnavailable", "ThrottlingException", "TransactionCanceledException",
-	"TransactionConflictException", "TransactionInProgressException", "TrimmedDataAccessException", "UnknownOperationException",
-	"UnrecognizedClientException", "ValidationException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-	"PolicyNotFoundException", "Forbidden",
-	"Other",
-}
-
-const codeCount = len(codes)
+// codes are the codes that requests are counted by. The first stands for no error, the last for all
+// others, of which there should be none.
+var codes = func() []string {
+	all := []string{"OK"}
+	for _, e := range exception.All() {
+		all = append(all, e.Code)
+	}
+	return append(all, "RequestEntityTooLarge", "Forbidden", "Other") // of answers that are no exceptions
+}()
 
 // codeNumbers are the numbers of the codes.
 var codeNumbers = func() map[string]int {
-	m := make(map[string]int, codeCount)
+	m := make(map[string]int, len(codes))
 	for i, code := range codes {
 		m[code] = i
 	}
@@ -88,7 +86,7 @@ func codeOf(code string) int {
 	if n, known := codeNumbers[code]; known {
 		return n
 	}
-	return codeCount - 1
+	return len(codes) - 1
 }
 
 // Code is the code with the number.

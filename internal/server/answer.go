@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/partita-db/partita/internal/exception"
 )
 
 // The header values that are the same in every answer. They are shared: nobody may change them.
@@ -26,12 +28,11 @@ var (
 // The bodies that are the same whatever was asked.
 var (
 	unknownXML       = []byte("<UnknownOperationException/>\n")
-	unknownOperation = []byte(`{"__type":"com.amazon.coral.service#UnknownOperationException"}`)
-	malformed        = []byte(`{"__type":"com.amazon.coral.service#SerializationException"}`)
-	internalError    = []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError",` +
-		`"message":"Internal server error"}`)
-	unavailable = []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#ServiceUnavailable",` +
-		`"message":"The memory for large requests is in use. Please try again shortly."}`)
+	unknownOperation = exception.Of("UnknownOperationException").Body("")
+	malformed        = exception.Of("SerializationException").Body("")
+	internalError    = exception.Of("InternalServerError").Body("Internal server error")
+	unavailable      = exception.Of("ServiceUnavailable").
+				Body("The memory for large requests is in use. Please try again shortly.")
 )
 
 // packBytes is the length from which a body is compressed for a client that asks for it. Errors never are: they can be long (a
@@ -115,12 +116,13 @@ func accepts(accept, encoding string) bool {
 // errorBody writes a fault as DynamoDB writes an error of the authentication family.
 func errorBody(fault error) []byte {
 	f := fault.(*authFault)
-	return appendError(nil, "com.amazon.coral.service#"+f.code, "message", f.message)
+	return worded(f.code, f.message)
 }
 
-// appendError appends the body of an error. key is the name of the member that has the message.
-func appendError(out []byte, code, key, message string) []byte {
-	b := bytes.NewBuffer(append(out, `{"__type":"`+code+`","`+key+`":`...))
+// worded returns the body of an error with a message.
+func worded(code, message string) []byte {
+	form := exception.Of(code)
+	b := bytes.NewBufferString(`{"__type":"` + form.Type() + `","` + form.MessageKey + `":`)
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false) // AWS does not
 	e.Encode(message)      // a string: cannot fail

@@ -5,7 +5,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/partita-db/partita/internal/exception"
 )
 
 // admit takes a connection under watch, after it has made room if it must and can. It tells
@@ -78,16 +81,16 @@ func (p *patrol) makeRoom() (old []*conn, wait time.Duration) {
 func (c *conn) since() time.Duration { return time.Duration(c.state.Load() >> 2) }
 
 // noRoom is what a connection is told for which there is no room.
-const noRoom = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + amzJSON + "\r\nContent-Length: 126\r\n" +
-	"Retry-After: 1\r\nX-Amz-Retry-After: 1000\r\nConnection: close\r\n\r\n" + noRoomBody
+var noRoom = []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + amzJSON + "\r\nContent-Length: " +
+	strconv.Itoa(len(noRoomBody)) + "\r\nRetry-After: 1\r\nX-Amz-Retry-After: 1000\r\nConnection: close\r\n\r\n" + noRoomBody)
 
 // noRoomBody is its body.
-const noRoomBody = `{"__type":"com.amazonaws.dynamodb.v20120810#ServiceUnavailable","message":"There are too many connections. Please try again."}`
+var noRoomBody = string(exception.Of("ServiceUnavailable").Body("There are too many connections. Please try again."))
 
 // turnAway closes a connection, and tells why if that can be told without a handshake.
 func (p *patrol) turnAway(c net.Conn) {
 	if p.plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil { // a moment will do
-		_, _ = c.Write([]byte(noRoom))
+		_, _ = c.Write(noRoom)
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.CloseWrite()
 		}

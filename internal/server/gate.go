@@ -3,6 +3,8 @@ package server
 import (
 	"net/http"
 	"sync/atomic"
+
+	"github.com/partita-db/partita/internal/exception"
 )
 
 // gate lets so many calls run at a time, and keeps nobody waiting: a queue would only hide that there are too many. Bodies that
@@ -31,8 +33,8 @@ const defaultMaxRequests = 4096
 // busy is what a call is answered that finds the gate closed. A 503 would be sent again by the SDKs as well, but sooner: for a
 // throttled call boto3, the JavaScript SDK and the Go SDK wait longer, those in adaptive mode send less from then on, and it
 // costs less of the Go SDK's allowance for retries.
-var busy = []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException",` +
-	`"message":"There are too many requests in progress. Please try again shortly."}`)
+var busy = exception.Of("ThrottlingException").
+	Body("There are too many requests in progress. Please try again shortly.")
 
 // How long a client should wait: for everybody in seconds, and as the SDKs of AWS read it in milliseconds.
 var (

@@ -182,7 +182,7 @@ func (x *exchange) answer() {
 	}
 	x.call.Endpoint, x.call.Body, x.call.ID = r.Host, x.in, x.id
 	status, body := h.run(r.Context(), x)
-	if !x.holdAnswer(status != http.StatusOK || onlyReads(x.call.Target)) {
+	if !x.holdAnswer(status != http.StatusOK || api.OnlyReads(x.call.Target)) {
 		x.sendUnavailable() // asking again does no harm, holding the answer for a slow client would
 		return
 	}
@@ -224,13 +224,6 @@ func (x *exchange) unsigned(fault error) []byte {
 // prefixed tells whether the target belongs to one of the two APIs.
 func prefixed(target string) bool {
 	return strings.HasPrefix(target, "DynamoDB_20120810.") || strings.HasPrefix(target, "DynamoDBStreams_20120810.")
-}
-
-// onlyReads tells whether the call of an X-Amz-Target changed nothing.
-func onlyReads(target string) bool {
-	name := api.OperationName(target)
-	return name == "Query" || name == "Scan" || strings.HasSuffix(name, "GetItem") || name == "TransactGetItems" ||
-		name == "GetRecords"
 }
 
 // preflight answers a browser that asks whether it may call.

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/exception"
 )
 
 // mistakes are what the log was told of requests that were answered with an error.
@@ -35,7 +36,7 @@ func (x *exchange) tellMistake() {
 	x.noteOperation()
 	switch {
 	case x.told || x.status == http.StatusOK && x.call.Report.Inner == "":
-	case signatureFault(code):
+	case exception.Of(code).Signature:
 		x.tellSignature(code)
 	case x.call.Report.Code == "UnknownOperationException":
 		x.tellUnknown()
@@ -99,22 +100,8 @@ func whyMalformed(body []byte) string {
 // of conflicts with others, of a server with much to do, and of a reader of a stream that was away
 // for long.
 func ordinary(code string) bool {
-	switch strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Error") {
-	case "ConditionalCheckFailed", "DuplicateItem", "TransactionConflict", "TransactionInProgress",
-		"ProvisionedThroughputExceeded", "RequestLimitExceeded", "Throttling", "ExpiredIterator", "TrimmedDataAccess":
-		return true
-	}
-	return false
-}
-
-// signatureFault tells whether a code is of those that refuse a request for its signature.
-func signatureFault(code string) bool {
-	switch code {
-	case "IncompleteSignatureException", "InvalidSignatureException", "UnrecognizedClientException",
-		"MissingAuthenticationTokenException", "ExpiredTokenException":
-		return true
-	}
-	return false
+	name := strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Error") // statements have codes without
+	return exception.Of(code).Ordinary || exception.Of(name+"Exception").Ordinary
 }
 
 // tellSignature warns of a request that was refused for its signature: of each access key and code

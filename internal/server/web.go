@@ -125,7 +125,7 @@ func (x *exchange) refuse(why string) {
 	x.told = true // by the guard
 	x.discard()
 	x.w.Header()["Content-Type"] = typeAmzJSON
-	x.send(http.StatusForbidden, appendError(nil, "com.amazon.coral.service#AccessDeniedException", "Message", why))
+	x.send(http.StatusForbidden, worded("AccessDeniedException", why))
 }
 
 // cors sets the headers that let a page read the answer. AWS lets every page.
