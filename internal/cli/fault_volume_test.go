@@ -122,10 +122,11 @@ func (v *volume) empty() {
 	}
 }
 
-// ballast tells whether the program has its ballast.
+// ballast tells whether the program has the ballast of ballastFlags, the whole of it: one that is
+// being made when the program is killed is of no use to the next start.
 func (v *volume) ballast() bool {
-	_, err := os.Stat(filepath.Join(v.dir, "data", "BALLAST"))
-	return err == nil
+	info, err := os.Stat(filepath.Join(v.dir, "data", "BALLAST"))
+	return err == nil && info.Size() == 48<<20
 }
 
 // eventually waits until the condition holds.
