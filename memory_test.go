@@ -379,7 +379,7 @@ func (m memoryDB) measure(r memoryRequest, limit int64) {
 			mu.Lock()
 			defer mu.Unlock()
 			if codes[w.status]++; w.status != 200 {
-				sample = string(w.body)
+				sample = string(w.body[:min(len(w.body), 200)]) // a whole one would count as the server's memory
 			}
 		})
 	}
