@@ -12,9 +12,9 @@ import (
 	"github.com/partita-db/partita/internal/partiql"
 )
 
-// Report is what Serve tells of a request beside its answer, for metrics and logs. Only Message can
-// have values of attributes in it: it is for the debug log, and Kind is what is left of it without
-// them.
+// Report is what Serve tells of a request beside its answer, for metrics and logs. Only Message and
+// Reason can have values of attributes in them: they are for the debug log, and Cut returns what is
+// left of them without values.
 type Report struct {
 	Operation int    // its number, an index into OperationNames plus one; 0: there is no such operation
 	Code      string // of the error that was answered: ValidationException; empty for none
