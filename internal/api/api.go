@@ -93,17 +93,15 @@ type Memory interface {
 
 // call is one request being answered, with the scratch memory that is reused for the next.
 type call struct {
+	reader
 	ctx        context.Context
 	db         *db.DB
 	statements *partiql.Cache
 	region     string
 	endpoint   string
-	body       []byte
 	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
 	want       want           // what its policy was asked last
 
-	scan   item.Scanner
-	dec    item.Decoder
 	params expr.Params
 	ph     placeholders // ExpressionAttributeNames and -Values; its params are the call's
 	out    []byte       // the answer; handlers append to it

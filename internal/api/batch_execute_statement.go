@@ -29,35 +29,33 @@ type batchStatement struct {
 	units float64 // of a read, and of a write that failed at the item
 }
 
-// names are BatchExecuteStatement's members.
-func (*batchStatementsRequest) names() []string {
-	return []string{"Statements", "ReturnConsumedCapacity"}
+// batchStatementsMembers are BatchExecuteStatement's members, in the order of the service model.
+var batchStatementsMembers = members[*batchStatementsRequest]{
+	{"Statements", (*batchStatementsRequest).readStatements},
+	{"ReturnConsumedCapacity", func(r *batchStatementsRequest, c *call) error { return c.str(&r.consumed) }},
 }
 
-// member decodes one of them.
-func (r *batchStatementsRequest) member(c *call, name string) error {
-	switch name {
-	case "Statements":
-		r.set, r.statements = true, nil
-		return c.list(func(int) error {
-			var s batchStatement
-			err := c.object(inElement, "BatchStatementRequest", func(name string) error { return s.member(c, name) })
-			if len(r.statements) <= maxBatchStatements {
-				r.statements = append(r.statements, s)
-			}
-			return err
+// readStatements decodes Statements.
+func (r *batchStatementsRequest) readStatements(c *call) error {
+	r.set, r.statements = true, nil
+	var s batchStatement // one for all elements: what it takes must not grow with those that are not kept
+	return c.list(func(int) error {
+		s = batchStatement{}
+		err := c.object(inElement, "BatchStatementRequest", func(name string) error {
+			return statementMembers.read(&s.statementRequest, c, &c.reader, name)
 		})
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	}
-	return c.skip()
+		if len(r.statements) <= maxBatchStatements {
+			r.statements = append(r.statements, s)
+		}
+		return err
+	})
 }
 
 // batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered in its place; only what
 // they are together can fail the call.
 func (c *call) batchExecuteStatement() error {
 	r := new(batchStatementsRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, batchStatementsMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

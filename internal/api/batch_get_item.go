@@ -44,28 +44,25 @@ type batchGetTable struct {
 	units     float64
 }
 
-// names are BatchGetItem's members.
-func (*batchGetRequest) names() []string { return []string{"RequestItems", "ReturnConsumedCapacity"} }
+// batchGetMembers are BatchGetItem's members, in the order of the service model.
+var batchGetMembers = members[*batchGetRequest]{
+	{"RequestItems", (*batchGetRequest).readRequestItems},
+	{"ReturnConsumedCapacity", func(r *batchGetRequest, c *call) error { return c.str(&r.consumed) }},
+}
 
-// member decodes one of them.
-func (r *batchGetRequest) member(c *call, name string) error {
-	switch name {
-	case "RequestItems":
-		r.set, r.tables = true, nil
-		err := c.object(inMap, shapes+"KeysAndAttributes", func(table string) error {
-			t := &batchGetTable{name: table}
-			t.ph.params = &t.params
-			if len(r.tables) <= maxBatchKeys {
-				r.tables = append(r.tables, t)
-			}
-			return c.object(inElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
-		})
-		r.tables = lastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
-		return err
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	}
-	return c.skip()
+// readRequestItems decodes RequestItems.
+func (r *batchGetRequest) readRequestItems(c *call) error {
+	r.set, r.tables = true, nil
+	err := c.object(inMap, shapes+"KeysAndAttributes", func(table string) error {
+		t := &batchGetTable{name: table}
+		t.ph.params = &t.params
+		if len(r.tables) <= maxBatchKeys {
+			r.tables = append(r.tables, t)
+		}
+		return c.object(inElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
+	})
+	r.tables = lastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
+	return err
 }
 
 // member decodes a member of a KeysAndAttributes.
@@ -91,7 +88,7 @@ func (t *batchGetTable) member(c *call, name string) error {
 	case "ProjectionExpression":
 		return c.str(&t.projection)
 	case "ExpressionAttributeNames":
-		return t.ph.names(c)
+		return t.ph.names(&c.reader)
 	}
 	return c.skip()
 }
@@ -108,7 +105,7 @@ func (c *call) nested() error {
 // batchGetItem answers BatchGetItem.
 func (c *call) batchGetItem() error {
 	r := new(batchGetRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, batchGetMembers); err != nil {
 		return err
 	}
 	if err := r.check(c); err != nil {

@@ -101,9 +101,9 @@ func TestBatchWriteConflict(t *testing.T) {
 		{[]error{conflict, other, nil}, other.Error()},
 	}
 	for _, test := range tests {
-		c := &call{ctx: t.Context(), db: s.db, body: []byte(body)}
+		c := &call{reader: reader{body: []byte(body)}, ctx: t.Context(), db: s.db}
 		r := new(batchWriteRequest)
-		if err := errors.Join(c.decode(r), r.check(), r.open(c)); err != nil {
+		if err := errors.Join(decode(&c.reader, r, c, batchWriteMembers), r.check(), r.open(c)); err != nil {
 			t.Fatal(err)
 		}
 		writes := r.writes()

@@ -35,32 +35,26 @@ type batchWrite struct {
 	key               optItem // DeleteRequest.Key
 }
 
-// names are BatchWriteItem's members.
-func (*batchWriteRequest) names() []string {
-	return []string{"RequestItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics"}
+// batchWriteMembers are BatchWriteItem's members, in the order of the service model.
+var batchWriteMembers = members[*batchWriteRequest]{
+	{"RequestItems", (*batchWriteRequest).readRequestItems},
+	{"ReturnConsumedCapacity", func(r *batchWriteRequest, c *call) error { return c.str(&r.consumed) }},
+	{"ReturnItemCollectionMetrics", func(r *batchWriteRequest, c *call) error { return c.str(&r.metrics) }},
 }
 
-// member decodes one of them.
-func (r *batchWriteRequest) member(c *call, name string) error {
-	switch name {
-	case "RequestItems":
-		r.set, r.tables = true, nil
-		err := c.object(inMap, "java.util.List<"+shapes+"WriteRequest>", func(table string) error {
-			t := batchWriteTable{name: table}
-			err := t.decode(c)
-			if len(r.tables) <= maxBatchWrites {
-				r.tables = append(r.tables, t)
-			}
-			return err
-		})
-		r.tables = lastOfEach(r.tables, func(t *batchWriteTable) string { return t.name })
+// readRequestItems decodes RequestItems.
+func (r *batchWriteRequest) readRequestItems(c *call) error {
+	r.set, r.tables = true, nil
+	err := c.object(inMap, "java.util.List<"+shapes+"WriteRequest>", func(table string) error {
+		t := batchWriteTable{name: table}
+		err := t.decode(c)
+		if len(r.tables) <= maxBatchWrites {
+			r.tables = append(r.tables, t)
+		}
 		return err
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	case "ReturnItemCollectionMetrics":
-		return c.str(&r.metrics)
-	}
-	return c.skip()
+	})
+	r.tables = lastOfEach(r.tables, func(t *batchWriteTable) string { return t.name })
+	return err
 }
 
 // decode decodes the list of WriteRequests.
@@ -104,7 +98,7 @@ func (w *batchWrite) member(c *call, name string) error {
 // batchWriteItem answers BatchWriteItem.
 func (c *call) batchWriteItem() error {
 	r := new(batchWriteRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, batchWriteMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

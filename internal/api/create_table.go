@@ -31,58 +31,32 @@ type createTableRequest struct {
 	vectors         optList[struct{}]
 }
 
-func (*createTableRequest) names() []string {
-	return []string{"AttributeDefinitions", "TableName", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode",
-		"ProvisionedThroughput", "StreamSpecification", "SSESpecification", "Tags", "TableClass", "DeletionProtectionEnabled",
-		"WarmThroughput", "ResourcePolicy", "OnDemandThroughput", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes"}
-}
-
-func (r *createTableRequest) member(c *call, name string) error {
-	switch name {
-	case "AttributeDefinitions":
-		return c.attributeDefinitions(&r.attributes)
-	case "TableName":
-		return c.str(&r.table)
-	case "KeySchema":
-		return c.keySchema(&r.keys)
-	case "LocalSecondaryIndexes":
-		return c.indexSpecs(&r.local, "LocalSecondaryIndex")
-	case "GlobalSecondaryIndexes":
-		return c.indexSpecs(&r.global, "GlobalSecondaryIndex")
-	case "BillingMode":
-		return c.str(&r.billing)
-	case "ProvisionedThroughput":
-		return c.provisionedThroughput(&r.throughput)
-	case "StreamSpecification":
-		return c.streamSpec(&r.stream)
-	case "SSESpecification":
-		return c.sseSpec(&r.sse)
-	case "Tags":
-		return c.tags(&r.tags)
-	case "TableClass":
-		return c.str(&r.class)
-	case "DeletionProtectionEnabled":
-		return c.boolean(&r.protection)
-	case "WarmThroughput":
-		return c.warmThroughput(&r.warm)
-	case "ResourcePolicy":
-		return c.str(&r.policy)
-	case "OnDemandThroughput":
-		return c.onDemandThroughput(&r.onDemand)
-	case "GlobalTableSourceArn":
-		return c.str(&r.sourceARN)
-	case "GlobalTableSettingsReplicationMode":
-		return c.str(&r.replicationMode)
-	case "VectorIndexes":
-		return c.vectorIndexes(&r.vectors)
-	}
-	return c.skip()
+// createTableMembers are CreateTable's members, in the order of the service model.
+var createTableMembers = members[*createTableRequest]{
+	{"AttributeDefinitions", func(r *createTableRequest, c *call) error { return c.attributeDefinitions(&r.attributes) }},
+	{"TableName", func(r *createTableRequest, c *call) error { return c.str(&r.table) }},
+	{"KeySchema", func(r *createTableRequest, c *call) error { return c.keySchema(&r.keys) }},
+	{"LocalSecondaryIndexes", func(r *createTableRequest, c *call) error { return c.indexSpecs(&r.local, "LocalSecondaryIndex") }},
+	{"GlobalSecondaryIndexes", func(r *createTableRequest, c *call) error { return c.indexSpecs(&r.global, "GlobalSecondaryIndex") }},
+	{"BillingMode", func(r *createTableRequest, c *call) error { return c.str(&r.billing) }},
+	{"ProvisionedThroughput", func(r *createTableRequest, c *call) error { return c.provisionedThroughput(&r.throughput) }},
+	{"StreamSpecification", func(r *createTableRequest, c *call) error { return c.streamSpec(&r.stream) }},
+	{"SSESpecification", func(r *createTableRequest, c *call) error { return c.sseSpec(&r.sse) }},
+	{"Tags", func(r *createTableRequest, c *call) error { return c.tags(&r.tags) }},
+	{"TableClass", func(r *createTableRequest, c *call) error { return c.str(&r.class) }},
+	{"DeletionProtectionEnabled", func(r *createTableRequest, c *call) error { return c.boolean(&r.protection) }},
+	{"WarmThroughput", func(r *createTableRequest, c *call) error { return c.warmThroughput(&r.warm) }},
+	{"ResourcePolicy", func(r *createTableRequest, c *call) error { return c.str(&r.policy) }},
+	{"OnDemandThroughput", func(r *createTableRequest, c *call) error { return c.onDemandThroughput(&r.onDemand) }},
+	{"GlobalTableSourceArn", func(r *createTableRequest, c *call) error { return c.str(&r.sourceARN) }},
+	{"GlobalTableSettingsReplicationMode", func(r *createTableRequest, c *call) error { return c.str(&r.replicationMode) }},
+	{"VectorIndexes", func(r *createTableRequest, c *call) error { return c.vectorIndexes(&r.vectors) }},
 }
 
 // createTable answers CreateTable.
 func (c *call) createTable() error {
 	r := new(createTableRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, createTableMembers); err != nil {
 		return err
 	}
 	if err := r.check(c.region); err != nil {

@@ -10,14 +10,30 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// request is an operation's request struct: it decodes its own members.
-type request interface {
-	// names are the operation's members in the order of the service model, in which DynamoDB looks for type errors.
-	names() []string
-	// member decodes the value at c.scan into the named member. It consumes the value whatever the name: an unknown
-	// member is skipped (c.skip). It is not called for null, which counts as absent. A member sent twice is decoded
-	// twice, and the last one counts.
-	member(c *call, name string) error
+// member is one member of a request: its name in the service model, and how its value, which is not
+// null, is decoded into the request.
+type member[R, C any] struct {
+	name string
+	// read decodes the value at which the reader of the call c stands, and consumes it. A member
+	// that was sent twice is decoded twice, and the last one counts.
+	read func(r R, c C) error
+}
+
+// memberTable has all members of a request, in the order of the service model, which is the order in
+// which DynamoDB looks for type errors.
+type memberTable[R, C any] []member[R, C]
+
+// members is the table of a request R.
+type members[R any] = memberTable[R, *call]
+
+// read decodes a member by its name. One that is not in the table is skipped.
+func (ms memberTable[R, C]) read(r R, c C, from *reader, name string) error {
+	for i := range ms {
+		if ms[i].name == name {
+			return ms[i].read(r, c)
+		}
+	}
+	return from.skip()
 }
 
 // The members of requests: a value and whether it was sent. Strings are views of the request's body: whoever keeps one
@@ -47,53 +63,61 @@ type (
 	}
 )
 
+// reader reads the body of a request.
+type reader struct {
+	body []byte
+	scan item.Scanner // over body
+	dec  item.Decoder
+}
+
 // view returns b as a string without copying.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// decode decodes the body into r. Members are decoded in the order sent; only if that fails is the body walked again in
-// the model's order, to find the error that DynamoDB reports.
-func (c *call) decode(r request) error {
-	c.scan.Reset(c.body)
-	err := c.object(inField, "", func(name string) error { return r.member(c, name) })
+// decode decodes the body of a request into r. Members are decoded in the order sent; only if that
+// fails is the body walked again in the model's order, to find the error that DynamoDB reports. A
+// member whose value is null counts as absent.
+func decode[R, C any](from *reader, r R, c C, ms memberTable[R, C]) error {
+	from.scan.Reset(from.body)
+	err := from.object(inField, "", func(name string) error { return ms.read(r, c, from, name) })
 	if err == nil {
-		err = c.scan.End()
+		err = from.scan.End()
 	}
 	if err == nil {
 		return nil
 	}
-	if err := c.wellFormed(); err != nil {
+	if err := from.wellFormed(); err != nil {
 		return err
 	}
-	return c.firstTypeError(r)
+	return firstTypeError(from, r, c, ms)
 }
 
 // wellFormed reports errSyntax unless the body is one JSON object.
-func (c *call) wellFormed() error {
-	c.scan.Reset(c.body)
-	if c.scan.Kind() != item.KindObject || c.scan.Skip() != nil || c.scan.End() != nil {
+func (r *reader) wellFormed() error {
+	r.scan.Reset(r.body)
+	if r.scan.Kind() != item.KindObject || r.scan.Skip() != nil || r.scan.End() != nil {
 		return errSyntax
 	}
 	return nil
 }
 
 // firstTypeError finds the type error of the first member, in the model's order, that has one.
-func (c *call) firstTypeError(r request) error {
+func firstTypeError[R, C any](from *reader, r R, c C, ms memberTable[R, C]) error {
 	at := map[string]int{}
-	c.scan.Reset(c.body)
-	err := c.object(inField, "", func(name string) error {
-		at[strings.Clone(name)] = c.scan.Pos()
-		return c.scan.Skip()
+	from.scan.Reset(from.body)
+	err := from.object(inField, "", func(name string) error {
+		at[strings.Clone(name)] = from.scan.Pos()
+		return from.scan.Skip()
 	})
 	if err != nil {
 		return errSyntax
 	}
-	for _, name := range r.names() {
-		pos, ok := at[name]
+	for i := range ms {
+		pos, ok := at[ms[i].name]
 		if !ok {
 			continue
 		}
-		c.scan.Seek(pos)
-		if err := r.member(c, name); err != nil {
+		from.scan.Seek(pos)
+		if err := ms[i].read(r, c); err != nil {
 			return serialization(err)
 		}
 	}
@@ -117,8 +141,8 @@ func typeError(message string) error { return &item.TypeError{Message: message} 
 var errFieldType = typeError("Unexpected field type")
 
 // scalar tells whether the next value is neither an object nor an array.
-func (c *call) scalar() bool {
-	switch c.scan.Kind() {
+func (r *reader) scalar() bool {
+	switch r.scan.Kind() {
 	case item.KindObject, item.KindArray, item.KindEnd:
 		return false
 	}
@@ -142,8 +166,8 @@ const (
 
 // object decodes a structure or map: it calls member for each name whose value is not null, with the scanner at the value,
 // which member consumes. shape is the Java name in the error for an array.
-func (c *call) object(p place, shape string, member func(name string) error) error {
-	switch c.scan.Kind() {
+func (r *reader) object(p place, shape string, member func(name string) error) error {
+	switch r.scan.Kind() {
 	case item.KindObject:
 	case item.KindArray:
 		if p == inMap {
@@ -158,16 +182,16 @@ func (c *call) object(p place, shape string, member func(name string) error) err
 		}
 		return errFieldType
 	}
-	if err := c.scan.Enter(); err != nil {
+	if err := r.scan.Enter(); err != nil {
 		return err
 	}
 	for {
-		name, more, err := c.scan.NextKey()
+		name, more, err := r.scan.NextKey()
 		if err != nil || !more {
 			return err
 		}
-		if c.scan.Kind() == item.KindNull {
-			if err := c.scan.Literal(); err != nil {
+		if r.scan.Kind() == item.KindNull {
+			if err := r.scan.Literal(); err != nil {
 				return err
 			}
 			continue
@@ -179,8 +203,8 @@ func (c *call) object(p place, shape string, member func(name string) error) err
 }
 
 // list decodes a list: it calls element for each element that is not null, with the scanner at it.
-func (c *call) list(element func(i int) error) error {
-	switch c.scan.Kind() {
+func (r *reader) list(element func(i int) error) error {
+	switch r.scan.Kind() {
 	case item.KindArray:
 	case item.KindObject:
 		return typeError("Start of structure or map found where not expected")
@@ -189,16 +213,16 @@ func (c *call) list(element func(i int) error) error {
 	default:
 		return errFieldType
 	}
-	if err := c.scan.Enter(); err != nil {
+	if err := r.scan.Enter(); err != nil {
 		return err
 	}
 	for i := 0; ; {
-		more, err := c.scan.NextElement()
+		more, err := r.scan.NextElement()
 		if err != nil || !more {
 			return err
 		}
-		if c.scan.Kind() == item.KindNull {
-			if err := c.scan.Literal(); err != nil {
+		if r.scan.Kind() == item.KindNull {
+			if err := r.scan.Literal(); err != nil {
 				return err
 			}
 			continue
@@ -211,11 +235,11 @@ func (c *call) list(element func(i int) error) error {
 }
 
 // skip consumes a value that is not looked at.
-func (c *call) skip() error { return c.scan.Skip() }
+func (r *reader) skip() error { return r.scan.Skip() }
 
 // str decodes a String member. The text is a view of the body or of the scanner's memory.
-func (c *call) str(dst *optString) error {
-	s, err := c.text()
+func (r *reader) str(dst *optString) error {
+	s, err := r.text()
 	if err != nil {
 		return err
 	}
@@ -224,10 +248,10 @@ func (c *call) str(dst *optString) error {
 }
 
 // text decodes a String.
-func (c *call) text() (string, error) {
-	switch c.scan.Kind() {
+func (r *reader) text() (string, error) {
+	switch r.scan.Kind() {
 	case item.KindString:
-		b, err := c.scan.String()
+		b, err := r.scan.String()
 		return view(b), err
 	case item.KindInteger:
 		return "", typeError("NUMBER_VALUE cannot be converted to String")
@@ -246,17 +270,17 @@ func (c *call) text() (string, error) {
 }
 
 // boolean decodes a Boolean member.
-func (c *call) boolean(dst *optBool) error {
-	switch c.scan.Kind() {
+func (r *reader) boolean(dst *optBool) error {
+	switch r.scan.Kind() {
 	case item.KindTrue, item.KindFalse:
-		dst.Set, dst.V = true, c.scan.Kind() == item.KindTrue
-		return c.scan.Literal()
+		dst.Set, dst.V = true, r.scan.Kind() == item.KindTrue
+		return r.scan.Literal()
 	case item.KindInteger:
 		return typeError("NUMBER_VALUE cannot be converted to Boolean")
 	case item.KindDecimal:
 		return typeError("DECIMAL_VALUE cannot be converted to Boolean")
 	case item.KindString:
-		b, err := c.scan.String()
+		b, err := r.scan.String()
 		if err != nil {
 			return err
 		}
@@ -278,10 +302,10 @@ func (c *call) boolean(dst *optBool) error {
 }
 
 // integer decodes an Integer or Long member; java is which of the two. A fraction is cut off.
-func (c *call) integer(dst *optInt, java string) error {
-	switch c.scan.Kind() {
+func (r *reader) integer(dst *optInt, java string) error {
+	switch r.scan.Kind() {
 	case item.KindInteger, item.KindDecimal:
-		b, err := c.scan.Number()
+		b, err := r.scan.Number()
 		if err != nil {
 			return err
 		}
@@ -317,18 +341,18 @@ func toInt(s string) int64 {
 }
 
 // stringList decodes a list of Strings.
-func (c *call) stringList(dst *optStrings) error {
+func (r *reader) stringList(dst *optStrings) error {
 	dst.Set, dst.V = true, dst.V[:0]
-	return c.list(func(int) error {
-		s, err := c.text()
+	return r.list(func(int) error {
+		s, err := r.text()
 		dst.V = append(dst.V, s)
 		return err
 	})
 }
 
 // item decodes a map of attribute names to values.
-func (c *call) item(dst *optItem) error {
-	it, faults, err := c.dec.Item(&c.scan)
+func (r *reader) item(dst *optItem) error {
+	it, faults, err := r.dec.Item(&r.scan)
 	if err != nil {
 		return err
 	}

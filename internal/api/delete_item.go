@@ -11,26 +11,26 @@ type deleteItemRequest struct {
 	key optItem
 }
 
-// names are DeleteItem's members.
-func (*deleteItemRequest) names() []string {
-	return []string{"TableName", "Key", "Expected", "ConditionalOperator", "ReturnValues", "ReturnConsumedCapacity",
-		"ReturnItemCollectionMetrics", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
-		"ReturnValuesOnConditionCheckFailure"}
-}
-
-// member decodes one of them.
-func (r *deleteItemRequest) member(c *call, name string) error {
-	if name == "Key" {
-		return c.item(&r.key)
-	}
-	return r.singleWrite.member(c, name)
+// deleteItemMembers are DeleteItem's members, in the order of the service model.
+var deleteItemMembers = members[*deleteItemRequest]{
+	{"TableName", (*deleteItemRequest).readTableName},
+	{"Key", func(r *deleteItemRequest, c *call) error { return c.item(&r.key) }},
+	{"Expected", (*deleteItemRequest).readExpected},
+	{"ConditionalOperator", (*deleteItemRequest).readConditionalOperator},
+	{"ReturnValues", (*deleteItemRequest).readReturnValues},
+	{"ReturnConsumedCapacity", (*deleteItemRequest).readReturnConsumedCapacity},
+	{"ReturnItemCollectionMetrics", (*deleteItemRequest).readReturnItemCollectionMetrics},
+	{"ConditionExpression", (*deleteItemRequest).readConditionExpression},
+	{"ExpressionAttributeNames", (*deleteItemRequest).readExpressionAttributeNames},
+	{"ExpressionAttributeValues", (*deleteItemRequest).readExpressionAttributeValues},
+	{"ReturnValuesOnConditionCheckFailure", (*deleteItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // deleteItem answers DeleteItem.
 func (c *call) deleteItem() error {
 	r := &c.hot.delete
 	*r = deleteItemRequest{}
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, deleteItemMembers); err != nil {
 		return err
 	}
 	condition, err := r.check(c)

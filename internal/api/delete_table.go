@@ -11,7 +11,7 @@ import (
 // deleteTable answers DeleteTable.
 func (c *call) deleteTable() error {
 	r := new(tableRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, tableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

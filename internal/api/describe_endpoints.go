@@ -3,7 +3,7 @@ package api
 // describeEndpoints answers DescribeEndpoints with the address that it was asked at, as an endpoint of AWS does: an SDK that has
 // endpoint discovery switched on sends what follows there, some of them even where an endpoint was given.
 func (c *call) describeEndpoints() error {
-	if err := c.decode(nothing{}); err != nil {
+	if err := decode(&c.reader, nothing{}, c, nil); err != nil {
 		return err
 	}
 	if err := c.askAny("DescribeEndpoints"); err != nil {

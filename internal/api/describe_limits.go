@@ -3,12 +3,9 @@ package api
 // nothing is a request without members.
 type nothing struct{}
 
-func (nothing) names() []string                   { return nil }
-func (nothing) member(c *call, name string) error { return c.skip() }
-
 // describeLimits answers DescribeLimits with AWS's default quotas.
 func (c *call) describeLimits() error {
-	if err := c.decode(nothing{}); err != nil {
+	if err := decode(&c.reader, nothing{}, c, nil); err != nil {
 		return err
 	}
 	if err := c.askAny("DescribeLimits"); err != nil {

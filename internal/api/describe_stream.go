@@ -17,31 +17,26 @@ type shardFilter struct {
 	kind, shard optString
 }
 
-func (*describeStreamRequest) names() []string {
-	return []string{"StreamArn", "Limit", "ExclusiveStartShardId", "ShardFilter"}
+// describeStreamMembers are DescribeStream's members, in the order of the service model.
+var describeStreamMembers = members[*describeStreamRequest]{
+	{"StreamArn", func(r *describeStreamRequest, c *call) error { return c.str(&r.arn) }},
+	{"Limit", func(r *describeStreamRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
+	{"ExclusiveStartShardId", func(r *describeStreamRequest, c *call) error { return c.str(&r.start) }},
+	{"ShardFilter", (*describeStreamRequest).readShardFilter},
 }
 
-func (r *describeStreamRequest) member(c *call, name string) error {
-	switch name {
-	case "StreamArn":
-		return c.str(&r.arn)
-	case "Limit":
-		return c.integer(&r.limit, "Integer")
-	case "ExclusiveStartShardId":
-		return c.str(&r.start)
-	case "ShardFilter":
-		r.filter = shardFilter{}
-		return c.object(inField, "ShardFilter", func(name string) error {
-			switch name {
-			case "Type":
-				return c.str(&r.filter.kind)
-			case "ShardId":
-				return c.str(&r.filter.shard)
-			}
-			return c.skip()
-		})
-	}
-	return c.skip()
+// readShardFilter decodes ShardFilter.
+func (r *describeStreamRequest) readShardFilter(c *call) error {
+	r.filter = shardFilter{}
+	return c.object(inField, "ShardFilter", func(name string) error {
+		switch name {
+		case "Type":
+			return c.str(&r.filter.kind)
+		case "ShardId":
+			return c.str(&r.filter.shard)
+		}
+		return c.skip()
+	})
 }
 
 // check checks the constraints.
@@ -58,7 +53,7 @@ func (r *describeStreamRequest) check() error {
 // describeStream answers DescribeStream.
 func (c *call) describeStream() error {
 	r := new(describeStreamRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, describeStreamMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

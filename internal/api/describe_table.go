@@ -3,13 +3,9 @@ package api
 // tableRequest is a request with nothing but a TableName: DescribeTable's and DeleteTable's.
 type tableRequest struct{ table optString }
 
-func (*tableRequest) names() []string { return []string{"TableName"} }
-
-func (r *tableRequest) member(c *call, name string) error {
-	if name == "TableName" {
-		return c.str(&r.table)
-	}
-	return c.skip()
+// tableMembers are the members, in the order of the service model.
+var tableMembers = members[*tableRequest]{
+	{"TableName", func(r *tableRequest, c *call) error { return c.str(&r.table) }},
 }
 
 // check checks the name of the table.
@@ -25,7 +21,7 @@ func (r *tableRequest) check() error {
 // describeTable answers DescribeTable.
 func (c *call) describeTable() error {
 	r := new(tableRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, tableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

@@ -5,7 +5,7 @@ import "github.com/partita-db/partita/internal/db"
 // describeTimeToLive answers DescribeTimeToLive.
 func (c *call) describeTimeToLive() error {
 	r := new(tableRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, tableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

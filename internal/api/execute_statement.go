@@ -17,29 +17,21 @@ type executeStatementRequest struct {
 	limit               optInt
 }
 
-// names are ExecuteStatement's members.
-func (*executeStatementRequest) names() []string {
-	return []string{"Statement", "Parameters", "ConsistentRead", "NextToken", "ReturnConsumedCapacity", "Limit",
-		"ReturnValuesOnConditionCheckFailure"}
-}
-
-// member decodes one of them.
-func (r *executeStatementRequest) member(c *call, name string) error {
-	switch name {
-	case "NextToken":
-		return c.str(&r.nextToken)
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	case "Limit":
-		return c.integer(&r.limit, "Integer")
-	}
-	return r.statementRequest.member(c, name)
+// executeStatementMembers are ExecuteStatement's members, in the order of the service model.
+var executeStatementMembers = members[*executeStatementRequest]{
+	{"Statement", (*executeStatementRequest).readStatement},
+	{"Parameters", (*executeStatementRequest).readParameters},
+	{"ConsistentRead", (*executeStatementRequest).readConsistentRead},
+	{"NextToken", func(r *executeStatementRequest, c *call) error { return c.str(&r.nextToken) }},
+	{"ReturnConsumedCapacity", func(r *executeStatementRequest, c *call) error { return c.str(&r.consumed) }},
+	{"Limit", func(r *executeStatementRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
+	{"ReturnValuesOnConditionCheckFailure", (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // executeStatement answers ExecuteStatement.
 func (c *call) executeStatement() error {
 	r := new(executeStatementRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, executeStatementMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

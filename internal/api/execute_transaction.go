@@ -18,42 +18,37 @@ type executeTransactionRequest struct {
 	statements []*statement
 }
 
-// names are ExecuteTransaction's members.
-func (*executeTransactionRequest) names() []string {
-	return []string{"TransactStatements", "ClientRequestToken", "ReturnConsumedCapacity"}
+// executeTransactionMembers are ExecuteTransaction's members, in the order of the service model.
+var executeTransactionMembers = members[*executeTransactionRequest]{
+	{"TransactStatements", (*executeTransactionRequest).readTransactStatements},
+	{"ClientRequestToken", func(r *executeTransactionRequest, c *call) error { return c.str(&r.token) }},
+	{"ReturnConsumedCapacity", func(r *executeTransactionRequest, c *call) error { return c.str(&r.consumed) }},
 }
 
-// member decodes one of them.
-func (r *executeTransactionRequest) member(c *call, name string) error {
-	switch name {
-	case "TransactStatements":
-		r.set, r.requests = true, nil
-		return c.list(func(int) error {
-			var s statementRequest
-			err := c.object(inElement, "ParameterizedStatement", func(name string) error {
-				if name == "ConsistentRead" { // not a member here: transactions always read so
-					return c.skip()
-				}
-				return s.member(c, name)
-			})
-			if len(r.requests) <= maxTransactItems {
-				r.requests = append(r.requests, s)
+// readTransactStatements decodes TransactStatements.
+func (r *executeTransactionRequest) readTransactStatements(c *call) error {
+	r.set, r.requests = true, nil
+	var s statementRequest // one for all elements: what it takes must not grow with those that are not kept
+	return c.list(func(int) error {
+		s = statementRequest{}
+		err := c.object(inElement, "ParameterizedStatement", func(name string) error {
+			if name == "ConsistentRead" { // not a member here: transactions always read so
+				return c.skip()
 			}
-			return err
+			return statementMembers.read(&s, c, &c.reader, name)
 		})
-	case "ClientRequestToken":
-		return c.str(&r.token)
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	}
-	return c.skip()
+		if len(r.requests) <= maxTransactItems {
+			r.requests = append(r.requests, s)
+		}
+		return err
+	})
 }
 
 // executeTransaction answers ExecuteTransaction. What is wrong with the statements themselves fails the call; what is wrong with
 // the items that they are about cancels the transaction.
 func (c *call) executeTransaction() error {
 	r := new(executeTransactionRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, executeTransactionMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

@@ -20,38 +20,22 @@ type getItemRequest struct {
 	size      int              // of the item read
 }
 
-// names are GetItem's members.
-func (*getItemRequest) names() []string {
-	return []string{"TableName", "Key", "AttributesToGet", "ConsistentRead", "ReturnConsumedCapacity", "ProjectionExpression",
-		"ExpressionAttributeNames"}
-}
-
-// member decodes one of them.
-func (r *getItemRequest) member(c *call, name string) error {
-	switch name {
-	case "TableName":
-		return c.str(&r.table)
-	case "Key":
-		return c.item(&r.key)
-	case "AttributesToGet":
-		return c.stringList(&r.attributesToGet)
-	case "ConsistentRead":
-		return c.boolean(&r.consistent)
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	case "ProjectionExpression":
-		return c.str(&r.projection)
-	case "ExpressionAttributeNames":
-		return c.ph.names(c)
-	}
-	return c.skip()
+// getItemMembers are GetItem's members, in the order of the service model.
+var getItemMembers = members[*getItemRequest]{
+	{"TableName", func(r *getItemRequest, c *call) error { return c.str(&r.table) }},
+	{"Key", func(r *getItemRequest, c *call) error { return c.item(&r.key) }},
+	{"AttributesToGet", func(r *getItemRequest, c *call) error { return c.stringList(&r.attributesToGet) }},
+	{"ConsistentRead", func(r *getItemRequest, c *call) error { return c.boolean(&r.consistent) }},
+	{"ReturnConsumedCapacity", func(r *getItemRequest, c *call) error { return c.str(&r.consumed) }},
+	{"ProjectionExpression", func(r *getItemRequest, c *call) error { return c.str(&r.projection) }},
+	{"ExpressionAttributeNames", func(r *getItemRequest, c *call) error { return c.ph.names(&c.reader) }},
 }
 
 // getItem answers GetItem.
 func (c *call) getItem() error {
 	r := &c.hot.get
 	*r = getItemRequest{}
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, getItemMembers); err != nil {
 		return err
 	}
 	projection, err := r.check(c)

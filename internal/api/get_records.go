@@ -18,16 +18,10 @@ type getRecordsRequest struct {
 	limit    optInt
 }
 
-func (*getRecordsRequest) names() []string { return []string{"ShardIterator", "Limit"} }
-
-func (r *getRecordsRequest) member(c *call, name string) error {
-	switch name {
-	case "ShardIterator":
-		return c.str(&r.iterator)
-	case "Limit":
-		return c.integer(&r.limit, "Integer")
-	}
-	return c.skip()
+// getRecordsMembers are GetRecords' members, in the order of the service model.
+var getRecordsMembers = members[*getRecordsRequest]{
+	{"ShardIterator", func(r *getRecordsRequest, c *call) error { return c.str(&r.iterator) }},
+	{"Limit", func(r *getRecordsRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
 }
 
 const (
@@ -48,7 +42,7 @@ func (r *getRecordsRequest) check() error {
 // getRecords answers GetRecords.
 func (c *call) getRecords() error {
 	r := new(getRecordsRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, getRecordsMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

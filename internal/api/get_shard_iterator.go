@@ -15,24 +15,13 @@ type getShardIteratorRequest struct {
 	time     optTime
 }
 
-func (*getShardIteratorRequest) names() []string {
-	return []string{"StreamArn", "ShardId", "ShardIteratorType", "SequenceNumber", "Timestamp"}
-}
-
-func (r *getShardIteratorRequest) member(c *call, name string) error {
-	switch name {
-	case "StreamArn":
-		return c.str(&r.arn)
-	case "ShardId":
-		return c.str(&r.shard)
-	case "ShardIteratorType":
-		return c.str(&r.kind)
-	case "SequenceNumber":
-		return c.str(&r.sequence)
-	case "Timestamp":
-		return c.timestamp(&r.time)
-	}
-	return c.skip()
+// getShardIteratorMembers are GetShardIterator's members, in the order of the service model.
+var getShardIteratorMembers = members[*getShardIteratorRequest]{
+	{"StreamArn", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.arn) }},
+	{"ShardId", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.shard) }},
+	{"ShardIteratorType", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.kind) }},
+	{"SequenceNumber", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.sequence) }},
+	{"Timestamp", func(r *getShardIteratorRequest, c *call) error { return c.timestamp(&r.time) }},
 }
 
 // check checks the constraints, and then the rules between the members. No answers of the service about those are known: the
@@ -68,7 +57,7 @@ func (r *getShardIteratorRequest) bySequence() bool {
 // getShardIterator answers GetShardIterator.
 func (c *call) getShardIterator() error {
 	r := new(getShardIteratorRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, getShardIteratorMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

@@ -9,20 +9,11 @@ type listStreamsRequest struct {
 	start optString
 }
 
-func (*listStreamsRequest) names() []string {
-	return []string{"TableName", "Limit", "ExclusiveStartStreamArn"}
-}
-
-func (r *listStreamsRequest) member(c *call, name string) error {
-	switch name {
-	case "TableName":
-		return c.str(&r.table)
-	case "Limit":
-		return c.integer(&r.limit, "Integer")
-	case "ExclusiveStartStreamArn":
-		return c.str(&r.start)
-	}
-	return c.skip()
+// listStreamsMembers are ListStreams' members, in the order of the service model.
+var listStreamsMembers = members[*listStreamsRequest]{
+	{"TableName", func(r *listStreamsRequest, c *call) error { return c.str(&r.table) }},
+	{"Limit", func(r *listStreamsRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
+	{"ExclusiveStartStreamArn", func(r *listStreamsRequest, c *call) error { return c.str(&r.start) }},
 }
 
 // check checks the constraints.
@@ -37,7 +28,7 @@ func (r *listStreamsRequest) check() error {
 // listStreams answers ListStreams: the streams in the order of their ARNs, those too that ended within the last day.
 func (c *call) listStreams() error {
 	r := new(listStreamsRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, listStreamsMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

@@ -11,16 +11,10 @@ type listTablesRequest struct {
 	limit optInt
 }
 
-func (*listTablesRequest) names() []string { return []string{"ExclusiveStartTableName", "Limit"} }
-
-func (r *listTablesRequest) member(c *call, name string) error {
-	switch name {
-	case "ExclusiveStartTableName":
-		return c.str(&r.start)
-	case "Limit":
-		return c.integer(&r.limit, "Integer")
-	}
-	return c.skip()
+// listTablesMembers are ListTables' members, in the order of the service model.
+var listTablesMembers = members[*listTablesRequest]{
+	{"ExclusiveStartTableName", func(r *listTablesRequest, c *call) error { return c.str(&r.start) }},
+	{"Limit", func(r *listTablesRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
 }
 
 // maxListed is the greatest page of ListTables, and the default one.
@@ -43,7 +37,7 @@ func (r *listTablesRequest) check() error {
 // listTables answers ListTables.
 func (c *call) listTables() error {
 	r := new(listTablesRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, listTablesMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

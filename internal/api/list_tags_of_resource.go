@@ -5,23 +5,17 @@ import "github.com/partita-db/partita/internal/db"
 // listTagsOfResourceRequest is a ListTagsOfResource request.
 type listTagsOfResourceRequest struct{ arn, next optString }
 
-func (*listTagsOfResourceRequest) names() []string { return []string{"ResourceArn", "NextToken"} }
-
-func (r *listTagsOfResourceRequest) member(c *call, name string) error {
-	switch name {
-	case "ResourceArn":
-		return c.str(&r.arn)
-	case "NextToken":
-		return c.str(&r.next)
-	}
-	return c.skip()
+// listTagsOfResourceMembers are ListTagsOfResource's members, in the order of the service model.
+var listTagsOfResourceMembers = members[*listTagsOfResourceRequest]{
+	{"ResourceArn", func(r *listTagsOfResourceRequest, c *call) error { return c.str(&r.arn) }},
+	{"NextToken", func(r *listTagsOfResourceRequest, c *call) error { return c.str(&r.next) }},
 }
 
 // listTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is never a NextToken, and
 // one that is sent is not looked at.
 func (c *call) listTagsOfResource() error {
 	r := new(listTagsOfResourceRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, listTagsOfResourceMembers); err != nil {
 		return err
 	}
 	var v violations

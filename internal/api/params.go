@@ -18,20 +18,20 @@ type placeholders struct {
 }
 
 // names decodes ExpressionAttributeNames.
-func (p *placeholders) names(c *call) error {
+func (p *placeholders) names(r *reader) error {
 	p.namesSet, p.params.Names = true, p.params.Names[:0]
-	return c.object(inMap, javaString, func(key string) error {
-		s, err := c.text()
+	return r.object(inMap, javaString, func(key string) error {
+		s, err := r.text()
 		p.params.Names = append(p.params.Names, expr.Name{Key: key, Name: s})
 		return err
 	})
 }
 
 // values decodes ExpressionAttributeValues.
-func (p *placeholders) values(c *call) error {
+func (p *placeholders) values(r *reader) error {
 	p.valuesSet, p.params.Values = true, p.params.Values[:0]
-	return c.object(inMap, shapes+"AttributeValue", func(key string) error {
-		v, faults, err := c.dec.Value(&c.scan)
+	return r.object(inMap, shapes+"AttributeValue", func(key string) error {
+		v, faults, err := r.dec.Value(&r.scan)
 		if faults.Null != nil && p.nullFault == nil {
 			p.nullFault = faults.Null
 		}

@@ -13,26 +13,26 @@ type putItemRequest struct {
 	change db.Put
 }
 
-// names are PutItem's members.
-func (*putItemRequest) names() []string {
-	return []string{"TableName", "Item", "Expected", "ReturnValues", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics",
-		"ConditionalOperator", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
-		"ReturnValuesOnConditionCheckFailure"}
-}
-
-// member decodes one of them.
-func (r *putItemRequest) member(c *call, name string) error {
-	if name == "Item" {
-		return c.item(&r.item)
-	}
-	return r.singleWrite.member(c, name)
+// putItemMembers are PutItem's members, in the order of the service model.
+var putItemMembers = members[*putItemRequest]{
+	{"TableName", (*putItemRequest).readTableName},
+	{"Item", func(r *putItemRequest, c *call) error { return c.item(&r.item) }},
+	{"Expected", (*putItemRequest).readExpected},
+	{"ReturnValues", (*putItemRequest).readReturnValues},
+	{"ReturnConsumedCapacity", (*putItemRequest).readReturnConsumedCapacity},
+	{"ReturnItemCollectionMetrics", (*putItemRequest).readReturnItemCollectionMetrics},
+	{"ConditionalOperator", (*putItemRequest).readConditionalOperator},
+	{"ConditionExpression", (*putItemRequest).readConditionExpression},
+	{"ExpressionAttributeNames", (*putItemRequest).readExpressionAttributeNames},
+	{"ExpressionAttributeValues", (*putItemRequest).readExpressionAttributeValues},
+	{"ReturnValuesOnConditionCheckFailure", (*putItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // putItem answers PutItem.
 func (c *call) putItem() error {
 	r := &c.hot.put
 	*r = putItemRequest{}
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, putItemMembers); err != nil {
 		return err
 	}
 	condition, err := r.check(c)

@@ -22,34 +22,32 @@ type queryRequest struct {
 	ranges [maxKeyConditions]expr.KeyPart
 }
 
-// names are Query's members.
-func (q *queryRequest) names() []string {
-	return []string{"TableName", "IndexName", "Select", "AttributesToGet", "Limit", "ConsistentRead", "KeyConditions",
-		"QueryFilter", "ConditionalOperator", "ScanIndexForward", "ExclusiveStartKey", "ReturnConsumedCapacity",
-		"ProjectionExpression", "FilterExpression", "KeyConditionExpression", "ExpressionAttributeNames",
-		"ExpressionAttributeValues"}
-}
-
-// member decodes one of them.
-func (q *queryRequest) member(c *call, name string) error {
-	switch name {
-	case "KeyConditions":
-		return q.keyConditions.decode(c)
-	case "QueryFilter":
-		return q.legacyFilter.decode(c)
-	case "ScanIndexForward":
-		return c.boolean(&q.forward)
-	case "KeyConditionExpression":
-		return c.str(&q.keyText)
-	}
-	return q.readRequest.member(c, name)
+// queryMembers are Query's members, in the order of the service model.
+var queryMembers = members[*queryRequest]{
+	{"TableName", (*queryRequest).readTableName},
+	{"IndexName", (*queryRequest).readIndexName},
+	{"Select", (*queryRequest).readSelect},
+	{"AttributesToGet", (*queryRequest).readAttributesToGet},
+	{"Limit", (*queryRequest).readLimit},
+	{"ConsistentRead", (*queryRequest).readConsistentRead},
+	{"KeyConditions", func(q *queryRequest, c *call) error { return q.keyConditions.decode(c) }},
+	{"QueryFilter", func(q *queryRequest, c *call) error { return q.legacyFilter.decode(c) }},
+	{"ConditionalOperator", (*queryRequest).readConditionalOperator},
+	{"ScanIndexForward", func(q *queryRequest, c *call) error { return c.boolean(&q.forward) }},
+	{"ExclusiveStartKey", (*queryRequest).readExclusiveStartKey},
+	{"ReturnConsumedCapacity", (*queryRequest).readReturnConsumedCapacity},
+	{"ProjectionExpression", (*queryRequest).readProjectionExpression},
+	{"FilterExpression", (*queryRequest).readFilterExpression},
+	{"KeyConditionExpression", func(q *queryRequest, c *call) error { return c.str(&q.keyText) }},
+	{"ExpressionAttributeNames", (*queryRequest).readExpressionAttributeNames},
+	{"ExpressionAttributeValues", (*queryRequest).readExpressionAttributeValues},
 }
 
 // query answers Query in DynamoDB's order of checks.
 func (c *call) query() error {
 	q := &c.hot.query
 	*q = queryRequest{}
-	if err := c.decode(q); err != nil {
+	if err := decode(&c.reader, q, c, queryMembers); err != nil {
 		return err
 	}
 	if err := q.checkConstraints(); err != nil {

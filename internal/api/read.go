@@ -30,38 +30,20 @@ type readRequest struct {
 	plain      bool             // the projection is of whole attributes
 }
 
-// member decodes a member that both operations have.
-func (r *readRequest) member(c *call, name string) error {
-	switch name {
-	case "TableName":
-		return c.str(&r.tableName)
-	case "IndexName":
-		return c.str(&r.indexName)
-	case "Select":
-		return c.str(&r.sel)
-	case "AttributesToGet":
-		return c.stringList(&r.attributesToGet)
-	case "Limit":
-		return c.integer(&r.limit, "Integer")
-	case "ConsistentRead":
-		return c.boolean(&r.consistent)
-	case "ConditionalOperator":
-		return c.str(&r.conditional)
-	case "ExclusiveStartKey":
-		return c.item(&r.start)
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	case "ProjectionExpression":
-		return c.str(&r.projectionText)
-	case "FilterExpression":
-		return c.str(&r.filterText)
-	case "ExpressionAttributeNames":
-		return c.ph.names(c)
-	case "ExpressionAttributeValues":
-		return c.ph.values(c)
-	}
-	return c.skip()
-}
+// The members that the requests with a readRequest share.
+func (r *readRequest) readTableName(c *call) error                 { return c.str(&r.tableName) }
+func (r *readRequest) readIndexName(c *call) error                 { return c.str(&r.indexName) }
+func (r *readRequest) readSelect(c *call) error                    { return c.str(&r.sel) }
+func (r *readRequest) readAttributesToGet(c *call) error           { return c.stringList(&r.attributesToGet) }
+func (r *readRequest) readLimit(c *call) error                     { return c.integer(&r.limit, "Integer") }
+func (r *readRequest) readConsistentRead(c *call) error            { return c.boolean(&r.consistent) }
+func (r *readRequest) readConditionalOperator(c *call) error       { return c.str(&r.conditional) }
+func (r *readRequest) readExclusiveStartKey(c *call) error         { return c.item(&r.start) }
+func (r *readRequest) readReturnConsumedCapacity(c *call) error    { return c.str(&r.consumed) }
+func (r *readRequest) readProjectionExpression(c *call) error      { return c.str(&r.projectionText) }
+func (r *readRequest) readFilterExpression(c *call) error          { return c.str(&r.filterText) }
+func (r *readRequest) readExpressionAttributeNames(c *call) error  { return c.ph.names(&c.reader) }
+func (r *readRequest) readExpressionAttributeValues(c *call) error { return c.ph.values(&c.reader) }
 
 // count tells whether the answer has no Items.
 func (r *readRequest) count() bool { return r.sel.V == "COUNT" }

@@ -8,31 +8,31 @@ type scanRequest struct {
 	segment, totalSegments optInt
 }
 
-// names are Scan's members.
-func (s *scanRequest) names() []string {
-	return []string{"TableName", "IndexName", "AttributesToGet", "Limit", "Select", "ScanFilter", "ConditionalOperator",
-		"ExclusiveStartKey", "ReturnConsumedCapacity", "TotalSegments", "Segment", "ProjectionExpression", "FilterExpression",
-		"ExpressionAttributeNames", "ExpressionAttributeValues", "ConsistentRead"}
-}
-
-// member decodes one of them.
-func (s *scanRequest) member(c *call, name string) error {
-	switch name {
-	case "ScanFilter":
-		return s.legacyFilter.decode(c)
-	case "Segment":
-		return c.integer(&s.segment, "Integer")
-	case "TotalSegments":
-		return c.integer(&s.totalSegments, "Integer")
-	}
-	return s.readRequest.member(c, name)
+// scanMembers are Scan's members, in the order of the service model.
+var scanMembers = members[*scanRequest]{
+	{"TableName", (*scanRequest).readTableName},
+	{"IndexName", (*scanRequest).readIndexName},
+	{"AttributesToGet", (*scanRequest).readAttributesToGet},
+	{"Limit", (*scanRequest).readLimit},
+	{"Select", (*scanRequest).readSelect},
+	{"ScanFilter", func(s *scanRequest, c *call) error { return s.legacyFilter.decode(c) }},
+	{"ConditionalOperator", (*scanRequest).readConditionalOperator},
+	{"ExclusiveStartKey", (*scanRequest).readExclusiveStartKey},
+	{"ReturnConsumedCapacity", (*scanRequest).readReturnConsumedCapacity},
+	{"TotalSegments", func(s *scanRequest, c *call) error { return c.integer(&s.totalSegments, "Integer") }},
+	{"Segment", func(s *scanRequest, c *call) error { return c.integer(&s.segment, "Integer") }},
+	{"ProjectionExpression", (*scanRequest).readProjectionExpression},
+	{"FilterExpression", (*scanRequest).readFilterExpression},
+	{"ExpressionAttributeNames", (*scanRequest).readExpressionAttributeNames},
+	{"ExpressionAttributeValues", (*scanRequest).readExpressionAttributeValues},
+	{"ConsistentRead", (*scanRequest).readConsistentRead},
 }
 
 // scan answers Scan in DynamoDB's order of checks.
 func (c *call) runScan() error {
 	s := &c.hot.scan
 	*s = scanRequest{}
-	if err := c.decode(s); err != nil {
+	if err := decode(&c.reader, s, c, scanMembers); err != nil {
 		return err
 	}
 	if err := s.checkConstraints(); err != nil {

@@ -28,31 +28,18 @@ type singleWrite struct {
 	write db.Write // what the request becomes
 }
 
-// member decodes a member that the three operations share.
-func (r *singleWrite) member(c *call, name string) error {
-	switch name {
-	case "TableName":
-		return c.str(&r.table)
-	case "Expected":
-		return r.expected.decodeExpected(c)
-	case "ConditionalOperator":
-		return c.str(&r.operator)
-	case "ReturnValues":
-		return c.str(&r.returnValues)
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	case "ReturnItemCollectionMetrics":
-		return c.str(&r.metrics)
-	case "ConditionExpression":
-		return c.str(&r.condition)
-	case "ExpressionAttributeNames":
-		return c.ph.names(c)
-	case "ExpressionAttributeValues":
-		return c.ph.values(c)
-	case "ReturnValuesOnConditionCheckFailure":
-		return c.str(&r.onFailure)
-	}
-	return c.skip()
+// The members that the requests with a singleWrite share.
+func (r *singleWrite) readTableName(c *call) error                   { return c.str(&r.table) }
+func (r *singleWrite) readExpected(c *call) error                    { return r.expected.decodeExpected(c) }
+func (r *singleWrite) readConditionalOperator(c *call) error         { return c.str(&r.operator) }
+func (r *singleWrite) readReturnValues(c *call) error                { return c.str(&r.returnValues) }
+func (r *singleWrite) readReturnConsumedCapacity(c *call) error      { return c.str(&r.consumed) }
+func (r *singleWrite) readReturnItemCollectionMetrics(c *call) error { return c.str(&r.metrics) }
+func (r *singleWrite) readConditionExpression(c *call) error         { return c.str(&r.condition) }
+func (r *singleWrite) readExpressionAttributeNames(c *call) error    { return c.ph.names(&c.reader) }
+func (r *singleWrite) readExpressionAttributeValues(c *call) error   { return c.ph.values(&c.reader) }
+func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *call) error {
+	return c.str(&r.onFailure)
 }
 
 // checkTable checks the TableName alone, as PutItem and UpdateItem do before all else.

@@ -32,19 +32,20 @@ type statementRequest struct {
 	onFailure     optString
 }
 
-// member decodes a member of a statement.
-func (r *statementRequest) member(c *call, name string) error {
-	switch name {
-	case "Statement":
-		return c.str(&r.text)
-	case "Parameters":
-		return r.decodeParameters(c)
-	case "ConsistentRead":
-		return c.boolean(&r.consistent)
-	case "ReturnValuesOnConditionCheckFailure":
-		return c.str(&r.onFailure)
-	}
-	return c.skip()
+// The members that the requests with a statementRequest share.
+func (r *statementRequest) readStatement(c *call) error      { return c.str(&r.text) }
+func (r *statementRequest) readParameters(c *call) error     { return r.decodeParameters(c) }
+func (r *statementRequest) readConsistentRead(c *call) error { return c.boolean(&r.consistent) }
+func (r *statementRequest) readReturnValuesOnConditionCheckFailure(c *call) error {
+	return c.str(&r.onFailure)
+}
+
+// statementMembers are the members of a statement in a list of them.
+var statementMembers = members[*statementRequest]{
+	{"Statement", (*statementRequest).readStatement},
+	{"Parameters", (*statementRequest).readParameters},
+	{"ConsistentRead", (*statementRequest).readConsistentRead},
+	{"ReturnValuesOnConditionCheckFailure", (*statementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // decodeParameters decodes Parameters.

@@ -8,16 +8,10 @@ type tagResourceRequest struct {
 	tags optList[tag]
 }
 
-func (*tagResourceRequest) names() []string { return []string{"ResourceArn", "Tags"} }
-
-func (r *tagResourceRequest) member(c *call, name string) error {
-	switch name {
-	case "ResourceArn":
-		return c.str(&r.arn)
-	case "Tags":
-		return c.tags(&r.tags)
-	}
-	return c.skip()
+// tagResourceMembers are TagResource's members, in the order of the service model.
+var tagResourceMembers = members[*tagResourceRequest]{
+	{"ResourceArn", func(r *tagResourceRequest, c *call) error { return c.str(&r.arn) }},
+	{"Tags", func(r *tagResourceRequest, c *call) error { return c.tags(&r.tags) }},
 }
 
 // check checks all but what the table has.
@@ -42,7 +36,7 @@ func (r *tagResourceRequest) check() error {
 // tagResource answers TagResource.
 func (c *call) tagResource() error {
 	r := new(tagResourceRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, tagResourceMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

@@ -28,37 +28,32 @@ type transactGet struct {
 	projector *expr.Projection // nil: the whole item
 }
 
-// names are TransactGetItems' members.
-func (*transactGetRequest) names() []string {
-	return []string{"TransactItems", "ReturnConsumedCapacity"}
+// transactGetMembers are TransactGetItems' members, in the order of the service model.
+var transactGetMembers = members[*transactGetRequest]{
+	{"TransactItems", (*transactGetRequest).readTransactItems},
+	{"ReturnConsumedCapacity", func(r *transactGetRequest, c *call) error { return c.str(&r.consumed) }},
 }
 
-// member decodes one of them.
-func (r *transactGetRequest) member(c *call, name string) error {
-	switch name {
-	case "TransactItems":
-		r.set, r.gets = true, nil
-		return c.list(func(int) error {
-			var g *transactGet
-			if len(r.gets) <= maxTransactItems {
-				g = new(transactGet)
-				r.gets = append(r.gets, g)
-			} else {
-				g = r.gets[maxTransactItems] // it is one too many already
+// readTransactItems decodes TransactItems.
+func (r *transactGetRequest) readTransactItems(c *call) error {
+	r.set, r.gets = true, nil
+	return c.list(func(int) error {
+		var g *transactGet
+		if len(r.gets) <= maxTransactItems {
+			g = new(transactGet)
+			r.gets = append(r.gets, g)
+		} else {
+			g = r.gets[maxTransactItems] // it is one too many already
+		}
+		return c.object(inElement, "TransactGetItem", func(name string) error {
+			if name != "Get" {
+				return c.skip()
 			}
-			return c.object(inElement, "TransactGetItem", func(name string) error {
-				if name != "Get" {
-					return c.skip()
-				}
-				*g = transactGet{set: true}
-				g.ph.params = &g.params
-				return c.object(inField, "Get", func(name string) error { return g.member(c, name) })
-			})
+			*g = transactGet{set: true}
+			g.ph.params = &g.params
+			return c.object(inField, "Get", func(name string) error { return g.member(c, name) })
 		})
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	}
-	return c.skip()
+	})
 }
 
 // member decodes a member of a Get.
@@ -71,7 +66,7 @@ func (g *transactGet) member(c *call, name string) error {
 	case "ProjectionExpression":
 		return c.str(&g.projection)
 	case "ExpressionAttributeNames":
-		return g.ph.names(c)
+		return g.ph.names(&c.reader)
 	}
 	return c.skip()
 }
@@ -79,7 +74,7 @@ func (g *transactGet) member(c *call, name string) error {
 // transactGetItems answers TransactGetItems.
 func (c *call) transactGetItems() error {
 	r := new(transactGetRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, transactGetMembers); err != nil {
 		return err
 	}
 	if err := r.check(c); err != nil {

@@ -47,32 +47,25 @@ var (
 	transactKinds = []transactKind{transactCheck, transactPut, transactDelete, transactUpdate}
 )
 
-// names are TransactWriteItems' members.
-func (*transactWriteRequest) names() []string {
-	return []string{"TransactItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ClientRequestToken"}
+// transactWriteMembers are TransactWriteItems' members, in the order of the service model.
+var transactWriteMembers = members[*transactWriteRequest]{
+	{"TransactItems", (*transactWriteRequest).readTransactItems},
+	{"ReturnConsumedCapacity", func(r *transactWriteRequest, c *call) error { return c.str(&r.consumed) }},
+	{"ReturnItemCollectionMetrics", func(r *transactWriteRequest, c *call) error { return c.str(&r.metrics) }},
+	{"ClientRequestToken", func(r *transactWriteRequest, c *call) error { return c.str(&r.token) }},
 }
 
-// member decodes one of them.
-func (r *transactWriteRequest) member(c *call, name string) error {
-	switch name {
-	case "TransactItems":
-		r.set, r.elements = true, nil
-		return c.list(func(int) error {
-			var e transactElement
-			err := c.object(inElement, "TransactWriteItem", func(name string) error { return e.member(c, name) })
-			if len(r.elements) <= maxTransactItems {
-				r.elements = append(r.elements, e)
-			}
-			return err
-		})
-	case "ReturnConsumedCapacity":
-		return c.str(&r.consumed)
-	case "ReturnItemCollectionMetrics":
-		return c.str(&r.metrics)
-	case "ClientRequestToken":
-		return c.str(&r.token)
-	}
-	return c.skip()
+// readTransactItems decodes TransactItems.
+func (r *transactWriteRequest) readTransactItems(c *call) error {
+	r.set, r.elements = true, nil
+	return c.list(func(int) error {
+		var e transactElement
+		err := c.object(inElement, "TransactWriteItem", func(name string) error { return e.member(c, name) })
+		if len(r.elements) <= maxTransactItems {
+			r.elements = append(r.elements, e)
+		}
+		return err
+	})
 }
 
 // member decodes a member of a TransactWriteItem.
@@ -114,9 +107,9 @@ func (a *transactAction) member(c *call, name string) error {
 	case "ConditionExpression":
 		return c.str(&a.condition)
 	case "ExpressionAttributeNames":
-		return a.ph.names(c)
+		return a.ph.names(&c.reader)
 	case "ExpressionAttributeValues":
-		return a.ph.values(c)
+		return a.ph.values(&c.reader)
 	case "ReturnValuesOnConditionCheckFailure":
 		return c.str(&a.onFailure)
 	}
@@ -134,7 +127,7 @@ func (a *transactAction) itemMember() string {
 // transactWriteItems answers TransactWriteItems.
 func (c *call) transactWriteItems() error {
 	r := new(transactWriteRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, transactWriteMembers); err != nil {
 		return err
 	}
 	actions, err := r.check(c)

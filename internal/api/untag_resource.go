@@ -12,16 +12,10 @@ type untagResourceRequest struct {
 	keys optStrings
 }
 
-func (*untagResourceRequest) names() []string { return []string{"ResourceArn", "TagKeys"} }
-
-func (r *untagResourceRequest) member(c *call, name string) error {
-	switch name {
-	case "ResourceArn":
-		return c.str(&r.arn)
-	case "TagKeys":
-		return c.stringList(&r.keys)
-	}
-	return c.skip()
+// untagResourceMembers are UntagResource's members, in the order of the service model.
+var untagResourceMembers = members[*untagResourceRequest]{
+	{"ResourceArn", func(r *untagResourceRequest, c *call) error { return c.str(&r.arn) }},
+	{"TagKeys", func(r *untagResourceRequest, c *call) error { return c.stringList(&r.keys) }},
 }
 
 // check checks all but what the table has.
@@ -51,7 +45,7 @@ func (r *untagResourceRequest) check() error {
 // untagResource answers UntagResource. A key that the table has not is fine.
 func (c *call) untagResource() error {
 	r := new(untagResourceRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, untagResourceMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

@@ -17,31 +17,28 @@ type updateItemRequest struct {
 	change  updateChange
 }
 
-// names are UpdateItem's members.
-func (*updateItemRequest) names() []string {
-	return []string{"TableName", "Key", "AttributeUpdates", "Expected", "ConditionalOperator", "ReturnValues",
-		"ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "UpdateExpression", "ConditionExpression",
-		"ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValuesOnConditionCheckFailure"}
-}
-
-// member decodes one of them.
-func (r *updateItemRequest) member(c *call, name string) error {
-	switch name {
-	case "Key":
-		return c.item(&r.key)
-	case "AttributeUpdates":
-		return r.updates.decode(c)
-	case "UpdateExpression":
-		return c.str(&r.update)
-	}
-	return r.singleWrite.member(c, name)
+// updateItemMembers are UpdateItem's members, in the order of the service model.
+var updateItemMembers = members[*updateItemRequest]{
+	{"TableName", (*updateItemRequest).readTableName},
+	{"Key", func(r *updateItemRequest, c *call) error { return c.item(&r.key) }},
+	{"AttributeUpdates", func(r *updateItemRequest, c *call) error { return r.updates.decode(c) }},
+	{"Expected", (*updateItemRequest).readExpected},
+	{"ConditionalOperator", (*updateItemRequest).readConditionalOperator},
+	{"ReturnValues", (*updateItemRequest).readReturnValues},
+	{"ReturnConsumedCapacity", (*updateItemRequest).readReturnConsumedCapacity},
+	{"ReturnItemCollectionMetrics", (*updateItemRequest).readReturnItemCollectionMetrics},
+	{"UpdateExpression", func(r *updateItemRequest, c *call) error { return c.str(&r.update) }},
+	{"ConditionExpression", (*updateItemRequest).readConditionExpression},
+	{"ExpressionAttributeNames", (*updateItemRequest).readExpressionAttributeNames},
+	{"ExpressionAttributeValues", (*updateItemRequest).readExpressionAttributeValues},
+	{"ReturnValuesOnConditionCheckFailure", (*updateItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // updateItem answers UpdateItem.
 func (c *call) updateItem() error {
 	r := &c.hot.update
 	*r = updateItemRequest{}
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, updateItemMembers); err != nil {
 		return err
 	}
 	update, condition, err := r.check(c)

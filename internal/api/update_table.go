@@ -29,57 +29,35 @@ type updateTableRequest struct {
 	disassociation  optBool
 }
 
-func (*updateTableRequest) names() []string {
-	return []string{"AttributeDefinitions", "TableName", "BillingMode", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates",
-		"StreamSpecification", "SSESpecification", "ReplicaUpdates", "TableClass", "DeletionProtectionEnabled", "MultiRegionConsistency",
-		"GlobalTableWitnessUpdates", "OnDemandThroughput", "WarmThroughput", "GlobalTableSettingsReplicationMode", "VectorIndexUpdates",
-		"DisassociationProtectionEnabled"}
-}
-
-func (r *updateTableRequest) member(c *call, name string) error {
-	switch name {
-	case "AttributeDefinitions":
-		return c.attributeDefinitions(&r.attributes)
-	case "TableName":
-		return c.str(&r.table)
-	case "BillingMode":
-		return c.str(&r.billing)
-	case "ProvisionedThroughput":
-		return c.provisionedThroughput(&r.throughput)
-	case "GlobalSecondaryIndexUpdates":
-		return c.indexUpdates(&r.indexes)
-	case "StreamSpecification":
-		return c.streamSpec(&r.stream)
-	case "SSESpecification":
-		return c.sseSpec(&r.sse)
-	case "ReplicaUpdates":
+// updateTableMembers are UpdateTable's members, in the order of the service model.
+var updateTableMembers = members[*updateTableRequest]{
+	{"AttributeDefinitions", func(r *updateTableRequest, c *call) error { return c.attributeDefinitions(&r.attributes) }},
+	{"TableName", func(r *updateTableRequest, c *call) error { return c.str(&r.table) }},
+	{"BillingMode", func(r *updateTableRequest, c *call) error { return c.str(&r.billing) }},
+	{"ProvisionedThroughput", func(r *updateTableRequest, c *call) error { return c.provisionedThroughput(&r.throughput) }},
+	{"GlobalSecondaryIndexUpdates", func(r *updateTableRequest, c *call) error { return c.indexUpdates(&r.indexes) }},
+	{"StreamSpecification", func(r *updateTableRequest, c *call) error { return c.streamSpec(&r.stream) }},
+	{"SSESpecification", func(r *updateTableRequest, c *call) error { return c.sseSpec(&r.sse) }},
+	{"ReplicaUpdates", func(r *updateTableRequest, c *call) error {
 		return c.replicaUpdates(&r.replicas, "ReplicationGroupUpdate", "ReplicationGroupMemberAction")
-	case "TableClass":
-		return c.str(&r.class)
-	case "DeletionProtectionEnabled":
-		return c.boolean(&r.protection)
-	case "MultiRegionConsistency":
-		return c.str(&r.consistency)
-	case "GlobalTableWitnessUpdates":
+	}},
+	{"TableClass", func(r *updateTableRequest, c *call) error { return c.str(&r.class) }},
+	{"DeletionProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.boolean(&r.protection) }},
+	{"MultiRegionConsistency", func(r *updateTableRequest, c *call) error { return c.str(&r.consistency) }},
+	{"GlobalTableWitnessUpdates", func(r *updateTableRequest, c *call) error {
 		return c.replicaUpdates(&r.witnesses, "GlobalTableWitnessGroupUpdate", "GlobalTableWitnessGroupMemberAction")
-	case "OnDemandThroughput":
-		return c.onDemandThroughput(&r.onDemand)
-	case "WarmThroughput":
-		return c.warmThroughput(&r.warm)
-	case "GlobalTableSettingsReplicationMode":
-		return c.str(&r.replicationMode)
-	case "VectorIndexUpdates":
-		return c.vectorIndexUpdates(&r.vectors)
-	case "DisassociationProtectionEnabled":
-		return c.boolean(&r.disassociation)
-	}
-	return c.skip()
+	}},
+	{"OnDemandThroughput", func(r *updateTableRequest, c *call) error { return c.onDemandThroughput(&r.onDemand) }},
+	{"WarmThroughput", func(r *updateTableRequest, c *call) error { return c.warmThroughput(&r.warm) }},
+	{"GlobalTableSettingsReplicationMode", func(r *updateTableRequest, c *call) error { return c.str(&r.replicationMode) }},
+	{"VectorIndexUpdates", func(r *updateTableRequest, c *call) error { return c.vectorIndexUpdates(&r.vectors) }},
+	{"DisassociationProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.boolean(&r.disassociation) }},
 }
 
 // updateTable answers UpdateTable.
 func (c *call) updateTable() error {
 	r := new(updateTableRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, updateTableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

@@ -24,19 +24,16 @@ type timeToLiveSpec struct {
 // maxTimeToLiveName is the length of a time-to-live attribute's name, in characters.
 const maxTimeToLiveName = 255
 
-func (*updateTimeToLiveRequest) names() []string {
-	return []string{"TableName", "TimeToLiveSpecification"}
+// updateTimeToLiveMembers are UpdateTimeToLive's members, in the order of the service model.
+var updateTimeToLiveMembers = members[*updateTimeToLiveRequest]{
+	{"TableName", func(r *updateTimeToLiveRequest, c *call) error { return c.str(&r.table) }},
+	{"TimeToLiveSpecification", (*updateTimeToLiveRequest).readTimeToLiveSpecification},
 }
 
-func (r *updateTimeToLiveRequest) member(c *call, name string) error {
-	switch name {
-	case "TableName":
-		return c.str(&r.table)
-	case "TimeToLiveSpecification":
-		r.spec = timeToLiveSpec{Set: true}
-		return c.object(inField, "TimeToLiveSpecification", r.spec.member(c))
-	}
-	return c.skip()
+// readTimeToLiveSpecification decodes TimeToLiveSpecification.
+func (r *updateTimeToLiveRequest) readTimeToLiveSpecification(c *call) error {
+	r.spec = timeToLiveSpec{Set: true}
+	return c.object(inField, "TimeToLiveSpecification", r.spec.member(c))
 }
 
 // member decodes the specification's members.
@@ -75,7 +72,7 @@ func (r *updateTimeToLiveRequest) check() error {
 // Here a change has only to wait for the end of the one before it.
 func (c *call) updateTimeToLive() error {
 	r := new(updateTimeToLiveRequest)
-	if err := c.decode(r); err != nil {
+	if err := decode(&c.reader, r, c, updateTimeToLiveMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
