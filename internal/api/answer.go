@@ -8,28 +8,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// open begins an object in the answer, and close ends it.
-func (c *call) open()  { c.out = append(c.out, '{') }
-func (c *call) close() { c.out = append(c.out, '}') }
-
-// key appends the name of the next member of the object being written, with the comma before it.
-func (c *call) key(name string) {
-	if n := len(c.out); n > 0 && c.out[n-1] != '{' {
-		c.out = append(c.out, ',')
-	}
-	c.out = append(c.out, '"')
-	c.out = append(c.out, name...) // names of ours: nothing to escape
-	c.out = append(c.out, '"', ':')
-}
-
-// keyQuoted is key for names that come from users.
-func (c *call) keyQuoted(name string) {
-	if n := len(c.out); n > 0 && c.out[n-1] != '{' {
-		c.out = append(c.out, ',')
-	}
-	c.out = append(item.AppendQuoted(c.out, name), ':')
-}
-
 // consumption is the capacity that a request used on one table.
 type consumption struct {
 	table   float64
@@ -73,28 +51,26 @@ func (c *call) countsConsumed(mode optString) bool { return wantsConsumed(mode) 
 
 // consumed appends a ConsumedCapacity object. mode is TOTAL or INDEXES.
 func (c *call) consumed(mode, table string, u consumption) {
-	c.open()
-	c.key("TableName")
-	c.out = item.AppendQuoted(c.out, table)
+	c.beginObject()
+	c.stringMember("TableName", table)
 	c.units(u.total(), u.kind)
 	if mode == "INDEXES" {
-		c.key("Table")
-		c.open()
+		c.name("Table")
+		c.beginObject()
 		c.units(u.table, u.kind)
-		c.close()
+		c.endObject()
 		c.indexUnits("LocalSecondaryIndexes", u, db.LocalIndex)
 		c.indexUnits("GlobalSecondaryIndexes", u, db.GlobalIndex)
 	}
-	c.close()
+	c.endObject()
 }
 
 // units appends the members of a Capacity object.
 func (c *call) units(f float64, kind string) {
-	c.key("CapacityUnits")
-	c.out = appendFloat(c.out, f)
+	c.floatMember("CapacityUnits", f)
 	if kind != "" {
-		c.key(kind)
-		c.out = appendFloat(c.out, f)
+		c.name(kind)
+		c.float(f)
 	}
 }
 
@@ -106,17 +82,17 @@ func (c *call) indexUnits(member string, u consumption, kind db.IndexKind) {
 			continue
 		}
 		if !begun {
-			c.key(member)
-			c.open()
+			c.name(member)
+			c.beginObject()
 			begun = true
 		}
-		c.keyQuoted(x.Index.Name)
-		c.open()
+		c.nameQuoted(x.Index.Name)
+		c.beginObject()
 		c.units(x.Units, u.kind)
-		c.close()
+		c.endObject()
 	}
 	if begun {
-		c.close()
+		c.endObject()
 	}
 }
 
@@ -152,19 +128,20 @@ func (c *call) collectionsList(cs collections) error {
 	if len(cs) == 0 {
 		return nil
 	}
-	c.key("ItemCollectionMetrics")
-	c.open()
+	c.name("ItemCollectionMetrics")
+	c.beginObject()
 	for _, of := range cs {
-		c.keyQuoted(of.name)
-		for i, key := range of.keys {
-			c.out = append(c.out, "[,"[min(i, 1)])
+		c.nameQuoted(of.name)
+		c.beginList()
+		for _, key := range of.keys {
+			c.element()
 			if err := c.collectionMetrics(of.table, key); err != nil {
 				return err
 			}
 		}
-		c.out = append(c.out, ']')
+		c.endList()
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
@@ -176,16 +153,18 @@ func (c *call) collectionMetrics(t *db.Table, key item.Item) error {
 	}
 	hash := t.Keys[0].Name
 	low := math.Floor(float64(size) / (1 << 30))
-	c.open()
-	c.key("ItemCollectionKey")
-	c.open()
-	c.keyQuoted(hash)
-	c.out = key.Get(hash).AppendJSON(c.out)
-	c.close()
-	c.key("SizeEstimateRangeGB")
-	c.out = append(c.out, '[')
-	c.out = append(appendFloat(c.out, low), ',')
-	c.out = append(appendFloat(c.out, low+1), ']')
-	c.close()
+	c.beginObject()
+	c.name("ItemCollectionKey")
+	c.beginObject()
+	c.nameQuoted(hash)
+	c.value(key.Get(hash))
+	c.endObject()
+	c.name("SizeEstimateRangeGB")
+	c.beginList()
+	c.float(low)
+	c.element()
+	c.float(low + 1)
+	c.endList()
+	c.endObject()
 	return nil
 }

@@ -54,7 +54,7 @@ func New(d *db.DB, o Options) *Service {
 	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(statementCacheBytes)}
 	large := make(chan struct{}, runtime.GOMAXPROCS(0))
 	s.calls.New = func() any {
-		c := &call{db: d, statements: s.statements, large: large}
+		c := &call{db: d, statements: s.statements, writer: writer{large: large}}
 		c.show, c.showRow = c.showItem, c.appendRow
 		return c
 	}
@@ -94,6 +94,7 @@ type Memory interface {
 // call is one request being answered, with the scratch memory that is reused for the next.
 type call struct {
 	reader
+	writer
 	ctx        context.Context
 	db         *db.DB
 	statements *partiql.Cache
@@ -102,13 +103,8 @@ type call struct {
 	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
 	want       want           // what its policy was asked last
 
-	params expr.Params
-	ph     placeholders // ExpressionAttributeNames and -Values; its params are the call's
-	out    []byte       // the answer; handlers append to it
-	memory Memory
-	// granted is the capacity of out that the memory knows of.
-	granted int
-	large   chan struct{} // has a place for each large item that may be written out at a time
+	params  expr.Params
+	ph      placeholders // ExpressionAttributeNames and -Values; its params are the call's
 	hot     hotRequests
 	report  Report
 	explain bool // Request.Explain

@@ -32,16 +32,16 @@ type batchStatement struct {
 // batchStatementsMembers are BatchExecuteStatement's members, in the order of the service model.
 var batchStatementsMembers = members[*batchStatementsRequest]{
 	{"Statements", (*batchStatementsRequest).readStatements},
-	{"ReturnConsumedCapacity", func(r *batchStatementsRequest, c *call) error { return c.str(&r.consumed) }},
+	{"ReturnConsumedCapacity", func(r *batchStatementsRequest, c *call) error { return c.readString(&r.consumed) }},
 }
 
 // readStatements decodes Statements.
 func (r *batchStatementsRequest) readStatements(c *call) error {
 	r.set, r.statements = true, nil
 	var s batchStatement // one for all elements: what it takes must not grow with those that are not kept
-	return c.list(func(int) error {
+	return c.readList(func(int) error {
 		s = batchStatement{}
-		err := c.object(inElement, "BatchStatementRequest", func(name string) error {
+		err := c.readObject(inElement, "BatchStatementRequest", func(name string) error {
 			return statementMembers.read(&s.statementRequest, c, &c.reader, name)
 		})
 		if len(r.statements) <= maxBatchStatements {
@@ -222,16 +222,17 @@ func (s *batchStatement) fail(err error) {
 
 // answer reads what is to be read and encodes the response.
 func (r *batchStatementsRequest) answer(c *call) error {
-	c.open()
-	c.key("Responses")
-	begin := len(c.out)
+	c.beginObject()
+	c.name("Responses")
+	begin := c.length()
+	c.beginList()
 	for i := range r.statements {
-		c.out = append(c.out, "[,"[min(i, 1)])
-		if err := r.statements[i].answer(c, len(c.out)-begin < maxBatchBytes); err != nil {
+		c.element()
+		if err := r.statements[i].answer(c, c.length()-begin < maxBatchBytes); err != nil {
 			return err
 		}
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 	if c.countsConsumed(r.consumed) {
 		us := r.usages()
 		// Of those that could be read all are writes, or none is.
@@ -245,7 +246,7 @@ func (r *batchStatementsRequest) answer(c *call) error {
 			c.consumedList(r.consumed, us)
 		}
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
@@ -260,15 +261,14 @@ func (s *batchStatement) answer(c *call, room bool) error {
 	if s.err == nil && !room && !s.Kind.IsWrite() {
 		s.err = errBatchFull
 	}
-	c.open()
-	defer c.close()
+	c.beginObject()
+	defer c.endObject()
 	if s.err != nil {
 		return s.answerError(c)
 	}
-	c.key("TableName")
-	c.out = item.AppendQuoted(c.out, s.table.Name)
+	c.stringMember("TableName", s.table.Name)
 	found := func(it item.Item) {
-		c.key("Item")
+		c.name("Item")
 		c.out = s.AppendJSON(c.out, it)
 	}
 	if !s.Kind.IsWrite() {
@@ -277,7 +277,7 @@ func (s *batchStatement) answer(c *call, room bool) error {
 		return err
 	}
 	if it := s.returned(s.done); it.Exists() {
-		c.key("Item")
+		c.name("Item")
 		c.encodeWritten(it)
 	}
 	return nil
@@ -291,16 +291,13 @@ func (s *batchStatement) answerError(c *call) error {
 	}
 	reason := reasonOf(e)
 	c.report.statement(reason)
-	c.key("Error")
-	c.open()
-	c.key("Code")
-	c.out = item.AppendQuoted(c.out, reason.Code)
-	c.key("Message")
-	c.out = item.AppendQuoted(c.out, reason.Message)
-	c.close()
+	c.name("Error")
+	c.beginObject()
+	c.stringMember("Code", reason.Code)
+	c.stringMember("Message", reason.Message)
+	c.endObject()
 	if s.units > 0 {
-		c.key("TableName")
-		c.out = item.AppendQuoted(c.out, s.table.Name)
+		c.stringMember("TableName", s.table.Name)
 	}
 	return nil
 }

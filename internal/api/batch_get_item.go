@@ -47,19 +47,19 @@ type batchGetTable struct {
 // batchGetMembers are BatchGetItem's members, in the order of the service model.
 var batchGetMembers = members[*batchGetRequest]{
 	{"RequestItems", (*batchGetRequest).readRequestItems},
-	{"ReturnConsumedCapacity", func(r *batchGetRequest, c *call) error { return c.str(&r.consumed) }},
+	{"ReturnConsumedCapacity", func(r *batchGetRequest, c *call) error { return c.readString(&r.consumed) }},
 }
 
 // readRequestItems decodes RequestItems.
 func (r *batchGetRequest) readRequestItems(c *call) error {
 	r.set, r.tables = true, nil
-	err := c.object(inMap, shapes+"KeysAndAttributes", func(table string) error {
+	err := c.readObject(inMap, shapes+"KeysAndAttributes", func(table string) error {
 		t := &batchGetTable{name: table}
 		t.ph.params = &t.params
 		if len(r.tables) <= maxBatchKeys {
 			r.tables = append(r.tables, t)
 		}
-		return c.object(inElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
+		return c.readObject(inElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
 	})
 	r.tables = lastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
 	return err
@@ -70,23 +70,23 @@ func (t *batchGetTable) member(c *call, name string) error {
 	switch name {
 	case "Keys":
 		t.keysSet, t.keys = true, t.keys[:0]
-		return c.list(func(int) error {
+		return c.readList(func(int) error {
 			var key optItem
 			if err := c.nested(); err != nil {
 				return err
 			}
-			err := c.item(&key)
+			err := c.readItem(&key)
 			if len(t.keys) <= maxBatchKeys {
 				t.keys = append(t.keys, key)
 			}
 			return err
 		})
 	case "AttributesToGet":
-		return c.stringList(&t.attributesToGet)
+		return c.readStrings(&t.attributesToGet)
 	case "ConsistentRead":
-		return c.boolean(&t.consistent)
+		return c.readBool(&t.consistent)
 	case "ProjectionExpression":
-		return c.str(&t.projection)
+		return c.readString(&t.projection)
 	case "ExpressionAttributeNames":
 		return t.ph.names(&c.reader)
 	}
@@ -95,7 +95,7 @@ func (t *batchGetTable) member(c *call, name string) error {
 
 // nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
 func (c *call) nested() error {
-	if !c.scalar() {
+	if !c.isScalar() {
 		return nil
 	}
 	return typeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
@@ -114,7 +114,7 @@ func (c *call) batchGetItem() error {
 	if err := r.open(c); err != nil {
 		return err
 	}
-	c.open()
+	c.beginObject()
 	if err := r.read(c); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (c *call) batchGetItem() error {
 		}
 		c.consumedList(r.consumed, us)
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
@@ -292,25 +292,25 @@ var errFull = errors.New("api: the response is full")
 
 // read reads the items and appends Responses.
 func (r *batchGetRequest) read(c *call) error {
-	c.key("Responses")
-	c.open()
-	room := batchRoom{c: c, begin: len(c.out)}
+	c.name("Responses")
+	c.beginObject()
+	room := batchRoom{c: c, begin: c.length()}
 	for _, t := range r.tables {
-		c.keyQuoted(t.name)
-		c.out = append(c.out, '[')
+		c.nameQuoted(t.name)
+		c.beginList()
 		if err := t.read(c, &room); err != nil && err != errFull {
 			return err
 		}
-		c.out = append(c.out, ']')
+		c.endList()
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
 // batchRoom is what a response has taken so far.
 type batchRoom struct {
 	c     *call
-	begin int // where in c.out it begins
+	begin int // where in the answer it begins
 	bytes int // of the items, in DynamoDB's sizes
 	any   bool
 	full  bool
@@ -325,10 +325,9 @@ func (t *batchGetTable) read(c *call, room *batchRoom) error {
 	for i := range t.keys {
 		keys[i] = t.keys[i].V
 	}
-	start := len(c.out)
 	return c.db.GetMany(c.ctx, t.table, keys, t.consistent.V, func(i int, it item.Item) error {
 		if it.Exists() {
-			fits, err := t.append(c, room, it, len(c.out) > start)
+			fits, err := t.append(c, room, it)
 			if err != nil {
 				return err
 			}
@@ -344,27 +343,25 @@ func (t *batchGetTable) read(c *call, room *batchRoom) error {
 	})
 }
 
-// append appends an item, unless the response has no room for it; the first item always has. comma tells that it follows another.
-func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item, comma bool) (fits bool, err error) {
+// append appends an item, unless the response has no room for it; the first item always has.
+func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item) (fits bool, err error) {
 	if room.any && room.bytes+it.Size() > maxBatchBytes {
 		return false, nil
 	}
 	room.bytes += it.Size()
-	before := len(c.out)
-	if comma {
-		c.out = append(c.out, ',')
-	}
+	before := c.length()
+	c.element()
 	if t.projector != nil {
 		it = t.projector.Apply(it)
 	}
-	if err := c.encode(it.Size(), func() { c.out = it.AppendJSON(c.out) }); err != nil {
-		if c.out = c.out[:before]; room.any {
+	if err := c.encode(it.Size(), func() { c.item(it) }); err != nil {
+		if c.truncate(before); room.any {
 			err = nil // what is there can be answered
 		}
 		return false, err
 	}
-	if room.any && len(c.out)-room.begin > maxBatchBytes {
-		c.out = c.out[:before]
+	if room.any && c.length()-room.begin > maxBatchBytes {
+		c.truncate(before)
 		return false, nil
 	}
 	room.any = true
@@ -373,55 +370,52 @@ func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item, comma boo
 
 // unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of their tables.
 func (r *batchGetRequest) unprocessed(c *call) {
-	c.key("UnprocessedKeys")
-	c.open()
+	c.name("UnprocessedKeys")
+	c.beginObject()
 	for _, t := range r.tables {
 		if t.done == len(t.keys) {
 			continue
 		}
-		c.keyQuoted(t.name)
-		c.open()
-		c.key("Keys")
-		c.out = append(c.out, '[')
+		c.nameQuoted(t.name)
+		c.beginObject()
+		c.name("Keys")
+		c.beginList()
 		for i := t.done; i < len(t.keys); i++ {
-			if i > t.done {
-				c.out = append(c.out, ',')
-			}
-			c.out = t.keys[i].V.AppendJSON(c.out)
+			c.element()
+			c.item(t.keys[i].V)
 		}
-		c.out = append(c.out, ']')
+		c.endList()
 		t.echo(c)
-		c.close()
+		c.endObject()
 	}
-	c.close()
+	c.endObject()
 }
 
 // echo appends the members of the KeysAndAttributes but its Keys.
 func (t *batchGetTable) echo(c *call) {
 	if t.attributesToGet.Set {
-		c.key("AttributesToGet")
-		for i, name := range t.attributesToGet.V {
-			c.out = append(c.out, "[,"[min(i, 1)])
-			c.out = item.AppendQuoted(c.out, name)
+		c.name("AttributesToGet")
+		c.beginList()
+		for _, name := range t.attributesToGet.V {
+			c.element()
+			c.str(name)
 		}
-		c.out = append(c.out, ']')
+		c.endList()
 	}
 	if t.consistent.Set {
-		c.key("ConsistentRead")
-		c.out = strconv.AppendBool(c.out, t.consistent.V)
+		c.booleanMember("ConsistentRead", t.consistent.V)
 	}
 	if t.projection.Set {
-		c.key("ProjectionExpression")
-		c.out = item.AppendQuoted(c.out, t.projection.V)
+		c.stringMember("ProjectionExpression", t.projection.V)
 	}
 	if t.ph.namesSet {
-		c.key("ExpressionAttributeNames")
-		c.open()
+		c.name("ExpressionAttributeNames")
+		c.beginObject()
 		for _, n := range t.params.Names {
-			c.keyQuoted(n.Key)
-			c.out = item.AppendQuoted(c.out, n.Name)
+			c.nameQuoted(n.Key)
+			c.str(n.Name)
 		}
-		c.close()
+		c.endObject()
 	}
 }
 
@@ -462,15 +456,13 @@ func (c *call) consumedList(mode optString, us usages) {
 		return
 	}
 	slices.SortFunc(us, func(a, b *usageOf) int { return strings.Compare(a.name, b.name) })
-	c.key("ConsumedCapacity")
-	c.out = append(c.out, '[')
-	for i, u := range us {
-		if i > 0 {
-			c.out = append(c.out, ',')
-		}
+	c.name("ConsumedCapacity")
+	c.beginList()
+	for _, u := range us {
+		c.element()
 		c.consumed(mode.V, u.name, u.consumption)
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 }
 
 // wants says what a part of BatchGetItem wants.

@@ -38,14 +38,14 @@ type batchWrite struct {
 // batchWriteMembers are BatchWriteItem's members, in the order of the service model.
 var batchWriteMembers = members[*batchWriteRequest]{
 	{"RequestItems", (*batchWriteRequest).readRequestItems},
-	{"ReturnConsumedCapacity", func(r *batchWriteRequest, c *call) error { return c.str(&r.consumed) }},
-	{"ReturnItemCollectionMetrics", func(r *batchWriteRequest, c *call) error { return c.str(&r.metrics) }},
+	{"ReturnConsumedCapacity", func(r *batchWriteRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"ReturnItemCollectionMetrics", func(r *batchWriteRequest, c *call) error { return c.readString(&r.metrics) }},
 }
 
 // readRequestItems decodes RequestItems.
 func (r *batchWriteRequest) readRequestItems(c *call) error {
 	r.set, r.tables = true, nil
-	err := c.object(inMap, "java.util.List<"+shapes+"WriteRequest>", func(table string) error {
+	err := c.readObject(inMap, "java.util.List<"+shapes+"WriteRequest>", func(table string) error {
 		t := batchWriteTable{name: table}
 		err := t.decode(c)
 		if len(r.tables) <= maxBatchWrites {
@@ -62,9 +62,9 @@ func (t *batchWriteTable) decode(c *call) error {
 	if err := c.nested(); err != nil {
 		return err
 	}
-	return c.list(func(int) error {
+	return c.readList(func(int) error {
 		var w batchWrite
-		err := c.object(inElement, "WriteRequest", func(name string) error { return w.member(c, name) })
+		err := c.readObject(inElement, "WriteRequest", func(name string) error { return w.member(c, name) })
 		if len(t.writes) <= maxBatchWrites {
 			t.writes = append(t.writes, w)
 		}
@@ -77,17 +77,17 @@ func (w *batchWrite) member(c *call, name string) error {
 	switch name {
 	case "PutRequest":
 		w.putSet = true
-		return c.object(inField, "PutRequest", func(name string) error {
+		return c.readObject(inField, "PutRequest", func(name string) error {
 			if name == "Item" {
-				return c.item(&w.put)
+				return c.readItem(&w.put)
 			}
 			return c.skip()
 		})
 	case "DeleteRequest":
 		w.deleteSet = true
-		return c.object(inField, "DeleteRequest", func(name string) error {
+		return c.readObject(inField, "DeleteRequest", func(name string) error {
 			if name == "Key" {
-				return c.item(&w.key)
+				return c.readItem(&w.key)
 			}
 			return c.skip()
 		})
@@ -387,13 +387,13 @@ func batchError(writes []db.Write, errs []error) error {
 
 // answer encodes the response.
 func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) error {
-	c.open()
-	c.key("UnprocessedItems")
-	c.open()
+	c.beginObject()
+	c.name("UnprocessedItems")
+	c.beginObject()
 	for i := range r.tables {
 		r.tables[i].unprocessed(c, errs)
 	}
-	c.close()
+	c.endObject()
 	if r.metrics.V == "SIZE" {
 		var cs collections
 		for i := range r.tables {
@@ -416,7 +416,7 @@ func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) err
 		c.report.WriteUnits += us.total()
 		c.consumedList(r.consumed, us)
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
@@ -427,22 +427,22 @@ func (t *batchWriteTable) unprocessed(c *call, errs []error) {
 		if errs[t.first+i] == nil {
 			continue
 		}
-		if begun {
-			c.out = append(c.out, ',')
-		} else {
-			c.keyQuoted(t.name)
-			c.out = append(c.out, '[')
+		if !begun {
+			c.nameQuoted(t.name)
+			c.beginList()
 			begun = true
 		}
+		c.element()
 		if t.writes[i].putSet {
-			c.out = append(c.out, `{"PutRequest":{"Item":`...)
+			c.raw(`{"PutRequest":{"Item":`)
 		} else {
-			c.out = append(c.out, `{"DeleteRequest":{"Key":`...)
+			c.raw(`{"DeleteRequest":{"Key":`)
 		}
-		c.out = append(t.writes[i].item().V.AppendJSON(c.out), `}}`...)
+		c.item(t.writes[i].item().V)
+		c.raw(`}}`)
 	}
 	if begun {
-		c.out = append(c.out, ']')
+		c.endList()
 	}
 }
 

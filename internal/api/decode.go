@@ -78,7 +78,7 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // member whose value is null counts as absent.
 func decode[R, C any](from *reader, r R, c C, ms memberTable[R, C]) error {
 	from.scan.Reset(from.body)
-	err := from.object(inField, "", func(name string) error { return ms.read(r, c, from, name) })
+	err := from.readObject(inField, "", func(name string) error { return ms.read(r, c, from, name) })
 	if err == nil {
 		err = from.scan.End()
 	}
@@ -104,7 +104,7 @@ func (r *reader) wellFormed() error {
 func firstTypeError[R, C any](from *reader, r R, c C, ms memberTable[R, C]) error {
 	at := map[string]int{}
 	from.scan.Reset(from.body)
-	err := from.object(inField, "", func(name string) error {
+	err := from.readObject(inField, "", func(name string) error {
 		at[strings.Clone(name)] = from.scan.Pos()
 		return from.scan.Skip()
 	})
@@ -140,8 +140,8 @@ func typeError(message string) error { return &item.TypeError{Message: message} 
 // map's value a structure has another.
 var errFieldType = typeError("Unexpected field type")
 
-// scalar tells whether the next value is neither an object nor an array.
-func (r *reader) scalar() bool {
+// isScalar tells whether the next value is neither an object nor an array.
+func (r *reader) isScalar() bool {
 	switch r.scan.Kind() {
 	case item.KindObject, item.KindArray, item.KindEnd:
 		return false
@@ -164,9 +164,9 @@ const (
 	javaString = "java.lang.String"
 )
 
-// object decodes a structure or map: it calls member for each name whose value is not null, with the scanner at the value,
+// readObject decodes a structure or map: it calls member for each name whose value is not null, with the scanner at the value,
 // which member consumes. shape is the Java name in the error for an array.
-func (r *reader) object(p place, shape string, member func(name string) error) error {
+func (r *reader) readObject(p place, shape string, member func(name string) error) error {
 	switch r.scan.Kind() {
 	case item.KindObject:
 	case item.KindArray:
@@ -202,8 +202,8 @@ func (r *reader) object(p place, shape string, member func(name string) error) e
 	}
 }
 
-// list decodes a list: it calls element for each element that is not null, with the scanner at it.
-func (r *reader) list(element func(i int) error) error {
+// readList decodes a list: it calls element for each element that is not null, with the scanner at it.
+func (r *reader) readList(element func(i int) error) error {
 	switch r.scan.Kind() {
 	case item.KindArray:
 	case item.KindObject:
@@ -237,9 +237,9 @@ func (r *reader) list(element func(i int) error) error {
 // skip consumes a value that is not looked at.
 func (r *reader) skip() error { return r.scan.Skip() }
 
-// str decodes a String member. The text is a view of the body or of the scanner's memory.
-func (r *reader) str(dst *optString) error {
-	s, err := r.text()
+// readString decodes a String member. The text is a view of the body or of the scanner's memory.
+func (r *reader) readString(dst *optString) error {
+	s, err := r.readText()
 	if err != nil {
 		return err
 	}
@@ -247,8 +247,8 @@ func (r *reader) str(dst *optString) error {
 	return nil
 }
 
-// text decodes a String.
-func (r *reader) text() (string, error) {
+// readText decodes a String.
+func (r *reader) readText() (string, error) {
 	switch r.scan.Kind() {
 	case item.KindString:
 		b, err := r.scan.String()
@@ -269,8 +269,8 @@ func (r *reader) text() (string, error) {
 	return "", item.ErrSyntax
 }
 
-// boolean decodes a Boolean member.
-func (r *reader) boolean(dst *optBool) error {
+// readBool decodes a Boolean member.
+func (r *reader) readBool(dst *optBool) error {
 	switch r.scan.Kind() {
 	case item.KindTrue, item.KindFalse:
 		dst.Set, dst.V = true, r.scan.Kind() == item.KindTrue
@@ -301,8 +301,8 @@ func (r *reader) boolean(dst *optBool) error {
 	return item.ErrSyntax
 }
 
-// integer decodes an Integer or Long member; java is which of the two. A fraction is cut off.
-func (r *reader) integer(dst *optInt, java string) error {
+// readInt decodes an Integer or Long member; java is which of the two. A fraction is cut off.
+func (r *reader) readInt(dst *optInt, java string) error {
 	switch r.scan.Kind() {
 	case item.KindInteger, item.KindDecimal:
 		b, err := r.scan.Number()
@@ -340,18 +340,18 @@ func toInt(s string) int64 {
 	return int64(f)
 }
 
-// stringList decodes a list of Strings.
-func (r *reader) stringList(dst *optStrings) error {
+// readStrings decodes a list of Strings.
+func (r *reader) readStrings(dst *optStrings) error {
 	dst.Set, dst.V = true, dst.V[:0]
-	return r.list(func(int) error {
-		s, err := r.text()
+	return r.readList(func(int) error {
+		s, err := r.readText()
 		dst.V = append(dst.V, s)
 		return err
 	})
 }
 
-// item decodes a map of attribute names to values.
-func (r *reader) item(dst *optItem) error {
+// readItem decodes a map of attribute names to values.
+func (r *reader) readItem(dst *optItem) error {
 	it, faults, err := r.dec.Item(&r.scan)
 	if err != nil {
 		return err

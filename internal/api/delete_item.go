@@ -14,7 +14,7 @@ type deleteItemRequest struct {
 // deleteItemMembers are DeleteItem's members, in the order of the service model.
 var deleteItemMembers = members[*deleteItemRequest]{
 	{"TableName", (*deleteItemRequest).readTableName},
-	{"Key", func(r *deleteItemRequest, c *call) error { return c.item(&r.key) }},
+	{"Key", func(r *deleteItemRequest, c *call) error { return c.readItem(&r.key) }},
 	{"Expected", (*deleteItemRequest).readExpected},
 	{"ConditionalOperator", (*deleteItemRequest).readConditionalOperator},
 	{"ReturnValues", (*deleteItemRequest).readReturnValues},

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 )
 
 // description is a TableDescription to be written. CreateTable, DescribeTable, UpdateTable and DeleteTable show the same
@@ -97,16 +96,16 @@ func newDescription(t *db.Table, now time.Time) *description {
 
 // describe answers with a table's description under the member's name.
 func (c *call) describe(member string, d *description) {
-	c.open()
-	c.key(member)
+	c.beginObject()
+	c.name(member)
 	c.tableDescription(d)
-	c.close()
+	c.endObject()
 }
 
 // tableDescription appends a TableDescription.
 func (c *call) tableDescription(d *description) {
 	t := d.t
-	c.open()
+	c.beginObject()
 	if !d.brief {
 		c.definitions(usedAttributes(&t.Descriptor))
 	}
@@ -120,8 +119,8 @@ func (c *call) tableDescription(d *description) {
 	}
 	c.throughputMember(&t.Throughput, d.now)
 	n := d.size(c.db, nil)
-	c.intMember("TableSizeBytes", n.bytes)
-	c.intMember("ItemCount", n.items)
+	c.integerMember("TableSizeBytes", n.bytes)
+	c.integerMember("ItemCount", n.items)
 	c.stringMember("TableArn", c.tableARN(t.Name))
 	c.stringMember("TableId", t.UUID)
 	c.billingMember(d)
@@ -130,13 +129,12 @@ func (c *call) tableDescription(d *description) {
 	if !d.brief {
 		c.settings(d)
 	}
-	c.key("DeletionProtectionEnabled")
-	c.out = strconv.AppendBool(c.out, t.DeletionProtection)
+	c.booleanMember("DeletionProtectionEnabled", t.DeletionProtection)
 	if !d.brief {
 		c.onDemandMember(d.onDemand)
 		c.warmMember(d.warm)
 	}
-	c.close()
+	c.endObject()
 }
 
 // tableARN is the ARN of a table in the region of the call.
@@ -146,46 +144,46 @@ func (c *call) tableARN(name string) string {
 
 // definitions appends AttributeDefinitions.
 func (c *call) definitions(as []db.AttributeDefinition) {
-	c.key("AttributeDefinitions")
-	c.out = append(c.out, '[')
-	for i, a := range as {
-		c.comma(i)
-		c.open()
+	c.name("AttributeDefinitions")
+	c.beginList()
+	for _, a := range as {
+		c.element()
+		c.beginObject()
 		c.stringMember("AttributeName", a.Name)
 		c.stringMember("AttributeType", a.Type.String())
-		c.close()
+		c.endObject()
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 }
 
 // keySchemaMember appends KeySchema.
 func (c *call) keySchemaMember(ks []db.KeyElement) {
-	c.key("KeySchema")
-	c.out = append(c.out, '[')
-	for i, k := range ks {
-		c.comma(i)
-		c.open()
+	c.name("KeySchema")
+	c.beginList()
+	for _, k := range ks {
+		c.element()
+		c.beginObject()
 		c.stringMember("AttributeName", k.Name)
 		if k.Range {
 			c.stringMember("KeyType", "RANGE")
 		} else {
 			c.stringMember("KeyType", "HASH")
 		}
-		c.close()
+		c.endObject()
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 }
 
 // throughputMember appends ProvisionedThroughput.
 func (c *call) throughputMember(t *db.Throughput, now time.Time) {
-	c.key("ProvisionedThroughput")
-	c.open()
+	c.name("ProvisionedThroughput")
+	c.beginObject()
 	c.timeMember("LastIncreaseDateTime", t.LastIncrease)
 	c.timeMember("LastDecreaseDateTime", t.LastDecrease)
-	c.intMember("NumberOfDecreasesToday", decreasesToday(t, now))
-	c.intMember("ReadCapacityUnits", t.Read)
-	c.intMember("WriteCapacityUnits", t.Write)
-	c.close()
+	c.integerMember("NumberOfDecreasesToday", decreasesToday(t, now))
+	c.integerMember("ReadCapacityUnits", t.Read)
+	c.integerMember("WriteCapacityUnits", t.Write)
+	c.endObject()
 }
 
 // billingMember appends BillingModeSummary: of a table that is or ever was on demand.
@@ -193,13 +191,13 @@ func (c *call) billingMember(d *description) {
 	if d.t.Billing != db.PayPerRequest && d.t.PayPerRequestSince.IsZero() {
 		return
 	}
-	c.key("BillingModeSummary")
-	c.open()
+	c.name("BillingModeSummary")
+	c.beginObject()
 	c.stringMember("BillingMode", string(d.t.Billing))
 	if !d.noSince {
 		c.timeMember("LastUpdateToPayPerRequestDateTime", d.t.PayPerRequestSince)
 	}
-	c.close()
+	c.endObject()
 }
 
 // localIndexes appends LocalSecondaryIndexes, if there are any.
@@ -213,8 +211,8 @@ func (c *call) globalIndexes(d *description) {
 		v := d.index(x)
 		c.stringMember("IndexStatus", string(v.status))
 		if v.backfilling != "" {
-			c.key("Backfilling")
-			c.out = append(c.out, v.backfilling...)
+			c.name("Backfilling")
+			c.raw(v.backfilling)
 		}
 		c.throughputMember(v.throughput, d.now)
 		c.onDemandMember(v.onDemand)
@@ -231,71 +229,71 @@ func (c *call) indexes(member string, d *description, kind db.IndexKind, more fu
 			continue
 		}
 		if n == 0 {
-			c.key(member)
-			c.out = append(c.out, '[')
+			c.name(member)
+			c.beginList()
 		}
-		c.comma(n)
+		c.element()
 		n++
-		c.open()
+		c.beginObject()
 		c.stringMember("IndexName", x.Name)
 		c.keySchemaMember(x.Keys)
 		c.projectionMember(x)
 		more(x)
 		n := d.size(c.db, x)
-		c.intMember("IndexSizeBytes", n.bytes)
-		c.intMember("ItemCount", n.items)
+		c.integerMember("IndexSizeBytes", n.bytes)
+		c.integerMember("ItemCount", n.items)
 		c.stringMember("IndexArn", c.tableARN(d.t.Name)+"/index/"+x.Name)
-		c.close()
+		c.endObject()
 	}
 	if n > 0 {
-		c.out = append(c.out, ']')
+		c.endList()
 	}
 }
 
 // projectionMember appends Projection.
 func (c *call) projectionMember(x *db.Index) {
-	c.key("Projection")
-	c.open()
+	c.name("Projection")
+	c.beginObject()
 	c.stringMember("ProjectionType", string(x.Projection))
 	if len(x.NonKey) > 0 {
-		c.key("NonKeyAttributes")
-		c.out = append(c.out, '[')
-		for i, name := range x.NonKey {
-			c.comma(i)
-			c.out = item.AppendQuoted(c.out, name)
+		c.name("NonKeyAttributes")
+		c.beginList()
+		for _, name := range x.NonKey {
+			c.element()
+			c.str(name)
 		}
-		c.out = append(c.out, ']')
+		c.endList()
 	}
-	c.close()
+	c.endObject()
 }
 
 // settings appends the stream, the encryption and the class.
 func (c *call) settings(d *description) {
 	t := d.t
 	if t.StreamViewType != "" {
-		c.key("StreamSpecification")
-		c.out = append(c.out, `{"StreamEnabled":true`...)
+		c.name("StreamSpecification")
+		c.raw(`{"StreamEnabled":true`)
 		c.stringMember("StreamViewType", string(t.StreamViewType))
-		c.close()
+		c.endObject()
 	}
 	if t.StreamLabel != "" { // of the latest stream, which may have been switched off
 		c.stringMember("LatestStreamLabel", t.StreamLabel)
 		c.stringMember("LatestStreamArn", c.tableARN(t.Name)+"/stream/"+t.StreamLabel)
 	}
 	if t.SSEType != "" {
-		c.key("SSEDescription")
-		c.open()
+		c.name("SSEDescription")
+		c.beginObject()
 		c.stringMember("Status", string(d.sse))
 		c.stringMember("SSEType", t.SSEType)
 		c.stringMember("KMSMasterKeyArn", keyARN(t.SSEKey, c.region))
-		c.close()
+		c.endObject()
 	}
 	if t.TableClass != "" {
-		c.key("TableClassSummary")
-		c.open()
+		c.name("TableClassSummary")
+		c.beginObject()
 		c.stringMember("TableClass", t.TableClass)
 		c.timeMember("LastUpdateDateTime", t.TableClassUpdated)
-		c.close()
+		c.endObject()
 	}
 }
 
@@ -304,15 +302,15 @@ func (c *call) onDemandMember(o *db.OnDemand) {
 	if o == nil {
 		return
 	}
-	c.key("OnDemandThroughput")
-	c.open()
+	c.name("OnDemandThroughput")
+	c.beginObject()
 	if o.MaxRead != 0 {
-		c.intMember("MaxReadRequestUnits", o.MaxRead)
+		c.integerMember("MaxReadRequestUnits", o.MaxRead)
 	}
 	if o.MaxWrite != 0 {
-		c.intMember("MaxWriteRequestUnits", o.MaxWrite)
+		c.integerMember("MaxWriteRequestUnits", o.MaxWrite)
 	}
-	c.close()
+	c.endObject()
 }
 
 // warmMember appends WarmThroughput.
@@ -320,39 +318,10 @@ func (c *call) warmMember(w *describedWarm) {
 	if w == nil {
 		return
 	}
-	c.key("WarmThroughput")
-	c.open()
-	c.intMember("ReadUnitsPerSecond", w.Read)
-	c.intMember("WriteUnitsPerSecond", w.Write)
+	c.name("WarmThroughput")
+	c.beginObject()
+	c.integerMember("ReadUnitsPerSecond", w.Read)
+	c.integerMember("WriteUnitsPerSecond", w.Write)
 	c.stringMember("Status", string(w.status))
-	c.close()
-}
-
-// ---- members of answers
-
-// comma appends the comma before element i of a list.
-func (c *call) comma(i int) {
-	if i > 0 {
-		c.out = append(c.out, ',')
-	}
-}
-
-// stringMember, intMember and timeMember append a member of an answer. Times are seconds with milliseconds; a zero time is
-// left out.
-func (c *call) stringMember(name, s string) {
-	c.key(name)
-	c.out = item.AppendQuoted(c.out, s)
-}
-
-func (c *call) intMember(name string, n int64) {
-	c.key(name)
-	c.out = strconv.AppendInt(c.out, n, 10)
-}
-
-func (c *call) timeMember(name string, t time.Time) {
-	if t.IsZero() {
-		return
-	}
-	c.key(name)
-	c.out = appendFloat(c.out, float64(t.UnixMilli())/1000)
+	c.endObject()
 }

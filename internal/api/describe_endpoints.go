@@ -9,16 +9,16 @@ func (c *call) describeEndpoints() error {
 	if err := c.askAny("DescribeEndpoints"); err != nil {
 		return err
 	}
-	c.open()
-	c.key("Endpoints")
-	c.out = append(c.out, "[{"...)
+	c.beginObject()
+	c.name("Endpoints")
+	c.raw("[{")
 	address := c.endpoint
 	if address == "" {
 		address = "dynamodb." + c.region + ".amazonaws.com"
 	}
 	c.stringMember("Address", address)
-	c.intMember("CachePeriodInMinutes", 1440)
-	c.out = append(c.out, "}]"...)
-	c.close()
+	c.integerMember("CachePeriodInMinutes", 1440)
+	c.raw("}]")
+	c.endObject()
 	return nil
 }

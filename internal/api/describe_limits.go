@@ -11,11 +11,11 @@ func (c *call) describeLimits() error {
 	if err := c.askAny("DescribeLimits"); err != nil {
 		return err
 	}
-	c.open()
-	c.intMember("AccountMaxReadCapacityUnits", maxAccountUnits)
-	c.intMember("AccountMaxWriteCapacityUnits", maxAccountUnits)
-	c.intMember("TableMaxReadCapacityUnits", maxTableUnits)
-	c.intMember("TableMaxWriteCapacityUnits", maxTableUnits)
-	c.close()
+	c.beginObject()
+	c.integerMember("AccountMaxReadCapacityUnits", maxAccountUnits)
+	c.integerMember("AccountMaxWriteCapacityUnits", maxAccountUnits)
+	c.integerMember("TableMaxReadCapacityUnits", maxTableUnits)
+	c.integerMember("TableMaxWriteCapacityUnits", maxTableUnits)
+	c.endObject()
 	return nil
 }

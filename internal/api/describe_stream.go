@@ -19,21 +19,21 @@ type shardFilter struct {
 
 // describeStreamMembers are DescribeStream's members, in the order of the service model.
 var describeStreamMembers = members[*describeStreamRequest]{
-	{"StreamArn", func(r *describeStreamRequest, c *call) error { return c.str(&r.arn) }},
-	{"Limit", func(r *describeStreamRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
-	{"ExclusiveStartShardId", func(r *describeStreamRequest, c *call) error { return c.str(&r.start) }},
+	{"StreamArn", func(r *describeStreamRequest, c *call) error { return c.readString(&r.arn) }},
+	{"Limit", func(r *describeStreamRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
+	{"ExclusiveStartShardId", func(r *describeStreamRequest, c *call) error { return c.readString(&r.start) }},
 	{"ShardFilter", (*describeStreamRequest).readShardFilter},
 }
 
 // readShardFilter decodes ShardFilter.
 func (r *describeStreamRequest) readShardFilter(c *call) error {
 	r.filter = shardFilter{}
-	return c.object(inField, "ShardFilter", func(name string) error {
+	return c.readObject(inField, "ShardFilter", func(name string) error {
 		switch name {
 		case "Type":
-			return c.str(&r.filter.kind)
+			return c.readString(&r.filter.kind)
 		case "ShardId":
-			return c.str(&r.filter.shard)
+			return c.readString(&r.filter.shard)
 		}
 		return c.skip()
 	})
@@ -64,9 +64,9 @@ func (c *call) describeStream() error {
 		return err
 	}
 	now := c.db.Now()
-	c.open()
-	c.key("StreamDescription")
-	c.open()
+	c.beginObject()
+	c.name("StreamDescription")
+	c.beginObject()
 	c.stringMember("StreamArn", c.streamARN(l))
 	c.stringMember("StreamLabel", l.Label)
 	c.stringMember("StreamStatus", string(l.Status(now)))
@@ -75,8 +75,8 @@ func (c *call) describeStream() error {
 	c.stringMember("TableName", l.Table)
 	c.keySchemaMember(l.Keys)
 	c.shardsMember(r.shards(l.ShardsAt(now)))
-	c.close()
-	c.close()
+	c.endObject()
+	c.endObject()
 	return nil
 }
 
@@ -100,23 +100,23 @@ func (r *describeStreamRequest) shards(all []db.Shard) (page []db.Shard, more bo
 
 // shardsMember appends Shards, and the last one's id if more follow.
 func (c *call) shardsMember(shards []db.Shard, more bool) {
-	c.key("Shards")
-	c.out = append(c.out, '[')
+	c.name("Shards")
+	c.beginList()
 	for i := range shards {
 		s := &shards[i]
-		c.comma(i)
-		c.open()
+		c.element()
+		c.beginObject()
 		c.stringMember("ShardId", s.ID)
-		c.key("SequenceNumberRange")
-		c.open()
+		c.name("SequenceNumberRange")
+		c.beginObject()
 		c.sequenceMember("StartingSequenceNumber", s.Start)
 		if s.Closed {
 			c.sequenceMember("EndingSequenceNumber", s.End)
 		}
-		c.close()
-		c.close()
+		c.endObject()
+		c.endObject()
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 	if more {
 		c.stringMember("LastEvaluatedShardId", shards[len(shards)-1].ID)
 	}
@@ -124,6 +124,6 @@ func (c *call) shardsMember(shards []db.Shard, more bool) {
 
 // sequenceMember appends a SequenceNumber.
 func (c *call) sequenceMember(name string, p db.Position) {
-	c.key(name)
+	c.name(name)
 	c.out = append(appendSequenceNumber(append(c.out, '"'), p), '"')
 }

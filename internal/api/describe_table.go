@@ -5,7 +5,7 @@ type tableRequest struct{ table optString }
 
 // tableMembers are the members, in the order of the service model.
 var tableMembers = members[*tableRequest]{
-	{"TableName", func(r *tableRequest, c *call) error { return c.str(&r.table) }},
+	{"TableName", func(r *tableRequest, c *call) error { return c.readString(&r.table) }},
 }
 
 // check checks the name of the table.

@@ -21,14 +21,14 @@ func (c *call) describeTimeToLive() error {
 			"Current table state is %[1]s", status)
 	}
 	status := t.Expiry.Status(now)
-	c.open()
-	c.key("TimeToLiveDescription")
-	c.open()
+	c.beginObject()
+	c.name("TimeToLiveDescription")
+	c.beginObject()
 	c.stringMember("TimeToLiveStatus", string(status))
 	if status != db.StatusDisabled {
 		c.stringMember("AttributeName", t.Expiry.Attribute)
 	}
-	c.close()
-	c.close()
+	c.endObject()
+	c.endObject()
 	return nil
 }

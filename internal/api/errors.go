@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"fmt"
-	"strconv"
 
 	"github.com/partita-db/partita/internal/exception"
 	"github.com/partita-db/partita/internal/item"
@@ -70,30 +69,25 @@ func wrapped(message string) *Error { return validation("1 validation error dete
 
 // appendError appends the error's body to the answer. The items in it take their room as those of
 // any answer do: the error is then errNoRoom.
-func (c *call) appendError(e *Error) error {
+func (w *writer) appendError(e *Error) error {
 	form := exception.Of(e.Code)
-	c.out = append(c.out, `{"__type":"`...)
-	c.out = append(c.out, form.Namespace...)
-	c.out = append(c.out, e.Code...)
-	c.out = append(c.out, '"')
+	w.beginObject()
+	w.stringMember("__type", form.Namespace+e.Code)
 	if e.Reasons != nil {
-		c.out = append(c.out, `,"CancellationReasons":`...)
-		if err := c.appendReasons(e.Reasons); err != nil {
+		w.name("CancellationReasons")
+		if err := w.appendReasons(e.Reasons); err != nil {
 			return err
 		}
 	}
 	if !e.bare {
-		c.out = append(c.out, `,"`...)
-		c.out = append(c.out, form.MessageKey...)
-		c.out = append(c.out, `":`...)
-		c.out = item.AppendQuoted(c.out, e.Message)
+		w.stringMember(form.MessageKey, e.Message)
 	}
 	if e.Item.Exists() {
-		if err := c.appendFailed(e.Item); err != nil {
+		if err := w.appendFailed(e.Item); err != nil {
 			return err
 		}
 	}
-	c.out = append(c.out, '}')
+	w.endObject()
 	return nil
 }
 
@@ -102,43 +96,34 @@ func (c *call) appendError(e *Error) error {
 const maxReasonsBytes = 16 << 20
 
 // appendReasons appends CancellationReasons, with the members in the order of recorded answers.
-func (c *call) appendReasons(reasons []Reason) error {
-	begin := len(c.out)
-	for i, r := range reasons {
-		c.out = append(c.out, "[,"[min(i, 1)])
-		c.out = append(c.out, `{"Code":"`...)
-		c.out = append(c.out, r.code()...)
-		c.out = append(c.out, '"')
-		if r.Item.Exists() && len(c.out)-begin < maxReasonsBytes {
-			if err := c.appendFailed(r.Item); err != nil {
+func (w *writer) appendReasons(reasons []Reason) error {
+	begin := w.length()
+	w.beginList()
+	for _, r := range reasons {
+		w.element()
+		w.beginObject()
+		w.stringMember("Code", r.code())
+		if r.Item.Exists() && w.length()-begin < maxReasonsBytes {
+			if err := w.appendFailed(r.Item); err != nil {
 				return err
 			}
 		}
 		if r.Code != "" {
-			c.out = item.AppendQuoted(append(c.out, `,"Message":`...), r.Message)
+			w.stringMember("Message", r.Message)
 		}
-		c.out = append(c.out, '}')
+		w.endObject()
 	}
-	c.out = append(c.out, ']')
+	w.endList()
 	return nil
 }
 
 // appendFailed appends the member with an item that failed a condition.
-func (c *call) appendFailed(it item.Item) error {
-	return c.encode(it.Size(), func() { c.out = it.AppendJSON(append(c.out, `,"Item":`...)) })
+func (w *writer) appendFailed(it item.Item) error {
+	return w.encode(it.Size(), func() {
+		w.name("Item")
+		w.item(it)
+	})
 }
 
 // code is the Code, None for an action without a problem.
 func (r Reason) code() string { return cmp.Or(r.Code, "None") }
-
-// appendFloat appends a JSON number as Java prints a double: 1.0, 0.5.
-func appendFloat(dst []byte, f float64) []byte {
-	n := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-	for _, c := range dst[n:] {
-		if c == '.' {
-			return dst
-		}
-	}
-	return append(dst, ".0"...)
-}

@@ -3,7 +3,6 @@ package api
 import (
 	"unicode/utf8"
 
-	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/partiql"
 )
 
@@ -22,9 +21,9 @@ var executeStatementMembers = members[*executeStatementRequest]{
 	{"Statement", (*executeStatementRequest).readStatement},
 	{"Parameters", (*executeStatementRequest).readParameters},
 	{"ConsistentRead", (*executeStatementRequest).readConsistentRead},
-	{"NextToken", func(r *executeStatementRequest, c *call) error { return c.str(&r.nextToken) }},
-	{"ReturnConsumedCapacity", func(r *executeStatementRequest, c *call) error { return c.str(&r.consumed) }},
-	{"Limit", func(r *executeStatementRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
+	{"NextToken", func(r *executeStatementRequest, c *call) error { return c.readString(&r.nextToken) }},
+	{"ReturnConsumedCapacity", func(r *executeStatementRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"Limit", func(r *executeStatementRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
 	{"ReturnValuesOnConditionCheckFailure", (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
@@ -96,22 +95,21 @@ func (r *executeStatementRequest) read(c *call, s *statement, at position) error
 	if err := x.begin(at); err != nil {
 		return err
 	}
-	c.open()
-	c.key("Items")
-	c.out = append(c.out, '[')
+	c.beginObject()
+	c.name("Items")
+	c.beginList()
 	if err := x.run(c, s); err != nil {
 		return err
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 	if x.last.Exists() {
-		c.key("NextToken")
-		c.out = item.AppendQuoted(c.out, nextToken(r.fingerprint(), x.at))
-		c.key("LastEvaluatedKey")
-		c.out = x.last.AppendJSON(c.out)
+		c.stringMember("NextToken", nextToken(r.fingerprint(), x.at))
+		c.name("LastEvaluatedKey")
+		c.item(x.last)
 	}
 	c.report.read(x.used)
 	r.answerConsumed(c, s, x.used)
-	c.close()
+	c.endObject()
 	return nil
 }
 
@@ -129,24 +127,24 @@ func (r *executeStatementRequest) write(c *call, s *statement) error {
 		c.report.failed(err)
 		return writeError(s.table, err, s.keyWords())
 	}
-	c.open()
-	c.key("Items")
-	c.out = append(c.out, '[')
+	c.beginObject()
+	c.name("Items")
+	c.beginList()
 	if it := s.returned(done); it.Exists() {
 		c.encodeWritten(it)
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 	used := consumption{table: done.Units.Table, indexes: done.Units.Indexes}
 	c.report.written(used)
 	r.answerConsumed(c, s, used)
-	c.close()
+	c.endObject()
 	return nil
 }
 
 // answerConsumed appends ConsumedCapacity if it was asked for.
 func (r *executeStatementRequest) answerConsumed(c *call, s *statement, u consumption) {
 	if wantsConsumed(r.consumed) {
-		c.key("ConsumedCapacity")
+		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, s.table.Name, u)
 	}
 }

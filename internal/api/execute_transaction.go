@@ -21,17 +21,17 @@ type executeTransactionRequest struct {
 // executeTransactionMembers are ExecuteTransaction's members, in the order of the service model.
 var executeTransactionMembers = members[*executeTransactionRequest]{
 	{"TransactStatements", (*executeTransactionRequest).readTransactStatements},
-	{"ClientRequestToken", func(r *executeTransactionRequest, c *call) error { return c.str(&r.token) }},
-	{"ReturnConsumedCapacity", func(r *executeTransactionRequest, c *call) error { return c.str(&r.consumed) }},
+	{"ClientRequestToken", func(r *executeTransactionRequest, c *call) error { return c.readString(&r.token) }},
+	{"ReturnConsumedCapacity", func(r *executeTransactionRequest, c *call) error { return c.readString(&r.consumed) }},
 }
 
 // readTransactStatements decodes TransactStatements.
 func (r *executeTransactionRequest) readTransactStatements(c *call) error {
 	r.set, r.requests = true, nil
 	var s statementRequest // one for all elements: what it takes must not grow with those that are not kept
-	return c.list(func(int) error {
+	return c.readList(func(int) error {
 		s = statementRequest{}
-		err := c.object(inElement, "ParameterizedStatement", func(name string) error {
+		err := c.readObject(inElement, "ParameterizedStatement", func(name string) error {
 			if name == "ConsistentRead" { // not a member here: transactions always read so
 				return c.skip()
 			}
@@ -174,7 +174,7 @@ func (r *executeTransactionRequest) read(c *call, reasons []error) error {
 	for _, s := range r.statements {
 		keys = append(keys, db.ItemKey{Table: s.table, Key: s.key})
 	}
-	c.open()
+	c.beginObject()
 	sizes, err := c.transactResponses(keys, func(i int, it item.Item) { r.statements[i].appendResponse(c, it) })
 	if err != nil {
 		return err
@@ -182,21 +182,21 @@ func (r *executeTransactionRequest) read(c *call, reasons []error) error {
 	if c.countsConsumed(r.consumed) {
 		c.transactReadConsumed(r.consumed, keys, sizes)
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
 // appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse, without Item if that is nothing.
 func (s *statement) appendResponse(c *call, it item.Item) {
-	c.open()
+	c.beginObject()
 	if s.matches(it) {
 		for range s.Select(it) {
-			c.key("Item")
+			c.name("Item")
 			c.out = s.AppendJSON(c.out, it)
 			break
 		}
 	}
-	c.close()
+	c.endObject()
 }
 
 // write runs and answers a transaction of writes.
@@ -209,13 +209,13 @@ func (r *executeTransactionRequest) write(c *call, reasons []error) error {
 	if err != nil {
 		return err
 	}
-	c.open()
-	c.key("Responses")
-	c.out = append(c.out, "[]"...)
+	c.beginObject()
+	c.name("Responses")
+	c.raw("[]")
 	if c.countsConsumed(r.consumed) {
 		c.transactWriteConsumed(r.consumed, t, done)
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 

@@ -22,12 +22,12 @@ type getItemRequest struct {
 
 // getItemMembers are GetItem's members, in the order of the service model.
 var getItemMembers = members[*getItemRequest]{
-	{"TableName", func(r *getItemRequest, c *call) error { return c.str(&r.table) }},
-	{"Key", func(r *getItemRequest, c *call) error { return c.item(&r.key) }},
-	{"AttributesToGet", func(r *getItemRequest, c *call) error { return c.stringList(&r.attributesToGet) }},
-	{"ConsistentRead", func(r *getItemRequest, c *call) error { return c.boolean(&r.consistent) }},
-	{"ReturnConsumedCapacity", func(r *getItemRequest, c *call) error { return c.str(&r.consumed) }},
-	{"ProjectionExpression", func(r *getItemRequest, c *call) error { return c.str(&r.projection) }},
+	{"TableName", func(r *getItemRequest, c *call) error { return c.readString(&r.table) }},
+	{"Key", func(r *getItemRequest, c *call) error { return c.readItem(&r.key) }},
+	{"AttributesToGet", func(r *getItemRequest, c *call) error { return c.readStrings(&r.attributesToGet) }},
+	{"ConsistentRead", func(r *getItemRequest, c *call) error { return c.readBool(&r.consistent) }},
+	{"ReturnConsumedCapacity", func(r *getItemRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"ProjectionExpression", func(r *getItemRequest, c *call) error { return c.readString(&r.projection) }},
 	{"ExpressionAttributeNames", func(r *getItemRequest, c *call) error { return c.ph.names(&c.reader) }},
 }
 
@@ -53,8 +53,8 @@ func (c *call) getItem() error {
 	if err := checkNested(t, projection.Nested()); err != nil {
 		return err
 	}
-	c.open()
-	r.start = len(c.out)
+	c.beginObject()
+	r.start = c.length()
 	if err := c.db.Get(c.ctx, t, r.key.V, r.consistent.V, c.show); err != nil {
 		return err
 	}
@@ -62,25 +62,26 @@ func (c *call) getItem() error {
 	used := consumption{table: capacity.ReadUnits(r.size, r.consistent.V)}
 	c.report.read(used)
 	if wantsConsumed(r.consumed) {
-		c.key("ConsumedCapacity")
+		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
 // showItem appends what GetItem asked for of the item that was read.
 func (c *call) showItem(it item.Item) error {
 	r := &c.hot.get
-	c.out, r.size = c.out[:r.start], it.Size()
+	c.truncate(r.start)
+	r.size = it.Size()
 	if !it.Exists() {
 		return nil
 	}
 	if r.projector != nil {
 		it = r.projector.Apply(it)
 	}
-	c.key("Item")
-	return c.encode(it.Size(), func() { c.out = it.AppendJSON(c.out) })
+	c.name("Item")
+	return c.encode(it.Size(), func() { c.item(it) })
 }
 
 // check makes the checks that need no table, and returns the projection, if there is one.

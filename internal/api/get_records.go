@@ -20,8 +20,8 @@ type getRecordsRequest struct {
 
 // getRecordsMembers are GetRecords' members, in the order of the service model.
 var getRecordsMembers = members[*getRecordsRequest]{
-	{"ShardIterator", func(r *getRecordsRequest, c *call) error { return c.str(&r.iterator) }},
-	{"Limit", func(r *getRecordsRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
+	{"ShardIterator", func(r *getRecordsRequest, c *call) error { return c.readString(&r.iterator) }},
+	{"Limit", func(r *getRecordsRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
 }
 
 const (
@@ -84,23 +84,23 @@ func (r *getRecordsRequest) ask(c *call, l *db.Log) error {
 
 // records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.
 func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
-	c.open()
-	c.key("Records")
-	c.out = append(c.out, '[')
-	start, n := len(c.out), 0
+	c.beginObject()
+	c.name("Records")
+	c.beginList()
+	start, n := c.length(), 0
 	var full error
 	last, ended, err := c.db.ReadStream(c.ctx, l, it.shard, it.after, limit, func(r *db.StreamRecord) bool {
-		end := len(c.out)
-		c.comma(n)
+		end := c.length()
+		c.element()
 		size := r.Keys.Size() + r.New.Size() + r.Old.Size()
 		if full = c.encode(size, func() { c.record(l, it.shard, r) }); full != nil {
-			if c.out = c.out[:end]; n > 0 {
+			if c.truncate(end); n > 0 {
 				full = nil // what is there can be answered
 			}
 			return false
 		}
-		if n > 0 && len(c.out)-start > maxRecordsBytes {
-			c.out = c.out[:end]
+		if n > 0 && c.length()-start > maxRecordsBytes {
+			c.truncate(end)
 			return false
 		}
 		n++
@@ -112,48 +112,48 @@ func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
 	if err := cmp.Or(err, full); err != nil {
 		return err
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 	c.report.Read, c.report.Returned = n, n
 	if !ended {
 		it.after, it.made = last, now
-		c.key("NextShardIterator")
+		c.name("NextShardIterator")
 		c.out = append(appendIterator(append(c.out, '"'), c.streamARN(l), it), '"')
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
 // record appends a Record.
 func (c *call) record(l *db.Log, shard uint32, r *db.StreamRecord) {
 	id := eventID(l.ID, shard, r.Position)
-	c.open()
+	c.beginObject()
 	c.stringMember("eventID", hex.EncodeToString(id[:16]))
 	c.stringMember("eventName", r.Name)
 	c.stringMember("eventVersion", "1.1")
 	c.stringMember("eventSource", "aws:dynamodb")
 	c.stringMember("awsRegion", c.region)
-	c.key("dynamodb")
-	c.open()
+	c.name("dynamodb")
+	c.beginObject()
 	c.timeMember("ApproximateCreationDateTime", db.TimeOf(r.Position).Truncate(time.Second))
-	c.key("Keys")
-	c.out = r.Keys.AppendJSON(c.out)
+	c.name("Keys")
+	c.item(r.Keys)
 	if r.New.Exists() {
-		c.key("NewImage")
-		c.out = r.New.AppendJSON(c.out)
+		c.name("NewImage")
+		c.item(r.New)
 	}
 	if r.Old.Exists() {
-		c.key("OldImage")
-		c.out = r.Old.AppendJSON(c.out)
+		c.name("OldImage")
+		c.item(r.Old)
 	}
 	c.sequenceMember("SequenceNumber", r.Position)
-	c.intMember("SizeBytes", int64(r.Keys.Size()+r.New.Size()+r.Old.Size()))
+	c.integerMember("SizeBytes", int64(r.Keys.Size()+r.New.Size()+r.Old.Size()))
 	c.stringMember("StreamViewType", string(l.ViewType))
-	c.close()
+	c.endObject()
 	if r.ByService {
-		c.key("userIdentity")
-		c.out = append(c.out, `{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}`...)
+		c.name("userIdentity")
+		c.raw(`{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}`)
 	}
-	c.close()
+	c.endObject()
 }
 
 // eventID is what a record's eventID is made of: a hash of its place, so that it has the same one each time that it is read.

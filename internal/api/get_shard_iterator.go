@@ -17,10 +17,10 @@ type getShardIteratorRequest struct {
 
 // getShardIteratorMembers are GetShardIterator's members, in the order of the service model.
 var getShardIteratorMembers = members[*getShardIteratorRequest]{
-	{"StreamArn", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.arn) }},
-	{"ShardId", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.shard) }},
-	{"ShardIteratorType", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.kind) }},
-	{"SequenceNumber", func(r *getShardIteratorRequest, c *call) error { return c.str(&r.sequence) }},
+	{"StreamArn", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.arn) }},
+	{"ShardId", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.shard) }},
+	{"ShardIteratorType", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.kind) }},
+	{"SequenceNumber", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.sequence) }},
 	{"Timestamp", func(r *getShardIteratorRequest, c *call) error { return c.timestamp(&r.time) }},
 }
 
@@ -93,10 +93,10 @@ func (c *call) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, n
 	if err != nil {
 		return err
 	}
-	c.open()
-	c.key("ShardIterator") // names, labels, base64: nothing to escape
+	c.beginObject()
+	c.name("ShardIterator") // names, labels, base64: nothing to escape
 	c.out = append(appendIterator(append(c.out, '"'), c.streamARN(l), it), '"')
-	c.close()
+	c.endObject()
 	return nil
 }
 

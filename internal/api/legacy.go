@@ -39,9 +39,9 @@ func (l *legacyConditions) decodeExpected(c *call) error {
 // decodeShape decodes a map to structures of the shape.
 func (l *legacyConditions) decodeShape(c *call, shape string) error {
 	l.set, l.list = true, l.list[:0]
-	err := c.object(inMap, shapes+shape, func(attribute string) error {
+	err := c.readObject(inMap, shapes+shape, func(attribute string) error {
 		x := legacyCondition{attribute: attribute}
-		err := c.object(inElement, shape, func(name string) error {
+		err := c.readObject(inElement, shape, func(name string) error {
 			return x.member(c, name, shape == "ExpectedAttributeValue")
 		})
 		l.list = append(l.list, x)
@@ -55,23 +55,23 @@ func (l *legacyConditions) decodeShape(c *call, shape string) error {
 func (x *legacyCondition) member(c *call, name string, expected bool) error {
 	switch {
 	case name == "ComparisonOperator":
-		return c.str(&x.operator)
+		return c.readString(&x.operator)
 	case name == "AttributeValueList":
 		x.valuesSet, x.values = true, x.values[:0]
-		return c.list(func(int) error {
+		return c.readList(func(int) error {
 			v, err := x.decodeValue(c)
 			x.values = append(x.values, v)
 			return err
 		})
 	case name == "Value" && expected:
-		if c.scalar() {
+		if c.isScalar() {
 			return errFieldType
 		}
 		v, err := x.decodeValue(c)
 		x.valueSet, x.value = true, v
 		return err
 	case name == "Exists" && expected:
-		return c.boolean(&x.exists)
+		return c.readBool(&x.exists)
 	}
 	return c.skip()
 }
@@ -281,9 +281,9 @@ type legacyUpdate struct {
 // decode decodes AttributeUpdates.
 func (l *legacyUpdates) decode(c *call) error {
 	l.set, l.list = true, l.list[:0]
-	err := c.object(inMap, shapes+"AttributeValueUpdate", func(attribute string) error {
+	err := c.readObject(inMap, shapes+"AttributeValueUpdate", func(attribute string) error {
 		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
-		err := c.object(inElement, "AttributeValueUpdate", func(name string) error { return x.member(c, name) })
+		err := c.readObject(inElement, "AttributeValueUpdate", func(name string) error { return x.member(c, name) })
 		l.list = append(l.list, x)
 		return err
 	})
@@ -295,7 +295,7 @@ func (l *legacyUpdates) decode(c *call) error {
 func (x *legacyUpdate) member(c *call, name string) error {
 	switch name {
 	case "Value":
-		if c.scalar() {
+		if c.isScalar() {
 			return errFieldType
 		}
 		v, faults, err := c.dec.Value(&c.scan)
@@ -305,7 +305,7 @@ func (x *legacyUpdate) member(c *call, name string) error {
 		}
 		return err
 	case "Action":
-		return c.str(&x.action)
+		return c.readString(&x.action)
 	}
 	return c.skip()
 }

@@ -11,9 +11,9 @@ type listStreamsRequest struct {
 
 // listStreamsMembers are ListStreams' members, in the order of the service model.
 var listStreamsMembers = members[*listStreamsRequest]{
-	{"TableName", func(r *listStreamsRequest, c *call) error { return c.str(&r.table) }},
-	{"Limit", func(r *listStreamsRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
-	{"ExclusiveStartStreamArn", func(r *listStreamsRequest, c *call) error { return c.str(&r.start) }},
+	{"TableName", func(r *listStreamsRequest, c *call) error { return c.readString(&r.table) }},
+	{"Limit", func(r *listStreamsRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
+	{"ExclusiveStartStreamArn", func(r *listStreamsRequest, c *call) error { return c.readString(&r.start) }},
 }
 
 // check checks the constraints.
@@ -49,21 +49,21 @@ func (c *call) listStreams() error {
 		limit = int(r.limit.V)
 	}
 	streams, more := c.db.Streams(db.DefaultNamespace, r.table.V, table, label, limit)
-	c.open()
-	c.key("Streams")
-	c.out = append(c.out, '[')
-	for i, l := range streams {
-		c.comma(i)
-		c.open()
+	c.beginObject()
+	c.name("Streams")
+	c.beginList()
+	for _, l := range streams {
+		c.element()
+		c.beginObject()
 		c.stringMember("StreamArn", c.streamARN(l))
 		c.stringMember("TableName", l.Table)
 		c.stringMember("StreamLabel", l.Label)
-		c.close()
+		c.endObject()
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 	if more {
 		c.stringMember("LastEvaluatedStreamArn", c.streamARN(streams[len(streams)-1]))
 	}
-	c.close()
+	c.endObject()
 	return nil
 }

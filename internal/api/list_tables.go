@@ -2,7 +2,6 @@ package api
 
 import (
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 )
 
 // listTablesRequest is a ListTables request.
@@ -13,8 +12,8 @@ type listTablesRequest struct {
 
 // listTablesMembers are ListTables' members, in the order of the service model.
 var listTablesMembers = members[*listTablesRequest]{
-	{"ExclusiveStartTableName", func(r *listTablesRequest, c *call) error { return c.str(&r.start) }},
-	{"Limit", func(r *listTablesRequest, c *call) error { return c.integer(&r.limit, "Integer") }},
+	{"ExclusiveStartTableName", func(r *listTablesRequest, c *call) error { return c.readString(&r.start) }},
+	{"Limit", func(r *listTablesRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
 }
 
 // maxListed is the greatest page of ListTables, and the default one.
@@ -51,17 +50,17 @@ func (c *call) listTables() error {
 		limit = int(r.limit.V)
 	}
 	names, more := c.db.List(db.DefaultNamespace, r.start.V, limit)
-	c.open()
-	c.key("TableNames")
-	c.out = append(c.out, '[')
-	for i, name := range names {
-		c.comma(i)
-		c.out = item.AppendQuoted(c.out, name)
+	c.beginObject()
+	c.name("TableNames")
+	c.beginList()
+	for _, name := range names {
+		c.element()
+		c.str(name)
 	}
-	c.out = append(c.out, ']')
+	c.endList()
 	if more {
 		c.stringMember("LastEvaluatedTableName", names[len(names)-1])
 	}
-	c.close()
+	c.endObject()
 	return nil
 }

@@ -7,8 +7,8 @@ type listTagsOfResourceRequest struct{ arn, next optString }
 
 // listTagsOfResourceMembers are ListTagsOfResource's members, in the order of the service model.
 var listTagsOfResourceMembers = members[*listTagsOfResourceRequest]{
-	{"ResourceArn", func(r *listTagsOfResourceRequest, c *call) error { return c.str(&r.arn) }},
-	{"NextToken", func(r *listTagsOfResourceRequest, c *call) error { return c.str(&r.next) }},
+	{"ResourceArn", func(r *listTagsOfResourceRequest, c *call) error { return c.readString(&r.arn) }},
+	{"NextToken", func(r *listTagsOfResourceRequest, c *call) error { return c.readString(&r.next) }},
 }
 
 // listTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is never a NextToken, and
@@ -34,17 +34,17 @@ func (c *call) listTagsOfResource() error {
 	if t == nil {
 		return errNoResource(r.arn.V)
 	}
-	c.open()
-	c.key("Tags")
-	c.out = append(c.out, '[')
-	for i, tag := range t.Tags {
-		c.comma(i)
-		c.open()
+	c.beginObject()
+	c.name("Tags")
+	c.beginList()
+	for _, tag := range t.Tags {
+		c.element()
+		c.beginObject()
 		c.stringMember("Key", tag.Key)
 		c.stringMember("Value", tag.Value)
-		c.close()
+		c.endObject()
 	}
-	c.out = append(c.out, ']')
-	c.close()
+	c.endList()
+	c.endObject()
 	return nil
 }

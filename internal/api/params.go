@@ -20,8 +20,8 @@ type placeholders struct {
 // names decodes ExpressionAttributeNames.
 func (p *placeholders) names(r *reader) error {
 	p.namesSet, p.params.Names = true, p.params.Names[:0]
-	return r.object(inMap, javaString, func(key string) error {
-		s, err := r.text()
+	return r.readObject(inMap, javaString, func(key string) error {
+		s, err := r.readText()
 		p.params.Names = append(p.params.Names, expr.Name{Key: key, Name: s})
 		return err
 	})
@@ -30,7 +30,7 @@ func (p *placeholders) names(r *reader) error {
 // values decodes ExpressionAttributeValues.
 func (p *placeholders) values(r *reader) error {
 	p.valuesSet, p.params.Values = true, p.params.Values[:0]
-	return r.object(inMap, shapes+"AttributeValue", func(key string) error {
+	return r.readObject(inMap, shapes+"AttributeValue", func(key string) error {
 		v, faults, err := r.dec.Value(&r.scan)
 		if faults.Null != nil && p.nullFault == nil {
 			p.nullFault = faults.Null

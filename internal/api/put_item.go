@@ -16,7 +16,7 @@ type putItemRequest struct {
 // putItemMembers are PutItem's members, in the order of the service model.
 var putItemMembers = members[*putItemRequest]{
 	{"TableName", (*putItemRequest).readTableName},
-	{"Item", func(r *putItemRequest, c *call) error { return c.item(&r.item) }},
+	{"Item", func(r *putItemRequest, c *call) error { return c.readItem(&r.item) }},
 	{"Expected", (*putItemRequest).readExpected},
 	{"ReturnValues", (*putItemRequest).readReturnValues},
 	{"ReturnConsumedCapacity", (*putItemRequest).readReturnConsumedCapacity},

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/partita-db/partita/internal/db"
@@ -31,17 +30,17 @@ type readRequest struct {
 }
 
 // The members that the requests with a readRequest share.
-func (r *readRequest) readTableName(c *call) error                 { return c.str(&r.tableName) }
-func (r *readRequest) readIndexName(c *call) error                 { return c.str(&r.indexName) }
-func (r *readRequest) readSelect(c *call) error                    { return c.str(&r.sel) }
-func (r *readRequest) readAttributesToGet(c *call) error           { return c.stringList(&r.attributesToGet) }
-func (r *readRequest) readLimit(c *call) error                     { return c.integer(&r.limit, "Integer") }
-func (r *readRequest) readConsistentRead(c *call) error            { return c.boolean(&r.consistent) }
-func (r *readRequest) readConditionalOperator(c *call) error       { return c.str(&r.conditional) }
-func (r *readRequest) readExclusiveStartKey(c *call) error         { return c.item(&r.start) }
-func (r *readRequest) readReturnConsumedCapacity(c *call) error    { return c.str(&r.consumed) }
-func (r *readRequest) readProjectionExpression(c *call) error      { return c.str(&r.projectionText) }
-func (r *readRequest) readFilterExpression(c *call) error          { return c.str(&r.filterText) }
+func (r *readRequest) readTableName(c *call) error                 { return c.readString(&r.tableName) }
+func (r *readRequest) readIndexName(c *call) error                 { return c.readString(&r.indexName) }
+func (r *readRequest) readSelect(c *call) error                    { return c.readString(&r.sel) }
+func (r *readRequest) readAttributesToGet(c *call) error           { return c.readStrings(&r.attributesToGet) }
+func (r *readRequest) readLimit(c *call) error                     { return c.readInt(&r.limit, "Integer") }
+func (r *readRequest) readConsistentRead(c *call) error            { return c.readBool(&r.consistent) }
+func (r *readRequest) readConditionalOperator(c *call) error       { return c.readString(&r.conditional) }
+func (r *readRequest) readExclusiveStartKey(c *call) error         { return c.readItem(&r.start) }
+func (r *readRequest) readReturnConsumedCapacity(c *call) error    { return c.readString(&r.consumed) }
+func (r *readRequest) readProjectionExpression(c *call) error      { return c.readString(&r.projectionText) }
+func (r *readRequest) readFilterExpression(c *call) error          { return c.readString(&r.filterText) }
 func (r *readRequest) readExpressionAttributeNames(c *call) error  { return c.ph.names(&c.reader) }
 func (r *readRequest) readExpressionAttributeValues(c *call) error { return c.ph.values(&c.reader) }
 
@@ -192,12 +191,12 @@ func unprojected(t *db.Table, x *db.Index, names []string) []string {
 
 // answer runs the read and writes its answer.
 func (r *readRequest) answer(c *call) error {
-	c.open()
+	c.beginObject()
 	emit := countOnly
 	if !r.count() {
-		c.key("Items")
-		c.out = append(c.out, '[')
-		r.begin, c.page, emit = len(c.out), r, c.showRow
+		c.name("Items")
+		c.beginList()
+		r.begin, c.page, emit = c.length(), r, c.showRow
 	}
 	page, err := c.db.Read(c.ctx, &r.read, emit)
 	if err != nil {
@@ -205,20 +204,18 @@ func (r *readRequest) answer(c *call) error {
 	}
 	c.report.page(page)
 	if !r.count() {
-		c.out = append(c.out, ']')
+		c.endList()
 	}
-	c.key("Count")
-	c.out = strconv.AppendInt(c.out, int64(page.Count), 10)
-	c.key("ScannedCount")
-	c.out = strconv.AppendInt(c.out, int64(page.Scanned), 10)
+	c.integerMember("Count", int64(page.Count))
+	c.integerMember("ScannedCount", int64(page.Scanned))
 	if page.Last.Exists() && !r.atMostOne() {
-		c.key("LastEvaluatedKey")
-		c.out = page.Last.AppendJSON(c.out)
+		c.name("LastEvaluatedKey")
+		c.item(page.Last)
 	}
 	if c.countsConsumed(r.consumed) {
 		r.answerConsumed(c, pageConsumption(&r.read, page))
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
@@ -226,7 +223,7 @@ func (r *readRequest) answer(c *call) error {
 func (r *readRequest) answerConsumed(c *call, used consumption) {
 	c.report.read(used)
 	if wantsConsumed(r.consumed) {
-		c.key("ConsumedCapacity")
+		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, r.read.Table.Name, used)
 	}
 }
@@ -237,29 +234,27 @@ func countOnly(item.Item) (more bool, err error) { return true, nil }
 // appendRow appends an item to the Items of c.page.
 func (c *call) appendRow(it item.Item) (more bool, err error) {
 	r := c.page
-	if len(c.out) > r.begin {
-		c.out = append(c.out, ',')
-	}
+	c.element()
 	more, err = c.encodeRow(it.Size(), func() { r.append(c, it) })
-	return more && len(c.out)-r.begin < maxPageBytes, err
+	return more && c.length()-r.begin < maxPageBytes, err
 }
 
 // append appends what was asked for of an item.
 func (r *readRequest) append(c *call, it item.Item) {
 	switch {
 	case r.projection == nil:
-		c.out = it.AppendJSON(c.out)
+		c.item(it)
 	case r.plain:
 		c.attributes(it, r.projection.Attributes())
 	default:
-		c.out = r.projection.Apply(it).AppendJSON(c.out)
+		c.item(r.projection.Apply(it))
 	}
 }
 
 // attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without making an item of them. The
 // names are sorted, as the attributes are.
 func (c *call) attributes(it item.Item, names []string) {
-	c.open()
+	c.beginObject()
 	for name, v := range it.Attributes() {
 		for len(names) > 0 && names[0] < name {
 			names = names[1:]
@@ -268,11 +263,11 @@ func (c *call) attributes(it item.Item, names []string) {
 			break
 		}
 		if names[0] == name {
-			c.keyQuoted(name)
-			c.out = v.AppendJSON(c.out)
+			c.nameQuoted(name)
+			c.value(v)
 		}
 	}
-	c.close()
+	c.endObject()
 }
 
 // atMostOne tells whether this is a Query of a table without a sort key. Such a read has no LastEvaluatedKey, whatever its

@@ -59,12 +59,12 @@ func (c *call) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape st
 // for their types and constraints alone.
 func (c *call) replicaAction(dst *replicaAction, shape string, full bool) error {
 	*dst = replicaAction{Set: true}
-	return c.object(inField, shape, func(name string) error {
+	return c.readObject(inField, shape, func(name string) error {
 		switch {
 		case name == "RegionName":
-			return c.str(&dst.region)
+			return c.readString(&dst.region)
 		case name == "DisassociationMode" && shape == "DisassociateReplicationGroupMemberAction":
-			return c.str(&dst.mode)
+			return c.readString(&dst.mode)
 		case full:
 			return c.replicaSetting(&dst.replicaSettings, name)
 		}
@@ -76,7 +76,7 @@ func (c *call) replicaAction(dst *replicaAction, shape string, full bool) error 
 func (c *call) replicaSetting(dst *replicaSettings, name string) error {
 	switch name {
 	case "KMSMasterKeyId", "TableClassOverride":
-		return c.str(new(optString))
+		return c.readString(new(optString))
 	case "ProvisionedThroughputOverride":
 		return c.unitPair(&dst.units, name, "ReadCapacityUnits", "ReadCapacityUnits") // a single unit
 	case "OnDemandThroughputOverride":
@@ -84,7 +84,7 @@ func (c *call) replicaSetting(dst *replicaSettings, name string) error {
 	case "GlobalSecondaryIndexes":
 		return structs(c, &dst.indexes, "ReplicaGlobalSecondaryIndex", func(x *replicaIndex, name string) error {
 			if name == "IndexName" {
-				return c.str(&x.name)
+				return c.readString(&x.name)
 			}
 			return c.replicaSetting(&x.replicaSettings, name) // of which it has the throughput
 		})
@@ -234,11 +234,11 @@ func (c *call) vectorIndexUpdates(dst *optList[struct{}]) error {
 	return structs(c, dst, "VectorIndexUpdate", func(_ *struct{}, name string) error {
 		switch name {
 		case "Create":
-			return c.object(inField, "CreateVectorIndexAction", c.vectorIndex)
+			return c.readObject(inField, "CreateVectorIndexAction", c.vectorIndex)
 		case "Delete":
-			return c.object(inField, "DeleteVectorIndexAction", func(name string) error {
+			return c.readObject(inField, "DeleteVectorIndexAction", func(name string) error {
 				if name == "IndexName" {
-					return c.str(new(optString))
+					return c.readString(new(optString))
 				}
 				return c.skip()
 			})
@@ -251,13 +251,13 @@ func (c *call) vectorIndexUpdates(dst *optList[struct{}]) error {
 func (c *call) vectorIndex(name string) error {
 	switch name {
 	case "IndexName", "DistanceFunction":
-		return c.str(new(optString))
+		return c.readString(new(optString))
 	case "Dimensions":
-		return c.integer(new(optInt), "Long")
+		return c.readInt(new(optInt), "Long")
 	case "Projection":
 		return c.projection(new(projection))
 	case "VectorAttribute":
-		return c.object(inField, "VectorAttributeDefinition", c.searchElement)
+		return c.readObject(inField, "VectorAttributeDefinition", c.searchElement)
 	case "SearchSchema":
 		return structs(c, new(optList[struct{}]), "SearchSchemaElement", func(_ *struct{}, name string) error { return c.searchElement(name) })
 	}
@@ -267,7 +267,7 @@ func (c *call) vectorIndex(name string) error {
 // searchElement decodes a member of a VectorAttributeDefinition or a SearchSchemaElement.
 func (c *call) searchElement(name string) error {
 	if name == "AttributeName" || name == "SearchSchemaElementType" {
-		return c.str(new(optString))
+		return c.readString(new(optString))
 	}
 	return c.skip()
 }

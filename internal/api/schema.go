@@ -36,9 +36,9 @@ const maxStructs = 1000
 func structs[T any](c *call, dst *optList[T], shape string, member func(e *T, name string) error) error {
 	*dst = optList[T]{Set: true}
 	var e, empty T
-	return c.list(func(int) error {
+	return c.readList(func(int) error {
 		e = empty
-		err := c.object(inElement, shape, func(name string) error { return member(&e, name) })
+		err := c.readObject(inElement, shape, func(name string) error { return member(&e, name) })
 		if len(dst.V) < maxStructs {
 			dst.V = append(dst.V, e)
 		}
@@ -73,9 +73,9 @@ func (c *call) attributeDefinitions(dst *optList[attributeDefinition]) error {
 	return structs(c, dst, "AttributeDefinition", func(a *attributeDefinition, name string) error {
 		switch name {
 		case "AttributeName":
-			return c.str(&a.name)
+			return c.readString(&a.name)
 		case "AttributeType":
-			return c.str(&a.kind)
+			return c.readString(&a.kind)
 		}
 		return c.skip()
 	})
@@ -86,9 +86,9 @@ func (c *call) keySchema(dst *optList[keyElement]) error {
 	return structs(c, dst, "KeySchemaElement", func(k *keyElement, name string) error {
 		switch name {
 		case "AttributeName":
-			return c.str(&k.name)
+			return c.readString(&k.name)
 		case "KeyType":
-			return c.str(&k.kind)
+			return c.readString(&k.kind)
 		}
 		return c.skip()
 	})
@@ -97,12 +97,12 @@ func (c *call) keySchema(dst *optList[keyElement]) error {
 // projection decodes Projection.
 func (c *call) projection(dst *projection) error {
 	*dst = projection{Set: true}
-	return c.object(inField, "Projection", func(name string) error {
+	return c.readObject(inField, "Projection", func(name string) error {
 		switch name {
 		case "ProjectionType":
-			return c.str(&dst.kind)
+			return c.readString(&dst.kind)
 		case "NonKeyAttributes":
-			return c.stringList(&dst.nonKey)
+			return c.readStrings(&dst.nonKey)
 		}
 		return c.skip()
 	})
@@ -117,7 +117,7 @@ func (c *call) indexSpecs(dst *optList[indexSpec], shape string) error {
 func (x *indexSpec) member(c *call, name string) error {
 	switch name {
 	case "IndexName":
-		return c.str(&x.name)
+		return c.readString(&x.name)
 	case "KeySchema":
 		return c.keySchema(&x.keys)
 	case "Projection":

@@ -214,14 +214,12 @@ func (x *selection) stop(last item.Item) {
 
 // emit returns the function that appends an item.
 func (x *selection) emit(c *call, s *statement) func(item.Item) (bool, error) {
-	begin, n := len(c.out), 0
+	begin, n := c.length(), 0
 	return func(it item.Item) (bool, error) {
-		if n > 0 {
-			c.out = append(c.out, ',')
-		}
+		c.element()
 		more, err := c.encodeRow(it.Size(), func() { c.out = s.AppendJSON(c.out, it) })
 		n++
-		return more && n != x.most && len(c.out)-begin < maxPageBytes, err
+		return more && n != x.most && c.length()-begin < maxPageBytes, err
 	}
 }
 
@@ -237,9 +235,10 @@ func (x *selection) get(c *call, s *statement) error {
 // getStatement reads the item that a SELECT with a fixed key is about, and calls found with it if it is there and meets the rest
 // of the WHERE clause. It returns the size of what was read.
 func (c *call) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
-	start := len(c.out)
+	start := c.length()
 	err = c.db.Get(c.ctx, s.table, s.key, consistent, func(it item.Item) error {
-		c.out, size = c.out[:start], it.Size()
+		c.truncate(start)
+		size = it.Size()
 		if !s.matches(it) {
 			return nil
 		}

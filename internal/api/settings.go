@@ -25,12 +25,12 @@ type streamSpec struct {
 // streamSpec decodes a StreamSpecification.
 func (c *call) streamSpec(dst *streamSpec) error {
 	*dst = streamSpec{Set: true}
-	return c.object(inField, "StreamSpecification", func(name string) error {
+	return c.readObject(inField, "StreamSpecification", func(name string) error {
 		switch name {
 		case "StreamEnabled":
-			return c.boolean(&dst.enabled)
+			return c.readBool(&dst.enabled)
 		case "StreamViewType":
-			return c.str(&dst.view)
+			return c.readString(&dst.view)
 		}
 		return c.skip()
 	})
@@ -79,14 +79,14 @@ type sseSpec struct {
 // sseSpec decodes an SSESpecification.
 func (c *call) sseSpec(dst *sseSpec) error {
 	*dst = sseSpec{Set: true}
-	return c.object(inField, "SSESpecification", func(name string) error {
+	return c.readObject(inField, "SSESpecification", func(name string) error {
 		switch name {
 		case "Enabled":
-			return c.boolean(&dst.enabled)
+			return c.readBool(&dst.enabled)
 		case "SSEType":
-			return c.str(&dst.kind)
+			return c.readString(&dst.kind)
 		case "KMSMasterKeyId":
-			return c.str(&dst.key)
+			return c.readString(&dst.key)
 		}
 		return c.skip()
 	})

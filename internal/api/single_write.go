@@ -29,17 +29,17 @@ type singleWrite struct {
 }
 
 // The members that the requests with a singleWrite share.
-func (r *singleWrite) readTableName(c *call) error                   { return c.str(&r.table) }
+func (r *singleWrite) readTableName(c *call) error                   { return c.readString(&r.table) }
 func (r *singleWrite) readExpected(c *call) error                    { return r.expected.decodeExpected(c) }
-func (r *singleWrite) readConditionalOperator(c *call) error         { return c.str(&r.operator) }
-func (r *singleWrite) readReturnValues(c *call) error                { return c.str(&r.returnValues) }
-func (r *singleWrite) readReturnConsumedCapacity(c *call) error      { return c.str(&r.consumed) }
-func (r *singleWrite) readReturnItemCollectionMetrics(c *call) error { return c.str(&r.metrics) }
-func (r *singleWrite) readConditionExpression(c *call) error         { return c.str(&r.condition) }
+func (r *singleWrite) readConditionalOperator(c *call) error         { return c.readString(&r.operator) }
+func (r *singleWrite) readReturnValues(c *call) error                { return c.readString(&r.returnValues) }
+func (r *singleWrite) readReturnConsumedCapacity(c *call) error      { return c.readString(&r.consumed) }
+func (r *singleWrite) readReturnItemCollectionMetrics(c *call) error { return c.readString(&r.metrics) }
+func (r *singleWrite) readConditionExpression(c *call) error         { return c.readString(&r.condition) }
 func (r *singleWrite) readExpressionAttributeNames(c *call) error    { return c.ph.names(&c.reader) }
 func (r *singleWrite) readExpressionAttributeValues(c *call) error   { return c.ph.values(&c.reader) }
 func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *call) error {
-	return c.str(&r.onFailure)
+	return c.readString(&r.onFailure)
 }
 
 // checkTable checks the TableName alone, as PutItem and UpdateItem do before all else.
@@ -136,24 +136,24 @@ func writeError(t *db.Table, err error, k keyWords) error {
 // answer encodes the response: the Attributes, if there are any, and what was asked for besides.
 func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits) error {
 	t := r.write.Table
-	c.open()
+	c.beginObject()
 	if attributes.Exists() {
-		c.key("Attributes")
+		c.name("Attributes")
 		c.encodeWritten(attributes)
 	}
 	used := consumption{table: units.Table, indexes: units.Indexes}
 	c.report.written(used)
 	if wantsConsumed(r.consumed) {
-		c.key("ConsumedCapacity")
+		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)
 	}
 	if r.metrics.V == "SIZE" && t.HasLocalIndex() {
-		c.key("ItemCollectionMetrics")
+		c.name("ItemCollectionMetrics")
 		if err := c.collectionMetrics(t, r.write.Key); err != nil {
 			return err
 		}
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 

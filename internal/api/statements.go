@@ -33,11 +33,11 @@ type statementRequest struct {
 }
 
 // The members that the requests with a statementRequest share.
-func (r *statementRequest) readStatement(c *call) error      { return c.str(&r.text) }
+func (r *statementRequest) readStatement(c *call) error      { return c.readString(&r.text) }
 func (r *statementRequest) readParameters(c *call) error     { return r.decodeParameters(c) }
-func (r *statementRequest) readConsistentRead(c *call) error { return c.boolean(&r.consistent) }
+func (r *statementRequest) readConsistentRead(c *call) error { return c.readBool(&r.consistent) }
 func (r *statementRequest) readReturnValuesOnConditionCheckFailure(c *call) error {
-	return c.str(&r.onFailure)
+	return c.readString(&r.onFailure)
 }
 
 // statementMembers are the members of a statement in a list of them.
@@ -51,7 +51,7 @@ var statementMembers = members[*statementRequest]{
 // decodeParameters decodes Parameters.
 func (r *statementRequest) decodeParameters(c *call) error {
 	r.parametersSet, r.parameters, r.fault = true, nil, nil
-	return c.list(func(int) error {
+	return c.readList(func(int) error {
 		v, faults, err := c.dec.Value(&c.scan)
 		if r.fault == nil {
 			r.fault = faults.Earliest()

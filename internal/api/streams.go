@@ -195,7 +195,7 @@ type optTime struct {
 // timestamp decodes a timestamp. No answer of the service to one of another type is known; these follow those for integers.
 func (c *call) timestamp(dst *optTime) error {
 	if k := c.scan.Kind(); k != item.KindInteger && k != item.KindDecimal {
-		return c.integer(new(optInt), "Date")
+		return c.readInt(new(optInt), "Date")
 	}
 	b, err := c.scan.Number()
 	if err != nil {

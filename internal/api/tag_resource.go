@@ -10,7 +10,7 @@ type tagResourceRequest struct {
 
 // tagResourceMembers are TagResource's members, in the order of the service model.
 var tagResourceMembers = members[*tagResourceRequest]{
-	{"ResourceArn", func(r *tagResourceRequest, c *call) error { return c.str(&r.arn) }},
+	{"ResourceArn", func(r *tagResourceRequest, c *call) error { return c.readString(&r.arn) }},
 	{"Tags", func(r *tagResourceRequest, c *call) error { return c.tags(&r.tags) }},
 }
 
@@ -46,6 +46,6 @@ func (c *call) tagResource() error {
 	if err != nil {
 		return err
 	}
-	c.out = append(c.out, "{}"...)
+	c.raw("{}")
 	return nil
 }

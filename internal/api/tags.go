@@ -26,9 +26,9 @@ func (c *call) tags(dst *optList[tag]) error {
 	return structs(c, dst, "Tag", func(t *tag, name string) error {
 		switch name {
 		case "Key":
-			return c.str(&t.key)
+			return c.readString(&t.key)
 		case "Value":
-			return c.str(&t.value)
+			return c.readString(&t.value)
 		}
 		return c.skip()
 	})

@@ -31,12 +31,12 @@ type unitPair struct {
 // unitPair decodes a structure of two Longs.
 func (c *call) unitPair(dst *unitPair, shape, read, write string) error {
 	*dst = unitPair{Set: true}
-	return c.object(inField, shape, func(name string) error {
+	return c.readObject(inField, shape, func(name string) error {
 		switch name {
 		case read:
-			return c.integer(&dst.read, "Long")
+			return c.readInt(&dst.read, "Long")
 		case write:
-			return c.integer(&dst.write, "Long")
+			return c.readInt(&dst.write, "Long")
 		}
 		return c.skip()
 	})

@@ -31,13 +31,13 @@ type transactGet struct {
 // transactGetMembers are TransactGetItems' members, in the order of the service model.
 var transactGetMembers = members[*transactGetRequest]{
 	{"TransactItems", (*transactGetRequest).readTransactItems},
-	{"ReturnConsumedCapacity", func(r *transactGetRequest, c *call) error { return c.str(&r.consumed) }},
+	{"ReturnConsumedCapacity", func(r *transactGetRequest, c *call) error { return c.readString(&r.consumed) }},
 }
 
 // readTransactItems decodes TransactItems.
 func (r *transactGetRequest) readTransactItems(c *call) error {
 	r.set, r.gets = true, nil
-	return c.list(func(int) error {
+	return c.readList(func(int) error {
 		var g *transactGet
 		if len(r.gets) <= maxTransactItems {
 			g = new(transactGet)
@@ -45,13 +45,13 @@ func (r *transactGetRequest) readTransactItems(c *call) error {
 		} else {
 			g = r.gets[maxTransactItems] // it is one too many already
 		}
-		return c.object(inElement, "TransactGetItem", func(name string) error {
+		return c.readObject(inElement, "TransactGetItem", func(name string) error {
 			if name != "Get" {
 				return c.skip()
 			}
 			*g = transactGet{set: true}
 			g.ph.params = &g.params
-			return c.object(inField, "Get", func(name string) error { return g.member(c, name) })
+			return c.readObject(inField, "Get", func(name string) error { return g.member(c, name) })
 		})
 	})
 }
@@ -60,11 +60,11 @@ func (r *transactGetRequest) readTransactItems(c *call) error {
 func (g *transactGet) member(c *call, name string) error {
 	switch name {
 	case "Key":
-		return c.item(&g.key)
+		return c.readItem(&g.key)
 	case "TableName":
-		return c.str(&g.table)
+		return c.readString(&g.table)
 	case "ProjectionExpression":
-		return c.str(&g.projection)
+		return c.readString(&g.projection)
 	case "ExpressionAttributeNames":
 		return g.ph.names(&c.reader)
 	}
@@ -84,7 +84,7 @@ func (c *call) transactGetItems() error {
 	if err != nil {
 		return err
 	}
-	c.open()
+	c.beginObject()
 	sizes, err := c.transactResponses(keys, func(i int, it item.Item) { r.gets[i].append(c, it) })
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (c *call) transactGetItems() error {
 	if c.countsConsumed(r.consumed) {
 		c.transactReadConsumed(r.consumed, keys, sizes)
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 
@@ -101,12 +101,12 @@ func (g *transactGet) append(c *call, it item.Item) {
 	if it.Exists() && g.projector != nil {
 		it = g.projector.Apply(it)
 	}
-	c.open()
+	c.beginObject()
 	if it.Exists() && it.Len() > 0 {
-		c.key("Item")
-		c.out = it.AppendJSON(c.out)
+		c.name("Item")
+		c.item(it)
 	}
-	c.close()
+	c.endObject()
 }
 
 // check makes the checks that need no table, in DynamoDB's order.

@@ -50,17 +50,17 @@ var (
 // transactWriteMembers are TransactWriteItems' members, in the order of the service model.
 var transactWriteMembers = members[*transactWriteRequest]{
 	{"TransactItems", (*transactWriteRequest).readTransactItems},
-	{"ReturnConsumedCapacity", func(r *transactWriteRequest, c *call) error { return c.str(&r.consumed) }},
-	{"ReturnItemCollectionMetrics", func(r *transactWriteRequest, c *call) error { return c.str(&r.metrics) }},
-	{"ClientRequestToken", func(r *transactWriteRequest, c *call) error { return c.str(&r.token) }},
+	{"ReturnConsumedCapacity", func(r *transactWriteRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"ReturnItemCollectionMetrics", func(r *transactWriteRequest, c *call) error { return c.readString(&r.metrics) }},
+	{"ClientRequestToken", func(r *transactWriteRequest, c *call) error { return c.readString(&r.token) }},
 }
 
 // readTransactItems decodes TransactItems.
 func (r *transactWriteRequest) readTransactItems(c *call) error {
 	r.set, r.elements = true, nil
-	return c.list(func(int) error {
+	return c.readList(func(int) error {
 		var e transactElement
-		err := c.object(inElement, "TransactWriteItem", func(name string) error { return e.member(c, name) })
+		err := c.readObject(inElement, "TransactWriteItem", func(name string) error { return e.member(c, name) })
 		if len(r.elements) <= maxTransactItems {
 			r.elements = append(r.elements, e)
 		}
@@ -73,7 +73,7 @@ func (e *transactElement) member(c *call, name string) error {
 	for _, kind := range transactKinds {
 		if name == kind.member {
 			a := e.action(kind)
-			return c.object(inField, kind.shape, func(name string) error { return a.member(c, name) })
+			return c.readObject(inField, kind.shape, func(name string) error { return a.member(c, name) })
 		}
 	}
 	return c.skip()
@@ -97,21 +97,21 @@ func (e *transactElement) action(kind transactKind) *transactAction {
 func (a *transactAction) member(c *call, name string) error {
 	switch {
 	case name == a.itemMember():
-		return c.item(&a.item)
+		return c.readItem(&a.item)
 	case name == "UpdateExpression" && a.kind == transactUpdate:
-		return c.str(&a.update)
+		return c.readString(&a.update)
 	}
 	switch name {
 	case "TableName":
-		return c.str(&a.table)
+		return c.readString(&a.table)
 	case "ConditionExpression":
-		return c.str(&a.condition)
+		return c.readString(&a.condition)
 	case "ExpressionAttributeNames":
 		return a.ph.names(&c.reader)
 	case "ExpressionAttributeValues":
 		return a.ph.values(&c.reader)
 	case "ReturnValuesOnConditionCheckFailure":
-		return c.str(&a.onFailure)
+		return c.readString(&a.onFailure)
 	}
 	return c.skip()
 }
@@ -403,7 +403,7 @@ func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 
 // answer encodes the response.
 func (r *transactWriteRequest) answer(c *call, actions []*transactAction, t *db.Transaction, done db.Transacted) error {
-	c.open()
+	c.beginObject()
 	if c.countsConsumed(r.consumed) {
 		c.transactWriteConsumed(r.consumed, t, done)
 	}
@@ -418,7 +418,7 @@ func (r *transactWriteRequest) answer(c *call, actions []*transactAction, t *db.
 			return err
 		}
 	}
-	c.close()
+	c.endObject()
 	return nil
 }
 

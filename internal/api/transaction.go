@@ -96,12 +96,14 @@ const maxTransactJSONBytes = 32 << 20
 // transactResponses reads items in one consistent view, as a transaction of reads does, and appends the member Responses. add
 // appends the ItemResponse of each, which is missing if there is none. It returns the items' sizes.
 func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item)) (sizes []int, err error) {
-	c.key("Responses")
-	begin, bytes := len(c.out), 0
+	c.name("Responses")
+	c.beginList()
+	begin, bytes := c.length(), 0
 	sizes = make([]int, len(keys))
 	err = c.db.GetEach(c.ctx, keys, func(i int, it item.Item) error {
 		if i == 0 { // it may be another view, after one that failed
-			c.out, bytes = c.out[:begin], 0
+			c.truncate(begin)
+			bytes = 0
 			// It cannot be answered in part, so what it may take is asked for before others have waited for it in vain.
 			if err := c.room(min(it.Size()*len(keys), db.MaxTransactionBytes) * 5 / 4); err != nil {
 				return err
@@ -109,14 +111,14 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 		}
 		sizes[i] = it.Size()
 		bytes += it.Size()
-		if bytes > db.MaxTransactionBytes || len(c.out)-begin > maxTransactJSONBytes {
+		if bytes > db.MaxTransactionBytes || c.length()-begin > maxTransactJSONBytes {
 			return errTransactionTooLarge
 		}
-		c.out = append(c.out, "[,"[min(i, 1)])
+		c.element()
 		c.report.item(it.Exists())
 		return c.encode(it.Size(), func() { add(i, it) })
 	})
-	c.out = append(c.out, ']')
+	c.endList()
 	return sizes, err
 }
 

@@ -14,8 +14,8 @@ type untagResourceRequest struct {
 
 // untagResourceMembers are UntagResource's members, in the order of the service model.
 var untagResourceMembers = members[*untagResourceRequest]{
-	{"ResourceArn", func(r *untagResourceRequest, c *call) error { return c.str(&r.arn) }},
-	{"TagKeys", func(r *untagResourceRequest, c *call) error { return c.stringList(&r.keys) }},
+	{"ResourceArn", func(r *untagResourceRequest, c *call) error { return c.readString(&r.arn) }},
+	{"TagKeys", func(r *untagResourceRequest, c *call) error { return c.readStrings(&r.keys) }},
 }
 
 // check checks all but what the table has.
@@ -57,6 +57,6 @@ func (c *call) untagResource() error {
 	if err != nil {
 		return err
 	}
-	c.out = append(c.out, "{}"...)
+	c.raw("{}")
 	return nil
 }

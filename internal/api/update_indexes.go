@@ -28,7 +28,7 @@ func (c *call) indexUpdates(dst *optList[indexUpdate]) error {
 // indexAction decodes one action.
 func (c *call) indexAction(dst *indexSpec, shape string) error {
 	*dst = indexSpec{Set: true}
-	return c.object(inField, shape, func(name string) error { return dst.member(c, name) })
+	return c.readObject(inField, shape, func(name string) error { return dst.member(c, name) })
 }
 
 // action is the action there is: the first one, until it has been checked that there is one.

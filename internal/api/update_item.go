@@ -20,14 +20,14 @@ type updateItemRequest struct {
 // updateItemMembers are UpdateItem's members, in the order of the service model.
 var updateItemMembers = members[*updateItemRequest]{
 	{"TableName", (*updateItemRequest).readTableName},
-	{"Key", func(r *updateItemRequest, c *call) error { return c.item(&r.key) }},
+	{"Key", func(r *updateItemRequest, c *call) error { return c.readItem(&r.key) }},
 	{"AttributeUpdates", func(r *updateItemRequest, c *call) error { return r.updates.decode(c) }},
 	{"Expected", (*updateItemRequest).readExpected},
 	{"ConditionalOperator", (*updateItemRequest).readConditionalOperator},
 	{"ReturnValues", (*updateItemRequest).readReturnValues},
 	{"ReturnConsumedCapacity", (*updateItemRequest).readReturnConsumedCapacity},
 	{"ReturnItemCollectionMetrics", (*updateItemRequest).readReturnItemCollectionMetrics},
-	{"UpdateExpression", func(r *updateItemRequest, c *call) error { return c.str(&r.update) }},
+	{"UpdateExpression", func(r *updateItemRequest, c *call) error { return c.readString(&r.update) }},
 	{"ConditionExpression", (*updateItemRequest).readConditionExpression},
 	{"ExpressionAttributeNames", (*updateItemRequest).readExpressionAttributeNames},
 	{"ExpressionAttributeValues", (*updateItemRequest).readExpressionAttributeValues},

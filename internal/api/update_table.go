@@ -32,8 +32,8 @@ type updateTableRequest struct {
 // updateTableMembers are UpdateTable's members, in the order of the service model.
 var updateTableMembers = members[*updateTableRequest]{
 	{"AttributeDefinitions", func(r *updateTableRequest, c *call) error { return c.attributeDefinitions(&r.attributes) }},
-	{"TableName", func(r *updateTableRequest, c *call) error { return c.str(&r.table) }},
-	{"BillingMode", func(r *updateTableRequest, c *call) error { return c.str(&r.billing) }},
+	{"TableName", func(r *updateTableRequest, c *call) error { return c.readString(&r.table) }},
+	{"BillingMode", func(r *updateTableRequest, c *call) error { return c.readString(&r.billing) }},
 	{"ProvisionedThroughput", func(r *updateTableRequest, c *call) error { return c.provisionedThroughput(&r.throughput) }},
 	{"GlobalSecondaryIndexUpdates", func(r *updateTableRequest, c *call) error { return c.indexUpdates(&r.indexes) }},
 	{"StreamSpecification", func(r *updateTableRequest, c *call) error { return c.streamSpec(&r.stream) }},
@@ -41,17 +41,17 @@ var updateTableMembers = members[*updateTableRequest]{
 	{"ReplicaUpdates", func(r *updateTableRequest, c *call) error {
 		return c.replicaUpdates(&r.replicas, "ReplicationGroupUpdate", "ReplicationGroupMemberAction")
 	}},
-	{"TableClass", func(r *updateTableRequest, c *call) error { return c.str(&r.class) }},
-	{"DeletionProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.boolean(&r.protection) }},
-	{"MultiRegionConsistency", func(r *updateTableRequest, c *call) error { return c.str(&r.consistency) }},
+	{"TableClass", func(r *updateTableRequest, c *call) error { return c.readString(&r.class) }},
+	{"DeletionProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.readBool(&r.protection) }},
+	{"MultiRegionConsistency", func(r *updateTableRequest, c *call) error { return c.readString(&r.consistency) }},
 	{"GlobalTableWitnessUpdates", func(r *updateTableRequest, c *call) error {
 		return c.replicaUpdates(&r.witnesses, "GlobalTableWitnessGroupUpdate", "GlobalTableWitnessGroupMemberAction")
 	}},
 	{"OnDemandThroughput", func(r *updateTableRequest, c *call) error { return c.onDemandThroughput(&r.onDemand) }},
 	{"WarmThroughput", func(r *updateTableRequest, c *call) error { return c.warmThroughput(&r.warm) }},
-	{"GlobalTableSettingsReplicationMode", func(r *updateTableRequest, c *call) error { return c.str(&r.replicationMode) }},
+	{"GlobalTableSettingsReplicationMode", func(r *updateTableRequest, c *call) error { return c.readString(&r.replicationMode) }},
 	{"VectorIndexUpdates", func(r *updateTableRequest, c *call) error { return c.vectorIndexUpdates(&r.vectors) }},
-	{"DisassociationProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.boolean(&r.disassociation) }},
+	{"DisassociationProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.readBool(&r.disassociation) }},
 }
 
 // updateTable answers UpdateTable.

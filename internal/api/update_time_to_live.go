@@ -2,10 +2,8 @@ package api
 
 import (
 	"errors"
-	"strconv"
 
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 )
 
 // updateTimeToLiveRequest is an UpdateTimeToLive request.
@@ -26,14 +24,14 @@ const maxTimeToLiveName = 255
 
 // updateTimeToLiveMembers are UpdateTimeToLive's members, in the order of the service model.
 var updateTimeToLiveMembers = members[*updateTimeToLiveRequest]{
-	{"TableName", func(r *updateTimeToLiveRequest, c *call) error { return c.str(&r.table) }},
+	{"TableName", func(r *updateTimeToLiveRequest, c *call) error { return c.readString(&r.table) }},
 	{"TimeToLiveSpecification", (*updateTimeToLiveRequest).readTimeToLiveSpecification},
 }
 
 // readTimeToLiveSpecification decodes TimeToLiveSpecification.
 func (r *updateTimeToLiveRequest) readTimeToLiveSpecification(c *call) error {
 	r.spec = timeToLiveSpec{Set: true}
-	return c.object(inField, "TimeToLiveSpecification", r.spec.member(c))
+	return c.readObject(inField, "TimeToLiveSpecification", r.spec.member(c))
 }
 
 // member decodes the specification's members.
@@ -41,9 +39,9 @@ func (s *timeToLiveSpec) member(c *call) func(name string) error {
 	return func(name string) error {
 		switch name {
 		case "Enabled":
-			return c.boolean(&s.enabled)
+			return c.readBool(&s.enabled)
 		case "AttributeName":
-			return c.str(&s.attribute)
+			return c.readString(&s.attribute)
 		}
 		return c.skip()
 	}
@@ -94,15 +92,13 @@ func (c *call) updateTimeToLive() error {
 	case err != nil:
 		return err
 	}
-	c.open()
-	c.key("TimeToLiveSpecification")
-	c.open()
-	c.key("Enabled")
-	c.out = strconv.AppendBool(c.out, r.spec.enabled.V)
-	c.key("AttributeName")
-	c.out = item.AppendQuoted(c.out, r.spec.attribute.V)
-	c.close()
-	c.close()
+	c.beginObject()
+	c.name("TimeToLiveSpecification")
+	c.beginObject()
+	c.booleanMember("Enabled", r.spec.enabled.V)
+	c.stringMember("AttributeName", r.spec.attribute.V)
+	c.endObject()
+	c.endObject()
 	return nil
 }
 
