@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -15,70 +16,84 @@ import (
 // anything of what it found. (Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB";
 // Developer Guide, "Using IAM policy conditions for fine-grained access control".)
 
-// want is what a request wants to do to a table or index, as far as policies can ask. The values of condition keys are made of it
+// want is what a request wants to do to a table or an index, as far as policies can ask. It is made
+// when all of it is known, and passed on as a value. The values of condition keys are made of it
 // when a statement asks for them.
 type want struct {
 	action    string
 	index     string // that is read; empty for the table itself
 	enclosing string // the operation, of an action in a transaction
-	table     *db.Table
 
 	sel, returns string // Select and ReturnValues; empty for actions that have no such parameter
-	consumed     optString
+	consumed     string // ReturnConsumedCapacity
 
-	items     []item.Item    // keys, and items to be put
-	parts     []expr.KeyPart // key conditions
-	statement *statement     // PartiQL; it is not fixed yet
-	scan      bool           // the keys of what it reads are not among what it says
-	pages     bool           // it reads a table or an index from somewhere on
+	item       item.Item       // the key, or the item to be put
+	items      []item.Item     // further ones
+	conditions []expr.KeyPart  // key conditions
+	statement  policyStatement // PartiQL; it is not fixed yet. nil: none
+	scan       bool            // the keys of what it reads are not among what it says
+	pages      bool            // it reads a table or an index from somewhere on
 
-	conditions []*expr.Condition // nil ones count for nothing
-	expected   *legacyConditions
+	condition  *expr.Condition // nil: none, as of the others
+	expected   attributeNames  // of legacy conditions
 	projection *expr.Projection
 	update     *expr.Update
-
-	names []string // the values of Attributes, once they were asked for
 }
 
-// wanting is a request, or the part of one that is about one table.
-type wanting interface {
-	// wants fills w, but for its table and consumed. It is called only if there is somebody to be asked about.
-	wants(w *want)
+// policyStatement is a PartiQL statement, as far as policies can ask.
+type policyStatement interface {
+	attributeNames
+	// hashValues are the values that the WHERE clause has for the hash attributes of a key, those of
+	// each alternative together; nil if it says nothing of them.
+	hashValues(keys []db.KeyElement) [][]item.Value
 }
 
-// tableFor returns the table that a checked TableName (or ARN) names, if it is ready for items, and if the request may do there
-// what it wants. Who may not is told so whether there is such a table or not. consumed is the request's ReturnConsumedCapacity.
-func (c *call) tableFor(name string, r wanting, consumed optString) (t *db.Table, err error) {
+// attributeNames tells which attributes it names.
+type attributeNames interface{ attributeNames() []string }
+
+// question is a want with the table that it is about, while the policy is asked.
+type question struct {
+	want
+	table *db.Table // nil: there is no such table
+	names []string  // the values of Attributes, once they were asked for
+}
+
+// asks tells whether the policy of whoever made the request is asked. If it is not, a want needs not
+// be made.
+func (c *call) asks() bool { return c.principal != nil }
+
+// tableFor returns the table that a checked TableName (or ARN) names, if it is ready for items, and
+// if the request may do there what it wants. Who may not is told so whether there is such a table or
+// not.
+func (c *call) tableFor(name string, w want) (t *db.Table, err error) {
 	var missing error
-	if t, err = c.tableAmong(name, r, consumed, &missing); err == nil {
+	if t, err = c.tableAmong(name, w, &missing); err == nil {
 		err = missing
 	}
 	return t, err
 }
 
-// tableAmong is tableFor for a request that is about several tables: that there is no such one is noted in missing, to be told
-// when all of them may be asked for.
-func (c *call) tableAmong(name string, r wanting, consumed optString, missing *error) (*db.Table, error) {
+// tableAmong is tableFor for a request that is about several tables: that there is no such one is
+// noted in missing, to be told when all of them may be asked for.
+func (c *call) tableAmong(name string, w want, missing *error) (*db.Table, error) {
 	t, err := c.table(name)
 	if err != nil && *missing == nil {
 		*missing = err
 	}
-	if c.principal == nil {
+	if !c.asks() {
 		return t, nil
 	}
-	return t, c.ask(name, want{table: t, consumed: consumed}, r)
+	return t, c.ask(name, t, w)
 }
 
-// ask asks whether the request may do what it wants to a table, by name (or ARN). The want has what the request does not fill.
-func (c *call) ask(name string, begun want, r wanting) error {
-	w := &c.want
-	*w = begun
-	r.wants(w)
+// ask asks whether the request may do what it wants to a table, by name (or ARN).
+func (c *call) ask(name string, t *db.Table, w want) error {
 	resource := c.tableARN(bareTableName(name))
 	if w.index != "" {
 		resource += "/index/" + w.index
 	}
-	return c.decide(&iam.Access{Action: w.action, Resource: resource, Values: w.values})
+	q := &question{want: w, table: t}
+	return c.decide(&iam.Access{Action: w.action, Resource: resource, Values: q.values})
 }
 
 // askTable asks whether the request may do an action that concerns a table, by name (or ARN), as a whole.
@@ -121,24 +136,24 @@ func (c *call) decide(a *iam.Access) error {
 }
 
 // values returns the values of a condition key, and whether the request has it.
-func (w *want) values(key string) (values []string, there bool) {
+func (q *question) values(key string) (values []string, there bool) {
 	switch key {
 	case iam.KeyLeadingKeys:
-		values = w.leadingKeys()
+		values = q.leadingKeys()
 		return values, len(values) > 0
 	case iam.KeyAttributes:
-		values = w.attributes()
+		values = q.attributes()
 		return values, len(values) > 0
 	case iam.KeySelect:
-		return oneValue(w.sel)
+		return oneValue(q.sel)
 	case iam.KeyReturnValues:
-		return oneValue(w.returns)
+		return oneValue(q.returns)
 	case iam.KeyReturnConsumedCapacity:
-		return oneValue(orNone(w.consumed))
+		return oneValue(cmp.Or(q.consumed, "NONE"))
 	case iam.KeyEnclosingOperation:
-		return oneValue(w.enclosing)
+		return oneValue(q.enclosing)
 	case iam.KeyFullTableScan:
-		return oneValue(w.fullTableScan())
+		return oneValue(q.fullTableScan())
 	}
 	return nil, false
 }
@@ -152,14 +167,14 @@ func oneValue(s string) ([]string, bool) {
 }
 
 // keys is the key schema of what is read or written; nil if there is no such table or index.
-func (w *want) keys() []db.KeyElement {
-	if w.table == nil {
+func (q *question) keys() []db.KeyElement {
+	if q.table == nil {
 		return nil
 	}
-	if w.index == "" {
-		return w.table.Keys
+	if q.index == "" {
+		return q.table.Keys
 	}
-	if x := w.table.Index(w.index); x != nil {
+	if x := q.table.Index(q.index); x != nil {
 		return x.Keys
 	}
 	return nil
@@ -167,19 +182,19 @@ func (w *want) keys() []db.KeyElement {
 
 // leadingKeys are the values of the partition key: of the items and keys, or of the key conditions. A key of several partition
 // key attributes has the values of all of them.
-func (w *want) leadingKeys() (texts []string) {
-	keys := w.keys()
-	if keys == nil || w.scan {
+func (q *question) leadingKeys() (texts []string) {
+	keys := q.keys()
+	if keys == nil || q.scan {
 		return nil
 	}
 	var values []item.Value
 	for _, k := range keys {
 		if !k.Range {
-			values = w.appendValues(values, k.Name)
+			values = q.appendValues(values, k.Name)
 		}
 	}
-	if w.statement != nil {
-		for _, hash := range w.statement.keyUse(keys).Hash {
+	if q.statement != nil {
+		for _, hash := range q.statement.hashValues(keys) {
 			values = append(values, hash...)
 		}
 	}
@@ -192,13 +207,16 @@ func (w *want) leadingKeys() (texts []string) {
 }
 
 // appendValues appends the values that items and key conditions have for an attribute.
-func (w *want) appendValues(values []item.Value, attribute string) []item.Value {
-	for _, it := range w.items {
+func (q *question) appendValues(values []item.Value, attribute string) []item.Value {
+	if q.item.Exists() {
+		values = append(values, q.item.Get(attribute))
+	}
+	for _, it := range q.items {
 		values = append(values, it.Get(attribute))
 	}
-	for i := range w.parts {
-		if w.parts[i].Attribute == attribute {
-			values = append(values, w.parts[i].Values...)
+	for i := range q.conditions {
+		if q.conditions[i].Attribute == attribute {
+			values = append(values, q.conditions[i].Values...)
 		}
 	}
 	return values
@@ -215,91 +233,62 @@ func keyText(v item.Value) string {
 }
 
 // attributes are the names of the top-level attributes that the request names, wherever in it.
-func (w *want) attributes() []string {
-	if w.names == nil {
-		names := append(w.itemNames(), w.expressionNames()...)
+func (q *question) attributes() []string {
+	if q.names == nil {
+		names := append(q.itemNames(), q.expressionNames()...)
 		slices.Sort(names)
-		w.names = slices.Compact(names)
+		q.names = slices.Compact(names)
 	}
-	return w.names
+	return q.names
 }
 
 // itemNames are the names of attributes in keys, items and key conditions, and in the key of what is read in pages: its order
 // goes by them, a LastEvaluatedKey or a NextToken returns their values, and an ExclusiveStartKey compares with them. ("If you use
 // dynamodb:Attributes, you must specify the names of all of the primary key and index key attributes": Developer Guide, "Using IAM
 // policy conditions for fine-grained access control".)
-func (w *want) itemNames() (names []string) {
-	if w.pages && w.keys() != nil {
-		names = w.table.ReadKeys(w.table.Index(w.index))
+func (q *question) itemNames() (names []string) {
+	if q.pages && q.keys() != nil {
+		names = q.table.ReadKeys(q.table.Index(q.index))
 	}
-	for _, it := range w.items {
+	for _, it := range append([]item.Item{q.item}, q.items...) {
 		for name := range it.Attributes() {
 			names = append(names, name)
 		}
 	}
-	for i := range w.parts {
-		names = append(names, w.parts[i].Attribute)
+	for i := range q.conditions {
+		names = append(names, q.conditions[i].Attribute)
 	}
 	return names
 }
 
 // expressionNames are the names of attributes in expressions, and in what they are written as otherwise.
-func (w *want) expressionNames() (names []string) {
-	for _, condition := range w.conditions {
-		if condition != nil {
-			names = append(names, condition.Attributes()...)
-		}
+func (q *question) expressionNames() (names []string) {
+	if q.condition != nil {
+		names = append(names, q.condition.Attributes()...)
 	}
-	if w.expected != nil {
-		for i := range w.expected.list {
-			names = append(names, w.expected.list[i].attribute)
-		}
+	if q.expected != nil {
+		names = append(names, q.expected.attributeNames()...)
 	}
-	if w.projection != nil {
-		names = append(names, w.projection.Attributes()...)
+	if q.projection != nil {
+		names = append(names, q.projection.Attributes()...)
 	}
-	if w.update != nil {
-		names = append(names, w.update.Attributes()...)
+	if q.update != nil {
+		names = append(names, q.update.Attributes()...)
 	}
-	if w.statement != nil {
-		names = append(names, w.statement.Statement.Attributes()...)
-		for _, term := range w.statement.Order {
-			names = append(names, term.Attribute)
-		}
+	if q.statement != nil {
+		names = append(names, q.statement.attributeNames()...)
 	}
 	return names
 }
 
 // fullTableScan tells of a SELECT whether it has no condition on the partition key that makes it more than a Scan: true or false.
-func (w *want) fullTableScan() string {
-	keys := w.keys()
-	if w.statement == nil || w.action != actionSelect || keys == nil {
+func (q *question) fullTableScan() string {
+	keys := q.keys()
+	if q.statement == nil || q.action != actionSelect || keys == nil {
 		return ""
 	}
-	return strconv.FormatBool(w.statement.keyUse(keys).Hash == nil)
+	return strconv.FormatBool(q.statement.hashValues(keys) == nil)
 }
 
-// orNone is the value of a parameter that is NONE if it is absent.
-func orNone(o optString) string {
-	if !o.Set {
-		return "NONE"
-	}
-	return o.V
-}
-
-// returnedValues is the value of ReturnValues. An item that a failed condition would show counts as one that is returned: who must
-// not read what is there shall not read it so.
-func returnedValues(returns string, onFailure optString) string {
-	if onFailure.V == "ALL_OLD" && returns != "ALL_NEW" {
-		return "ALL_OLD"
-	}
-	return returns
-}
-
-// selected is the value of Select for a read of items by key, and of a SELECT.
-func selected(some bool) string {
-	if some {
-		return "SPECIFIC_ATTRIBUTES"
-	}
-	return "ALL_ATTRIBUTES"
-}
+// actionSelect is the action of a SELECT.
+const actionSelect = "PartiQLSelect"

@@ -101,7 +101,6 @@ type call struct {
 	region     string
 	endpoint   string
 	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
-	want       want           // what its policy was asked last
 
 	params  expr.Params
 	ph      placeholders // ExpressionAttributeNames and -Values; its params are the call's

@@ -267,7 +267,7 @@ func (key *optItem) in(keys []optItem) bool {
 func (r *batchGetRequest) open(c *call) (err error) {
 	var missing error
 	for _, t := range r.tables {
-		if t.table, err = c.tableAmong(t.name, t, r.consumed, &missing); err != nil {
+		if t.table, err = c.tableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
 			return err
 		}
 	}
@@ -465,11 +465,14 @@ func (c *call) consumedList(mode optString, us usages) {
 	c.endList()
 }
 
-// wants says what a part of BatchGetItem wants.
-func (t *batchGetTable) wants(w *want) {
-	w.action = "BatchGetItem"
+// want is what a part of BatchGetItem wants, if the call asks for it.
+func (t *batchGetTable) want(c *call, consumed optString) want {
+	if !c.asks() {
+		return want{}
+	}
+	w := want{action: "BatchGetItem", projection: t.projector, sel: selected(t.projector != nil), consumed: consumed.V}
 	for i := range t.keys {
 		w.items = append(w.items, t.keys[i].V)
 	}
-	w.projection, w.sel = t.projector, selected(t.projector != nil)
+	return w
 }

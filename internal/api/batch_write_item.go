@@ -292,7 +292,7 @@ func (r *batchWriteRequest) open(c *call) (err error) {
 	n := 0
 	for i := range r.tables {
 		t := &r.tables[i]
-		if t.table, err = c.tableAmong(t.name, t, r.consumed, &missing); err != nil {
+		if t.table, err = c.tableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
 			return err
 		}
 		t.first = n
@@ -455,10 +455,14 @@ func (t *batchWriteTable) collections(cs *collections, errs []error) {
 	}
 }
 
-// wants says what a part of BatchWriteItem wants.
-func (t *batchWriteTable) wants(w *want) {
-	w.action = "BatchWriteItem"
+// want is what a part of BatchWriteItem wants, if the call asks for it.
+func (t *batchWriteTable) want(c *call, consumed optString) want {
+	if !c.asks() {
+		return want{}
+	}
+	w := want{action: "BatchWriteItem", consumed: consumed.V}
 	for i := range t.writes {
 		w.items = append(w.items, t.writes[i].item().V)
 	}
+	return w
 }

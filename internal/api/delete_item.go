@@ -37,8 +37,7 @@ func (c *call) deleteItem() error {
 	if err != nil {
 		return err
 	}
-	r.write.Condition = condition
-	t, err := c.tableFor(r.table.V, r, r.consumed)
+	t, err := c.tableFor(r.table.V, r.want("DeleteItem", r.key.V, condition))
 	if err != nil {
 		return err
 	}
@@ -94,6 +93,3 @@ func (r *deleteItemRequest) checkEnums() error {
 	r.checkConditionEnums(&v)
 	return v.err()
 }
-
-// wants says what DeleteItem wants.
-func (r *deleteItemRequest) wants(w *want) { r.singleWrite.wants(w, "DeleteItem", r.key.V) }

@@ -124,8 +124,9 @@ var errTransactSelect = validation("Select statements within ExecuteTransaction 
 func (r *executeTransactionRequest) open(c *call) (reasons []error, err error) {
 	var missing error
 	for _, s := range r.statements {
-		s.enclosing = "ExecuteTransaction"
-		if s.table, err = c.tableAmong(s.Table, s, r.consumed, &missing); err != nil {
+		w := s.want(r.consumed)
+		w.enclosing = "ExecuteTransaction"
+		if s.table, err = c.tableAmong(s.Table, w, &missing); err != nil {
 			return nil, err
 		}
 	}

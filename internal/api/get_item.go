@@ -43,7 +43,9 @@ func (c *call) getItem() error {
 		return err
 	}
 	r.projector = projection
-	t, err := c.tableFor(r.table.V, r, r.consumed)
+	t, err := c.tableFor(r.table.V, want{
+		action: "GetItem", item: r.key.V, projection: projection, sel: selected(projection != nil), consumed: r.consumed.V,
+	})
 	if err != nil {
 		return err
 	}
@@ -164,10 +166,4 @@ func checkDistinct(names []string) error {
 		}
 	}
 	return nil
-}
-
-// wants says what GetItem wants.
-func (r *getItemRequest) wants(w *want) {
-	w.action = "GetItem"
-	w.items, w.projection, w.sel = []item.Item{r.key.V}, r.projector, selected(r.projector != nil)
 }

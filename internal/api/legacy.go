@@ -16,6 +16,14 @@ type legacyConditions struct {
 	list []legacyCondition
 }
 
+// attributeNames are the names of the attributes that have a condition.
+func (l *legacyConditions) attributeNames() (names []string) {
+	for i := range l.list {
+		names = append(names, l.list[i].attribute)
+	}
+	return names
+}
+
 // legacyCondition is one entry: a Condition, or an ExpectedAttributeValue, which alone has value and exists.
 type legacyCondition struct {
 	attribute string

@@ -39,8 +39,7 @@ func (c *call) putItem() error {
 	if err != nil {
 		return err
 	}
-	r.write.Condition = condition
-	t, err := c.tableFor(r.table.V, r, r.consumed)
+	t, err := c.tableFor(r.table.V, r.want("PutItem", r.item.V, condition))
 	if err != nil {
 		return err
 	}
@@ -107,6 +106,3 @@ func (r *putItemRequest) checkEnums() error {
 	r.checkConditionEnums(&v)
 	return v.err()
 }
-
-// wants says what PutItem wants.
-func (r *putItemRequest) wants(w *want) { r.singleWrite.wants(w, "PutItem", r.item.V) }

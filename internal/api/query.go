@@ -65,7 +65,9 @@ func (c *call) query() error {
 	if err := q.convertKeyConditions(c); err != nil {
 		return err
 	}
-	if err := q.resolve(c, q); err != nil {
+	w := q.want("Query")
+	w.conditions = q.parts
+	if err := q.resolve(c, w); err != nil {
 		return err
 	}
 	if err := q.checkSchema(); err != nil {
@@ -225,10 +227,4 @@ func checkFilterProjected(r *db.Read) error {
 	slices.Sort(missing)
 	return validation(invalid + "Secondary index " + r.Index.Name + " does not project one or more filter attributes: [" +
 		strings.Join(missing, ", ") + "]")
-}
-
-// wants says what Query wants.
-func (q *queryRequest) wants(w *want) {
-	q.readRequest.wants(w)
-	w.action, w.parts = "Query", q.parts
 }

@@ -111,9 +111,9 @@ func (r *readRequest) checkSelect(shown words) error {
 	return nil
 }
 
-// resolve finds the table and the index, and checks that the index can be read in the way asked for. w is the whole request.
-func (r *readRequest) resolve(c *call, w wanting) error {
-	t, err := c.tableFor(r.tableName.V, w, r.consumed)
+// resolve finds the table and the index, and checks that the index can be read in the way asked for. w is what the request wants.
+func (r *readRequest) resolve(c *call, w want) error {
+	t, err := c.tableFor(r.tableName.V, w)
 	if err != nil {
 		return err
 	}
@@ -286,10 +286,13 @@ func pageConsumption(r *db.Read, page db.Page) consumption {
 	return consumption{table: table, indexes: []db.IndexUnits{{Index: r.Index, Units: index}}}
 }
 
-// wants says what Query and Scan have in common. The attributes of ExclusiveStartKey are those of the key of what is read.
-func (r *readRequest) wants(w *want) {
-	w.index, w.pages = r.indexName.V, true
-	w.conditions, w.projection = []*expr.Condition{r.read.Filter}, r.projection
+// want is what Query or Scan wants. The attributes of ExclusiveStartKey are those of the key of what
+// is read.
+func (r *readRequest) want(action string) want {
+	w := want{
+		action: action, index: r.indexName.V, pages: true, condition: r.read.Filter, projection: r.projection,
+		consumed: r.consumed.V,
+	}
 	switch {
 	case r.sel.Set:
 		w.sel = r.sel.V
@@ -298,4 +301,5 @@ func (r *readRequest) wants(w *want) {
 	default:
 		w.sel = selected(r.projection != nil)
 	}
+	return w
 }

@@ -47,7 +47,9 @@ func (c *call) runScan() error {
 	if err := s.checkSelect(words{}); err != nil {
 		return err
 	}
-	if err := s.resolve(c, s); err != nil {
+	w := s.want("Scan")
+	w.scan = true
+	if err := s.resolve(c, w); err != nil {
 		return err
 	}
 	if err := s.checkStartKey(true); err != nil {
@@ -147,10 +149,4 @@ func (s *scanRequest) checkStartSegment() error {
 	}
 	return validation(startInvalid + ": Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: " +
 		strconv.Itoa(r.Segments) + " Segment: " + strconv.Itoa(r.Segment))
-}
-
-// wants says what Scan wants.
-func (s *scanRequest) wants(w *want) {
-	s.readRequest.wants(w)
-	w.action, w.scan = "Scan", true
 }

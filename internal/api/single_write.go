@@ -157,9 +157,10 @@ func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits)
 	return nil
 }
 
-// wants says what all single writes have in common. r.write has the ConditionExpression already.
-func (r *singleWrite) wants(w *want, action string, it item.Item) {
-	w.action, w.items = action, []item.Item{it}
-	w.returns = returnedValues(orNone(r.returnValues), r.onFailure)
-	w.conditions, w.expected = []*expr.Condition{r.write.Condition}, &r.expected
+// want is what a single write wants: an action on the item with a key, or on the item to be put.
+func (r *singleWrite) want(action string, it item.Item, condition *expr.Condition) want {
+	return want{
+		action: action, item: it, condition: condition, expected: &r.expected, consumed: r.consumed.V,
+		returns: returnedValues(orNone(r.returnValues), r.onFailure),
+	}
 }

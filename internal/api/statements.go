@@ -106,7 +106,6 @@ type statement struct {
 	filter *expr.Condition
 
 	onFailure optString // of the request
-	enclosing string    // the operation of a transaction that it is part of
 }
 
 // bind parses the statement, puts the parameters in their places, and makes the checks that need no table.
@@ -147,7 +146,7 @@ var (
 
 // open finds the statement's table. consumed is the request's ReturnConsumedCapacity.
 func (s *statement) open(c *call, consumed optString) (err error) {
-	s.table, err = c.tableFor(s.Table, s, consumed)
+	s.table, err = c.tableFor(s.Table, s.want(consumed))
 	return err
 }
 
@@ -295,13 +294,10 @@ func (s *statement) returns() string {
 	return [...]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}[s.Returning]
 }
 
-// actionSelect is the action of SELECT.
-const actionSelect = "PartiQLSelect"
-
-// wants says what a statement wants. EXISTS is a SELECT, that shows the item if it is not what it should be.
-func (s *statement) wants(w *want) {
-	w.statement, w.enclosing, w.index = s, s.enclosing, s.Index
-	w.conditions, w.update = []*expr.Condition{s.Where}, s.Update
+// want is what a statement wants. EXISTS is a SELECT, that shows the item if it is not what it
+// should be.
+func (s *statement) want(consumed optString) want {
+	w := want{statement: s, index: s.Index, condition: s.Where, update: s.Update, consumed: consumed.V}
 	if s.Kind != partiql.KindSelect && s.Kind != partiql.KindInsert {
 		w.returns = returnedValues(s.returns(), s.onFailure)
 	}
@@ -313,10 +309,23 @@ func (s *statement) wants(w *want) {
 			w.sel = "ALL_PROJECTED_ATTRIBUTES"
 		}
 	case partiql.KindInsert:
-		w.action, w.items = "PartiQLInsert", []item.Item{s.Item}
+		w.action, w.item = "PartiQLInsert", s.Item
 	case partiql.KindUpdate:
 		w.action = "PartiQLUpdate"
 	case partiql.KindDelete:
 		w.action = "PartiQLDelete"
 	}
+	return w
+}
+
+// hashValues are the values that the WHERE clause has for the hash attributes of a key.
+func (s *statement) hashValues(keys []db.KeyElement) [][]item.Value { return s.keyUse(keys).Hash }
+
+// attributeNames are the names of the attributes that the statement names.
+func (s *statement) attributeNames() []string {
+	names := s.Statement.Attributes()
+	for _, term := range s.Order {
+		names = append(names, term.Attribute)
+	}
+	return names
 }

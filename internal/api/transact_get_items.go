@@ -187,7 +187,7 @@ func (r *transactGetRequest) open(c *call) (keys []db.ItemKey, err error) {
 	}
 	var missing error
 	for _, g := range r.gets {
-		if g.of, err = c.tableAmong(g.table.V, g, r.consumed, &missing); err != nil {
+		if g.of, err = c.tableAmong(g.table.V, g.want(r.consumed), &missing); err != nil {
 			return nil, err
 		}
 	}
@@ -214,8 +214,10 @@ func (g *transactGet) repeats(others []*transactGet) bool {
 	return false
 }
 
-// wants says what a part of TransactGetItems wants.
-func (g *transactGet) wants(w *want) {
-	w.action, w.enclosing = "GetItem", "TransactGetItems"
-	w.items, w.projection, w.sel = []item.Item{g.key.V}, g.projector, selected(g.projector != nil)
+// want is what a part of TransactGetItems wants.
+func (g *transactGet) want(consumed optString) want {
+	return want{
+		action: "GetItem", enclosing: "TransactGetItems", item: g.key.V, projection: g.projector,
+		sel: selected(g.projector != nil), consumed: consumed.V,
+	}
 }

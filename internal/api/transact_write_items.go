@@ -294,7 +294,7 @@ func (a *transactAction) checkExpressions(c *call) (err error) {
 func (c *call) openActions(actions []*transactAction, consumed optString) (err error) {
 	var missing error
 	for _, a := range actions {
-		if a.write.Table, err = c.tableAmong(a.table.V, a, consumed, &missing); err != nil {
+		if a.write.Table, err = c.tableAmong(a.table.V, a.want(consumed), &missing); err != nil {
 			return err
 		}
 	}
@@ -427,12 +427,14 @@ var transactActions = map[transactKind]string{
 	transactCheck: "ConditionCheckItem", transactPut: "PutItem", transactDelete: "DeleteItem", transactUpdate: "UpdateItem",
 }
 
-// wants says what a part of TransactWriteItems wants.
-func (a *transactAction) wants(w *want) {
-	w.action, w.enclosing = transactActions[a.kind], "TransactWriteItems"
-	w.returns = returnedValues("NONE", a.onFailure)
-	w.items, w.conditions = []item.Item{a.item.V}, []*expr.Condition{a.write.Condition}
+// want is what a part of TransactWriteItems wants.
+func (a *transactAction) want(consumed optString) want {
+	w := want{
+		action: transactActions[a.kind], enclosing: "TransactWriteItems", item: a.item.V, condition: a.write.Condition,
+		returns: returnedValues("NONE", a.onFailure), consumed: consumed.V,
+	}
 	if u, ok := a.write.Change.(*updateChange); ok {
 		w.update = u.update
 	}
+	return w
 }

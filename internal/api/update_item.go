@@ -45,8 +45,9 @@ func (c *call) updateItem() error {
 	if err != nil {
 		return err
 	}
-	r.write.Condition, r.change.update = condition, update
-	t, err := c.tableFor(r.table.V, r, r.consumed)
+	w := r.want("UpdateItem", r.key.V, condition)
+	w.update = update
+	t, err := c.tableFor(r.table.V, w)
 	if err != nil {
 		return err
 	}
@@ -230,10 +231,4 @@ func updated(returns string, u *expr.Update, done db.Written) item.Item {
 		}
 	}
 	return item.Item{}
-}
-
-// wants says what UpdateItem wants.
-func (r *updateItemRequest) wants(w *want) {
-	r.singleWrite.wants(w, "UpdateItem", r.key.V)
-	w.update = r.change.update
 }
