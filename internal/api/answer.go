@@ -47,10 +47,10 @@ func (u *consumption) addIndex(x db.IndexUnits) {
 func wantsConsumed(mode optString) bool { return mode.Set && mode.V != "NONE" }
 
 // countsConsumed tells whether the capacity is to be summed up: for the answer, or for the log.
-func (c *call) countsConsumed(mode optString) bool { return wantsConsumed(mode) || c.explain }
+func (c *exec) countsConsumed(mode optString) bool { return wantsConsumed(mode) || c.explain }
 
 // consumed appends a ConsumedCapacity object. mode is TOTAL or INDEXES.
-func (c *call) consumed(mode, table string, u consumption) {
+func (c *exec) consumed(mode, table string, u consumption) {
 	c.beginObject()
 	c.stringMember("TableName", table)
 	c.units(u.total(), u.kind)
@@ -66,7 +66,7 @@ func (c *call) consumed(mode, table string, u consumption) {
 }
 
 // units appends the members of a Capacity object.
-func (c *call) units(f float64, kind string) {
+func (c *exec) units(f float64, kind string) {
 	c.floatMember("CapacityUnits", f)
 	if kind != "" {
 		c.name(kind)
@@ -75,7 +75,7 @@ func (c *call) units(f float64, kind string) {
 }
 
 // indexUnits appends the map of the indexes of a kind in u, if there are any.
-func (c *call) indexUnits(member string, u consumption, kind db.IndexKind) {
+func (c *exec) indexUnits(member string, u consumption, kind db.IndexKind) {
 	begun := false
 	for _, x := range u.indexes {
 		if x.Index.Kind != kind {
@@ -124,7 +124,7 @@ func (cs *collections) add(name string, t *db.Table, it item.Item) {
 }
 
 // collectionsList appends the member ItemCollectionMetrics of a request on several tables, if there is anything to report.
-func (c *call) collectionsList(cs collections) error {
+func (c *exec) collectionsList(cs collections) error {
 	if len(cs) == 0 {
 		return nil
 	}
@@ -146,7 +146,7 @@ func (c *call) collectionsList(cs collections) error {
 }
 
 // collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with key.
-func (c *call) collectionMetrics(t *db.Table, key item.Item) error {
+func (c *exec) collectionMetrics(t *db.Table, key item.Item) error {
 	size, err := c.db.CollectionSize(t, key)
 	if err != nil {
 		return err

@@ -16,10 +16,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/iam"
-	"github.com/partita-db/partita/internal/item"
-	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/partiql"
 )
 
@@ -54,9 +51,7 @@ func New(d *db.DB, o Options) *Service {
 	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(statementCacheBytes)}
 	large := make(chan struct{}, runtime.GOMAXPROCS(0))
 	s.calls.New = func() any {
-		c := &call{db: d, statements: s.statements, writer: writer{large: large}}
-		c.show, c.showRow = c.showItem, c.appendRow
-		return c
+		return &call{db: d, statements: s.statements, writer: writer{large: large}}
 	}
 	return s
 }
@@ -102,26 +97,16 @@ type call struct {
 	endpoint   string
 	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
 
-	params  expr.Params
-	ph      placeholders // ExpressionAttributeNames and -Values; its params are the call's
-	hot     hotRequests
-	report  Report
-	explain bool // Request.Explain
-	how     choice
+	report Report
 
-	show    func(item.Item) error         // showItem, bound once
-	showRow func(item.Item) (bool, error) // appendRow, bound once
-	page    *readRequest                  // the Query or Scan whose rows appendRow takes
+	explain bool // Request.Explain
+	began   time.Time
+	slow    time.Duration // Request.Slow
 }
 
-// hotRequests are the requests of the operations that most calls are, kept to be used again. A handler empties its own first.
-type hotRequests struct {
-	get    getItemRequest
-	put    putItemRequest
-	update updateItemRequest
-	delete deleteItemRequest
-	query  queryRequest
-	scan   scanRequest
+// explainsChoice tells whether the report is to say how the call chose its items.
+func (c *call) explainsChoice() bool {
+	return c.explain || c.slow > 0 && time.Since(c.began) >= c.slow
 }
 
 // Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.
@@ -137,10 +122,8 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 		c.principal = nil
 	}
 	c.dec.Reset()
-	c.params.Reset()
-	c.ph = placeholders{params: &c.params}
 	r.Report = Report{}
-	c.report, c.how, c.explain = Report{}, choice{}, r.Explain
+	c.report, c.explain, c.began, c.slow = Report{}, r.Explain, r.Began, r.Slow
 	n := len(out)
 	err := s.run(c, r)
 	status, body = 200, c.out
@@ -148,7 +131,7 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	if err != nil {
 		status, body = s.fail(c, r, err, n)
 	}
-	c.ctx, c.body, c.out, c.principal, c.memory, c.page = nil, nil, nil, nil, nil, nil
+	c.ctx, c.body, c.out, c.principal, c.memory = nil, nil, nil, nil, nil
 	if len(r.Body) <= maxKeptBody {
 		s.calls.Put(c)
 	}
@@ -197,37 +180,4 @@ func (s *Service) wireError(err error, r *Request) *Error {
 		s.log.Error("request failed", "target", r.Target, "request_id", r.ID, "error", err)
 	}
 	return (&Error{Code: "InternalServerError", Message: "Internal server error"}).fill()
-}
-
-// worded returns err as DynamoDB words it, or nil for one that is ours alone.
-func worded(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	switch {
-	case errors.Is(err, db.ErrTableNotFound):
-		return errNotFound
-	case errors.Is(err, db.ErrCollectionTooLarge):
-		return (&Error{Code: "ItemCollectionSizeLimitExceededException", Message: "Collection size exceeded."}).fill()
-	case errors.Is(err, db.ErrTransactionConflict):
-		return (&Error{Code: "TransactionConflictException", Message: "Transaction is ongoing for the item"}).fill()
-	case errors.Is(err, db.ErrTransactionInProgress): // the text: issue 2518 of github.com/aws/aws-sdk-java-v2
-		return (&Error{Code: "TransactionInProgressException", Message: "Transaction from previous request is still in progress"}).fill()
-	case errors.Is(err, db.ErrTokenMismatch):
-		return errTokenMismatch
-	case errors.Is(err, db.ErrTransactionTooLarge):
-		return errTransactionTooLarge
-	case errors.Is(err, kv.ErrConflict):
-		return (&Error{Code: "ThrottlingException", Message: "The item is locked by other requests. Please try again shortly."}).fill()
-	case errors.Is(err, db.ErrCatalogFull): // AWS limits the number of tables instead; the words are ours
-		return limitExceeded(subscriberLimit + "The tables, indexes, streams and tags take as much memory as there is for them")
-	case errors.Is(err, db.ErrNoMemory):
-		return errNoRoom
-	case errors.Is(err, kv.ErrTooLarge): // AWS has no such limit; the words are ours
-		return validation("The write is too large for the storage engine: the item with its index entries and stream record")
-	case errors.Is(err, kv.ErrNoSpace):
-		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room."}).fill()
-	}
-	return nil
 }

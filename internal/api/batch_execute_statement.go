@@ -32,11 +32,11 @@ type batchStatement struct {
 // batchStatementsMembers are BatchExecuteStatement's members, in the order of the service model.
 var batchStatementsMembers = members[*batchStatementsRequest]{
 	{"Statements", (*batchStatementsRequest).readStatements},
-	{"ReturnConsumedCapacity", func(r *batchStatementsRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"ReturnConsumedCapacity", func(r *batchStatementsRequest, c *exec) error { return c.readString(&r.consumed) }},
 }
 
 // readStatements decodes Statements.
-func (r *batchStatementsRequest) readStatements(c *call) error {
+func (r *batchStatementsRequest) readStatements(c *exec) error {
 	r.set, r.statements = true, nil
 	var s batchStatement // one for all elements: what it takes must not grow with those that are not kept
 	return c.readList(func(int) error {
@@ -51,9 +51,12 @@ func (r *batchStatementsRequest) readStatements(c *call) error {
 	})
 }
 
+// BatchExecuteStatement answers the operation of that name.
+func BatchExecuteStatement(c *call) error { return run(c, (*exec).batchExecuteStatement) }
+
 // batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered in its place; only what
 // they are together can fail the call.
-func (c *call) batchExecuteStatement() error {
+func (c *exec) batchExecuteStatement() error {
 	r := new(batchStatementsRequest)
 	if err := decode(&c.reader, r, c, batchStatementsMembers); err != nil {
 		return err
@@ -128,7 +131,7 @@ func (r *batchStatementsRequest) checkKinds() error {
 var errBatchSelect = validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
 
 // open finds the statement's table and the key of its item, unless it has failed already.
-func (s *batchStatement) open(c *call, consumed optString) {
+func (s *batchStatement) open(c *exec, consumed optString) {
 	if s.err != nil {
 		return
 	}
@@ -176,7 +179,7 @@ func sameItemTwice(all []*statement) bool {
 }
 
 // write runs the writes among the statements, each atomic alone.
-func (r *batchStatementsRequest) write(c *call) {
+func (r *batchStatementsRequest) write(c *exec) {
 	var writes []db.Write
 	var of []*batchStatement
 	room := &writtenRoom{c: c}
@@ -221,7 +224,7 @@ func (s *batchStatement) fail(err error) {
 }
 
 // answer reads what is to be read and encodes the response.
-func (r *batchStatementsRequest) answer(c *call) error {
+func (r *batchStatementsRequest) answer(c *exec) error {
 	c.beginObject()
 	c.name("Responses")
 	begin := c.length()
@@ -257,7 +260,7 @@ var errBatchFull = (&Error{
 }).fill()
 
 // answer appends what came of one statement, after it has read what a SELECT selects.
-func (s *batchStatement) answer(c *call, room bool) error {
+func (s *batchStatement) answer(c *exec, room bool) error {
 	if s.err == nil && !room && !s.Kind.IsWrite() {
 		s.err = errBatchFull
 	}
@@ -284,7 +287,7 @@ func (s *batchStatement) answer(c *call, room bool) error {
 }
 
 // answerError appends the error of one statement. The table is named with errors that its item led to.
-func (s *batchStatement) answerError(c *call) error {
+func (s *batchStatement) answerError(c *exec) error {
 	e := worded(s.err)
 	if e == nil {
 		return s.err

@@ -47,11 +47,11 @@ type batchGetTable struct {
 // batchGetMembers are BatchGetItem's members, in the order of the service model.
 var batchGetMembers = members[*batchGetRequest]{
 	{"RequestItems", (*batchGetRequest).readRequestItems},
-	{"ReturnConsumedCapacity", func(r *batchGetRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"ReturnConsumedCapacity", func(r *batchGetRequest, c *exec) error { return c.readString(&r.consumed) }},
 }
 
 // readRequestItems decodes RequestItems.
-func (r *batchGetRequest) readRequestItems(c *call) error {
+func (r *batchGetRequest) readRequestItems(c *exec) error {
 	r.set, r.tables = true, nil
 	err := c.readObject(inMap, shapes+"KeysAndAttributes", func(table string) error {
 		t := &batchGetTable{name: table}
@@ -66,7 +66,7 @@ func (r *batchGetRequest) readRequestItems(c *call) error {
 }
 
 // member decodes a member of a KeysAndAttributes.
-func (t *batchGetTable) member(c *call, name string) error {
+func (t *batchGetTable) member(c *exec, name string) error {
 	switch name {
 	case "Keys":
 		t.keysSet, t.keys = true, t.keys[:0]
@@ -94,7 +94,7 @@ func (t *batchGetTable) member(c *call, name string) error {
 }
 
 // nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
-func (c *call) nested() error {
+func (c *exec) nested() error {
 	if !c.isScalar() {
 		return nil
 	}
@@ -102,8 +102,11 @@ func (c *call) nested() error {
 		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')")
 }
 
+// BatchGetItem answers the operation of that name.
+func BatchGetItem(c *call) error { return run(c, (*exec).batchGetItem) }
+
 // batchGetItem answers BatchGetItem.
-func (c *call) batchGetItem() error {
+func (c *exec) batchGetItem() error {
 	r := new(batchGetRequest)
 	if err := decode(&c.reader, r, c, batchGetMembers); err != nil {
 		return err
@@ -134,7 +137,7 @@ func (c *call) batchGetItem() error {
 }
 
 // check makes the checks that need no table, in DynamoDB's order.
-func (r *batchGetRequest) check(c *call) error {
+func (r *batchGetRequest) check(c *exec) error {
 	if err := r.checkCounts(); err != nil {
 		return err
 	}
@@ -221,7 +224,7 @@ func (r *batchGetRequest) checkFamilies() error {
 }
 
 // check checks what is wanted of one table.
-func (t *batchGetTable) check(c *call) (err error) {
+func (t *batchGetTable) check(c *exec) (err error) {
 	p := projectionOf{attributesToGet: t.attributesToGet, expression: t.projection, ph: &t.ph}
 	if err := p.checkParams(); err != nil {
 		return err
@@ -264,7 +267,7 @@ func (key *optItem) in(keys []optItem) bool {
 }
 
 // open finds all tables, then checks the keys against them.
-func (r *batchGetRequest) open(c *call) (err error) {
+func (r *batchGetRequest) open(c *exec) (err error) {
 	var missing error
 	for _, t := range r.tables {
 		if t.table, err = c.tableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
@@ -291,7 +294,7 @@ func (r *batchGetRequest) open(c *call) (err error) {
 var errFull = errors.New("api: the response is full")
 
 // read reads the items and appends Responses.
-func (r *batchGetRequest) read(c *call) error {
+func (r *batchGetRequest) read(c *exec) error {
 	c.name("Responses")
 	c.beginObject()
 	room := batchRoom{c: c, begin: c.length()}
@@ -309,7 +312,7 @@ func (r *batchGetRequest) read(c *call) error {
 
 // batchRoom is what a response has taken so far.
 type batchRoom struct {
-	c     *call
+	c     *exec
 	begin int // where in the answer it begins
 	bytes int // of the items, in DynamoDB's sizes
 	any   bool
@@ -317,7 +320,7 @@ type batchRoom struct {
 }
 
 // read reads the items of one table and appends them. Missing items are left out.
-func (t *batchGetTable) read(c *call, room *batchRoom) error {
+func (t *batchGetTable) read(c *exec, room *batchRoom) error {
 	if room.full {
 		return errFull
 	}
@@ -344,7 +347,7 @@ func (t *batchGetTable) read(c *call, room *batchRoom) error {
 }
 
 // append appends an item, unless the response has no room for it; the first item always has.
-func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item) (fits bool, err error) {
+func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits bool, err error) {
 	if room.any && room.bytes+it.Size() > maxBatchBytes {
 		return false, nil
 	}
@@ -369,7 +372,7 @@ func (t *batchGetTable) append(c *call, room *batchRoom, it item.Item) (fits boo
 }
 
 // unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of their tables.
-func (r *batchGetRequest) unprocessed(c *call) {
+func (r *batchGetRequest) unprocessed(c *exec) {
 	c.name("UnprocessedKeys")
 	c.beginObject()
 	for _, t := range r.tables {
@@ -392,7 +395,7 @@ func (r *batchGetRequest) unprocessed(c *call) {
 }
 
 // echo appends the members of the KeysAndAttributes but its Keys.
-func (t *batchGetTable) echo(c *call) {
+func (t *batchGetTable) echo(c *exec) {
 	if t.attributesToGet.Set {
 		c.name("AttributesToGet")
 		c.beginList()
@@ -451,7 +454,7 @@ func (us usages) total() float64 {
 
 // consumedList appends the member ConsumedCapacity of a request on several tables, by their names,
 // if it was asked for.
-func (c *call) consumedList(mode optString, us usages) {
+func (c *exec) consumedList(mode optString, us usages) {
 	if !wantsConsumed(mode) {
 		return
 	}
@@ -466,7 +469,7 @@ func (c *call) consumedList(mode optString, us usages) {
 }
 
 // want is what a part of BatchGetItem wants, if the call asks for it.
-func (t *batchGetTable) want(c *call, consumed optString) want {
+func (t *batchGetTable) want(c *exec, consumed optString) want {
 	if !c.asks() {
 		return want{}
 	}

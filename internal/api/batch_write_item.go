@@ -38,12 +38,12 @@ type batchWrite struct {
 // batchWriteMembers are BatchWriteItem's members, in the order of the service model.
 var batchWriteMembers = members[*batchWriteRequest]{
 	{"RequestItems", (*batchWriteRequest).readRequestItems},
-	{"ReturnConsumedCapacity", func(r *batchWriteRequest, c *call) error { return c.readString(&r.consumed) }},
-	{"ReturnItemCollectionMetrics", func(r *batchWriteRequest, c *call) error { return c.readString(&r.metrics) }},
+	{"ReturnConsumedCapacity", func(r *batchWriteRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{"ReturnItemCollectionMetrics", func(r *batchWriteRequest, c *exec) error { return c.readString(&r.metrics) }},
 }
 
 // readRequestItems decodes RequestItems.
-func (r *batchWriteRequest) readRequestItems(c *call) error {
+func (r *batchWriteRequest) readRequestItems(c *exec) error {
 	r.set, r.tables = true, nil
 	err := c.readObject(inMap, "java.util.List<"+shapes+"WriteRequest>", func(table string) error {
 		t := batchWriteTable{name: table}
@@ -58,7 +58,7 @@ func (r *batchWriteRequest) readRequestItems(c *call) error {
 }
 
 // decode decodes the list of WriteRequests.
-func (t *batchWriteTable) decode(c *call) error {
+func (t *batchWriteTable) decode(c *exec) error {
 	if err := c.nested(); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (t *batchWriteTable) decode(c *call) error {
 }
 
 // member decodes a member of a WriteRequest.
-func (w *batchWrite) member(c *call, name string) error {
+func (w *batchWrite) member(c *exec, name string) error {
 	switch name {
 	case "PutRequest":
 		w.putSet = true
@@ -95,8 +95,11 @@ func (w *batchWrite) member(c *call, name string) error {
 	return c.skip()
 }
 
+// BatchWriteItem answers the operation of that name.
+func BatchWriteItem(c *call) error { return run(c, (*exec).batchWriteItem) }
+
 // batchWriteItem answers BatchWriteItem.
-func (c *call) batchWriteItem() error {
+func (c *exec) batchWriteItem() error {
 	r := new(batchWriteRequest)
 	if err := decode(&c.reader, r, c, batchWriteMembers); err != nil {
 		return err
@@ -287,7 +290,7 @@ func (w *batchWrite) item() *optItem {
 }
 
 // open finds all tables, then checks the items and keys against them, and that none is written twice.
-func (r *batchWriteRequest) open(c *call) (err error) {
+func (r *batchWriteRequest) open(c *exec) (err error) {
 	var missing error
 	n := 0
 	for i := range r.tables {
@@ -386,7 +389,7 @@ func batchError(writes []db.Write, errs []error) error {
 }
 
 // answer encodes the response.
-func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) error {
+func (r *batchWriteRequest) answer(c *exec, done []db.Written, errs []error) error {
 	c.beginObject()
 	c.name("UnprocessedItems")
 	c.beginObject()
@@ -421,7 +424,7 @@ func (r *batchWriteRequest) answer(c *call, done []db.Written, errs []error) err
 }
 
 // unprocessed appends the table's requests that are left over.
-func (t *batchWriteTable) unprocessed(c *call, errs []error) {
+func (t *batchWriteTable) unprocessed(c *exec, errs []error) {
 	begun := false
 	for i := range t.writes {
 		if errs[t.first+i] == nil {
@@ -456,7 +459,7 @@ func (t *batchWriteTable) collections(cs *collections, errs []error) {
 }
 
 // want is what a part of BatchWriteItem wants, if the call asks for it.
-func (t *batchWriteTable) want(c *call, consumed optString) want {
+func (t *batchWriteTable) want(c *exec, consumed optString) want {
 	if !c.asks() {
 		return want{}
 	}

@@ -15,7 +15,7 @@ type roomyChange struct {
 
 // writtenRoom is the room in the answer for what all writes of a call return.
 type writtenRoom struct {
-	c    *call
+	c    *exec
 	size int // bytes that have been asked for
 }
 

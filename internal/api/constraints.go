@@ -6,35 +6,33 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/partita-db/partita/internal/db"
 )
 
-// violations collects what the constraints of the service model find, for DynamoDB's "N validation errors detected".
-type violations struct{ list []string }
+// Violations collects what the constraints of the service model find, for DynamoDB's "N validation errors detected".
+type Violations struct{ list []string }
 
 // maxViolations is how many DynamoDB reports at most.
 const maxViolations = 10
 
 // add notes a violation: the value as printed, the member's path, and the constraint's text.
-func (v *violations) add(value, path, constraint string) {
+func (v *Violations) add(value, path, constraint string) {
 	v.note("Value '" + value + "' at '" + path + "' failed to satisfy constraint: " + constraint)
 }
 
 // null notes that a required member is absent.
-func (v *violations) null(path string) {
+func (v *Violations) null(path string) {
 	v.note("Value null at '" + path + "' failed to satisfy constraint: Member must not be null")
 }
 
 // note adds a whole problem text.
-func (v *violations) note(text string) {
+func (v *Violations) note(text string) {
 	if len(v.list) < maxViolations {
 		v.list = append(v.list, text)
 	}
 }
 
 // err returns the ValidationException of all violations, or nil.
-func (v *violations) err() error {
+func (v *Violations) err() error {
 	switch len(v.list) {
 	case 0:
 		return nil
@@ -47,22 +45,6 @@ func (v *violations) err() error {
 // enum is a set of legal values, in the order in which DynamoDB prints them.
 type enum []string
 
-// The enums, as DynamoDB prints them when a value is none of them.
-var (
-	enumConsumed      = enum{"INDEXES", "TOTAL", "NONE"}
-	enumReturnValues  = enum{"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"}
-	enumOnFailure     = enum{"ALL_OLD", "NONE"}
-	enumMetrics       = enum{"SIZE", "NONE"}
-	enumSelect        = enum{"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"}
-	enumConditional   = enum{"OR", "AND"}
-	enumComparison    = enum{"IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS"}
-	enumAction        = enum{"ADD", "PUT", "DELETE"}
-	enumAttributeType = enum{"B", "N", "S"}
-	enumKeyType       = enum{"HASH", "RANGE"}
-	enumProjection    = enumOf(db.ProjectionAll, db.ProjectionInclude, db.ProjectionKeysOnly)
-	enumBilling       = enumOf(db.Provisioned, db.PayPerRequest)
-)
-
 // enumOf is the enum of values that have a type.
 func enumOf[T ~string](values ...T) enum {
 	e := make(enum, len(values))
@@ -73,7 +55,7 @@ func enumOf[T ~string](values ...T) enum {
 }
 
 // enum checks a member that may be absent.
-func (v *violations) enum(o optString, path string, set enum) {
+func (v *Violations) enum(o optString, path string, set enum) {
 	if !o.Set {
 		return
 	}
@@ -86,7 +68,7 @@ func (v *violations) enum(o optString, path string, set enum) {
 }
 
 // integer checks the bounds of a member that may be absent. No maximum: max < min.
-func (v *violations) integer(o optInt, path string, min, max int64) {
+func (v *Violations) integer(o optInt, path string, min, max int64) {
 	switch {
 	case !o.Set:
 	case o.V < min:
@@ -97,7 +79,7 @@ func (v *violations) integer(o optInt, path string, min, max int64) {
 }
 
 // length checks the length of a string or list printed as value.
-func (v *violations) length(n int, value, path string, min, max int) {
+func (v *Violations) length(n int, value, path string, min, max int) {
 	switch {
 	case n < min:
 		v.add(value, path, fmt.Sprintf("Member must have length greater than or equal to %d", min))
@@ -107,7 +89,7 @@ func (v *violations) length(n int, value, path string, min, max int) {
 }
 
 // elements checks the lengths, in characters, of a list's strings. No minimum: min is 0.
-func (v *violations) elements(list []string, path string, min, max int) {
+func (v *Violations) elements(list []string, path string, min, max int) {
 	for _, s := range list {
 		if n := utf8.RuneCountInString(s); n < min || n > max {
 			bounds := fmt.Sprintf("Member must have length less than or equal to %d", max)
@@ -136,7 +118,7 @@ func isName(s string) bool {
 }
 
 // name checks an index name (or another name of 3 to 255 characters) that may be absent: pattern first, then length.
-func (v *violations) name(o optString, path string) {
+func (v *Violations) name(o optString, path string) {
 	if !o.Set {
 		return
 	}
@@ -147,10 +129,10 @@ func (v *violations) name(o optString, path string) {
 }
 
 // tableName checks a TableName that is required. min is the least length: 1 for the data plane, 3 for the control plane.
-func (v *violations) tableName(o optString, min int) { v.tableNameAt(o, "tableName", min) }
+func (v *Violations) tableName(o optString, min int) { v.tableNameAt(o, "tableName", min) }
 
 // tableNameAt is tableName for one that stands deeper in the request.
-func (v *violations) tableNameAt(o optString, path string, min int) {
+func (v *Violations) tableNameAt(o optString, path string, min int) {
 	switch {
 	case !o.Set:
 		v.null(path)
@@ -210,4 +192,16 @@ func bareTableName(s string) string {
 		return name
 	}
 	return s
+}
+
+// bracketed prints a list as Java does: [a, b].
+func bracketed(list []string) string { return "[" + strings.Join(list, ", ") + "]" }
+
+// required checks a string that must be there, and the number of its characters.
+func (v *Violations) required(o optString, path string, min, max int) {
+	if !o.Set {
+		v.null(path)
+		return
+	}
+	v.length(utf8.RuneCountInString(o.V), o.V, path, min, max)
 }

@@ -32,29 +32,30 @@ type createTableRequest struct {
 }
 
 // createTableMembers are CreateTable's members, in the order of the service model.
-var createTableMembers = members[*createTableRequest]{
-	{"AttributeDefinitions", func(r *createTableRequest, c *call) error { return c.attributeDefinitions(&r.attributes) }},
-	{"TableName", func(r *createTableRequest, c *call) error { return c.readString(&r.table) }},
-	{"KeySchema", func(r *createTableRequest, c *call) error { return c.keySchema(&r.keys) }},
-	{"LocalSecondaryIndexes", func(r *createTableRequest, c *call) error { return c.indexSpecs(&r.local, "LocalSecondaryIndex") }},
-	{"GlobalSecondaryIndexes", func(r *createTableRequest, c *call) error { return c.indexSpecs(&r.global, "GlobalSecondaryIndex") }},
-	{"BillingMode", func(r *createTableRequest, c *call) error { return c.readString(&r.billing) }},
-	{"ProvisionedThroughput", func(r *createTableRequest, c *call) error { return c.provisionedThroughput(&r.throughput) }},
-	{"StreamSpecification", func(r *createTableRequest, c *call) error { return c.streamSpec(&r.stream) }},
-	{"SSESpecification", func(r *createTableRequest, c *call) error { return c.sseSpec(&r.sse) }},
-	{"Tags", func(r *createTableRequest, c *call) error { return c.tags(&r.tags) }},
-	{"TableClass", func(r *createTableRequest, c *call) error { return c.readString(&r.class) }},
-	{"DeletionProtectionEnabled", func(r *createTableRequest, c *call) error { return c.readBool(&r.protection) }},
-	{"WarmThroughput", func(r *createTableRequest, c *call) error { return c.warmThroughput(&r.warm) }},
-	{"ResourcePolicy", func(r *createTableRequest, c *call) error { return c.readString(&r.policy) }},
-	{"OnDemandThroughput", func(r *createTableRequest, c *call) error { return c.onDemandThroughput(&r.onDemand) }},
-	{"GlobalTableSourceArn", func(r *createTableRequest, c *call) error { return c.readString(&r.sourceARN) }},
-	{"GlobalTableSettingsReplicationMode", func(r *createTableRequest, c *call) error { return c.readString(&r.replicationMode) }},
-	{"VectorIndexes", func(r *createTableRequest, c *call) error { return c.vectorIndexes(&r.vectors) }},
+var createTableMembers = opMembers[*createTableRequest]{
+	{"AttributeDefinitions", func(r *createTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
+	{"TableName", func(r *createTableRequest, c op) error { return c.readString(&r.table) }},
+	{"KeySchema", func(r *createTableRequest, c op) error { return c.keySchema(&r.keys) }},
+	{"LocalSecondaryIndexes", func(r *createTableRequest, c op) error { return c.indexSpecs(&r.local, "LocalSecondaryIndex") }},
+	{"GlobalSecondaryIndexes", func(r *createTableRequest, c op) error { return c.indexSpecs(&r.global, "GlobalSecondaryIndex") }},
+	{"BillingMode", func(r *createTableRequest, c op) error { return c.readString(&r.billing) }},
+	{"ProvisionedThroughput", func(r *createTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
+	{"StreamSpecification", func(r *createTableRequest, c op) error { return c.streamSpec(&r.stream) }},
+	{"SSESpecification", func(r *createTableRequest, c op) error { return c.sseSpec(&r.sse) }},
+	{"Tags", func(r *createTableRequest, c op) error { return c.tags(&r.tags) }},
+	{"TableClass", func(r *createTableRequest, c op) error { return c.readString(&r.class) }},
+	{"DeletionProtectionEnabled", func(r *createTableRequest, c op) error { return c.readBool(&r.protection) }},
+	{"WarmThroughput", func(r *createTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
+	{"ResourcePolicy", func(r *createTableRequest, c op) error { return c.readString(&r.policy) }},
+	{"OnDemandThroughput", func(r *createTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
+	{"GlobalTableSourceArn", func(r *createTableRequest, c op) error { return c.readString(&r.sourceARN) }},
+	{"GlobalTableSettingsReplicationMode", func(r *createTableRequest, c op) error { return c.readString(&r.replicationMode) }},
+	{"VectorIndexes", func(r *createTableRequest, c op) error { return c.vectorIndexes(&r.vectors) }},
 }
 
-// createTable answers CreateTable.
-func (c *call) createTable() error {
+// CreateTable answers CreateTable.
+func CreateTable(cl *call) error {
+	c := op{cl}
 	r := new(createTableRequest)
 	if err := decode(&c.reader, r, c, createTableMembers); err != nil {
 		return err
@@ -77,7 +78,7 @@ func (c *call) createTable() error {
 }
 
 // ask asks whether the request may make the table, with the tags and the policy that it is to have from the first.
-func (r *createTableRequest) ask(c *call) error {
+func (r *createTableRequest) ask(c op) error {
 	err := c.askTable("CreateTable", r.table.V)
 	if err == nil && len(r.tags.V) > 0 {
 		err = c.askTable("TagResource", r.table.V)
@@ -89,7 +90,7 @@ func (r *createTableRequest) ask(c *call) error {
 }
 
 // tableExists is the error for a name that is taken.
-func (c *call) tableExists(name string) error {
+func (c op) tableExists(name string) error {
 	if t := c.db.Lookup(db.DefaultNamespace, name); t != nil && t.Status(c.db.Now()) == db.StatusCreating {
 		return inUse("Table is being created: " + name)
 	}

@@ -23,9 +23,6 @@ type member[R, C any] struct {
 // which DynamoDB looks for type errors.
 type memberTable[R, C any] []member[R, C]
 
-// members is the table of a request R.
-type members[R any] = memberTable[R, *call]
-
 // read decodes a member by its name. One that is not in the table is skipped.
 func (ms memberTable[R, C]) read(r R, c C, from *reader, name string) error {
 	for i := range ms {

@@ -14,7 +14,7 @@ type deleteItemRequest struct {
 // deleteItemMembers are DeleteItem's members, in the order of the service model.
 var deleteItemMembers = members[*deleteItemRequest]{
 	{"TableName", (*deleteItemRequest).readTableName},
-	{"Key", func(r *deleteItemRequest, c *call) error { return c.readItem(&r.key) }},
+	{"Key", func(r *deleteItemRequest, c *exec) error { return c.readItem(&r.key) }},
 	{"Expected", (*deleteItemRequest).readExpected},
 	{"ConditionalOperator", (*deleteItemRequest).readConditionalOperator},
 	{"ReturnValues", (*deleteItemRequest).readReturnValues},
@@ -26,8 +26,11 @@ var deleteItemMembers = members[*deleteItemRequest]{
 	{"ReturnValuesOnConditionCheckFailure", (*deleteItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
+// DeleteItem answers the operation of that name.
+func DeleteItem(c *call) error { return run(c, (*exec).deleteItem) }
+
 // deleteItem answers DeleteItem.
-func (c *call) deleteItem() error {
+func (c *exec) deleteItem() error {
 	r := &c.hot.delete
 	*r = deleteItemRequest{}
 	if err := decode(&c.reader, r, c, deleteItemMembers); err != nil {
@@ -56,7 +59,7 @@ func (c *call) deleteItem() error {
 
 // check makes the checks that need no table, in DynamoDB's order, and returns the parsed
 // ConditionExpression.
-func (r *deleteItemRequest) check(c *call) (*expr.Condition, error) {
+func (r *deleteItemRequest) check(c *exec) (*expr.Condition, error) {
 	if err := r.checkEnums(); err != nil {
 		return nil, err
 	}

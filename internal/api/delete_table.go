@@ -8,8 +8,9 @@ import (
 	"github.com/partita-db/partita/internal/db"
 )
 
-// deleteTable answers DeleteTable.
-func (c *call) deleteTable() error {
+// DeleteTable answers DeleteTable.
+func DeleteTable(cl *call) error {
+	c := op{cl}
 	r := new(tableRequest)
 	if err := decode(&c.reader, r, c, tableMembers); err != nil {
 		return err

@@ -95,7 +95,7 @@ func newDescription(t *db.Table, now time.Time) *description {
 }
 
 // describe answers with a table's description under the member's name.
-func (c *call) describe(member string, d *description) {
+func (c op) describe(member string, d *description) {
 	c.beginObject()
 	c.name(member)
 	c.tableDescription(d)
@@ -103,7 +103,7 @@ func (c *call) describe(member string, d *description) {
 }
 
 // tableDescription appends a TableDescription.
-func (c *call) tableDescription(d *description) {
+func (c op) tableDescription(d *description) {
 	t := d.t
 	c.beginObject()
 	if !d.brief {
@@ -137,13 +137,8 @@ func (c *call) tableDescription(d *description) {
 	c.endObject()
 }
 
-// tableARN is the ARN of a table in the region of the call.
-func (c *call) tableARN(name string) string {
-	return "arn:aws:dynamodb:" + c.region + ":" + Account + ":table/" + name
-}
-
 // definitions appends AttributeDefinitions.
-func (c *call) definitions(as []db.AttributeDefinition) {
+func (c op) definitions(as []db.AttributeDefinition) {
 	c.name("AttributeDefinitions")
 	c.beginList()
 	for _, a := range as {
@@ -156,26 +151,8 @@ func (c *call) definitions(as []db.AttributeDefinition) {
 	c.endList()
 }
 
-// keySchemaMember appends KeySchema.
-func (c *call) keySchemaMember(ks []db.KeyElement) {
-	c.name("KeySchema")
-	c.beginList()
-	for _, k := range ks {
-		c.element()
-		c.beginObject()
-		c.stringMember("AttributeName", k.Name)
-		if k.Range {
-			c.stringMember("KeyType", "RANGE")
-		} else {
-			c.stringMember("KeyType", "HASH")
-		}
-		c.endObject()
-	}
-	c.endList()
-}
-
 // throughputMember appends ProvisionedThroughput.
-func (c *call) throughputMember(t *db.Throughput, now time.Time) {
+func (c op) throughputMember(t *db.Throughput, now time.Time) {
 	c.name("ProvisionedThroughput")
 	c.beginObject()
 	c.timeMember("LastIncreaseDateTime", t.LastIncrease)
@@ -187,7 +164,7 @@ func (c *call) throughputMember(t *db.Throughput, now time.Time) {
 }
 
 // billingMember appends BillingModeSummary: of a table that is or ever was on demand.
-func (c *call) billingMember(d *description) {
+func (c op) billingMember(d *description) {
 	if d.t.Billing != db.PayPerRequest && d.t.PayPerRequestSince.IsZero() {
 		return
 	}
@@ -201,12 +178,12 @@ func (c *call) billingMember(d *description) {
 }
 
 // localIndexes appends LocalSecondaryIndexes, if there are any.
-func (c *call) localIndexes(d *description) {
+func (c op) localIndexes(d *description) {
 	c.indexes("LocalSecondaryIndexes", d, db.LocalIndex, func(x *db.Index) {})
 }
 
 // globalIndexes appends GlobalSecondaryIndexes, if there are any.
-func (c *call) globalIndexes(d *description) {
+func (c op) globalIndexes(d *description) {
 	c.indexes("GlobalSecondaryIndexes", d, db.GlobalIndex, func(x *db.Index) {
 		v := d.index(x)
 		c.stringMember("IndexStatus", string(v.status))
@@ -221,7 +198,7 @@ func (c *call) globalIndexes(d *description) {
 }
 
 // indexes appends the list of the indexes of a kind, each with what more appends.
-func (c *call) indexes(member string, d *description, kind db.IndexKind, more func(x *db.Index)) {
+func (c op) indexes(member string, d *description, kind db.IndexKind, more func(x *db.Index)) {
 	n := 0
 	for i := range d.t.Indexes {
 		x := &d.t.Indexes[i]
@@ -251,7 +228,7 @@ func (c *call) indexes(member string, d *description, kind db.IndexKind, more fu
 }
 
 // projectionMember appends Projection.
-func (c *call) projectionMember(x *db.Index) {
+func (c op) projectionMember(x *db.Index) {
 	c.name("Projection")
 	c.beginObject()
 	c.stringMember("ProjectionType", string(x.Projection))
@@ -268,7 +245,7 @@ func (c *call) projectionMember(x *db.Index) {
 }
 
 // settings appends the stream, the encryption and the class.
-func (c *call) settings(d *description) {
+func (c op) settings(d *description) {
 	t := d.t
 	if t.StreamViewType != "" {
 		c.name("StreamSpecification")
@@ -298,7 +275,7 @@ func (c *call) settings(d *description) {
 }
 
 // onDemandMember appends OnDemandThroughput with those of its members that are set.
-func (c *call) onDemandMember(o *db.OnDemand) {
+func (c op) onDemandMember(o *db.OnDemand) {
 	if o == nil {
 		return
 	}
@@ -314,7 +291,7 @@ func (c *call) onDemandMember(o *db.OnDemand) {
 }
 
 // warmMember appends WarmThroughput.
-func (c *call) warmMember(w *describedWarm) {
+func (c op) warmMember(w *describedWarm) {
 	if w == nil {
 		return
 	}

@@ -1,8 +1,9 @@
 package api
 
-// describeEndpoints answers DescribeEndpoints with the address that it was asked at, as an endpoint of AWS does: an SDK that has
+// DescribeEndpoints answers DescribeEndpoints with the address that it was asked at, as an endpoint of AWS does: an SDK that has
 // endpoint discovery switched on sends what follows there, some of them even where an endpoint was given.
-func (c *call) describeEndpoints() error {
+func DescribeEndpoints(cl *call) error {
+	c := op{cl}
 	if err := decode(&c.reader, nothing{}, c, nil); err != nil {
 		return err
 	}

@@ -3,8 +3,9 @@ package api
 // nothing is a request without members.
 type nothing struct{}
 
-// describeLimits answers DescribeLimits with AWS's default quotas.
-func (c *call) describeLimits() error {
+// DescribeLimits answers DescribeLimits with AWS's default quotas.
+func DescribeLimits(cl *call) error {
+	c := op{cl}
 	if err := decode(&c.reader, nothing{}, c, nil); err != nil {
 		return err
 	}

@@ -18,15 +18,15 @@ type shardFilter struct {
 }
 
 // describeStreamMembers are DescribeStream's members, in the order of the service model.
-var describeStreamMembers = members[*describeStreamRequest]{
-	{"StreamArn", func(r *describeStreamRequest, c *call) error { return c.readString(&r.arn) }},
-	{"Limit", func(r *describeStreamRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
-	{"ExclusiveStartShardId", func(r *describeStreamRequest, c *call) error { return c.readString(&r.start) }},
+var describeStreamMembers = opMembers[*describeStreamRequest]{
+	{"StreamArn", func(r *describeStreamRequest, c op) error { return c.readString(&r.arn) }},
+	{"Limit", func(r *describeStreamRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
+	{"ExclusiveStartShardId", func(r *describeStreamRequest, c op) error { return c.readString(&r.start) }},
 	{"ShardFilter", (*describeStreamRequest).readShardFilter},
 }
 
 // readShardFilter decodes ShardFilter.
-func (r *describeStreamRequest) readShardFilter(c *call) error {
+func (r *describeStreamRequest) readShardFilter(c op) error {
 	r.filter = shardFilter{}
 	return c.readObject(inField, "ShardFilter", func(name string) error {
 		switch name {
@@ -50,8 +50,9 @@ func (r *describeStreamRequest) check() error {
 	return v.err()
 }
 
-// describeStream answers DescribeStream.
-func (c *call) describeStream() error {
+// DescribeStream answers DescribeStream.
+func DescribeStream(cl *call) error {
+	c := op{cl}
 	r := new(describeStreamRequest)
 	if err := decode(&c.reader, r, c, describeStreamMembers); err != nil {
 		return err
@@ -99,7 +100,7 @@ func (r *describeStreamRequest) shards(all []db.Shard) (page []db.Shard, more bo
 }
 
 // shardsMember appends Shards, and the last one's id if more follow.
-func (c *call) shardsMember(shards []db.Shard, more bool) {
+func (c op) shardsMember(shards []db.Shard, more bool) {
 	c.name("Shards")
 	c.beginList()
 	for i := range shards {
@@ -123,7 +124,7 @@ func (c *call) shardsMember(shards []db.Shard, more bool) {
 }
 
 // sequenceMember appends a SequenceNumber.
-func (c *call) sequenceMember(name string, p db.Position) {
+func (c op) sequenceMember(name string, p db.Position) {
 	c.name(name)
 	c.out = append(appendSequenceNumber(append(c.out, '"'), p), '"')
 }

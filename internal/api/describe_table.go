@@ -4,8 +4,8 @@ package api
 type tableRequest struct{ table optString }
 
 // tableMembers are the members, in the order of the service model.
-var tableMembers = members[*tableRequest]{
-	{"TableName", func(r *tableRequest, c *call) error { return c.readString(&r.table) }},
+var tableMembers = opMembers[*tableRequest]{
+	{"TableName", func(r *tableRequest, c op) error { return c.readString(&r.table) }},
 }
 
 // check checks the name of the table.
@@ -18,8 +18,9 @@ func (r *tableRequest) check() error {
 	return v.err()
 }
 
-// describeTable answers DescribeTable.
-func (c *call) describeTable() error {
+// DescribeTable answers DescribeTable.
+func DescribeTable(cl *call) error {
+	c := op{cl}
 	r := new(tableRequest)
 	if err := decode(&c.reader, r, c, tableMembers); err != nil {
 		return err

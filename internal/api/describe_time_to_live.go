@@ -2,8 +2,9 @@ package api
 
 import "github.com/partita-db/partita/internal/db"
 
-// describeTimeToLive answers DescribeTimeToLive.
-func (c *call) describeTimeToLive() error {
+// DescribeTimeToLive answers DescribeTimeToLive.
+func DescribeTimeToLive(cl *call) error {
+	c := op{cl}
 	r := new(tableRequest)
 	if err := decode(&c.reader, r, c, tableMembers); err != nil {
 		return err

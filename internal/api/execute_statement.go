@@ -21,14 +21,17 @@ var executeStatementMembers = members[*executeStatementRequest]{
 	{"Statement", (*executeStatementRequest).readStatement},
 	{"Parameters", (*executeStatementRequest).readParameters},
 	{"ConsistentRead", (*executeStatementRequest).readConsistentRead},
-	{"NextToken", func(r *executeStatementRequest, c *call) error { return c.readString(&r.nextToken) }},
-	{"ReturnConsumedCapacity", func(r *executeStatementRequest, c *call) error { return c.readString(&r.consumed) }},
-	{"Limit", func(r *executeStatementRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
+	{"NextToken", func(r *executeStatementRequest, c *exec) error { return c.readString(&r.nextToken) }},
+	{"ReturnConsumedCapacity", func(r *executeStatementRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{"Limit", func(r *executeStatementRequest, c *exec) error { return c.readInt(&r.limit, "Integer") }},
 	{"ReturnValuesOnConditionCheckFailure", (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
+// ExecuteStatement answers the operation of that name.
+func ExecuteStatement(c *call) error { return run(c, (*exec).executeStatement) }
+
 // executeStatement answers ExecuteStatement.
-func (c *call) executeStatement() error {
+func (c *exec) executeStatement() error {
 	r := new(executeStatementRequest)
 	if err := decode(&c.reader, r, c, executeStatementMembers); err != nil {
 		return err
@@ -86,7 +89,7 @@ func (r *executeStatementRequest) position() (position, error) {
 }
 
 // read answers a SELECT.
-func (r *executeStatementRequest) read(c *call, s *statement, at position) error {
+func (r *executeStatementRequest) read(c *exec, s *statement, at position) error {
 	x, err := c.newSelection(s, r.consistent.V)
 	if err != nil {
 		return err
@@ -114,7 +117,7 @@ func (r *executeStatementRequest) read(c *call, s *statement, at position) error
 }
 
 // write answers an INSERT, UPDATE or DELETE.
-func (r *executeStatementRequest) write(c *call, s *statement) error {
+func (r *executeStatementRequest) write(c *exec, s *statement) error {
 	if err := s.fix(errNoFullKey); err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (r *executeStatementRequest) write(c *call, s *statement) error {
 }
 
 // answerConsumed appends ConsumedCapacity if it was asked for.
-func (r *executeStatementRequest) answerConsumed(c *call, s *statement, u consumption) {
+func (r *executeStatementRequest) answerConsumed(c *exec, s *statement, u consumption) {
 	if wantsConsumed(r.consumed) {
 		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, s.table.Name, u)

@@ -21,12 +21,12 @@ type executeTransactionRequest struct {
 // executeTransactionMembers are ExecuteTransaction's members, in the order of the service model.
 var executeTransactionMembers = members[*executeTransactionRequest]{
 	{"TransactStatements", (*executeTransactionRequest).readTransactStatements},
-	{"ClientRequestToken", func(r *executeTransactionRequest, c *call) error { return c.readString(&r.token) }},
-	{"ReturnConsumedCapacity", func(r *executeTransactionRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"ClientRequestToken", func(r *executeTransactionRequest, c *exec) error { return c.readString(&r.token) }},
+	{"ReturnConsumedCapacity", func(r *executeTransactionRequest, c *exec) error { return c.readString(&r.consumed) }},
 }
 
 // readTransactStatements decodes TransactStatements.
-func (r *executeTransactionRequest) readTransactStatements(c *call) error {
+func (r *executeTransactionRequest) readTransactStatements(c *exec) error {
 	r.set, r.requests = true, nil
 	var s statementRequest // one for all elements: what it takes must not grow with those that are not kept
 	return c.readList(func(int) error {
@@ -44,9 +44,12 @@ func (r *executeTransactionRequest) readTransactStatements(c *call) error {
 	})
 }
 
+// ExecuteTransaction answers the operation of that name.
+func ExecuteTransaction(c *call) error { return run(c, (*exec).executeTransaction) }
+
 // executeTransaction answers ExecuteTransaction. What is wrong with the statements themselves fails the call; what is wrong with
 // the items that they are about cancels the transaction.
-func (c *call) executeTransaction() error {
+func (c *exec) executeTransaction() error {
 	r := new(executeTransactionRequest)
 	if err := decode(&c.reader, r, c, executeTransactionMembers); err != nil {
 		return err
@@ -89,7 +92,7 @@ func (r *executeTransactionRequest) check() error {
 }
 
 // bind binds all statements and checks that they can be in one transaction.
-func (r *executeTransactionRequest) bind(c *call) error {
+func (r *executeTransactionRequest) bind(c *exec) error {
 	reads, writes := false, false
 	for i := range r.requests {
 		s, err := r.requests[i].bind(c)
@@ -121,7 +124,7 @@ var errTransactSelect = validation("Select statements within ExecuteTransaction 
 
 // open finds the tables of all statements, then the keys of their items, and checks that these are distinct. reasons is what is
 // wrong with a key, nil where there is nothing.
-func (r *executeTransactionRequest) open(c *call) (reasons []error, err error) {
+func (r *executeTransactionRequest) open(c *exec) (reasons []error, err error) {
 	var missing error
 	for _, s := range r.statements {
 		w := s.want(r.consumed)
@@ -167,7 +170,7 @@ func (s *statement) hasEmptyKey() bool {
 }
 
 // read runs and answers a transaction of reads.
-func (r *executeTransactionRequest) read(c *call, reasons []error) error {
+func (r *executeTransactionRequest) read(c *exec, reasons []error) error {
 	if err := canceledBy(reasons); err != nil {
 		return err
 	}
@@ -188,7 +191,7 @@ func (r *executeTransactionRequest) read(c *call, reasons []error) error {
 }
 
 // appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse, without Item if that is nothing.
-func (s *statement) appendResponse(c *call, it item.Item) {
+func (s *statement) appendResponse(c *exec, it item.Item) {
 	c.beginObject()
 	if s.matches(it) {
 		for range s.Select(it) {
@@ -201,7 +204,7 @@ func (s *statement) appendResponse(c *call, it item.Item) {
 }
 
 // write runs and answers a transaction of writes.
-func (r *executeTransactionRequest) write(c *call, reasons []error) error {
+func (r *executeTransactionRequest) write(c *exec, reasons []error) error {
 	t := &db.Transaction{Token: token(db.TokenExecuteTransaction, r.token, r.feed)}
 	for i, s := range r.statements {
 		t.Actions = append(t.Actions, db.Action{Write: s.write(r.requests[i].keepFailed()), Err: reasons[i]})

@@ -22,17 +22,20 @@ type getItemRequest struct {
 
 // getItemMembers are GetItem's members, in the order of the service model.
 var getItemMembers = members[*getItemRequest]{
-	{"TableName", func(r *getItemRequest, c *call) error { return c.readString(&r.table) }},
-	{"Key", func(r *getItemRequest, c *call) error { return c.readItem(&r.key) }},
-	{"AttributesToGet", func(r *getItemRequest, c *call) error { return c.readStrings(&r.attributesToGet) }},
-	{"ConsistentRead", func(r *getItemRequest, c *call) error { return c.readBool(&r.consistent) }},
-	{"ReturnConsumedCapacity", func(r *getItemRequest, c *call) error { return c.readString(&r.consumed) }},
-	{"ProjectionExpression", func(r *getItemRequest, c *call) error { return c.readString(&r.projection) }},
-	{"ExpressionAttributeNames", func(r *getItemRequest, c *call) error { return c.ph.names(&c.reader) }},
+	{"TableName", func(r *getItemRequest, c *exec) error { return c.readString(&r.table) }},
+	{"Key", func(r *getItemRequest, c *exec) error { return c.readItem(&r.key) }},
+	{"AttributesToGet", func(r *getItemRequest, c *exec) error { return c.readStrings(&r.attributesToGet) }},
+	{"ConsistentRead", func(r *getItemRequest, c *exec) error { return c.readBool(&r.consistent) }},
+	{"ReturnConsumedCapacity", func(r *getItemRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{"ProjectionExpression", func(r *getItemRequest, c *exec) error { return c.readString(&r.projection) }},
+	{"ExpressionAttributeNames", func(r *getItemRequest, c *exec) error { return c.ph.names(&c.reader) }},
 }
 
+// GetItem answers the operation of that name.
+func GetItem(c *call) error { return run(c, (*exec).getItem) }
+
 // getItem answers GetItem.
-func (c *call) getItem() error {
+func (c *exec) getItem() error {
 	r := &c.hot.get
 	*r = getItemRequest{}
 	if err := decode(&c.reader, r, c, getItemMembers); err != nil {
@@ -72,7 +75,7 @@ func (c *call) getItem() error {
 }
 
 // showItem appends what GetItem asked for of the item that was read.
-func (c *call) showItem(it item.Item) error {
+func (c *exec) showItem(it item.Item) error {
 	r := &c.hot.get
 	c.truncate(r.start)
 	r.size = it.Size()
@@ -87,7 +90,7 @@ func (c *call) showItem(it item.Item) error {
 }
 
 // check makes the checks that need no table, and returns the projection, if there is one.
-func (r *getItemRequest) check(c *call) (*expr.Projection, error) {
+func (r *getItemRequest) check(c *exec) (*expr.Projection, error) {
 	var v violations
 	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	v.attributesToGet(r.attributesToGet, "attributesToGet", maxAttributesToGet)
@@ -139,7 +142,7 @@ func (p *projectionOf) checkParams() error {
 }
 
 // projection returns the projection that the request names, nil for none.
-func (p *projectionOf) projection(c *call) (*expr.Projection, error) {
+func (p *projectionOf) projection(c *exec) (*expr.Projection, error) {
 	if p.attributesToGet.Set {
 		if err := checkDistinct(p.attributesToGet.V); err != nil {
 			return nil, err

@@ -19,9 +19,9 @@ type getRecordsRequest struct {
 }
 
 // getRecordsMembers are GetRecords' members, in the order of the service model.
-var getRecordsMembers = members[*getRecordsRequest]{
-	{"ShardIterator", func(r *getRecordsRequest, c *call) error { return c.readString(&r.iterator) }},
-	{"Limit", func(r *getRecordsRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
+var getRecordsMembers = opMembers[*getRecordsRequest]{
+	{"ShardIterator", func(r *getRecordsRequest, c op) error { return c.readString(&r.iterator) }},
+	{"Limit", func(r *getRecordsRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
 }
 
 const (
@@ -39,8 +39,9 @@ func (r *getRecordsRequest) check() error {
 	return v.err()
 }
 
-// getRecords answers GetRecords.
-func (c *call) getRecords() error {
+// GetRecords answers GetRecords.
+func GetRecords(cl *call) error {
+	c := op{cl}
 	r := new(getRecordsRequest)
 	if err := decode(&c.reader, r, c, getRecordsMembers); err != nil {
 		return err
@@ -73,7 +74,7 @@ func (c *call) getRecords() error {
 
 // ask asks whether the stream, which is nil if it is gone, may be read. Of a stream that is there the iterator's ARN says nothing:
 // only its id counts for what will be read.
-func (r *getRecordsRequest) ask(c *call, l *db.Log) error {
+func (r *getRecordsRequest) ask(c op, l *db.Log) error {
 	if l != nil {
 		return c.askStream("GetRecords", l.Table, l.Label)
 	}
@@ -83,7 +84,7 @@ func (r *getRecordsRequest) ask(c *call, l *db.Log) error {
 }
 
 // records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.
-func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
+func (c op) records(l *db.Log, it iterator, limit int, now time.Time) error {
 	c.beginObject()
 	c.name("Records")
 	c.beginList()
@@ -124,7 +125,7 @@ func (c *call) records(l *db.Log, it iterator, limit int, now time.Time) error {
 }
 
 // record appends a Record.
-func (c *call) record(l *db.Log, shard uint32, r *db.StreamRecord) {
+func (c op) record(l *db.Log, shard uint32, r *db.StreamRecord) {
 	id := eventID(l.ID, shard, r.Position)
 	c.beginObject()
 	c.stringMember("eventID", hex.EncodeToString(id[:16]))

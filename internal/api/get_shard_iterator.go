@@ -16,12 +16,12 @@ type getShardIteratorRequest struct {
 }
 
 // getShardIteratorMembers are GetShardIterator's members, in the order of the service model.
-var getShardIteratorMembers = members[*getShardIteratorRequest]{
-	{"StreamArn", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.arn) }},
-	{"ShardId", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.shard) }},
-	{"ShardIteratorType", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.kind) }},
-	{"SequenceNumber", func(r *getShardIteratorRequest, c *call) error { return c.readString(&r.sequence) }},
-	{"Timestamp", func(r *getShardIteratorRequest, c *call) error { return c.timestamp(&r.time) }},
+var getShardIteratorMembers = opMembers[*getShardIteratorRequest]{
+	{"StreamArn", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.arn) }},
+	{"ShardId", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.shard) }},
+	{"ShardIteratorType", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.kind) }},
+	{"SequenceNumber", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.sequence) }},
+	{"Timestamp", func(r *getShardIteratorRequest, c op) error { return c.timestamp(&r.time) }},
 }
 
 // check checks the constraints, and then the rules between the members. No answers of the service about those are known: the
@@ -54,8 +54,9 @@ func (r *getShardIteratorRequest) bySequence() bool {
 	return r.kind.V == "AT_SEQUENCE_NUMBER" || r.kind.V == "AFTER_SEQUENCE_NUMBER"
 }
 
-// getShardIterator answers GetShardIterator.
-func (c *call) getShardIterator() error {
+// GetShardIterator answers GetShardIterator.
+func GetShardIterator(cl *call) error {
+	c := op{cl}
 	r := new(getShardIteratorRequest)
 	if err := decode(&c.reader, r, c, getShardIteratorMembers); err != nil {
 		return err
@@ -77,7 +78,7 @@ func (c *call) getShardIterator() error {
 }
 
 // newIterator answers with the iterator of a shard.
-func (c *call) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now time.Time) error {
+func (c op) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now time.Time) error {
 	it := iterator{log: l.ID, shard: s.Number, made: now}
 	var err error
 	switch r.kind.V {
@@ -101,7 +102,7 @@ func (c *call) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, n
 }
 
 // atTimestamp is the position before the records of the time and later ones that can still be read.
-func (c *call) atTimestamp(o optTime, l *db.Log, s *db.Shard, now time.Time) (db.Position, error) {
+func (c op) atTimestamp(o optTime, l *db.Log, s *db.Shard, now time.Time) (db.Position, error) {
 	at, ok := o.time()
 	if !ok || at.After(now) {
 		return db.Position{}, validation("Timestamp must not be in the future")
@@ -115,7 +116,7 @@ func (c *call) atTimestamp(o optTime, l *db.Log, s *db.Shard, now time.Time) (db
 
 // atSequence is the position before the record with the sequence number, or that record's own. A number beyond the newest
 // record is refused: with it a reader would pass over records to come.
-func (c *call) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (db.Position, error) {
+func (c op) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (db.Position, error) {
 	p, ok := parseSequenceNumber(r.sequence.V)
 	if !ok {
 		return p, validation("Invalid SequenceNumber: " + r.sequence.V)

@@ -7,13 +7,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// table returns the table that a checked TableName (or ARN) names, if it is ready for items.
-func (c *call) table(name string) (*db.Table, error) {
-	t, err := c.db.Table(db.DefaultNamespace, bareTableName(name))
-	c.report.table(t, name)
-	return t, err
-}
-
 // errKeySchema: a key that has not exactly the attributes of the key schema, or other types.
 var errKeySchema = validation("The provided key element does not match the schema")
 

@@ -37,15 +37,15 @@ type legacyCondition struct {
 }
 
 // decode decodes a map of Conditions.
-func (l *legacyConditions) decode(c *call) error { return l.decodeShape(c, "Condition") }
+func (l *legacyConditions) decode(c *exec) error { return l.decodeShape(c, "Condition") }
 
 // decodeExpected decodes a map of ExpectedAttributeValues.
-func (l *legacyConditions) decodeExpected(c *call) error {
+func (l *legacyConditions) decodeExpected(c *exec) error {
 	return l.decodeShape(c, "ExpectedAttributeValue")
 }
 
 // decodeShape decodes a map to structures of the shape.
-func (l *legacyConditions) decodeShape(c *call, shape string) error {
+func (l *legacyConditions) decodeShape(c *exec, shape string) error {
 	l.set, l.list = true, l.list[:0]
 	err := c.readObject(inMap, shapes+shape, func(attribute string) error {
 		x := legacyCondition{attribute: attribute}
@@ -60,7 +60,7 @@ func (l *legacyConditions) decodeShape(c *call, shape string) error {
 }
 
 // member decodes one member of the structure.
-func (x *legacyCondition) member(c *call, name string, expected bool) error {
+func (x *legacyCondition) member(c *exec, name string, expected bool) error {
 	switch {
 	case name == "ComparisonOperator":
 		return c.readString(&x.operator)
@@ -85,7 +85,7 @@ func (x *legacyCondition) member(c *call, name string, expected bool) error {
 }
 
 // decodeValue decodes an AttributeValue and keeps its fault, if it is the first.
-func (x *legacyCondition) decodeValue(c *call) (item.Value, error) {
+func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
 	v, faults, err := c.dec.Value(&c.scan)
 	if x.fault == nil {
 		x.fault = faults.Earliest()
@@ -287,7 +287,7 @@ type legacyUpdate struct {
 }
 
 // decode decodes AttributeUpdates.
-func (l *legacyUpdates) decode(c *call) error {
+func (l *legacyUpdates) decode(c *exec) error {
 	l.set, l.list = true, l.list[:0]
 	err := c.readObject(inMap, shapes+"AttributeValueUpdate", func(attribute string) error {
 		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
@@ -300,7 +300,7 @@ func (l *legacyUpdates) decode(c *call) error {
 }
 
 // member decodes one member of an AttributeValueUpdate.
-func (x *legacyUpdate) member(c *call, name string) error {
+func (x *legacyUpdate) member(c *exec, name string) error {
 	switch name {
 	case "Value":
 		if c.isScalar() {

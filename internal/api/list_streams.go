@@ -10,10 +10,10 @@ type listStreamsRequest struct {
 }
 
 // listStreamsMembers are ListStreams' members, in the order of the service model.
-var listStreamsMembers = members[*listStreamsRequest]{
-	{"TableName", func(r *listStreamsRequest, c *call) error { return c.readString(&r.table) }},
-	{"Limit", func(r *listStreamsRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
-	{"ExclusiveStartStreamArn", func(r *listStreamsRequest, c *call) error { return c.readString(&r.start) }},
+var listStreamsMembers = opMembers[*listStreamsRequest]{
+	{"TableName", func(r *listStreamsRequest, c op) error { return c.readString(&r.table) }},
+	{"Limit", func(r *listStreamsRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
+	{"ExclusiveStartStreamArn", func(r *listStreamsRequest, c op) error { return c.readString(&r.start) }},
 }
 
 // check checks the constraints.
@@ -25,8 +25,9 @@ func (r *listStreamsRequest) check() error {
 	return v.err()
 }
 
-// listStreams answers ListStreams: the streams in the order of their ARNs, those too that ended within the last day.
-func (c *call) listStreams() error {
+// ListStreams answers ListStreams: the streams in the order of their ARNs, those too that ended within the last day.
+func ListStreams(cl *call) error {
+	c := op{cl}
 	r := new(listStreamsRequest)
 	if err := decode(&c.reader, r, c, listStreamsMembers); err != nil {
 		return err

@@ -11,9 +11,9 @@ type listTablesRequest struct {
 }
 
 // listTablesMembers are ListTables' members, in the order of the service model.
-var listTablesMembers = members[*listTablesRequest]{
-	{"ExclusiveStartTableName", func(r *listTablesRequest, c *call) error { return c.readString(&r.start) }},
-	{"Limit", func(r *listTablesRequest, c *call) error { return c.readInt(&r.limit, "Integer") }},
+var listTablesMembers = opMembers[*listTablesRequest]{
+	{"ExclusiveStartTableName", func(r *listTablesRequest, c op) error { return c.readString(&r.start) }},
+	{"Limit", func(r *listTablesRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
 }
 
 // maxListed is the greatest page of ListTables, and the default one.
@@ -33,8 +33,9 @@ func (r *listTablesRequest) check() error {
 	return v.err()
 }
 
-// listTables answers ListTables.
-func (c *call) listTables() error {
+// ListTables answers ListTables.
+func ListTables(cl *call) error {
+	c := op{cl}
 	r := new(listTablesRequest)
 	if err := decode(&c.reader, r, c, listTablesMembers); err != nil {
 		return err

@@ -6,14 +6,15 @@ import "github.com/partita-db/partita/internal/db"
 type listTagsOfResourceRequest struct{ arn, next optString }
 
 // listTagsOfResourceMembers are ListTagsOfResource's members, in the order of the service model.
-var listTagsOfResourceMembers = members[*listTagsOfResourceRequest]{
-	{"ResourceArn", func(r *listTagsOfResourceRequest, c *call) error { return c.readString(&r.arn) }},
-	{"NextToken", func(r *listTagsOfResourceRequest, c *call) error { return c.readString(&r.next) }},
+var listTagsOfResourceMembers = opMembers[*listTagsOfResourceRequest]{
+	{"ResourceArn", func(r *listTagsOfResourceRequest, c op) error { return c.readString(&r.arn) }},
+	{"NextToken", func(r *listTagsOfResourceRequest, c op) error { return c.readString(&r.next) }},
 }
 
-// listTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is never a NextToken, and
+// ListTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is never a NextToken, and
 // one that is sent is not looked at.
-func (c *call) listTagsOfResource() error {
+func ListTagsOfResource(cl *call) error {
+	c := op{cl}
 	r := new(listTagsOfResourceRequest)
 	if err := decode(&c.reader, r, c, listTagsOfResourceMembers); err != nil {
 		return err

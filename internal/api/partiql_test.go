@@ -339,7 +339,7 @@ func TestStatementConditions(t *testing.T) {
 // takesQuery tells whether a SELECT is run as something else than a Scan.
 func (s *testService) takesQuery(t *testing.T, text string, parameters []string) bool {
 	t.Helper()
-	c := &call{ctx: context.Background(), db: s.db, statements: s.statements}
+	c := &exec{call: &call{ctx: context.Background(), db: s.db, statements: s.statements}}
 	r := &statementRequest{text: optString{true, text}}
 	for _, p := range parameters {
 		c.scan.Reset([]byte(p))

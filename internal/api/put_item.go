@@ -16,7 +16,7 @@ type putItemRequest struct {
 // putItemMembers are PutItem's members, in the order of the service model.
 var putItemMembers = members[*putItemRequest]{
 	{"TableName", (*putItemRequest).readTableName},
-	{"Item", func(r *putItemRequest, c *call) error { return c.readItem(&r.item) }},
+	{"Item", func(r *putItemRequest, c *exec) error { return c.readItem(&r.item) }},
 	{"Expected", (*putItemRequest).readExpected},
 	{"ReturnValues", (*putItemRequest).readReturnValues},
 	{"ReturnConsumedCapacity", (*putItemRequest).readReturnConsumedCapacity},
@@ -28,8 +28,11 @@ var putItemMembers = members[*putItemRequest]{
 	{"ReturnValuesOnConditionCheckFailure", (*putItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
+// PutItem answers the operation of that name.
+func PutItem(c *call) error { return run(c, (*exec).putItem) }
+
 // putItem answers PutItem.
-func (c *call) putItem() error {
+func (c *exec) putItem() error {
 	r := &c.hot.put
 	*r = putItemRequest{}
 	if err := decode(&c.reader, r, c, putItemMembers); err != nil {
@@ -59,7 +62,7 @@ func (c *call) putItem() error {
 
 // check makes the checks that need no table, in DynamoDB's order, and returns the parsed
 // ConditionExpression.
-func (r *putItemRequest) check(c *call) (*expr.Condition, error) {
+func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 	if err := r.checkTable(); err != nil {
 		return nil, err
 	}

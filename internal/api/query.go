@@ -30,21 +30,24 @@ var queryMembers = members[*queryRequest]{
 	{"AttributesToGet", (*queryRequest).readAttributesToGet},
 	{"Limit", (*queryRequest).readLimit},
 	{"ConsistentRead", (*queryRequest).readConsistentRead},
-	{"KeyConditions", func(q *queryRequest, c *call) error { return q.keyConditions.decode(c) }},
-	{"QueryFilter", func(q *queryRequest, c *call) error { return q.legacyFilter.decode(c) }},
+	{"KeyConditions", func(q *queryRequest, c *exec) error { return q.keyConditions.decode(c) }},
+	{"QueryFilter", func(q *queryRequest, c *exec) error { return q.legacyFilter.decode(c) }},
 	{"ConditionalOperator", (*queryRequest).readConditionalOperator},
-	{"ScanIndexForward", func(q *queryRequest, c *call) error { return c.readBool(&q.forward) }},
+	{"ScanIndexForward", func(q *queryRequest, c *exec) error { return c.readBool(&q.forward) }},
 	{"ExclusiveStartKey", (*queryRequest).readExclusiveStartKey},
 	{"ReturnConsumedCapacity", (*queryRequest).readReturnConsumedCapacity},
 	{"ProjectionExpression", (*queryRequest).readProjectionExpression},
 	{"FilterExpression", (*queryRequest).readFilterExpression},
-	{"KeyConditionExpression", func(q *queryRequest, c *call) error { return c.readString(&q.keyText) }},
+	{"KeyConditionExpression", func(q *queryRequest, c *exec) error { return c.readString(&q.keyText) }},
 	{"ExpressionAttributeNames", (*queryRequest).readExpressionAttributeNames},
 	{"ExpressionAttributeValues", (*queryRequest).readExpressionAttributeValues},
 }
 
+// Query answers the operation of that name.
+func Query(c *call) error { return run(c, (*exec).query) }
+
 // query answers Query in DynamoDB's order of checks.
-func (c *call) query() error {
+func (c *exec) query() error {
 	q := &c.hot.query
 	*q = queryRequest{}
 	if err := decode(&c.reader, q, c, queryMembers); err != nil {
@@ -96,7 +99,7 @@ func (q *queryRequest) checkConstraints() error {
 }
 
 // checkParameters checks which parameters go together, and the legacy ones but for KeyConditions.
-func (q *queryRequest) checkParameters(c *call) error {
+func (q *queryRequest) checkParameters(c *exec) error {
 	expressions := [...]usage{
 		{"ProjectionExpression", q.projectionText.Set},
 		{"FilterExpression", q.filterText.Set},
@@ -131,7 +134,7 @@ func (q *queryRequest) checkParameters(c *call) error {
 }
 
 // bind parses and binds the expressions. A key condition that parses but is none is left for convertKeyConditions.
-func (q *queryRequest) bind(c *call) error {
+func (q *queryRequest) bind(c *exec) error {
 	if err := c.ph.checkContents(words{}); err != nil {
 		return err
 	}
@@ -156,7 +159,7 @@ func (q *queryRequest) bind(c *call) error {
 }
 
 // convertKeyConditions reports what is wrong with the key conditions whatever the table's key is.
-func (q *queryRequest) convertKeyConditions(c *call) error {
+func (q *queryRequest) convertKeyConditions(c *exec) error {
 	if q.keyErr != nil {
 		return q.keyErr
 	}

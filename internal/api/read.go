@@ -30,19 +30,19 @@ type readRequest struct {
 }
 
 // The members that the requests with a readRequest share.
-func (r *readRequest) readTableName(c *call) error                 { return c.readString(&r.tableName) }
-func (r *readRequest) readIndexName(c *call) error                 { return c.readString(&r.indexName) }
-func (r *readRequest) readSelect(c *call) error                    { return c.readString(&r.sel) }
-func (r *readRequest) readAttributesToGet(c *call) error           { return c.readStrings(&r.attributesToGet) }
-func (r *readRequest) readLimit(c *call) error                     { return c.readInt(&r.limit, "Integer") }
-func (r *readRequest) readConsistentRead(c *call) error            { return c.readBool(&r.consistent) }
-func (r *readRequest) readConditionalOperator(c *call) error       { return c.readString(&r.conditional) }
-func (r *readRequest) readExclusiveStartKey(c *call) error         { return c.readItem(&r.start) }
-func (r *readRequest) readReturnConsumedCapacity(c *call) error    { return c.readString(&r.consumed) }
-func (r *readRequest) readProjectionExpression(c *call) error      { return c.readString(&r.projectionText) }
-func (r *readRequest) readFilterExpression(c *call) error          { return c.readString(&r.filterText) }
-func (r *readRequest) readExpressionAttributeNames(c *call) error  { return c.ph.names(&c.reader) }
-func (r *readRequest) readExpressionAttributeValues(c *call) error { return c.ph.values(&c.reader) }
+func (r *readRequest) readTableName(c *exec) error                 { return c.readString(&r.tableName) }
+func (r *readRequest) readIndexName(c *exec) error                 { return c.readString(&r.indexName) }
+func (r *readRequest) readSelect(c *exec) error                    { return c.readString(&r.sel) }
+func (r *readRequest) readAttributesToGet(c *exec) error           { return c.readStrings(&r.attributesToGet) }
+func (r *readRequest) readLimit(c *exec) error                     { return c.readInt(&r.limit, "Integer") }
+func (r *readRequest) readConsistentRead(c *exec) error            { return c.readBool(&r.consistent) }
+func (r *readRequest) readConditionalOperator(c *exec) error       { return c.readString(&r.conditional) }
+func (r *readRequest) readExclusiveStartKey(c *exec) error         { return c.readItem(&r.start) }
+func (r *readRequest) readReturnConsumedCapacity(c *exec) error    { return c.readString(&r.consumed) }
+func (r *readRequest) readProjectionExpression(c *exec) error      { return c.readString(&r.projectionText) }
+func (r *readRequest) readFilterExpression(c *exec) error          { return c.readString(&r.filterText) }
+func (r *readRequest) readExpressionAttributeNames(c *exec) error  { return c.ph.names(&c.reader) }
+func (r *readRequest) readExpressionAttributeValues(c *exec) error { return c.ph.values(&c.reader) }
 
 // count tells whether the answer has no Items.
 func (r *readRequest) count() bool { return r.sel.V == "COUNT" }
@@ -56,7 +56,7 @@ func (r *readRequest) checkLegacyFilter() error {
 }
 
 // bindFilter makes the filter of FilterExpression or its legacy form.
-func (r *readRequest) bindFilter(c *call) error {
+func (r *readRequest) bindFilter(c *exec) error {
 	if !r.filterText.Set {
 		r.read.Filter = r.legacyFilter.condition(r.conditional)
 		return nil
@@ -67,7 +67,7 @@ func (r *readRequest) bindFilter(c *call) error {
 }
 
 // bindProjection makes the projection of ProjectionExpression or its legacy form.
-func (r *readRequest) bindProjection(c *call) error {
+func (r *readRequest) bindProjection(c *exec) error {
 	if !r.projectionText.Set {
 		if r.attributesToGet.Set {
 			r.projection, r.plain = expr.NewProjection(r.attributesToGet.V), true
@@ -112,7 +112,7 @@ func (r *readRequest) checkSelect(shown words) error {
 }
 
 // resolve finds the table and the index, and checks that the index can be read in the way asked for. w is what the request wants.
-func (r *readRequest) resolve(c *call, w want) error {
+func (r *readRequest) resolve(c *exec, w want) error {
 	t, err := c.tableFor(r.tableName.V, w)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (r *readRequest) resolve(c *call, w want) error {
 }
 
 // checkBuilt checks that an index is not being filled still.
-func (c *call) checkBuilt(t *db.Table, x *db.Index) error {
+func (c *exec) checkBuilt(t *db.Table, x *db.Index) error {
 	if status, _ := t.IndexStatus(x, c.db.Now()); status == db.StatusCreating {
 		return validation("Cannot read from backfilling global secondary index: " + x.Name)
 	}
@@ -190,7 +190,7 @@ func unprojected(t *db.Table, x *db.Index, names []string) []string {
 }
 
 // answer runs the read and writes its answer.
-func (r *readRequest) answer(c *call) error {
+func (r *readRequest) answer(c *exec) error {
 	c.beginObject()
 	emit := countOnly
 	if !r.count() {
@@ -220,7 +220,7 @@ func (r *readRequest) answer(c *call) error {
 }
 
 // answerConsumed notes what was used, and answers it if that was asked for.
-func (r *readRequest) answerConsumed(c *call, used consumption) {
+func (r *readRequest) answerConsumed(c *exec, used consumption) {
 	c.report.read(used)
 	if wantsConsumed(r.consumed) {
 		c.name("ConsumedCapacity")
@@ -232,7 +232,7 @@ func (r *readRequest) answerConsumed(c *call, used consumption) {
 func countOnly(item.Item) (more bool, err error) { return true, nil }
 
 // appendRow appends an item to the Items of c.page.
-func (c *call) appendRow(it item.Item) (more bool, err error) {
+func (c *exec) appendRow(it item.Item) (more bool, err error) {
 	r := c.page
 	c.element()
 	more, err = c.encodeRow(it.Size(), func() { r.append(c, it) })
@@ -240,7 +240,7 @@ func (c *call) appendRow(it item.Item) (more bool, err error) {
 }
 
 // append appends what was asked for of an item.
-func (r *readRequest) append(c *call, it item.Item) {
+func (r *readRequest) append(c *exec, it item.Item) {
 	switch {
 	case r.projection == nil:
 		c.item(it)
@@ -253,7 +253,7 @@ func (r *readRequest) append(c *call, it item.Item) {
 
 // attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without making an item of them. The
 // names are sorted, as the attributes are.
-func (c *call) attributes(it item.Item, names []string) {
+func (c *exec) attributes(it item.Item, names []string) {
 	c.beginObject()
 	for name, v := range it.Attributes() {
 		for len(names) > 0 && names[0] < name {

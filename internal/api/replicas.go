@@ -38,7 +38,7 @@ func (u *replicaUpdate) actions() []struct {
 }
 
 // replicaUpdates decodes ReplicaUpdates or GlobalTableWitnessUpdates.
-func (c *call) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape string) error {
+func (c op) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape string) error {
 	return structs(c, dst, shape, func(u *replicaUpdate, name string) error {
 		full := shape == "ReplicationGroupUpdate" // witnesses have a region and nothing else
 		switch name {
@@ -57,7 +57,7 @@ func (c *call) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape st
 
 // replicaAction decodes one action. Only the region matters: the settings of a replica, which a full action has, are looked at
 // for their types and constraints alone.
-func (c *call) replicaAction(dst *replicaAction, shape string, full bool) error {
+func (c op) replicaAction(dst *replicaAction, shape string, full bool) error {
 	*dst = replicaAction{Set: true}
 	return c.readObject(inField, shape, func(name string) error {
 		switch {
@@ -73,7 +73,7 @@ func (c *call) replicaAction(dst *replicaAction, shape string, full bool) error 
 }
 
 // replicaSetting decodes a setting of a replica.
-func (c *call) replicaSetting(dst *replicaSettings, name string) error {
+func (c op) replicaSetting(dst *replicaSettings, name string) error {
 	switch name {
 	case "KMSMasterKeyId", "TableClassOverride":
 		return c.readString(new(optString))
@@ -225,12 +225,12 @@ func checkReplicationMode(o optString) error {
 }
 
 // vectorIndexes decodes VectorIndexes, of which only the number matters, and the types.
-func (c *call) vectorIndexes(dst *optList[struct{}]) error {
+func (c op) vectorIndexes(dst *optList[struct{}]) error {
 	return structs(c, dst, "VectorIndex", func(_ *struct{}, name string) error { return c.vectorIndex(name) })
 }
 
 // vectorIndexUpdates decodes VectorIndexUpdates likewise.
-func (c *call) vectorIndexUpdates(dst *optList[struct{}]) error {
+func (c op) vectorIndexUpdates(dst *optList[struct{}]) error {
 	return structs(c, dst, "VectorIndexUpdate", func(_ *struct{}, name string) error {
 		switch name {
 		case "Create":
@@ -248,7 +248,7 @@ func (c *call) vectorIndexUpdates(dst *optList[struct{}]) error {
 }
 
 // vectorIndex decodes a member of a vector index, which nobody will read.
-func (c *call) vectorIndex(name string) error {
+func (c op) vectorIndex(name string) error {
 	switch name {
 	case "IndexName", "DistanceFunction":
 		return c.readString(new(optString))
@@ -265,7 +265,7 @@ func (c *call) vectorIndex(name string) error {
 }
 
 // searchElement decodes a member of a VectorAttributeDefinition or a SearchSchemaElement.
-func (c *call) searchElement(name string) error {
+func (c op) searchElement(name string) error {
 	if name == "AttributeName" || name == "SearchSchemaElementType" {
 		return c.readString(new(optString))
 	}

@@ -15,12 +15,12 @@ var scanMembers = members[*scanRequest]{
 	{"AttributesToGet", (*scanRequest).readAttributesToGet},
 	{"Limit", (*scanRequest).readLimit},
 	{"Select", (*scanRequest).readSelect},
-	{"ScanFilter", func(s *scanRequest, c *call) error { return s.legacyFilter.decode(c) }},
+	{"ScanFilter", func(s *scanRequest, c *exec) error { return s.legacyFilter.decode(c) }},
 	{"ConditionalOperator", (*scanRequest).readConditionalOperator},
 	{"ExclusiveStartKey", (*scanRequest).readExclusiveStartKey},
 	{"ReturnConsumedCapacity", (*scanRequest).readReturnConsumedCapacity},
-	{"TotalSegments", func(s *scanRequest, c *call) error { return c.readInt(&s.totalSegments, "Integer") }},
-	{"Segment", func(s *scanRequest, c *call) error { return c.readInt(&s.segment, "Integer") }},
+	{"TotalSegments", func(s *scanRequest, c *exec) error { return c.readInt(&s.totalSegments, "Integer") }},
+	{"Segment", func(s *scanRequest, c *exec) error { return c.readInt(&s.segment, "Integer") }},
 	{"ProjectionExpression", (*scanRequest).readProjectionExpression},
 	{"FilterExpression", (*scanRequest).readFilterExpression},
 	{"ExpressionAttributeNames", (*scanRequest).readExpressionAttributeNames},
@@ -28,8 +28,11 @@ var scanMembers = members[*scanRequest]{
 	{"ConsistentRead", (*scanRequest).readConsistentRead},
 }
 
+// Scan answers the operation of that name.
+func Scan(c *call) error { return run(c, (*exec).runScan) }
+
 // scan answers Scan in DynamoDB's order of checks.
-func (c *call) runScan() error {
+func (c *exec) runScan() error {
 	s := &c.hot.scan
 	*s = scanRequest{}
 	if err := decode(&c.reader, s, c, scanMembers); err != nil {
@@ -84,7 +87,7 @@ func (s *scanRequest) checkConstraints() error {
 }
 
 // checkParameters checks which parameters go together, and the legacy ones.
-func (s *scanRequest) checkParameters(c *call) error {
+func (s *scanRequest) checkParameters(c *exec) error {
 	expressions := [...]usage{
 		{"ProjectionExpression", s.projectionText.Set},
 		{"FilterExpression", s.filterText.Set},
@@ -128,7 +131,7 @@ func (s *scanRequest) checkSegments() error {
 }
 
 // bind parses and binds the expressions.
-func (s *scanRequest) bind(c *call) error {
+func (s *scanRequest) bind(c *exec) error {
 	if err := c.ph.checkContents(words{}); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
@@ -33,7 +32,7 @@ type optList[T any] struct {
 const maxStructs = 1000
 
 // structs decodes a list of structures, whose Java name is shape.
-func structs[T any](c *call, dst *optList[T], shape string, member func(e *T, name string) error) error {
+func structs[T any](c op, dst *optList[T], shape string, member func(e *T, name string) error) error {
 	*dst = optList[T]{Set: true}
 	var e, empty T
 	return c.readList(func(int) error {
@@ -69,7 +68,7 @@ type (
 )
 
 // attributeDefinitions decodes AttributeDefinitions.
-func (c *call) attributeDefinitions(dst *optList[attributeDefinition]) error {
+func (c op) attributeDefinitions(dst *optList[attributeDefinition]) error {
 	return structs(c, dst, "AttributeDefinition", func(a *attributeDefinition, name string) error {
 		switch name {
 		case "AttributeName":
@@ -82,7 +81,7 @@ func (c *call) attributeDefinitions(dst *optList[attributeDefinition]) error {
 }
 
 // keySchema decodes KeySchema.
-func (c *call) keySchema(dst *optList[keyElement]) error {
+func (c op) keySchema(dst *optList[keyElement]) error {
 	return structs(c, dst, "KeySchemaElement", func(k *keyElement, name string) error {
 		switch name {
 		case "AttributeName":
@@ -95,7 +94,7 @@ func (c *call) keySchema(dst *optList[keyElement]) error {
 }
 
 // projection decodes Projection.
-func (c *call) projection(dst *projection) error {
+func (c op) projection(dst *projection) error {
 	*dst = projection{Set: true}
 	return c.readObject(inField, "Projection", func(name string) error {
 		switch name {
@@ -109,12 +108,12 @@ func (c *call) projection(dst *projection) error {
 }
 
 // indexSpecs decodes LocalSecondaryIndexes or GlobalSecondaryIndexes.
-func (c *call) indexSpecs(dst *optList[indexSpec], shape string) error {
+func (c op) indexSpecs(dst *optList[indexSpec], shape string) error {
 	return structs(c, dst, shape, func(x *indexSpec, name string) error { return x.member(c, name) })
 }
 
 // member decodes one member of an index's description.
-func (x *indexSpec) member(c *call, name string) error {
+func (x *indexSpec) member(c op, name string) error {
 	switch name {
 	case "IndexName":
 		return c.readString(&x.name)
@@ -136,15 +135,6 @@ func (x *indexSpec) member(c *call, name string) error {
 
 // element is the path of element i of a list.
 func element(path string, i int) string { return path + "." + strconv.Itoa(i+1) + ".member" }
-
-// required checks a string that must be there, and the number of its characters.
-func (v *violations) required(o optString, path string, min, max int) {
-	if !o.Set {
-		v.null(path)
-		return
-	}
-	v.length(utf8.RuneCountInString(o.V), o.V, path, min, max)
-}
 
 // requiredEnum checks a value of an enum that must be there.
 func (v *violations) requiredEnum(o optString, path string, set enum) {
@@ -220,9 +210,6 @@ func orNull(o optString) string {
 	}
 	return o.V
 }
-
-// bracketed prints a list as Java does: [a, b].
-func bracketed(list []string) string { return "[" + strings.Join(list, ", ") + "]" }
 
 // projection checks a projection, which must be there.
 func (v *violations) projection(p projection, path string) {

@@ -34,7 +34,7 @@ type selection struct {
 
 // newSelection plans the SELECT of an open statement: it chooses the way to the items by what the WHERE clause says of the key
 // of the table or the index, and checks the statement against both.
-func (c *call) newSelection(s *statement, consistent bool) (*selection, error) {
+func (c *exec) newSelection(s *statement, consistent bool) (*selection, error) {
 	x := &selection{read: db.Read{Table: s.table, Consistent: consistent}}
 	if err := x.resolve(c, s.Index); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (c *call) newSelection(s *statement, consistent bool) (*selection, error) {
 }
 
 // resolve finds the index, if the statement names one, and checks that it can be read in the way asked for.
-func (x *selection) resolve(c *call, name string) error {
+func (x *selection) resolve(c *exec, name string) error {
 	if name == "" {
 		return nil
 	}
@@ -176,7 +176,7 @@ func isReadKey(t *db.Table, index *db.Index, key item.Item) bool {
 }
 
 // run appends the items of a page, with commas between them.
-func (x *selection) run(c *call, s *statement) error {
+func (x *selection) run(c *exec, s *statement) error {
 	if x.point {
 		return x.get(c, s)
 	}
@@ -213,7 +213,7 @@ func (x *selection) stop(last item.Item) {
 }
 
 // emit returns the function that appends an item.
-func (x *selection) emit(c *call, s *statement) func(item.Item) (bool, error) {
+func (x *selection) emit(c *exec, s *statement) func(item.Item) (bool, error) {
 	begin, n := c.length(), 0
 	return func(it item.Item) (bool, error) {
 		c.element()
@@ -224,7 +224,7 @@ func (x *selection) emit(c *call, s *statement) func(item.Item) (bool, error) {
 }
 
 // get appends the one item, if it is there and meets the rest of the WHERE clause.
-func (x *selection) get(c *call, s *statement) error {
+func (x *selection) get(c *exec, s *statement) error {
 	size, err := c.getStatement(s, x.read.Consistent, func(it item.Item) {
 		c.out = s.AppendJSON(c.out, it)
 	})
@@ -234,7 +234,7 @@ func (x *selection) get(c *call, s *statement) error {
 
 // getStatement reads the item that a SELECT with a fixed key is about, and calls found with it if it is there and meets the rest
 // of the WHERE clause. It returns the size of what was read.
-func (c *call) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
+func (c *exec) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
 	start := c.length()
 	err = c.db.Get(c.ctx, s.table, s.key, consistent, func(it item.Item) error {
 		c.truncate(start)

@@ -23,7 +23,7 @@ type streamSpec struct {
 }
 
 // streamSpec decodes a StreamSpecification.
-func (c *call) streamSpec(dst *streamSpec) error {
+func (c op) streamSpec(dst *streamSpec) error {
 	*dst = streamSpec{Set: true}
 	return c.readObject(inField, "StreamSpecification", func(name string) error {
 		switch name {
@@ -77,7 +77,7 @@ type sseSpec struct {
 }
 
 // sseSpec decodes an SSESpecification.
-func (c *call) sseSpec(dst *sseSpec) error {
+func (c op) sseSpec(dst *sseSpec) error {
 	*dst = sseSpec{Set: true}
 	return c.readObject(inField, "SSESpecification", func(name string) error {
 		switch name {

@@ -29,16 +29,16 @@ type singleWrite struct {
 }
 
 // The members that the requests with a singleWrite share.
-func (r *singleWrite) readTableName(c *call) error                   { return c.readString(&r.table) }
-func (r *singleWrite) readExpected(c *call) error                    { return r.expected.decodeExpected(c) }
-func (r *singleWrite) readConditionalOperator(c *call) error         { return c.readString(&r.operator) }
-func (r *singleWrite) readReturnValues(c *call) error                { return c.readString(&r.returnValues) }
-func (r *singleWrite) readReturnConsumedCapacity(c *call) error      { return c.readString(&r.consumed) }
-func (r *singleWrite) readReturnItemCollectionMetrics(c *call) error { return c.readString(&r.metrics) }
-func (r *singleWrite) readConditionExpression(c *call) error         { return c.readString(&r.condition) }
-func (r *singleWrite) readExpressionAttributeNames(c *call) error    { return c.ph.names(&c.reader) }
-func (r *singleWrite) readExpressionAttributeValues(c *call) error   { return c.ph.values(&c.reader) }
-func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *call) error {
+func (r *singleWrite) readTableName(c *exec) error                   { return c.readString(&r.table) }
+func (r *singleWrite) readExpected(c *exec) error                    { return r.expected.decodeExpected(c) }
+func (r *singleWrite) readConditionalOperator(c *exec) error         { return c.readString(&r.operator) }
+func (r *singleWrite) readReturnValues(c *exec) error                { return c.readString(&r.returnValues) }
+func (r *singleWrite) readReturnConsumedCapacity(c *exec) error      { return c.readString(&r.consumed) }
+func (r *singleWrite) readReturnItemCollectionMetrics(c *exec) error { return c.readString(&r.metrics) }
+func (r *singleWrite) readConditionExpression(c *exec) error         { return c.readString(&r.condition) }
+func (r *singleWrite) readExpressionAttributeNames(c *exec) error    { return c.ph.names(&c.reader) }
+func (r *singleWrite) readExpressionAttributeValues(c *exec) error   { return c.ph.values(&c.reader) }
+func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *exec) error {
 	return c.readString(&r.onFailure)
 }
 
@@ -57,7 +57,7 @@ func (r *singleWrite) checkConditionEnums(v *violations) {
 }
 
 // checkParams checks the parameters of PutItem and DeleteItem against each other.
-func (r *singleWrite) checkParams(c *call, w words) error {
+func (r *singleWrite) checkParams(c *exec, w words) error {
 	expressions := []usage{{"ConditionExpression", r.condition.Set}}
 	if err := w.checkFamilies([]usage{{"Expected", r.expected.set}}, expressions); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (r *singleWrite) checkParams(c *call, w words) error {
 }
 
 // conditionExpression returns the parsed ConditionExpression, nil for none.
-func (r *singleWrite) conditionExpression(c *call, w words) (*expr.Condition, error) {
+func (r *singleWrite) conditionExpression(c *exec, w words) (*expr.Condition, error) {
 	if !r.condition.Set {
 		return nil, nil
 	}
@@ -95,7 +95,7 @@ func (r *singleWrite) checkAllOldOrNone(w words) error {
 
 // run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected counts. That the condition
 // does not look into keys is the last check.
-func (r *singleWrite) run(c *call, k keyWords) (db.Written, error) {
+func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 	if err := checkNested(r.write.Table, r.write.Condition.Nested()); err != nil {
 		return db.Written{}, err
 	}
@@ -134,7 +134,7 @@ func writeError(t *db.Table, err error, k keyWords) error {
 }
 
 // answer encodes the response: the Attributes, if there are any, and what was asked for besides.
-func (r *singleWrite) answer(c *call, attributes item.Item, units db.WriteUnits) error {
+func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits) error {
 	t := r.write.Table
 	c.beginObject()
 	if attributes.Exists() {

@@ -33,10 +33,10 @@ type statementRequest struct {
 }
 
 // The members that the requests with a statementRequest share.
-func (r *statementRequest) readStatement(c *call) error      { return c.readString(&r.text) }
-func (r *statementRequest) readParameters(c *call) error     { return r.decodeParameters(c) }
-func (r *statementRequest) readConsistentRead(c *call) error { return c.readBool(&r.consistent) }
-func (r *statementRequest) readReturnValuesOnConditionCheckFailure(c *call) error {
+func (r *statementRequest) readStatement(c *exec) error      { return c.readString(&r.text) }
+func (r *statementRequest) readParameters(c *exec) error     { return r.decodeParameters(c) }
+func (r *statementRequest) readConsistentRead(c *exec) error { return c.readBool(&r.consistent) }
+func (r *statementRequest) readReturnValuesOnConditionCheckFailure(c *exec) error {
 	return c.readString(&r.onFailure)
 }
 
@@ -49,7 +49,7 @@ var statementMembers = members[*statementRequest]{
 }
 
 // decodeParameters decodes Parameters.
-func (r *statementRequest) decodeParameters(c *call) error {
+func (r *statementRequest) decodeParameters(c *exec) error {
 	r.parametersSet, r.parameters, r.fault = true, nil, nil
 	return c.readList(func(int) error {
 		v, faults, err := c.dec.Value(&c.scan)
@@ -109,7 +109,7 @@ type statement struct {
 }
 
 // bind parses the statement, puts the parameters in their places, and makes the checks that need no table.
-func (r *statementRequest) bind(c *call) (*statement, error) {
+func (r *statementRequest) bind(c *exec) (*statement, error) {
 	if r.fault != nil {
 		return nil, validation(r.fault.Message)
 	}
@@ -145,7 +145,7 @@ var (
 )
 
 // open finds the statement's table. consumed is the request's ReturnConsumedCapacity.
-func (s *statement) open(c *call, consumed optString) (err error) {
+func (s *statement) open(c *exec, consumed optString) (err error) {
 	s.table, err = c.tableFor(s.Table, s.want(consumed))
 	return err
 }

@@ -42,7 +42,7 @@ func errNoTable(name string) *Error {
 }
 
 // lookupFor is lookup for a request of an action, which the policy must allow whether there is such a table or not.
-func (c *call) lookupFor(action, tableName string) (*db.Table, error) {
+func (c op) lookupFor(action, tableName string) (*db.Table, error) {
 	if err := c.askTable(action, tableName); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (c *call) lookupFor(action, tableName string) (*db.Table, error) {
 }
 
 // lookup returns the table that a checked TableName (or ARN) names, in any state.
-func (c *call) lookup(tableName string) (*db.Table, error) {
+func (c op) lookup(tableName string) (*db.Table, error) {
 	name := bareTableName(tableName)
 	t := c.db.Lookup(db.DefaultNamespace, name)
 	c.report.table(t, name)

@@ -23,7 +23,7 @@ var (
 )
 
 // streamARN is the ARN of a stream in the region of the call.
-func (c *call) streamARN(l *db.Log) string { return c.tableARN(l.Table) + "/stream/" + l.Label }
+func (c op) streamARN(l *db.Log) string { return c.tableARN(l.Table) + "/stream/" + l.Label }
 
 // streamOfARN returns the table's name and the label in a stream's ARN. Region and account are not looked at: a stream is one
 // and the same under all of them.
@@ -40,7 +40,7 @@ func streamOfARN(arn string) (table, label string, ok bool) {
 func errStreamARN(arn string) error { return validation("Invalid StreamArn: " + arn) }
 
 // streamFor returns the stream that a StreamArn names, if the policy allows the action.
-func (c *call) streamFor(action, arn string) (*db.Log, error) {
+func (c op) streamFor(action, arn string) (*db.Log, error) {
 	table, label, ok := streamOfARN(arn)
 	if !ok {
 		return nil, errStreamARN(arn)
@@ -193,7 +193,7 @@ type optTime struct {
 }
 
 // timestamp decodes a timestamp. No answer of the service to one of another type is known; these follow those for integers.
-func (c *call) timestamp(dst *optTime) error {
+func (c op) timestamp(dst *optTime) error {
 	if k := c.scan.Kind(); k != item.KindInteger && k != item.KindDecimal {
 		return c.readInt(new(optInt), "Date")
 	}

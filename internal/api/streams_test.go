@@ -108,7 +108,7 @@ func TestTimestamps(t *testing.T) {
 		{"1.79131672648E9", 1791316726480, true}, {"0", 0, true}, {"5e9", 0, false}, {"1e999", 0, false},
 	} {
 		var o optTime
-		cl := &call{reader: reader{body: []byte(c.text)}}
+		cl := op{&call{reader: reader{body: []byte(c.text)}}}
 		cl.scan.Reset(cl.body)
 		if err := cl.timestamp(&o); err != nil {
 			t.Errorf("%s: %v", c.text, err)

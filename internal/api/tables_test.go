@@ -268,7 +268,7 @@ func FuzzTableRequests(f *testing.F) {
 }
 
 // decodeControl decodes a body into a request.
-func decodeControl[R any](body string, r R, ms members[R]) error {
-	c := &call{reader: reader{body: []byte(body)}}
+func decodeControl[R any](body string, r R, ms opMembers[R]) error {
+	c := op{&call{reader: reader{body: []byte(body)}}}
 	return decode(&c.reader, r, c, ms)
 }

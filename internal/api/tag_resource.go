@@ -9,9 +9,9 @@ type tagResourceRequest struct {
 }
 
 // tagResourceMembers are TagResource's members, in the order of the service model.
-var tagResourceMembers = members[*tagResourceRequest]{
-	{"ResourceArn", func(r *tagResourceRequest, c *call) error { return c.readString(&r.arn) }},
-	{"Tags", func(r *tagResourceRequest, c *call) error { return c.tags(&r.tags) }},
+var tagResourceMembers = opMembers[*tagResourceRequest]{
+	{"ResourceArn", func(r *tagResourceRequest, c op) error { return c.readString(&r.arn) }},
+	{"Tags", func(r *tagResourceRequest, c op) error { return c.tags(&r.tags) }},
 }
 
 // check checks all but what the table has.
@@ -33,8 +33,9 @@ func (r *tagResourceRequest) check() error {
 	return checkTags(r.tags.V)
 }
 
-// tagResource answers TagResource.
-func (c *call) tagResource() error {
+// TagResource answers TagResource.
+func TagResource(cl *call) error {
+	c := op{cl}
 	r := new(tagResourceRequest)
 	if err := decode(&c.reader, r, c, tagResourceMembers); err != nil {
 		return err

@@ -22,7 +22,7 @@ const (
 type tag struct{ key, value optString }
 
 // tags decodes a list of Tag.
-func (c *call) tags(dst *optList[tag]) error {
+func (c op) tags(dst *optList[tag]) error {
 	return structs(c, dst, "Tag", func(t *tag, name string) error {
 		switch name {
 		case "Key":
@@ -130,7 +130,7 @@ func errNoResource(arn string) *Error {
 
 // alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads
 // lag behind); Partita has done with the change when it answers, so there is nothing to lock.
-func (c *call) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag, error)) error {
+func (c op) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag, error)) error {
 	name, err := taggable(arn)
 	if err != nil {
 		return err

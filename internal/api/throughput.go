@@ -29,7 +29,7 @@ type unitPair struct {
 }
 
 // unitPair decodes a structure of two Longs.
-func (c *call) unitPair(dst *unitPair, shape, read, write string) error {
+func (c op) unitPair(dst *unitPair, shape, read, write string) error {
 	*dst = unitPair{Set: true}
 	return c.readObject(inField, shape, func(name string) error {
 		switch name {
@@ -42,15 +42,15 @@ func (c *call) unitPair(dst *unitPair, shape, read, write string) error {
 	})
 }
 
-func (c *call) provisionedThroughput(dst *unitPair) error {
+func (c op) provisionedThroughput(dst *unitPair) error {
 	return c.unitPair(dst, "ProvisionedThroughput", "ReadCapacityUnits", "WriteCapacityUnits")
 }
 
-func (c *call) onDemandThroughput(dst *unitPair) error {
+func (c op) onDemandThroughput(dst *unitPair) error {
 	return c.unitPair(dst, "OnDemandThroughput", "MaxReadRequestUnits", "MaxWriteRequestUnits")
 }
 
-func (c *call) warmThroughput(dst *unitPair) error {
+func (c op) warmThroughput(dst *unitPair) error {
 	return c.unitPair(dst, "WarmThroughput", "ReadUnitsPerSecond", "WriteUnitsPerSecond")
 }
 

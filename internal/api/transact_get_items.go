@@ -31,11 +31,11 @@ type transactGet struct {
 // transactGetMembers are TransactGetItems' members, in the order of the service model.
 var transactGetMembers = members[*transactGetRequest]{
 	{"TransactItems", (*transactGetRequest).readTransactItems},
-	{"ReturnConsumedCapacity", func(r *transactGetRequest, c *call) error { return c.readString(&r.consumed) }},
+	{"ReturnConsumedCapacity", func(r *transactGetRequest, c *exec) error { return c.readString(&r.consumed) }},
 }
 
 // readTransactItems decodes TransactItems.
-func (r *transactGetRequest) readTransactItems(c *call) error {
+func (r *transactGetRequest) readTransactItems(c *exec) error {
 	r.set, r.gets = true, nil
 	return c.readList(func(int) error {
 		var g *transactGet
@@ -57,7 +57,7 @@ func (r *transactGetRequest) readTransactItems(c *call) error {
 }
 
 // member decodes a member of a Get.
-func (g *transactGet) member(c *call, name string) error {
+func (g *transactGet) member(c *exec, name string) error {
 	switch name {
 	case "Key":
 		return c.readItem(&g.key)
@@ -71,8 +71,11 @@ func (g *transactGet) member(c *call, name string) error {
 	return c.skip()
 }
 
+// TransactGetItems answers the operation of that name.
+func TransactGetItems(c *call) error { return run(c, (*exec).transactGetItems) }
+
 // transactGetItems answers TransactGetItems.
-func (c *call) transactGetItems() error {
+func (c *exec) transactGetItems() error {
 	r := new(transactGetRequest)
 	if err := decode(&c.reader, r, c, transactGetMembers); err != nil {
 		return err
@@ -97,7 +100,7 @@ func (c *call) transactGetItems() error {
 }
 
 // append appends the item as the request wants it: an ItemResponse.
-func (g *transactGet) append(c *call, it item.Item) {
+func (g *transactGet) append(c *exec, it item.Item) {
 	if it.Exists() && g.projector != nil {
 		it = g.projector.Apply(it)
 	}
@@ -110,7 +113,7 @@ func (g *transactGet) append(c *call, it item.Item) {
 }
 
 // check makes the checks that need no table, in DynamoDB's order.
-func (r *transactGetRequest) check(c *call) error {
+func (r *transactGetRequest) check(c *exec) error {
 	var v violations
 	switch n := len(r.gets); {
 	case !r.set:
@@ -163,7 +166,7 @@ func (g *transactGet) checkConstraints(v *violations, path string) {
 }
 
 // check checks the projection and the values of the key.
-func (g *transactGet) check(c *call) (err error) {
+func (g *transactGet) check(c *exec) (err error) {
 	p := projectionOf{expression: g.projection, ph: &g.ph}
 	if err := p.checkParams(); err != nil {
 		return err
@@ -179,7 +182,7 @@ func (g *transactGet) check(c *call) (err error) {
 
 // open checks that no item is wanted twice, finds all tables, and checks the keys against them: what is wrong with these cancels
 // the transaction.
-func (r *transactGetRequest) open(c *call) (keys []db.ItemKey, err error) {
+func (r *transactGetRequest) open(c *exec) (keys []db.ItemKey, err error) {
 	for i, g := range r.gets {
 		if g.repeats(r.gets[:i]) {
 			return nil, errSameItem

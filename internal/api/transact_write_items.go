@@ -50,13 +50,13 @@ var (
 // transactWriteMembers are TransactWriteItems' members, in the order of the service model.
 var transactWriteMembers = members[*transactWriteRequest]{
 	{"TransactItems", (*transactWriteRequest).readTransactItems},
-	{"ReturnConsumedCapacity", func(r *transactWriteRequest, c *call) error { return c.readString(&r.consumed) }},
-	{"ReturnItemCollectionMetrics", func(r *transactWriteRequest, c *call) error { return c.readString(&r.metrics) }},
-	{"ClientRequestToken", func(r *transactWriteRequest, c *call) error { return c.readString(&r.token) }},
+	{"ReturnConsumedCapacity", func(r *transactWriteRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{"ReturnItemCollectionMetrics", func(r *transactWriteRequest, c *exec) error { return c.readString(&r.metrics) }},
+	{"ClientRequestToken", func(r *transactWriteRequest, c *exec) error { return c.readString(&r.token) }},
 }
 
 // readTransactItems decodes TransactItems.
-func (r *transactWriteRequest) readTransactItems(c *call) error {
+func (r *transactWriteRequest) readTransactItems(c *exec) error {
 	r.set, r.elements = true, nil
 	return c.readList(func(int) error {
 		var e transactElement
@@ -69,7 +69,7 @@ func (r *transactWriteRequest) readTransactItems(c *call) error {
 }
 
 // member decodes a member of a TransactWriteItem.
-func (e *transactElement) member(c *call, name string) error {
+func (e *transactElement) member(c *exec, name string) error {
 	for _, kind := range transactKinds {
 		if name == kind.member {
 			a := e.action(kind)
@@ -94,7 +94,7 @@ func (e *transactElement) action(kind transactKind) *transactAction {
 }
 
 // member decodes a member of an action.
-func (a *transactAction) member(c *call, name string) error {
+func (a *transactAction) member(c *exec, name string) error {
 	switch {
 	case name == a.itemMember():
 		return c.readItem(&a.item)
@@ -124,8 +124,11 @@ func (a *transactAction) itemMember() string {
 	return "Key"
 }
 
+// TransactWriteItems answers the operation of that name.
+func TransactWriteItems(c *call) error { return run(c, (*exec).transactWriteItems) }
+
 // transactWriteItems answers TransactWriteItems.
-func (c *call) transactWriteItems() error {
+func (c *exec) transactWriteItems() error {
 	r := new(transactWriteRequest)
 	if err := decode(&c.reader, r, c, transactWriteMembers); err != nil {
 		return err
@@ -150,7 +153,7 @@ func (c *call) transactWriteItems() error {
 }
 
 // check makes the checks that need no table, in DynamoDB's order, and returns the actions.
-func (r *transactWriteRequest) check(c *call) ([]*transactAction, error) {
+func (r *transactWriteRequest) check(c *exec) ([]*transactAction, error) {
 	if err := r.checkConstraints(); err != nil {
 		return nil, err
 	}
@@ -246,7 +249,7 @@ func (a *transactAction) checkConstraints(v *violations, path string) {
 }
 
 // check checks the expressions and values of an action, and makes its condition and change as far as no table is needed.
-func (a *transactAction) check(c *call) error {
+func (a *transactAction) check(c *exec) error {
 	expressions := []usage{{"ConditionExpression", a.condition.Set}}
 	if a.kind == transactUpdate {
 		expressions = []usage{{"UpdateExpression", true}, {"ConditionExpression", a.condition.Set}}
@@ -272,7 +275,7 @@ func (a *transactAction) check(c *call) error {
 }
 
 // checkExpressions parses the expressions, the update first.
-func (a *transactAction) checkExpressions(c *call) (err error) {
+func (a *transactAction) checkExpressions(c *exec) (err error) {
 	if a.kind == transactUpdate {
 		update, err := c.db.Expressions().Update(a.update.V, &a.params)
 		if err != nil {
@@ -291,7 +294,7 @@ func (a *transactAction) checkExpressions(c *call) (err error) {
 
 // openActions finds the tables of all actions and makes the checks that follow, in DynamoDB's order. Some of what is wrong with
 // one action fails the whole call; the rest is left in the action, to be a reason for cancelling the transaction.
-func (c *call) openActions(actions []*transactAction, consumed optString) (err error) {
+func (c *exec) openActions(actions []*transactAction, consumed optString) (err error) {
 	var missing error
 	for _, a := range actions {
 		if a.write.Table, err = c.tableAmong(a.table.V, a.want(consumed), &missing); err != nil {
@@ -402,7 +405,7 @@ func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 }
 
 // answer encodes the response.
-func (r *transactWriteRequest) answer(c *call, actions []*transactAction, t *db.Transaction, done db.Transacted) error {
+func (r *transactWriteRequest) answer(c *exec, actions []*transactAction, t *db.Transaction, done db.Transacted) error {
 	c.beginObject()
 	if c.countsConsumed(r.consumed) {
 		c.transactWriteConsumed(r.consumed, t, done)

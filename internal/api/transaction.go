@@ -35,7 +35,7 @@ var (
 // transact runs a transaction of writes. It words the errors: of a cancelled one it is a TransactionCanceledException. An
 // action's Err, and what its Change returns, may be of any kind that writeError words; index keys are worded as those of an
 // updated item.
-func (c *call) transact(t *db.Transaction) (db.Transacted, error) {
+func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 	done, err := c.db.Transact(c.ctx, t)
 	var canceled *db.Canceled
 	if !errors.As(err, &canceled) {
@@ -95,7 +95,7 @@ const maxTransactJSONBytes = 32 << 20
 
 // transactResponses reads items in one consistent view, as a transaction of reads does, and appends the member Responses. add
 // appends the ItemResponse of each, which is missing if there is none. It returns the items' sizes.
-func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item)) (sizes []int, err error) {
+func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item)) (sizes []int, err error) {
 	c.name("Responses")
 	c.beginList()
 	begin, bytes := c.length(), 0
@@ -124,7 +124,7 @@ func (c *call) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 
 // transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A
 // replay has read units.
-func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.Transacted) {
+func (c *exec) transactWriteConsumed(mode optString, t *db.Transaction, done db.Transacted) {
 	var us usages
 	kind := "WriteCapacityUnits"
 	for i := range t.Actions {
@@ -142,7 +142,7 @@ func (c *call) transactWriteConsumed(mode optString, t *db.Transaction, done db.
 }
 
 // transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these sizes, 0 for missing ones.
-func (c *call) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []int) {
+func (c *exec) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []int) {
 	var us usages
 	for i, k := range keys {
 		us.of(k.Table).table += capacity.TransactReadUnits(sizes[i])
@@ -152,7 +152,7 @@ func (c *call) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []i
 
 // transactConsumed appends the ConsumedCapacity of a transaction. kind is ReadCapacityUnits or
 // WriteCapacityUnits.
-func (c *call) transactConsumed(mode optString, us usages, kind string) {
+func (c *exec) transactConsumed(mode optString, us usages, kind string) {
 	for _, u := range us {
 		u.kind = kind
 	}

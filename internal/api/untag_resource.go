@@ -13,9 +13,9 @@ type untagResourceRequest struct {
 }
 
 // untagResourceMembers are UntagResource's members, in the order of the service model.
-var untagResourceMembers = members[*untagResourceRequest]{
-	{"ResourceArn", func(r *untagResourceRequest, c *call) error { return c.readString(&r.arn) }},
-	{"TagKeys", func(r *untagResourceRequest, c *call) error { return c.readStrings(&r.keys) }},
+var untagResourceMembers = opMembers[*untagResourceRequest]{
+	{"ResourceArn", func(r *untagResourceRequest, c op) error { return c.readString(&r.arn) }},
+	{"TagKeys", func(r *untagResourceRequest, c op) error { return c.readStrings(&r.keys) }},
 }
 
 // check checks all but what the table has.
@@ -42,8 +42,9 @@ func (r *untagResourceRequest) check() error {
 	return nil
 }
 
-// untagResource answers UntagResource. A key that the table has not is fine.
-func (c *call) untagResource() error {
+// UntagResource answers UntagResource. A key that the table has not is fine.
+func UntagResource(cl *call) error {
+	c := op{cl}
 	r := new(untagResourceRequest)
 	if err := decode(&c.reader, r, c, untagResourceMembers); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 type indexUpdate struct{ update, create, delete indexSpec }
 
 // indexUpdates decodes GlobalSecondaryIndexUpdates.
-func (c *call) indexUpdates(dst *optList[indexUpdate]) error {
+func (c op) indexUpdates(dst *optList[indexUpdate]) error {
 	return structs(c, dst, "GlobalSecondaryIndexUpdate", func(u *indexUpdate, name string) error {
 		switch name {
 		case "Update":
@@ -26,7 +26,7 @@ func (c *call) indexUpdates(dst *optList[indexUpdate]) error {
 }
 
 // indexAction decodes one action.
-func (c *call) indexAction(dst *indexSpec, shape string) error {
+func (c op) indexAction(dst *indexSpec, shape string) error {
 	*dst = indexSpec{Set: true}
 	return c.readObject(inField, shape, func(name string) error { return dst.member(c, name) })
 }

@@ -20,22 +20,25 @@ type updateItemRequest struct {
 // updateItemMembers are UpdateItem's members, in the order of the service model.
 var updateItemMembers = members[*updateItemRequest]{
 	{"TableName", (*updateItemRequest).readTableName},
-	{"Key", func(r *updateItemRequest, c *call) error { return c.readItem(&r.key) }},
-	{"AttributeUpdates", func(r *updateItemRequest, c *call) error { return r.updates.decode(c) }},
+	{"Key", func(r *updateItemRequest, c *exec) error { return c.readItem(&r.key) }},
+	{"AttributeUpdates", func(r *updateItemRequest, c *exec) error { return r.updates.decode(c) }},
 	{"Expected", (*updateItemRequest).readExpected},
 	{"ConditionalOperator", (*updateItemRequest).readConditionalOperator},
 	{"ReturnValues", (*updateItemRequest).readReturnValues},
 	{"ReturnConsumedCapacity", (*updateItemRequest).readReturnConsumedCapacity},
 	{"ReturnItemCollectionMetrics", (*updateItemRequest).readReturnItemCollectionMetrics},
-	{"UpdateExpression", func(r *updateItemRequest, c *call) error { return c.readString(&r.update) }},
+	{"UpdateExpression", func(r *updateItemRequest, c *exec) error { return c.readString(&r.update) }},
 	{"ConditionExpression", (*updateItemRequest).readConditionExpression},
 	{"ExpressionAttributeNames", (*updateItemRequest).readExpressionAttributeNames},
 	{"ExpressionAttributeValues", (*updateItemRequest).readExpressionAttributeValues},
 	{"ReturnValuesOnConditionCheckFailure", (*updateItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
+// UpdateItem answers the operation of that name.
+func UpdateItem(c *call) error { return run(c, (*exec).updateItem) }
+
 // updateItem answers UpdateItem.
-func (c *call) updateItem() error {
+func (c *exec) updateItem() error {
 	r := &c.hot.update
 	*r = updateItemRequest{}
 	if err := decode(&c.reader, r, c, updateItemMembers); err != nil {
@@ -74,7 +77,7 @@ func (c *call) updateItem() error {
 
 // check makes the checks that need no table, in DynamoDB's order, and returns the update (nil if
 // nothing is to be changed) and the parsed ConditionExpression.
-func (r *updateItemRequest) check(c *call) (*expr.Update, *expr.Condition, error) {
+func (r *updateItemRequest) check(c *exec) (*expr.Update, *expr.Condition, error) {
 	if err := r.checkTable(); err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +120,7 @@ func (r *updateItemRequest) checkEnums() error {
 }
 
 // checkParams checks the parameters against each other.
-func (r *updateItemRequest) checkParams(c *call, w words) error {
+func (r *updateItemRequest) checkParams(c *exec, w words) error {
 	legacy := []usage{{"AttributeUpdates", r.updates.set}, {"Expected", r.expected.set}}
 	expressions := []usage{{"UpdateExpression", r.update.Set}, {"ConditionExpression", r.condition.Set}}
 	if err := w.checkFamilies(legacy, expressions); err != nil {
@@ -127,7 +130,7 @@ func (r *updateItemRequest) checkParams(c *call, w words) error {
 }
 
 // expressions parses the expressions, the update first, or builds the update from AttributeUpdates.
-func (r *updateItemRequest) expressions(c *call, w words) (update *expr.Update, condition *expr.Condition, err error) {
+func (r *updateItemRequest) expressions(c *exec, w words) (update *expr.Update, condition *expr.Condition, err error) {
 	switch {
 	case r.update.Set:
 		if update, err = c.db.Expressions().Update(r.update.V, c.ph.params); err != nil {

@@ -30,32 +30,33 @@ type updateTableRequest struct {
 }
 
 // updateTableMembers are UpdateTable's members, in the order of the service model.
-var updateTableMembers = members[*updateTableRequest]{
-	{"AttributeDefinitions", func(r *updateTableRequest, c *call) error { return c.attributeDefinitions(&r.attributes) }},
-	{"TableName", func(r *updateTableRequest, c *call) error { return c.readString(&r.table) }},
-	{"BillingMode", func(r *updateTableRequest, c *call) error { return c.readString(&r.billing) }},
-	{"ProvisionedThroughput", func(r *updateTableRequest, c *call) error { return c.provisionedThroughput(&r.throughput) }},
-	{"GlobalSecondaryIndexUpdates", func(r *updateTableRequest, c *call) error { return c.indexUpdates(&r.indexes) }},
-	{"StreamSpecification", func(r *updateTableRequest, c *call) error { return c.streamSpec(&r.stream) }},
-	{"SSESpecification", func(r *updateTableRequest, c *call) error { return c.sseSpec(&r.sse) }},
-	{"ReplicaUpdates", func(r *updateTableRequest, c *call) error {
+var updateTableMembers = opMembers[*updateTableRequest]{
+	{"AttributeDefinitions", func(r *updateTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
+	{"TableName", func(r *updateTableRequest, c op) error { return c.readString(&r.table) }},
+	{"BillingMode", func(r *updateTableRequest, c op) error { return c.readString(&r.billing) }},
+	{"ProvisionedThroughput", func(r *updateTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
+	{"GlobalSecondaryIndexUpdates", func(r *updateTableRequest, c op) error { return c.indexUpdates(&r.indexes) }},
+	{"StreamSpecification", func(r *updateTableRequest, c op) error { return c.streamSpec(&r.stream) }},
+	{"SSESpecification", func(r *updateTableRequest, c op) error { return c.sseSpec(&r.sse) }},
+	{"ReplicaUpdates", func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.replicas, "ReplicationGroupUpdate", "ReplicationGroupMemberAction")
 	}},
-	{"TableClass", func(r *updateTableRequest, c *call) error { return c.readString(&r.class) }},
-	{"DeletionProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.readBool(&r.protection) }},
-	{"MultiRegionConsistency", func(r *updateTableRequest, c *call) error { return c.readString(&r.consistency) }},
-	{"GlobalTableWitnessUpdates", func(r *updateTableRequest, c *call) error {
+	{"TableClass", func(r *updateTableRequest, c op) error { return c.readString(&r.class) }},
+	{"DeletionProtectionEnabled", func(r *updateTableRequest, c op) error { return c.readBool(&r.protection) }},
+	{"MultiRegionConsistency", func(r *updateTableRequest, c op) error { return c.readString(&r.consistency) }},
+	{"GlobalTableWitnessUpdates", func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.witnesses, "GlobalTableWitnessGroupUpdate", "GlobalTableWitnessGroupMemberAction")
 	}},
-	{"OnDemandThroughput", func(r *updateTableRequest, c *call) error { return c.onDemandThroughput(&r.onDemand) }},
-	{"WarmThroughput", func(r *updateTableRequest, c *call) error { return c.warmThroughput(&r.warm) }},
-	{"GlobalTableSettingsReplicationMode", func(r *updateTableRequest, c *call) error { return c.readString(&r.replicationMode) }},
-	{"VectorIndexUpdates", func(r *updateTableRequest, c *call) error { return c.vectorIndexUpdates(&r.vectors) }},
-	{"DisassociationProtectionEnabled", func(r *updateTableRequest, c *call) error { return c.readBool(&r.disassociation) }},
+	{"OnDemandThroughput", func(r *updateTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
+	{"WarmThroughput", func(r *updateTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
+	{"GlobalTableSettingsReplicationMode", func(r *updateTableRequest, c op) error { return c.readString(&r.replicationMode) }},
+	{"VectorIndexUpdates", func(r *updateTableRequest, c op) error { return c.vectorIndexUpdates(&r.vectors) }},
+	{"DisassociationProtectionEnabled", func(r *updateTableRequest, c op) error { return c.readBool(&r.disassociation) }},
 }
 
-// updateTable answers UpdateTable.
-func (c *call) updateTable() error {
+// UpdateTable answers UpdateTable.
+func UpdateTable(cl *call) error {
+	c := op{cl}
 	r := new(updateTableRequest)
 	if err := decode(&c.reader, r, c, updateTableMembers); err != nil {
 		return err

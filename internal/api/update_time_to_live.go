@@ -23,19 +23,19 @@ type timeToLiveSpec struct {
 const maxTimeToLiveName = 255
 
 // updateTimeToLiveMembers are UpdateTimeToLive's members, in the order of the service model.
-var updateTimeToLiveMembers = members[*updateTimeToLiveRequest]{
-	{"TableName", func(r *updateTimeToLiveRequest, c *call) error { return c.readString(&r.table) }},
+var updateTimeToLiveMembers = opMembers[*updateTimeToLiveRequest]{
+	{"TableName", func(r *updateTimeToLiveRequest, c op) error { return c.readString(&r.table) }},
 	{"TimeToLiveSpecification", (*updateTimeToLiveRequest).readTimeToLiveSpecification},
 }
 
 // readTimeToLiveSpecification decodes TimeToLiveSpecification.
-func (r *updateTimeToLiveRequest) readTimeToLiveSpecification(c *call) error {
+func (r *updateTimeToLiveRequest) readTimeToLiveSpecification(c op) error {
 	r.spec = timeToLiveSpec{Set: true}
 	return c.readObject(inField, "TimeToLiveSpecification", r.spec.member(c))
 }
 
 // member decodes the specification's members.
-func (s *timeToLiveSpec) member(c *call) func(name string) error {
+func (s *timeToLiveSpec) member(c op) func(name string) error {
 	return func(name string) error {
 		switch name {
 		case "Enabled":
@@ -66,9 +66,10 @@ func (r *updateTimeToLiveRequest) check() error {
 	return v.err()
 }
 
-// updateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, since it takes that long at times.
+// UpdateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, since it takes that long at times.
 // Here a change has only to wait for the end of the one before it.
-func (c *call) updateTimeToLive() error {
+func UpdateTimeToLive(cl *call) error {
+	c := op{cl}
 	r := new(updateTimeToLiveRequest)
 	if err := decode(&c.reader, r, c, updateTimeToLiveMembers); err != nil {
 		return err
@@ -104,7 +105,7 @@ func (c *call) updateTimeToLive() error {
 
 // admit tells why the change cannot be made in the table's present state. A table that is UPDATING takes it, as its time to live
 // does not touch its status.
-func (r *updateTimeToLiveRequest) admit(c *call, d *db.Descriptor) error {
+func (r *updateTimeToLiveRequest) admit(c op, d *db.Descriptor) error {
 	now := c.db.Now()
 	switch statusOf(d, now) {
 	case db.StatusCreating:

@@ -1,0 +1,7 @@
+package api
+
+// op is a call of the control plane.
+type op struct{ *call }
+
+// opMembers is the member table of a request R of the control plane.
+type opMembers[R any] = memberTable[R, op]

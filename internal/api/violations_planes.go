@@ -1,0 +1,4 @@
+package api
+
+// violations are Violations with checks that only some operations have.
+type violations struct{ Violations }

@@ -1,0 +1,41 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/kv"
+)
+
+// worded returns err as DynamoDB words it, or nil for one that is ours alone.
+func worded(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	switch {
+	case errors.Is(err, db.ErrTableNotFound):
+		return errNotFound
+	case errors.Is(err, db.ErrCollectionTooLarge):
+		return (&Error{Code: "ItemCollectionSizeLimitExceededException", Message: "Collection size exceeded."}).fill()
+	case errors.Is(err, db.ErrTransactionConflict):
+		return (&Error{Code: "TransactionConflictException", Message: "Transaction is ongoing for the item"}).fill()
+	case errors.Is(err, db.ErrTransactionInProgress): // the text: issue 2518 of github.com/aws/aws-sdk-java-v2
+		return (&Error{Code: "TransactionInProgressException", Message: "Transaction from previous request is still in progress"}).fill()
+	case errors.Is(err, db.ErrTokenMismatch):
+		return errTokenMismatch
+	case errors.Is(err, db.ErrTransactionTooLarge):
+		return errTransactionTooLarge
+	case errors.Is(err, kv.ErrConflict):
+		return (&Error{Code: "ThrottlingException", Message: "The item is locked by other requests. Please try again shortly."}).fill()
+	case errors.Is(err, db.ErrCatalogFull): // AWS limits the number of tables instead; the words are ours
+		return limitExceeded(subscriberLimit + "The tables, indexes, streams and tags take as much memory as there is for them")
+	case errors.Is(err, db.ErrNoMemory):
+		return errNoRoom
+	case errors.Is(err, kv.ErrTooLarge): // AWS has no such limit; the words are ours
+		return validation("The write is too large for the storage engine: the item with its index entries and stream record")
+	case errors.Is(err, kv.ErrNoSpace):
+		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room."}).fill()
+	}
+	return nil
+}
