@@ -67,6 +67,16 @@ type reader struct {
 	dec  item.Decoder
 }
 
+// begin has it read a body. What it returns is valid until end, and as long as the body does not
+// change.
+func (r *reader) begin(body []byte) {
+	r.body = body
+	r.dec.Reset()
+}
+
+// end has it forget the body.
+func (r *reader) end() { r.body = nil }
+
 // view returns b as a string without copying.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 

@@ -43,7 +43,7 @@ func (r *describeStreamRequest) readShardFilter(c op) error {
 func (r *describeStreamRequest) check() error {
 	var v violations
 	v.streamARN(r.arn, "streamArn", true)
-	v.integer(r.limit, "limit", 1, maxListed)
+	v.integer(r.limit, "limit", 1, maxPage)
 	v.shardID(r.start, "exclusiveStartShardId", false)
 	v.enum(r.filter.kind, "shardFilter.type", enumShardFilter)
 	v.shardID(r.filter.shard, "shardFilter.shardId", false)
@@ -88,7 +88,7 @@ func (r *describeStreamRequest) shards(all []db.Shard) (page []db.Shard, more bo
 	if r.filter.kind.Set {
 		return nil, false
 	}
-	limit := maxListed
+	limit := maxPage
 	if r.limit.Set {
 		limit = int(r.limit.V)
 	}

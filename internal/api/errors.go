@@ -67,6 +67,14 @@ const invalid = "One or more parameter values were invalid: "
 // wrapped is err as PutItem and UpdateItem show some of their errors.
 func wrapped(message string) *Error { return validation("1 validation error detected: " + message) }
 
+// limitExceeded returns a LimitExceededException.
+func limitExceeded(message string) *Error {
+	return (&Error{Code: "LimitExceededException", Message: message}).fill()
+}
+
+// subscriberLimit begins most messages of LimitExceededException.
+const subscriberLimit = "Subscriber limit exceeded: "
+
 // appendError appends the error's body to the answer. The items in it take their room as those of
 // any answer do: the error is then errNoRoom.
 func (w *writer) appendError(e *Error) error {
@@ -89,6 +97,18 @@ func (w *writer) appendError(e *Error) error {
 	}
 	w.endObject()
 	return nil
+}
+
+// fail puts an error in the place of what has been written from n on. It returns the error that was
+// written: errNoRoom if there is no room for the items in it.
+func (w *writer) fail(e *Error, n int) *Error {
+	w.truncate(n)
+	if w.appendError(e) != nil {
+		e = errNoRoom
+		w.truncate(n)
+		_ = w.appendError(e) // has no items
+	}
+	return e
 }
 
 // maxReasonsBytes is where CancellationReasons stop to show items, as pages of results end: a

@@ -110,7 +110,7 @@ func (r *executeStatementRequest) read(c *exec, s *statement, at position) error
 		c.name("LastEvaluatedKey")
 		c.item(x.last)
 	}
-	c.report.read(x.used)
+	c.report.read(x.used.total())
 	r.answerConsumed(c, s, x.used)
 	c.endObject()
 	return nil
@@ -138,7 +138,7 @@ func (r *executeStatementRequest) write(c *exec, s *statement) error {
 	}
 	c.endList()
 	used := consumption{table: done.Units.Table, indexes: done.Units.Indexes}
-	c.report.written(used)
+	c.report.written(used.total())
 	r.answerConsumed(c, s, used)
 	c.endObject()
 	return nil

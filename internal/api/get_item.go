@@ -65,7 +65,7 @@ func (c *exec) getItem() error {
 	}
 	c.report.item(r.size > 0)
 	used := consumption{table: capacity.ReadUnits(r.size, r.consistent.V)}
-	c.report.read(used)
+	c.report.read(used.total())
 	if wantsConsumed(r.consumed) {
 		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)

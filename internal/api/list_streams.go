@@ -20,7 +20,7 @@ var listStreamsMembers = opMembers[*listStreamsRequest]{
 func (r *listStreamsRequest) check() error {
 	var v violations
 	v.name(r.table, "tableName")
-	v.integer(r.limit, "limit", 1, maxListed)
+	v.integer(r.limit, "limit", 1, maxPage)
 	v.streamARN(r.start, "exclusiveStartStreamArn", false)
 	return v.err()
 }
@@ -45,7 +45,7 @@ func ListStreams(cl *call) error {
 	if err := c.askAny("ListStreams"); err != nil {
 		return err
 	}
-	limit := maxListed
+	limit := maxPage
 	if r.limit.Set {
 		limit = int(r.limit.V)
 	}

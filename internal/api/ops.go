@@ -123,3 +123,22 @@ func OnlyReads(target string) bool {
 func OperationName(target string) string {
 	return target[strings.LastIndexByte(target, '.')+1:]
 }
+
+// OperationNames are the names of all of DynamoDB's operations. Others can be made up by whoever likes, these cannot.
+func OperationNames() []string {
+	names := make([]string, 0, len(operations)+len(streamOperations))
+	for _, list := range [...][]operation{operations, streamOperations} {
+		for i := range list {
+			names = append(names, list[i].name)
+		}
+	}
+	return names
+}
+
+// OperationNumber is Report.Operation of a request with an X-Amz-Target that Serve has not seen.
+func OperationNumber(target string) int {
+	if op := operationOf(target); op != nil {
+		return op.number
+	}
+	return 0
+}

@@ -221,7 +221,7 @@ func (r *readRequest) answer(c *exec) error {
 
 // answerConsumed notes what was used, and answers it if that was asked for.
 func (r *readRequest) answerConsumed(c *exec, used consumption) {
-	c.report.read(used)
+	c.report.read(used.total())
 	if wantsConsumed(r.consumed) {
 		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, r.read.Table.Name, used)

@@ -34,24 +34,16 @@ type Report struct {
 	missing string    // a table that was asked for and is not there
 }
 
-// OperationNames are the names of all of DynamoDB's operations. Others can be made up by whoever likes, these cannot.
-func OperationNames() []string {
-	names := make([]string, 0, len(operations)+len(streamOperations))
-	for _, list := range [...][]operation{operations, streamOperations} {
-		for i := range list {
-			names = append(names, list[i].name)
-		}
+// finish completes the report of a call that has ended with err.
+func (r *Report) finish(err error) {
+	if err == nil {
+		r.last = nil
 	}
-	return names
+	r.missing = strings.Clone(r.missing) // it lies in memory that the next call uses
 }
 
-// OperationNumber is Report.Operation of a request with an X-Amz-Target that Serve has not seen.
-func OperationNumber(target string) int {
-	if op := operationOf(target); op != nil {
-		return op.number
-	}
-	return 0
-}
+// MissingTable is the name of a table that was asked for and is not there, empty for none.
+func (r *Report) MissingTable() string { return r.missing }
 
 // TableName is the table that was asked for, there or not; of several, one.
 func (r *Report) TableName() string { return cmp.Or(r.Table, r.missing) }
@@ -93,9 +85,9 @@ func (r *Report) page(page db.Page) {
 	r.Returned += page.Count
 }
 
-// read notes the capacity of reads, and written that of writes.
-func (r *Report) read(u consumption)    { r.ReadUnits += u.total() }
-func (r *Report) written(u consumption) { r.WriteUnits += u.total() }
+// read notes the capacity units of reads, and written those of writes.
+func (r *Report) read(units float64)    { r.ReadUnits += units }
+func (r *Report) written(units float64) { r.WriteUnits += units }
 
 // failed notes the capacity of a write that failed with err: at an item that did not meet its
 // condition it costs as much as one.
@@ -103,16 +95,4 @@ func (r *Report) failed(err error) {
 	if failed, ok := errors.AsType[*db.ConditionFailed](err); ok {
 		r.WriteUnits += capacity.FailedUnits(failed.Size)
 	}
-}
-
-// finish completes the report of a request that ends with err. What takes time to say is said of slow ones only.
-func (s *Service) finish(c *call, r *Request, err error) {
-	if c.report.missing != "" && err != nil {
-		s.suggest(c, r)
-	}
-	if err == nil {
-		c.report.last = nil
-	}
-	c.report.missing = strings.Clone(c.report.missing) // it lies in memory that the next call uses
-	r.Report = c.report
 }

@@ -20,6 +20,13 @@ var errNoRoom = &Error{
 	Code: "ServiceUnavailable", Status: 503, Message: "The memory for large requests is in use. Please try again shortly.",
 }
 
+// Memory is what large answers are made of.
+type Memory interface {
+	// Grow returns the answer with room for n bytes more; false if there is no memory for it at the moment. It is asked for all
+	// answers above 64 KiB while they grow, and with n 0 for what has grown by itself.
+	Grow(out []byte, n int) ([]byte, bool)
+}
+
 // room makes room for about n bytes more in the answer.
 func (w *writer) room(n int) error {
 	need := len(w.out) + n

@@ -142,7 +142,7 @@ func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits)
 		c.encodeWritten(attributes)
 	}
 	used := consumption{table: units.Table, indexes: units.Indexes}
-	c.report.written(used)
+	c.report.written(used.total())
 	if wantsConsumed(r.consumed) {
 		c.name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)

@@ -14,6 +14,10 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
+// maxPage is the greatest page of ListStreams and of the shards of DescribeStream, and the default
+// one.
+const maxPage = 100
+
 // What the four operations of the streams API share: names of streams and shards, sequence numbers, iterators.
 
 // More enums. The order of the iterator types is that in which Kinesis, which has the same five, prints them.

@@ -91,14 +91,6 @@ func (v *violations) positive(o optInt, path string) {
 // owner is what throughput belongs to: an index by name, or the table if it is empty.
 type owner string
 
-// limitExceeded returns a LimitExceededException.
-func limitExceeded(message string) *Error {
-	return (&Error{Code: "LimitExceededException", Message: message}).fill()
-}
-
-// subscriberLimit begins most messages of LimitExceededException.
-const subscriberLimit = "Subscriber limit exceeded: "
-
 // guide ends messages about quotas.
 const guide = " Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
 

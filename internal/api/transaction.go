@@ -20,17 +20,8 @@ import (
 // maxTransactItems is how many actions a transaction has at most.
 const maxTransactItems = 100
 
-// The errors of whole transactions.
-var (
-	// errSameItem: two actions on one item.
-	errSameItem = validation("Transaction request cannot include multiple operations on one item")
-	// errTransactionTooLarge: over 4 MB. AWS's words are not known; these are ours.
-	errTransactionTooLarge = validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
-		"items in the transaction exceeding the 4MB limit")
-	// errTokenMismatch has the API Reference's words; the service's own are not known.
-	errTokenMismatch = (&Error{Code: "IdempotentParameterMismatchException", Message: "DynamoDB rejected the request because you " +
-		"retried a request with a different payload but with an idempotent token that was already used."}).fill()
-)
+// errSameItem: two actions of a transaction on one item.
+var errSameItem = validation("Transaction request cannot include multiple operations on one item")
 
 // transact runs a transaction of writes. It words the errors: of a cancelled one it is a TransactionCanceledException. An
 // action's Err, and what its Change returns, may be of any kind that writeError words; index keys are worded as those of an

@@ -39,3 +39,13 @@ func worded(err error) *Error {
 	}
 	return nil
 }
+
+// The errors of whole transactions.
+var (
+	// errTransactionTooLarge: over 4 MB. AWS's words are not known; these are ours.
+	errTransactionTooLarge = validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
+		"items in the transaction exceeding the 4MB limit")
+	// errTokenMismatch has the API Reference's words; the service's own are not known.
+	errTokenMismatch = (&Error{Code: "IdempotentParameterMismatchException", Message: "DynamoDB rejected the request because you " +
+		"retried a request with a different payload but with an idempotent token that was already used."}).fill()
+)

@@ -17,6 +17,22 @@ type writer struct {
 	large   chan struct{} // has a place for each large item that may be written out at a time
 }
 
+// newWriter returns a writer. large has a place for each large item that may be written out at a
+// time, by all writers together.
+func newWriter(large chan struct{}) writer { return writer{large: large} }
+
+// begin has it append an answer to out.
+func (w *writer) begin(out []byte, memory Memory) {
+	w.out, w.memory, w.granted = out, memory, cap(out)
+}
+
+// end returns the answer.
+func (w *writer) end() []byte {
+	out := w.out
+	w.out, w.memory = nil, nil
+	return out
+}
+
 // beginObject begins an object, and endObject ends it.
 func (w *writer) beginObject() { w.out = append(w.out, '{') }
 func (w *writer) endObject()   { w.out = append(w.out, '}') }

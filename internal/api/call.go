@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/partiql"
+)
+
+// Request is one call as it came over the wire.
+type Request struct {
+	Target   string // X-Amz-Target: prefix.Operation
+	Body     []byte // must not change until Serve returns; not kept after that
+	Region   string // that the request was signed for; empty: the service's own
+	Endpoint string // host[:port] that the request was sent to, for clients that ask where to send others
+	ID       string // the request's id, for the log
+	// Principal is who signed it; nil: nobody is asked, and everything is allowed.
+	Principal *iam.Principal
+
+	// Began is when the request came, and Slow for how long it may take before Report.Condition is wanted. 0: it never is.
+	Began time.Time
+	Slow  time.Duration
+	// Explain says that the log tells of every request: the Report is to have all that it can
+	// have.
+	Explain bool
+
+	// Memory is where a large answer comes from. nil: it has no bound.
+	Memory Memory
+
+	Report Report // Serve fills it
+}
+
+// call is one request being answered, with the scratch memory that is reused for the next.
+type call struct {
+	reader
+	writer
+	ctx        context.Context
+	db         *db.DB
+	statements *partiql.Cache
+	region     string
+	endpoint   string
+	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
+
+	report Report
+
+	explain bool // Request.Explain
+	began   time.Time
+	slow    time.Duration // Request.Slow
+}
+
+// newCall returns a call to be used again and again. large, which all calls share, has a place for
+// each large item that may be written out at a time.
+func newCall(d *db.DB, statements *partiql.Cache, large chan struct{}) *call {
+	return &call{db: d, statements: statements, writer: newWriter(large)}
+}
+
+// begin begins the answer to a request, which is appended to out. region stands in for that of a
+// request without one.
+func (c *call) begin(ctx context.Context, r *Request, region string, out []byte) {
+	c.ctx, c.region, c.endpoint = ctx, r.Region, r.Endpoint
+	c.reader.begin(r.Body)
+	c.writer.begin(out, r.Memory)
+	if c.region == "" || strings.Contains(c.region, ":") { // whoever signs chooses the region: it must not make another ARN
+		c.region = region
+	}
+	if c.principal = r.Principal; c.principal != nil && c.principal.MayEverything() {
+		c.principal = nil
+	}
+	r.Report = Report{}
+	c.report, c.explain, c.began, c.slow = Report{}, r.Explain, r.Began, r.Slow
+}
+
+// end returns the answer, and forgets the request.
+func (c *call) end() (answer []byte) {
+	c.ctx, c.principal = nil, nil
+	c.reader.end()
+	return c.writer.end()
+}
+
+// maxKeptBody is the largest body whose call is reused: what a larger one has grown in its call goes with it.
+const maxKeptBody = 64 << 10
+
+// explainsChoice tells whether the report is to say how the call chose its items.
+func (c *call) explainsChoice() bool {
+	return c.explain || c.slow > 0 && time.Since(c.began) >= c.slow
+}
