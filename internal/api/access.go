@@ -132,7 +132,7 @@ func (c *call) decide(a *iam.Access) error {
 	} else {
 		message += " because no identity-based policy allows the dynamodb:" + a.Action + " action"
 	}
-	return (&Error{Code: "AccessDeniedException", Message: message}).fill()
+	return newError("AccessDeniedException", message)
 }
 
 // values returns the values of a condition key, and whether the request has it.

@@ -14,12 +14,8 @@ import (
 	"sync"
 
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/partiql"
 )
-
-// Account is the account id of everybody.
-const Account = iam.Account
 
 // Options for New.
 type Options struct {
@@ -97,7 +93,7 @@ func (s *Service) wireError(err error, r *Request) *Error {
 	if !errors.Is(err, context.Canceled) {
 		s.log.Error("request failed", "target", r.Target, "request_id", r.ID, "error", err)
 	}
-	return (&Error{Code: "InternalServerError", Message: "Internal server error"}).fill()
+	return newError("InternalServerError", "Internal server error")
 }
 
 // finish completes the report of a request that ends with err.

@@ -101,7 +101,8 @@ func TestBatchWriteConflict(t *testing.T) {
 		{[]error{conflict, other, nil}, other.Error()},
 	}
 	for _, test := range tests {
-		c := &exec{call: &call{reader: reader{body: []byte(body)}, ctx: t.Context(), db: s.db}}
+		c := &exec{call: &call{ctx: t.Context(), db: s.db}}
+		c.reader.begin([]byte(body))
 		r := new(batchWriteRequest)
 		if err := errors.Join(decode(&c.reader, r, c, batchWriteMembers), r.check(), r.open(c)); err != nil {
 			t.Fatal(err)

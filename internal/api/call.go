@@ -10,6 +10,9 @@ import (
 	"github.com/partita-db/partita/internal/partiql"
 )
 
+// Account is the account id of everybody.
+const Account = iam.Account
+
 // Request is one call as it came over the wire.
 type Request struct {
 	Target   string // X-Amz-Target: prefix.Operation

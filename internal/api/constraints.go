@@ -19,6 +19,9 @@ func (v *Violations) add(value, path, constraint string) {
 	v.note("Value '" + value + "' at '" + path + "' failed to satisfy constraint: " + constraint)
 }
 
+// count is how many there are.
+func (v *Violations) count() int { return len(v.list) }
+
 // null notes that a required member is absent.
 func (v *Violations) null(path string) {
 	v.note("Value null at '" + path + "' failed to satisfy constraint: Member must not be null")

@@ -37,6 +37,9 @@ func (e *Error) mistake() string {
 	return ""
 }
 
+// newError returns an error with the code and the message.
+func newError(code, message string) *Error { return (&Error{Code: code, Message: message}).fill() }
+
 // fill sets what follows from the code.
 func (e *Error) fill() *Error {
 	if e.Status == 0 {
@@ -50,12 +53,12 @@ var (
 	errUnknownOperation = (&Error{Code: "UnknownOperationException", bare: true}).fill()
 	errSyntax           = (&Error{Code: "SerializationException", bare: true}).fill()
 	// errNotFound is the data plane's.
-	errNotFound = (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found"}).fill()
+	errNotFound = newError("ResourceNotFoundException", "Requested resource not found")
 )
 
 // validation returns a ValidationException.
 func validation(message string) *Error {
-	return (&Error{Code: "ValidationException", Message: message}).fill()
+	return newError("ValidationException", message)
 }
 
 // validationf returns a ValidationException with a formatted message.
@@ -69,7 +72,7 @@ func wrapped(message string) *Error { return validation("1 validation error dete
 
 // limitExceeded returns a LimitExceededException.
 func limitExceeded(message string) *Error {
-	return (&Error{Code: "LimitExceededException", Message: message}).fill()
+	return newError("LimitExceededException", message)
 }
 
 // subscriberLimit begins most messages of LimitExceededException.

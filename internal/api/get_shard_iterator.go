@@ -21,7 +21,7 @@ var getShardIteratorMembers = opMembers[*getShardIteratorRequest]{
 	{"ShardId", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.shard) }},
 	{"ShardIteratorType", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.kind) }},
 	{"SequenceNumber", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.sequence) }},
-	{"Timestamp", func(r *getShardIteratorRequest, c op) error { return c.timestamp(&r.time) }},
+	{"Timestamp", func(r *getShardIteratorRequest, c op) error { return c.readTime(&r.time) }},
 }
 
 // check checks the constraints, and then the rules between the members. No answers of the service about those are known: the
@@ -103,7 +103,7 @@ func (c op) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now 
 
 // atTimestamp is the position before the records of the time and later ones that can still be read.
 func (c op) atTimestamp(o optTime, l *db.Log, s *db.Shard, now time.Time) (db.Position, error) {
-	at, ok := o.time()
+	at, ok := o.Time()
 	if !ok || at.After(now) {
 		return db.Position{}, validation("Timestamp must not be in the future")
 	}

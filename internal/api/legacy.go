@@ -86,7 +86,7 @@ func (x *legacyCondition) member(c *exec, name string, expected bool) error {
 
 // decodeValue decodes an AttributeValue and keeps its fault, if it is the first.
 func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
-	v, faults, err := c.dec.Value(&c.scan)
+	v, faults, err := c.readValue()
 	if x.fault == nil {
 		x.fault = faults.Earliest()
 	}
@@ -306,7 +306,7 @@ func (x *legacyUpdate) member(c *exec, name string) error {
 		if c.isScalar() {
 			return errFieldType
 		}
-		v, faults, err := c.dec.Value(&c.scan)
+		v, faults, err := c.readValue()
 		x.valueSet, x.value = true, v
 		if item.NameFault(x.attribute) == nil {
 			x.fault = faults.Earliest()

@@ -342,8 +342,9 @@ func (s *testService) takesQuery(t *testing.T, text string, parameters []string)
 	c := &exec{call: &call{ctx: context.Background(), db: s.db, statements: s.statements}}
 	r := &statementRequest{text: optString{true, text}}
 	for _, p := range parameters {
-		c.scan.Reset([]byte(p))
-		v, _, err := c.dec.Value(&c.scan)
+		var from reader
+		from.begin([]byte(p))
+		v, _, err := from.readValue()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ var statementMembers = members[*statementRequest]{
 func (r *statementRequest) decodeParameters(c *exec) error {
 	r.parametersSet, r.parameters, r.fault = true, nil, nil
 	return c.readList(func(int) error {
-		v, faults, err := c.dec.Value(&c.scan)
+		v, faults, err := c.readValue()
 		if r.fault == nil {
 			r.fault = faults.Earliest()
 		}
@@ -263,7 +263,7 @@ func (d *duplicateItem) Error() string { return errDuplicateItem.Error() }
 func (d *duplicateItem) Unwrap() error { return errDuplicateItem }
 
 // errDuplicateItem: an INSERT of an item that exists.
-var errDuplicateItem = (&Error{Code: "DuplicateItemException", Message: "Duplicate primary key exists in table"}).fill()
+var errDuplicateItem = newError("DuplicateItemException", "Duplicate primary key exists in table")
 
 // deleteChange is the db.Change of DELETE, which unlike that of DeleteItem is content with a missing item whatever the filter.
 type deleteChange struct{ filter *expr.Condition } // nil: none

@@ -33,12 +33,12 @@ func inUse(detail string) *Error {
 
 // resourceInUse returns a ResourceInUseException.
 func resourceInUse(message string) *Error {
-	return (&Error{Code: "ResourceInUseException", Message: message}).fill()
+	return newError("ResourceInUseException", message)
 }
 
 // errNoTable is the control plane's ResourceNotFoundException.
 func errNoTable(name string) *Error {
-	return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: Table: " + name + " not found"}).fill()
+	return newError("ResourceNotFoundException", "Requested resource not found: Table: "+name+" not found")
 }
 
 // lookupFor is lookup for a request of an action, which the policy must allow whether there is such a table or not.

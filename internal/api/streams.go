@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 )
 
 // maxPage is the greatest page of ListStreams and of the shards of DescribeStream, and the default
@@ -55,14 +54,14 @@ func (c op) streamFor(action, arn string) (*db.Log, error) {
 	if l := c.db.Stream(db.DefaultNamespace, table, label); l != nil {
 		return l, nil
 	}
-	return nil, (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: Stream: " + arn + " not found"}).fill()
+	return nil, newError("ResourceNotFoundException", "Requested resource not found: Stream: "+arn+" not found")
 }
 
 // errNoShard is the error for a shard that is not there, and of an iterator whose stream is gone.
-var errNoShard = (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: Shard does not exist"}).fill()
+var errNoShard = newError("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
 
 // errTrimmed is the error for records that were there and are not any more.
-var errTrimmed = (&Error{Code: "TrimmedDataAccessException", Message: "The data you are trying to access has been trimmed"}).fill()
+var errTrimmed = newError("TrimmedDataAccessException", "The data you are trying to access has been trimmed")
 
 // text checks the length, in characters, of a string that may be absent; required says that it may not.
 func (v *violations) text(o optString, path string, required bool, min, max int) {
@@ -182,41 +181,10 @@ func (it *iterator) expired(now time.Time) error {
 		return nil
 	}
 	const layout = "Mon Jan 02 15:04:05 UTC 2006"
-	return (&Error{Code: "ExpiredIteratorException", Message: "Iterator expired. The iterator was created at time " +
-		it.made.UTC().Format(layout) + " while right now it is " + now.UTC().Format(layout) +
-		" which is further in the future than the tolerated delay of " +
-		strconv.FormatInt(db.IteratorAge.Milliseconds(), 10) + " milliseconds."}).fill()
+	return newError("ExpiredIteratorException", "Iterator expired. The iterator was created at time "+
+		it.made.UTC().Format(layout)+" while right now it is "+now.UTC().Format(layout)+
+		" which is further in the future than the tolerated delay of "+
+		strconv.FormatInt(db.IteratorAge.Milliseconds(), 10)+" milliseconds.")
 }
 
 // ---- times in requests
-
-// optTime is a timestamp as sent: seconds since 1970.
-type optTime struct {
-	Set bool
-	V   float64
-}
-
-// timestamp decodes a timestamp. No answer of the service to one of another type is known; these follow those for integers.
-func (c op) timestamp(dst *optTime) error {
-	if k := c.scan.Kind(); k != item.KindInteger && k != item.KindDecimal {
-		return c.readInt(new(optInt), "Date")
-	}
-	b, err := c.scan.Number()
-	if err != nil {
-		return err
-	}
-	dst.Set = true
-	dst.V, _ = strconv.ParseFloat(view(b), 64) // out of range gives ±Inf
-	return nil
-}
-
-// time is the millisecond that the timestamp lies in; ok is false for one that no clock shows. Records know no shorter times: who
-// asks for what comes after this moment must get what is written within the same millisecond, and must not be in the future.
-func (o optTime) time() (t time.Time, ok bool) {
-	const greatest = 1 << 32 // the year 2106
-	if o.V < 0 || o.V > greatest {
-		return time.Time{}, o.V < 0
-	}
-	micros := math.Round(o.V * 1e6) // a float64 holds so many seconds to the microsecond
-	return time.UnixMilli(int64(math.Floor(micros / 1e3))), true
-}

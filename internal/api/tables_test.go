@@ -269,6 +269,7 @@ func FuzzTableRequests(f *testing.F) {
 
 // decodeControl decodes a body into a request.
 func decodeControl[R any](body string, r R, ms opMembers[R]) error {
-	c := op{&call{reader: reader{body: []byte(body)}}}
+	c := op{new(call)}
+	c.reader.begin([]byte(body))
 	return decode(&c.reader, r, c, ms)
 }

@@ -125,7 +125,7 @@ func taggable(arn string) (name string, _ error) {
 
 // errNoResource: the ARN names nothing that there is.
 func errNoResource(arn string) *Error {
-	return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: ResourceArn: " + arn + " not found"}).fill()
+	return newError("ResourceNotFoundException", "Requested resource not found: ResourceArn: "+arn+" not found")
 }
 
 // alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads

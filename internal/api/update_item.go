@@ -106,12 +106,12 @@ func (r *updateItemRequest) checkEnums() error {
 	if !r.key.Set {
 		v.null("key")
 	}
-	n := len(v.list)
+	n := v.count()
 	v.enum(r.returnValues, "returnValues", enumReturnValues)
-	if len(v.list) == n {
+	if v.count() == n {
 		v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	}
-	if len(v.list) == n {
+	if v.count() == n {
 		v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	}
 	r.updates.checkEnums(&v)

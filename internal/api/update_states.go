@@ -47,7 +47,7 @@ func (r *updateTableRequest) admitNamed(d *db.Descriptor, now time.Time) error {
 		case u.create.Set:
 			continue
 		case x == nil:
-			return (&Error{Code: "ResourceNotFoundException", Message: "Requested resource not found: Index " + name + " for table " + d.Name}).fill()
+			return newError("ResourceNotFoundException", "Requested resource not found: Index "+name+" for table "+d.Name)
 		case x.Kind != db.GlobalIndex && u.delete.Set:
 			return validation("Cannot delete an index that is not a GlobalSecondaryIndex: " + name)
 		case x.Kind != db.GlobalIndex:

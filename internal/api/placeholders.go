@@ -31,7 +31,7 @@ func (p *placeholders) names(r *reader) error {
 func (p *placeholders) values(r *reader) error {
 	p.valuesSet, p.params.Values = true, p.params.Values[:0]
 	return r.readObject(inMap, shapes+"AttributeValue", func(key string) error {
-		v, faults, err := r.dec.Value(&r.scan)
+		v, faults, err := r.readValue()
 		if faults.Null != nil && p.nullFault == nil {
 			p.nullFault = faults.Null
 		}

@@ -17,17 +17,17 @@ func worded(err error) *Error {
 	case errors.Is(err, db.ErrTableNotFound):
 		return errNotFound
 	case errors.Is(err, db.ErrCollectionTooLarge):
-		return (&Error{Code: "ItemCollectionSizeLimitExceededException", Message: "Collection size exceeded."}).fill()
+		return newError("ItemCollectionSizeLimitExceededException", "Collection size exceeded.")
 	case errors.Is(err, db.ErrTransactionConflict):
-		return (&Error{Code: "TransactionConflictException", Message: "Transaction is ongoing for the item"}).fill()
+		return newError("TransactionConflictException", "Transaction is ongoing for the item")
 	case errors.Is(err, db.ErrTransactionInProgress): // the text: issue 2518 of github.com/aws/aws-sdk-java-v2
-		return (&Error{Code: "TransactionInProgressException", Message: "Transaction from previous request is still in progress"}).fill()
+		return newError("TransactionInProgressException", "Transaction from previous request is still in progress")
 	case errors.Is(err, db.ErrTokenMismatch):
 		return errTokenMismatch
 	case errors.Is(err, db.ErrTransactionTooLarge):
 		return errTransactionTooLarge
 	case errors.Is(err, kv.ErrConflict):
-		return (&Error{Code: "ThrottlingException", Message: "The item is locked by other requests. Please try again shortly."}).fill()
+		return newError("ThrottlingException", "The item is locked by other requests. Please try again shortly.")
 	case errors.Is(err, db.ErrCatalogFull): // AWS limits the number of tables instead; the words are ours
 		return limitExceeded(subscriberLimit + "The tables, indexes, streams and tags take as much memory as there is for them")
 	case errors.Is(err, db.ErrNoMemory):
@@ -35,7 +35,7 @@ func worded(err error) *Error {
 	case errors.Is(err, kv.ErrTooLarge): // AWS has no such limit; the words are ours
 		return validation("The write is too large for the storage engine: the item with its index entries and stream record")
 	case errors.Is(err, kv.ErrNoSpace):
-		return (&Error{Code: "InternalServerError", Message: "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room."}).fill()
+		return newError("InternalServerError", "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room.")
 	}
 	return nil
 }
@@ -46,6 +46,6 @@ var (
 	errTransactionTooLarge = validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
 		"items in the transaction exceeding the 4MB limit")
 	// errTokenMismatch has the API Reference's words; the service's own are not known.
-	errTokenMismatch = (&Error{Code: "IdempotentParameterMismatchException", Message: "DynamoDB rejected the request because you " +
-		"retried a request with a different payload but with an idempotent token that was already used."}).fill()
+	errTokenMismatch = newError("IdempotentParameterMismatchException", "DynamoDB rejected the request because you "+
+		"retried a request with a different payload but with an idempotent token that was already used.")
 )

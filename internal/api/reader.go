@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/partita-db/partita/internal/item"
@@ -71,6 +72,7 @@ type reader struct {
 // change.
 func (r *reader) begin(body []byte) {
 	r.body = body
+	r.scan.Reset(body)
 	r.dec.Reset()
 }
 
@@ -135,7 +137,7 @@ func firstTypeError[R, C any](from *reader, r R, c C, ms memberTable[R, C]) erro
 func serialization(err error) error {
 	var t *item.TypeError
 	if errors.As(err, &t) {
-		return (&Error{Code: "SerializationException", Message: t.Message}).fill()
+		return newError("SerializationException", t.Message)
 	}
 	return errSyntax
 }
@@ -365,4 +367,38 @@ func (r *reader) readItem(dst *optItem) error {
 	}
 	dst.Set, dst.V, dst.Faults = true, it, faults
 	return nil
+}
+
+// readValue decodes an attribute's value. With faults it is missing.
+func (r *reader) readValue() (item.Value, item.Faults, error) { return r.dec.Value(&r.scan) }
+
+// optTime is a timestamp as sent: seconds since 1970.
+type optTime struct {
+	Set bool
+	V   float64
+}
+
+// readTime decodes a Timestamp member. No answer of the service to one of another type is known; these follow those for integers.
+func (r *reader) readTime(dst *optTime) error {
+	if k := r.scan.Kind(); k != item.KindInteger && k != item.KindDecimal {
+		return r.readInt(new(optInt), "Date")
+	}
+	b, err := r.scan.Number()
+	if err != nil {
+		return err
+	}
+	dst.Set = true
+	dst.V, _ = strconv.ParseFloat(view(b), 64) // out of range gives ±Inf
+	return nil
+}
+
+// Time is the millisecond that the timestamp lies in; ok is false for one that no clock shows. Records know no shorter times: who
+// asks for what comes after this moment must get what is written within the same millisecond, and must not be in the future.
+func (o optTime) Time() (t time.Time, ok bool) {
+	const greatest = 1 << 32 // the year 2106
+	if o.V < 0 || o.V > greatest {
+		return time.Time{}, o.V < 0
+	}
+	micros := math.Round(o.V * 1e6) // a float64 holds so many seconds to the microsecond
+	return time.UnixMilli(int64(math.Floor(micros / 1e3))), true
 }
