@@ -29,7 +29,8 @@ var mayImport = map[string][]string{
 	"internal/db":          {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics"},
 	"internal/iam":         {},
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
-	"internal/api":         {"internal/capacity", "internal/exception", "internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
+	"internal/api/wire":    {"internal/exception", "internal/item"},
+	"internal/api":         {"internal/api/wire", "internal/capacity", "internal/exception", "internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
 	"internal/page":        {},
 	"internal/server":      {"internal/api", "internal/exception", "internal/iam", "internal/metrics", "internal/page"},
 	"internal/admin":       {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/page"},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/iam"
@@ -88,7 +90,7 @@ func (c *call) tableAmong(name string, w want, missing *error) (*db.Table, error
 
 // ask asks whether the request may do what it wants to a table, by name (or ARN).
 func (c *call) ask(name string, t *db.Table, w want) error {
-	resource := c.tableARN(bareTableName(name))
+	resource := c.tableARN(wire.BareTableName(name))
 	if w.index != "" {
 		resource += "/index/" + w.index
 	}
@@ -101,7 +103,7 @@ func (c *call) askTable(action, name string) error {
 	if c.principal == nil {
 		return nil
 	}
-	return c.decide(&iam.Access{Action: action, Resource: c.tableARN(bareTableName(name))})
+	return c.decide(&iam.Access{Action: action, Resource: c.tableARN(wire.BareTableName(name))})
 }
 
 // askStream asks whether the request may do an action on a stream.
@@ -132,7 +134,7 @@ func (c *call) decide(a *iam.Access) error {
 	} else {
 		message += " because no identity-based policy allows the dynamodb:" + a.Action + " action"
 	}
-	return newError("AccessDeniedException", message)
+	return wire.NewError("AccessDeniedException", message)
 }
 
 // values returns the values of a condition key, and whether the request has it.

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/partiql"
 )
@@ -58,8 +60,8 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 	s.finish(c, r, err)
 	status = 200
 	if err != nil {
-		e := c.fail(s.wireError(err, r), len(out))
-		r.Report.Code, r.Report.Message, r.Report.Reason = e.Code, e.Message, e.mistake()
+		e := c.Fail(s.wireError(err, r), len(out))
+		r.Report.Code, r.Report.Message, r.Report.Reason = e.Code, e.Message, e.Mistake()
 		status = e.Status
 	}
 	if body = c.end(); len(r.Body) <= maxKeptBody {
@@ -77,23 +79,23 @@ func (s *Service) run(c *call, r *Request) error {
 	if op != nil && op.handle != nil {
 		return op.handle(c)
 	}
-	if len(c.body) > 0 { // no body at all is found fault with only where an operation would read it
-		if err := c.wellFormed(); err != nil {
+	if len(c.Body) > 0 { // no body at all is found fault with only where an operation would read it
+		if err := c.WellFormed(); err != nil {
 			return err
 		}
 	}
-	return errUnknownOperation
+	return wire.ErrUnknownOperation
 }
 
 // wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as InternalServerError.
-func (s *Service) wireError(err error, r *Request) *Error {
+func (s *Service) wireError(err error, r *Request) *wire.Error {
 	if e := worded(err); e != nil {
 		return e
 	}
 	if !errors.Is(err, context.Canceled) {
 		s.log.Error("request failed", "target", r.Target, "request_id", r.ID, "error", err)
 	}
-	return newError("InternalServerError", "Internal server error")
+	return wire.NewError("InternalServerError", "Internal server error")
 }
 
 // finish completes the report of a request that ends with err.

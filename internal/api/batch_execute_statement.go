@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
@@ -17,7 +19,7 @@ const maxBatchStatements = 25
 type batchStatementsRequest struct {
 	set        bool
 	statements []batchStatement // at most one more than there may be
-	consumed   optString
+	consumed   wire.OptString
 }
 
 // batchStatement is one statement of a batch, and what came of it.
@@ -31,18 +33,18 @@ type batchStatement struct {
 
 // batchStatementsMembers are BatchExecuteStatement's members, in the order of the service model.
 var batchStatementsMembers = members[*batchStatementsRequest]{
-	{"Statements", (*batchStatementsRequest).readStatements},
-	{"ReturnConsumedCapacity", func(r *batchStatementsRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{Name: "Statements", Read: (*batchStatementsRequest).readStatements},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchStatementsRequest, c *exec) error { return c.ReadString(&r.consumed) }},
 }
 
 // readStatements decodes Statements.
 func (r *batchStatementsRequest) readStatements(c *exec) error {
 	r.set, r.statements = true, nil
 	var s batchStatement // one for all elements: what it takes must not grow with those that are not kept
-	return c.readList(func(int) error {
+	return c.ReadList(func(int) error {
 		s = batchStatement{}
-		err := c.readObject(inElement, "BatchStatementRequest", func(name string) error {
-			return statementMembers.read(&s.statementRequest, c, &c.reader, name)
+		err := c.ReadObject(wire.InElement, "BatchStatementRequest", func(name string) error {
+			return statementMembers.Read(&s.statementRequest, c, &c.Reader, name)
 		})
 		if len(r.statements) <= maxBatchStatements {
 			r.statements = append(r.statements, s)
@@ -58,7 +60,7 @@ func BatchExecuteStatement(c *call) error { return run(c, (*exec).batchExecuteSt
 // they are together can fail the call.
 func (c *exec) batchExecuteStatement() error {
 	r := new(batchStatementsRequest)
-	if err := decode(&c.reader, r, c, batchStatementsMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, batchStatementsMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -86,15 +88,15 @@ func (r *batchStatementsRequest) check() error {
 	var v violations
 	switch n := len(r.statements); {
 	case !r.set:
-		v.null("statements")
+		v.Null("statements")
 	case n == 0 || n > maxBatchStatements:
-		v.length(n, r.dump(), "statements", 1, maxBatchStatements)
+		v.Length(n, r.dump(), "statements", 1, maxBatchStatements)
 	}
 	for i := range r.statements {
 		r.statements[i].checkElement(&v, "statements", i)
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	return v.err()
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	return v.Err()
 }
 
 // dump prints Statements as messages have it: as Java prints its own objects. It is cut off when it gets long.
@@ -122,16 +124,16 @@ func (r *batchStatementsRequest) checkKinds() error {
 		}
 	}
 	if reads && writes {
-		return validation("Read and write requests together in the same batch is not supported.")
+		return wire.Validation("Read and write requests together in the same batch is not supported.")
 	}
 	return nil
 }
 
 // errBatchSelect: a SELECT that is not about one item of a table.
-var errBatchSelect = validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
+var errBatchSelect = wire.Validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
 
 // open finds the statement's table and the key of its item, unless it has failed already.
-func (s *batchStatement) open(c *exec, consumed optString) {
+func (s *batchStatement) open(c *exec, consumed wire.OptString) {
 	if s.err != nil {
 		return
 	}
@@ -217,7 +219,7 @@ func (s *batchStatement) fail(err error) {
 	case errors.As(err, &duplicate):
 		s.units = duplicate.units
 	}
-	if err == error(errNoRoom) || errors.Is(err, db.ErrNoMemory) {
+	if err == error(wire.ErrNoRoom) || errors.Is(err, db.ErrNoMemory) {
 		err = errBatchFull // a batch has no error of its own for that
 	}
 	s.err = writeError(s.table, err, s.keyWords())
@@ -225,17 +227,17 @@ func (s *batchStatement) fail(err error) {
 
 // answer reads what is to be read and encodes the response.
 func (r *batchStatementsRequest) answer(c *exec) error {
-	c.beginObject()
-	c.name("Responses")
-	begin := c.length()
-	c.beginList()
+	c.BeginObject()
+	c.Name("Responses")
+	begin := c.Length()
+	c.BeginList()
 	for i := range r.statements {
-		c.element()
-		if err := r.statements[i].answer(c, c.length()-begin < maxBatchBytes); err != nil {
+		c.Element()
+		if err := r.statements[i].answer(c, c.Length()-begin < maxBatchBytes); err != nil {
 			return err
 		}
 	}
-	c.endList()
+	c.EndList()
 	if c.countsConsumed(r.consumed) {
 		us := r.usages()
 		// Of those that could be read all are writes, or none is.
@@ -249,30 +251,30 @@ func (r *batchStatementsRequest) answer(c *exec) error {
 			c.consumedList(r.consumed, us)
 		}
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
 // errBatchFull is that of a statement for whose item the response has no room. That takes items that print much longer than they
 // count, or a server with little memory, so the words are ours; the statement can be sent again.
-var errBatchFull = (&Error{
+var errBatchFull = (&wire.Error{
 	Code: "ThrottlingException", Message: "The response has no room for the item. Please try again.",
-}).fill()
+}).Fill()
 
 // answer appends what came of one statement, after it has read what a SELECT selects.
 func (s *batchStatement) answer(c *exec, room bool) error {
 	if s.err == nil && !room && !s.Kind.IsWrite() {
 		s.err = errBatchFull
 	}
-	c.beginObject()
-	defer c.endObject()
+	c.BeginObject()
+	defer c.EndObject()
 	if s.err != nil {
 		return s.answerError(c)
 	}
-	c.stringMember("TableName", s.table.Name)
+	c.StringMember("TableName", s.table.Name)
 	found := func(it item.Item) {
-		c.name("Item")
-		c.out = s.AppendJSON(c.out, it)
+		c.Name("Item")
+		c.Out = s.AppendJSON(c.Out, it)
 	}
 	if !s.Kind.IsWrite() {
 		size, err := c.getStatement(s.statement, s.consistent.V, found)
@@ -280,8 +282,8 @@ func (s *batchStatement) answer(c *exec, room bool) error {
 		return err
 	}
 	if it := s.returned(s.done); it.Exists() {
-		c.name("Item")
-		c.encodeWritten(it)
+		c.Name("Item")
+		c.EncodeWritten(it)
 	}
 	return nil
 }
@@ -294,13 +296,13 @@ func (s *batchStatement) answerError(c *exec) error {
 	}
 	reason := reasonOf(e)
 	c.report.statement(reason)
-	c.name("Error")
-	c.beginObject()
-	c.stringMember("Code", reason.Code)
-	c.stringMember("Message", reason.Message)
-	c.endObject()
+	c.Name("Error")
+	c.BeginObject()
+	c.StringMember("Code", reason.Code)
+	c.StringMember("Message", reason.Message)
+	c.EndObject()
 	if s.units > 0 {
-		c.stringMember("TableName", s.table.Name)
+		c.StringMember("TableName", s.table.Name)
 	}
 	return nil
 }

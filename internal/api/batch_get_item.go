@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -24,17 +26,17 @@ const (
 type batchGetRequest struct {
 	set      bool
 	tables   []*batchGetTable // in the order sent; at most one more than there may be keys
-	consumed optString
+	consumed wire.OptString
 }
 
 // batchGetTable is what a request wants of one table: a KeysAndAttributes.
 type batchGetTable struct {
 	name            string // as the request has it, maybe an ARN
 	keysSet         bool
-	keys            []optItem // at most one more than there may be
-	attributesToGet optStrings
-	consistent      optBool
-	projection      optString
+	keys            []wire.OptItem // at most one more than there may be
+	attributesToGet wire.OptStrings
+	consistent      wire.OptBool
+	projection      wire.OptString
 	params          expr.Params
 	ph              placeholders
 
@@ -46,20 +48,20 @@ type batchGetTable struct {
 
 // batchGetMembers are BatchGetItem's members, in the order of the service model.
 var batchGetMembers = members[*batchGetRequest]{
-	{"RequestItems", (*batchGetRequest).readRequestItems},
-	{"ReturnConsumedCapacity", func(r *batchGetRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{Name: "RequestItems", Read: (*batchGetRequest).readRequestItems},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchGetRequest, c *exec) error { return c.ReadString(&r.consumed) }},
 }
 
 // readRequestItems decodes RequestItems.
 func (r *batchGetRequest) readRequestItems(c *exec) error {
 	r.set, r.tables = true, nil
-	err := c.readObject(inMap, shapes+"KeysAndAttributes", func(table string) error {
+	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"KeysAndAttributes", func(table string) error {
 		t := &batchGetTable{name: table}
 		t.ph.params = &t.params
 		if len(r.tables) <= maxBatchKeys {
 			r.tables = append(r.tables, t)
 		}
-		return c.readObject(inElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
+		return c.ReadObject(wire.InElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
 	})
 	r.tables = lastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
 	return err
@@ -70,35 +72,35 @@ func (t *batchGetTable) member(c *exec, name string) error {
 	switch name {
 	case "Keys":
 		t.keysSet, t.keys = true, t.keys[:0]
-		return c.readList(func(int) error {
-			var key optItem
+		return c.ReadList(func(int) error {
+			var key wire.OptItem
 			if err := c.nested(); err != nil {
 				return err
 			}
-			err := c.readItem(&key)
+			err := c.ReadItem(&key)
 			if len(t.keys) <= maxBatchKeys {
 				t.keys = append(t.keys, key)
 			}
 			return err
 		})
 	case "AttributesToGet":
-		return c.readStrings(&t.attributesToGet)
+		return c.ReadStrings(&t.attributesToGet)
 	case "ConsistentRead":
-		return c.readBool(&t.consistent)
+		return c.ReadBool(&t.consistent)
 	case "ProjectionExpression":
-		return c.readString(&t.projection)
+		return c.ReadString(&t.projection)
 	case "ExpressionAttributeNames":
-		return t.ph.names(&c.reader)
+		return t.ph.names(&c.Reader)
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
 func (c *exec) nested() error {
-	if !c.isScalar() {
+	if !c.IsScalar() {
 		return nil
 	}
-	return typeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
+	return wire.TypeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
 		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')")
 }
 
@@ -108,7 +110,7 @@ func BatchGetItem(c *call) error { return run(c, (*exec).batchGetItem) }
 // batchGetItem answers BatchGetItem.
 func (c *exec) batchGetItem() error {
 	r := new(batchGetRequest)
-	if err := decode(&c.reader, r, c, batchGetMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, batchGetMembers); err != nil {
 		return err
 	}
 	if err := r.check(c); err != nil {
@@ -117,7 +119,7 @@ func (c *exec) batchGetItem() error {
 	if err := r.open(c); err != nil {
 		return err
 	}
-	c.beginObject()
+	c.BeginObject()
 	if err := r.read(c); err != nil {
 		return err
 	}
@@ -132,7 +134,7 @@ func (c *exec) batchGetItem() error {
 		}
 		c.consumedList(r.consumed, us)
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -158,29 +160,29 @@ func (r *batchGetRequest) check(c *exec) error {
 }
 
 // errDuplicateKeys: one item twice in a batch.
-var errDuplicateKeys = validation("Provided list of item keys contains duplicates")
+var errDuplicateKeys = wire.Validation("Provided list of item keys contains duplicates")
 
 // checkCounts checks the constraints of members and the numbers of keys.
 func (r *batchGetRequest) checkCounts() error {
 	var v violations
 	if !r.set {
-		v.null("requestItems")
+		v.Null("requestItems")
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	keys := 0
 	for _, t := range r.tables {
 		v.batchTable(t.name)
 		t.checkCounts(&v)
 		keys += len(t.keys)
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	switch {
 	case len(r.tables) == 0:
-		return validation("The requestItems parameter is required for BatchGetItem")
+		return wire.Validation("The requestItems parameter is required for BatchGetItem")
 	case keys > maxBatchKeys:
-		return validation("Too many items requested for the BatchGetItem call")
+		return wire.Validation("Too many items requested for the BatchGetItem call")
 	}
 	return nil
 }
@@ -188,12 +190,12 @@ func (r *batchGetRequest) checkCounts() error {
 // batchTable checks a table's name, or ARN, that is a key of RequestItems.
 func (v *violations) batchTable(name string) {
 	if strings.HasPrefix(name, "arn:") {
-		v.tableName(optString{true, name}, 1)
+		v.TableName(wire.OptString{true, name}, 1)
 		return
 	}
-	if !isName(name) || len(name) > 255 {
-		v.note("Value at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: " +
-			"[Member must have length less than or equal to 255, Member must have length greater than or equal to 3, " + namePattern + "]")
+	if !wire.IsName(name) || len(name) > 255 {
+		v.Note("Value at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: " +
+			"[Member must have length less than or equal to 255, Member must have length greater than or equal to 3, " + wire.NamePattern + "]")
 	}
 }
 
@@ -203,11 +205,11 @@ func (t *batchGetTable) checkCounts(v *violations) {
 	path := "requestItems." + t.name + ".member."
 	switch n := len(t.keys); {
 	case !t.keysSet:
-		v.null(path + "keys")
+		v.Null(path + "keys")
 	case n == 0:
-		v.note("Value at '" + path + "keys' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		v.Note("Value at '" + path + "keys' failed to satisfy constraint: Member must have length greater than or equal to 1")
 	case n > maxBatchKeys:
-		v.note("Value at 'RequestItems." + t.name + ".member.Keys' failed to satisfy constraint: Member must have length less than or equal to " +
+		v.Note("Value at 'RequestItems." + t.name + ".member.Keys' failed to satisfy constraint: Member must have length less than or equal to " +
 			strconv.Itoa(maxBatchKeys))
 	}
 	v.attributesToGet(t.attributesToGet, path+"attributesToGet", maxAttributesToGet)
@@ -234,7 +236,7 @@ func (t *batchGetTable) check(c *exec) (err error) {
 	}
 	for i := range t.keys {
 		if f := t.keys[i].Faults.Earliest(); f != nil {
-			return validation(f.Message)
+			return wire.Validation(f.Message)
 		}
 	}
 	return nil
@@ -244,11 +246,11 @@ func (t *batchGetTable) check(c *exec) (err error) {
 // this time keys are canonical: the numbers 1 and 1.0 are one key.
 func (t *batchGetTable) repeats(others []*batchGetTable) bool {
 	for i := range t.keys { // at most 100 in all
-		if t.keys[i].in(t.keys[:i]) {
+		if among(t.keys[:i], t.keys[i].V) {
 			return true
 		}
 		for _, o := range others {
-			if bareTableName(o.name) == bareTableName(t.name) && t.keys[i].in(o.keys) {
+			if wire.BareTableName(o.name) == wire.BareTableName(t.name) && among(o.keys, t.keys[i].V) {
 				return true
 			}
 		}
@@ -256,10 +258,10 @@ func (t *batchGetTable) repeats(others []*batchGetTable) bool {
 	return false
 }
 
-// in tells whether one of the keys is the same.
-func (key *optItem) in(keys []optItem) bool {
+// among tells whether one of the keys is the key.
+func among(keys []wire.OptItem, key item.Item) bool {
 	for i := range keys {
-		if item.SameAttributes(keys[i].V, key.V) {
+		if item.SameAttributes(keys[i].V, key) {
 			return true
 		}
 	}
@@ -295,18 +297,18 @@ var errFull = errors.New("api: the response is full")
 
 // read reads the items and appends Responses.
 func (r *batchGetRequest) read(c *exec) error {
-	c.name("Responses")
-	c.beginObject()
-	room := batchRoom{c: c, begin: c.length()}
+	c.Name("Responses")
+	c.BeginObject()
+	room := batchRoom{c: c, begin: c.Length()}
 	for _, t := range r.tables {
-		c.nameQuoted(t.name)
-		c.beginList()
+		c.NameQuoted(t.name)
+		c.BeginList()
 		if err := t.read(c, &room); err != nil && err != errFull {
 			return err
 		}
-		c.endList()
+		c.EndList()
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -352,19 +354,19 @@ func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits boo
 		return false, nil
 	}
 	room.bytes += it.Size()
-	before := c.length()
-	c.element()
+	before := c.Length()
+	c.Element()
 	if t.projector != nil {
 		it = t.projector.Apply(it)
 	}
-	if err := c.encode(it.Size(), func() { c.item(it) }); err != nil {
-		if c.truncate(before); room.any {
+	if err := c.Encode(it.Size(), func() { c.Item(it) }); err != nil {
+		if c.Truncate(before); room.any {
 			err = nil // what is there can be answered
 		}
 		return false, err
 	}
-	if room.any && c.length()-room.begin > maxBatchBytes {
-		c.truncate(before)
+	if room.any && c.Length()-room.begin > maxBatchBytes {
+		c.Truncate(before)
 		return false, nil
 	}
 	room.any = true
@@ -373,52 +375,52 @@ func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits boo
 
 // unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of their tables.
 func (r *batchGetRequest) unprocessed(c *exec) {
-	c.name("UnprocessedKeys")
-	c.beginObject()
+	c.Name("UnprocessedKeys")
+	c.BeginObject()
 	for _, t := range r.tables {
 		if t.done == len(t.keys) {
 			continue
 		}
-		c.nameQuoted(t.name)
-		c.beginObject()
-		c.name("Keys")
-		c.beginList()
+		c.NameQuoted(t.name)
+		c.BeginObject()
+		c.Name("Keys")
+		c.BeginList()
 		for i := t.done; i < len(t.keys); i++ {
-			c.element()
-			c.item(t.keys[i].V)
+			c.Element()
+			c.Item(t.keys[i].V)
 		}
-		c.endList()
+		c.EndList()
 		t.echo(c)
-		c.endObject()
+		c.EndObject()
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // echo appends the members of the KeysAndAttributes but its Keys.
 func (t *batchGetTable) echo(c *exec) {
 	if t.attributesToGet.Set {
-		c.name("AttributesToGet")
-		c.beginList()
+		c.Name("AttributesToGet")
+		c.BeginList()
 		for _, name := range t.attributesToGet.V {
-			c.element()
-			c.str(name)
+			c.Element()
+			c.Str(name)
 		}
-		c.endList()
+		c.EndList()
 	}
 	if t.consistent.Set {
-		c.booleanMember("ConsistentRead", t.consistent.V)
+		c.BooleanMember("ConsistentRead", t.consistent.V)
 	}
 	if t.projection.Set {
-		c.stringMember("ProjectionExpression", t.projection.V)
+		c.StringMember("ProjectionExpression", t.projection.V)
 	}
 	if t.ph.namesSet {
-		c.name("ExpressionAttributeNames")
-		c.beginObject()
+		c.Name("ExpressionAttributeNames")
+		c.BeginObject()
 		for _, n := range t.params.Names {
-			c.nameQuoted(n.Key)
-			c.str(n.Name)
+			c.NameQuoted(n.Key)
+			c.Str(n.Name)
 		}
-		c.endObject()
+		c.EndObject()
 	}
 }
 
@@ -454,22 +456,22 @@ func (us usages) total() float64 {
 
 // consumedList appends the member ConsumedCapacity of a request on several tables, by their names,
 // if it was asked for.
-func (c *exec) consumedList(mode optString, us usages) {
+func (c *exec) consumedList(mode wire.OptString, us usages) {
 	if !wantsConsumed(mode) {
 		return
 	}
 	slices.SortFunc(us, func(a, b *usageOf) int { return strings.Compare(a.name, b.name) })
-	c.name("ConsumedCapacity")
-	c.beginList()
+	c.Name("ConsumedCapacity")
+	c.BeginList()
 	for _, u := range us {
-		c.element()
+		c.Element()
 		c.consumed(mode.V, u.name, u.consumption)
 	}
-	c.endList()
+	c.EndList()
 }
 
 // want is what a part of BatchGetItem wants, if the call asks for it.
-func (t *batchGetTable) want(c *exec, consumed optString) want {
+func (t *batchGetTable) want(c *exec, consumed wire.OptString) want {
 	if !c.asks() {
 		return want{}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -102,9 +104,9 @@ func TestBatchWriteConflict(t *testing.T) {
 	}
 	for _, test := range tests {
 		c := &exec{call: &call{ctx: t.Context(), db: s.db}}
-		c.reader.begin([]byte(body))
+		c.Reader.Begin([]byte(body))
 		r := new(batchWriteRequest)
-		if err := errors.Join(decode(&c.reader, r, c, batchWriteMembers), r.check(), r.open(c)); err != nil {
+		if err := errors.Join(wire.Decode(&c.Reader, r, c, batchWriteMembers), r.check(), r.open(c)); err != nil {
 			t.Fatal(err)
 		}
 		writes := r.writes()
@@ -116,7 +118,7 @@ func TestBatchWriteConflict(t *testing.T) {
 		if err == nil {
 			err = r.answer(c, done, test.errs)
 		}
-		got := string(c.out)
+		got := string(c.Out)
 		if err != nil {
 			got = err.Error()
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -16,8 +18,8 @@ const maxBatchWrites = 25
 type batchWriteRequest struct {
 	set      bool
 	tables   []batchWriteTable // in the order sent; at most one more than there may be
-	consumed optString
-	metrics  optString
+	consumed wire.OptString
+	metrics  wire.OptString
 }
 
 // batchWriteTable is what a request does to one table.
@@ -31,21 +33,21 @@ type batchWriteTable struct {
 // batchWrite is a WriteRequest. It must be either a put or a delete.
 type batchWrite struct {
 	putSet, deleteSet bool
-	put               optItem // PutRequest.Item
-	key               optItem // DeleteRequest.Key
+	put               wire.OptItem // PutRequest.Item
+	key               wire.OptItem // DeleteRequest.Key
 }
 
 // batchWriteMembers are BatchWriteItem's members, in the order of the service model.
 var batchWriteMembers = members[*batchWriteRequest]{
-	{"RequestItems", (*batchWriteRequest).readRequestItems},
-	{"ReturnConsumedCapacity", func(r *batchWriteRequest, c *exec) error { return c.readString(&r.consumed) }},
-	{"ReturnItemCollectionMetrics", func(r *batchWriteRequest, c *exec) error { return c.readString(&r.metrics) }},
+	{Name: "RequestItems", Read: (*batchWriteRequest).readRequestItems},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchWriteRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ReturnItemCollectionMetrics", Read: func(r *batchWriteRequest, c *exec) error { return c.ReadString(&r.metrics) }},
 }
 
 // readRequestItems decodes RequestItems.
 func (r *batchWriteRequest) readRequestItems(c *exec) error {
 	r.set, r.tables = true, nil
-	err := c.readObject(inMap, "java.util.List<"+shapes+"WriteRequest>", func(table string) error {
+	err := c.ReadObject(wire.InMap, "java.util.List<"+wire.ShapePrefix+"WriteRequest>", func(table string) error {
 		t := batchWriteTable{name: table}
 		err := t.decode(c)
 		if len(r.tables) <= maxBatchWrites {
@@ -62,9 +64,9 @@ func (t *batchWriteTable) decode(c *exec) error {
 	if err := c.nested(); err != nil {
 		return err
 	}
-	return c.readList(func(int) error {
+	return c.ReadList(func(int) error {
 		var w batchWrite
-		err := c.readObject(inElement, "WriteRequest", func(name string) error { return w.member(c, name) })
+		err := c.ReadObject(wire.InElement, "WriteRequest", func(name string) error { return w.member(c, name) })
 		if len(t.writes) <= maxBatchWrites {
 			t.writes = append(t.writes, w)
 		}
@@ -77,22 +79,22 @@ func (w *batchWrite) member(c *exec, name string) error {
 	switch name {
 	case "PutRequest":
 		w.putSet = true
-		return c.readObject(inField, "PutRequest", func(name string) error {
+		return c.ReadObject(wire.InField, "PutRequest", func(name string) error {
 			if name == "Item" {
-				return c.readItem(&w.put)
+				return c.ReadItem(&w.put)
 			}
-			return c.skip()
+			return c.Skip()
 		})
 	case "DeleteRequest":
 		w.deleteSet = true
-		return c.readObject(inField, "DeleteRequest", func(name string) error {
+		return c.ReadObject(wire.InField, "DeleteRequest", func(name string) error {
 			if name == "Key" {
-				return c.readItem(&w.key)
+				return c.ReadItem(&w.key)
 			}
-			return c.skip()
+			return c.Skip()
 		})
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // BatchWriteItem answers the operation of that name.
@@ -101,7 +103,7 @@ func BatchWriteItem(c *call) error { return run(c, (*exec).batchWriteItem) }
 // batchWriteItem answers BatchWriteItem.
 func (c *exec) batchWriteItem() error {
 	r := new(batchWriteRequest)
-	if err := decode(&c.reader, r, c, batchWriteMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, batchWriteMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -144,10 +146,10 @@ func (r *batchWriteRequest) check() error {
 func (r *batchWriteRequest) checkCounts() error {
 	var v violations
 	if !r.set {
-		v.null("requestItems")
+		v.Null("requestItems")
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	n := 0
 	for i := range r.tables {
 		v.batchTable(r.tables[i].name)
@@ -157,14 +159,14 @@ func (r *batchWriteRequest) checkCounts() error {
 	for i := range r.tables {
 		r.tables[i].checkRequired(&v)
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	switch {
 	case len(r.tables) == 0:
-		return validation("The requestItems parameter is required for BatchWriteItem")
+		return wire.Validation("The requestItems parameter is required for BatchWriteItem")
 	case n > maxBatchWrites:
-		return validation("Too many items requested for the BatchWriteItem call")
+		return wire.Validation("Too many items requested for the BatchWriteItem call")
 	}
 	return nil
 }
@@ -173,13 +175,13 @@ func (r *batchWriteRequest) checkCounts() error {
 func (r *batchWriteRequest) checkLengths(v *violations) {
 	for i := range r.tables {
 		if len(r.tables[i].writes) == 0 {
-			v.note("Value at 'requestItems." + r.tables[i].name + ".member' failed to satisfy constraint: " +
+			v.Note("Value at 'requestItems." + r.tables[i].name + ".member' failed to satisfy constraint: " +
 				"Member must have length greater than or equal to 1")
 		}
 	}
 	for i := range r.tables {
 		if len(r.tables[i].writes) > maxBatchWrites {
-			v.add(r.dump(), "requestItems", "Map value must satisfy constraint: [Member must have length less than or equal to "+
+			v.Add(r.dump(), "requestItems", "Map value must satisfy constraint: [Member must have length less than or equal to "+
 				strconv.Itoa(maxBatchWrites)+", Member must have length greater than or equal to 1]")
 			return
 		}
@@ -189,7 +191,7 @@ func (r *batchWriteRequest) checkLengths(v *violations) {
 // checkRequired reports requests without an item or key.
 func (t *batchWriteTable) checkRequired(v *violations) {
 	null := func(i int, member string) {
-		v.null("requestItems." + t.name + ".member." + strconv.Itoa(i+1) + ".member." + member)
+		v.Null("requestItems." + t.name + ".member." + strconv.Itoa(i+1) + ".member." + member)
 	}
 	for i := range t.writes {
 		w := &t.writes[i]
@@ -264,7 +266,7 @@ func dumpItem(it item.Item) string {
 // checkMembers checks that the request is a put or a delete. The message is DynamoDB's, odd as it is here.
 func (w *batchWrite) checkMembers() error {
 	if w.putSet == w.deleteSet {
-		return validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+		return wire.Validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 	}
 	return nil
 }
@@ -273,16 +275,16 @@ func (w *batchWrite) checkMembers() error {
 func (w *batchWrite) checkValues() error {
 	it := w.item()
 	if f := it.Faults.Earliest(); f != nil {
-		return validation(f.Message)
+		return wire.Validation(f.Message)
 	}
 	if w.putSet && it.V.Size() > maxItemBytes {
-		return validation("Item size has exceeded the maximum allowed size")
+		return wire.Validation("Item size has exceeded the maximum allowed size")
 	}
 	return nil
 }
 
 // item is the item to put, or the key to delete.
-func (w *batchWrite) item() *optItem {
+func (w *batchWrite) item() *wire.OptItem {
 	if w.putSet {
 		return &w.put
 	}
@@ -390,13 +392,13 @@ func batchError(writes []db.Write, errs []error) error {
 
 // answer encodes the response.
 func (r *batchWriteRequest) answer(c *exec, done []db.Written, errs []error) error {
-	c.beginObject()
-	c.name("UnprocessedItems")
-	c.beginObject()
+	c.BeginObject()
+	c.Name("UnprocessedItems")
+	c.BeginObject()
 	for i := range r.tables {
 		r.tables[i].unprocessed(c, errs)
 	}
-	c.endObject()
+	c.EndObject()
 	if r.metrics.V == "SIZE" {
 		var cs collections
 		for i := range r.tables {
@@ -419,7 +421,7 @@ func (r *batchWriteRequest) answer(c *exec, done []db.Written, errs []error) err
 		c.report.WriteUnits += us.total()
 		c.consumedList(r.consumed, us)
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -431,21 +433,21 @@ func (t *batchWriteTable) unprocessed(c *exec, errs []error) {
 			continue
 		}
 		if !begun {
-			c.nameQuoted(t.name)
-			c.beginList()
+			c.NameQuoted(t.name)
+			c.BeginList()
 			begun = true
 		}
-		c.element()
+		c.Element()
 		if t.writes[i].putSet {
-			c.raw(`{"PutRequest":{"Item":`)
+			c.Raw(`{"PutRequest":{"Item":`)
 		} else {
-			c.raw(`{"DeleteRequest":{"Key":`)
+			c.Raw(`{"DeleteRequest":{"Key":`)
 		}
-		c.item(t.writes[i].item().V)
-		c.raw(`}}`)
+		c.Item(t.writes[i].item().V)
+		c.Raw(`}}`)
 	}
 	if begun {
-		c.endList()
+		c.EndList()
 	}
 }
 
@@ -459,7 +461,7 @@ func (t *batchWriteTable) collections(cs *collections, errs []error) {
 }
 
 // want is what a part of BatchWriteItem wants, if the call asks for it.
-func (t *batchWriteTable) want(c *exec, consumed optString) want {
+func (t *batchWriteTable) want(c *exec, consumed wire.OptString) want {
 	if !c.asks() {
 		return want{}
 	}

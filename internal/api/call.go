@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/partiql"
@@ -31,15 +33,15 @@ type Request struct {
 	Explain bool
 
 	// Memory is where a large answer comes from. nil: it has no bound.
-	Memory Memory
+	Memory wire.Memory
 
 	Report Report // Serve fills it
 }
 
 // call is one request being answered, with the scratch memory that is reused for the next.
 type call struct {
-	reader
-	writer
+	wire.Reader
+	wire.Writer
 	ctx        context.Context
 	db         *db.DB
 	statements *partiql.Cache
@@ -57,15 +59,15 @@ type call struct {
 // newCall returns a call to be used again and again. large, which all calls share, has a place for
 // each large item that may be written out at a time.
 func newCall(d *db.DB, statements *partiql.Cache, large chan struct{}) *call {
-	return &call{db: d, statements: statements, writer: newWriter(large)}
+	return &call{db: d, statements: statements, Writer: wire.NewWriter(large)}
 }
 
 // begin begins the answer to a request, which is appended to out. region stands in for that of a
 // request without one.
 func (c *call) begin(ctx context.Context, r *Request, region string, out []byte) {
 	c.ctx, c.region, c.endpoint = ctx, r.Region, r.Endpoint
-	c.reader.begin(r.Body)
-	c.writer.begin(out, r.Memory)
+	c.Reader.Begin(r.Body)
+	c.Writer.Begin(out, r.Memory)
 	if c.region == "" || strings.Contains(c.region, ":") { // whoever signs chooses the region: it must not make another ARN
 		c.region = region
 	}
@@ -79,8 +81,8 @@ func (c *call) begin(ctx context.Context, r *Request, region string, out []byte)
 // end returns the answer, and forgets the request.
 func (c *call) end() (answer []byte) {
 	c.ctx, c.principal = nil, nil
-	c.reader.end()
-	return c.writer.end()
+	c.Reader.End()
+	return c.Writer.End()
 }
 
 // maxKeptBody is the largest body whose call is reused: what a larger one has grown in its call goes with it.

@@ -24,10 +24,10 @@ func (r *roomyChange) Apply(old item.Item) (new item.Item, err error) {
 	if new, err = r.Change.Apply(old); err != nil {
 		return new, err
 	}
-	n := max(r.room.c.printed(old), r.room.c.printed(new))
+	n := max(r.room.c.Printed(old), r.room.c.Printed(new))
 	r.room.size += n - r.had
 	r.had = n
-	return new, r.room.c.room(r.room.size)
+	return new, r.room.c.Room(r.room.size)
 }
 
 // Forget has the Change forget what it has made.

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -44,33 +46,33 @@ func (u *consumption) addIndex(x db.IndexUnits) {
 }
 
 // wantsConsumed tells whether a checked ReturnConsumedCapacity asks for anything.
-func wantsConsumed(mode optString) bool { return mode.Set && mode.V != "NONE" }
+func wantsConsumed(mode wire.OptString) bool { return mode.Set && mode.V != "NONE" }
 
 // countsConsumed tells whether the capacity is to be summed up: for the answer, or for the log.
-func (c *exec) countsConsumed(mode optString) bool { return wantsConsumed(mode) || c.explain }
+func (c *exec) countsConsumed(mode wire.OptString) bool { return wantsConsumed(mode) || c.explain }
 
 // consumed appends a ConsumedCapacity object. mode is TOTAL or INDEXES.
 func (c *exec) consumed(mode, table string, u consumption) {
-	c.beginObject()
-	c.stringMember("TableName", table)
+	c.BeginObject()
+	c.StringMember("TableName", table)
 	c.units(u.total(), u.kind)
 	if mode == "INDEXES" {
-		c.name("Table")
-		c.beginObject()
+		c.Name("Table")
+		c.BeginObject()
 		c.units(u.table, u.kind)
-		c.endObject()
+		c.EndObject()
 		c.indexUnits("LocalSecondaryIndexes", u, db.LocalIndex)
 		c.indexUnits("GlobalSecondaryIndexes", u, db.GlobalIndex)
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // units appends the members of a Capacity object.
 func (c *exec) units(f float64, kind string) {
-	c.floatMember("CapacityUnits", f)
+	c.FloatMember("CapacityUnits", f)
 	if kind != "" {
-		c.name(kind)
-		c.float(f)
+		c.Name(kind)
+		c.Float(f)
 	}
 }
 
@@ -82,17 +84,17 @@ func (c *exec) indexUnits(member string, u consumption, kind db.IndexKind) {
 			continue
 		}
 		if !begun {
-			c.name(member)
-			c.beginObject()
+			c.Name(member)
+			c.BeginObject()
 			begun = true
 		}
-		c.nameQuoted(x.Index.Name)
-		c.beginObject()
+		c.NameQuoted(x.Index.Name)
+		c.BeginObject()
 		c.units(x.Units, u.kind)
-		c.endObject()
+		c.EndObject()
 	}
 	if begun {
-		c.endObject()
+		c.EndObject()
 	}
 }
 
@@ -128,20 +130,20 @@ func (c *exec) collectionsList(cs collections) error {
 	if len(cs) == 0 {
 		return nil
 	}
-	c.name("ItemCollectionMetrics")
-	c.beginObject()
+	c.Name("ItemCollectionMetrics")
+	c.BeginObject()
 	for _, of := range cs {
-		c.nameQuoted(of.name)
-		c.beginList()
+		c.NameQuoted(of.name)
+		c.BeginList()
 		for _, key := range of.keys {
-			c.element()
+			c.Element()
 			if err := c.collectionMetrics(of.table, key); err != nil {
 				return err
 			}
 		}
-		c.endList()
+		c.EndList()
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -153,18 +155,18 @@ func (c *exec) collectionMetrics(t *db.Table, key item.Item) error {
 	}
 	hash := t.Keys[0].Name
 	low := math.Floor(float64(size) / (1 << 30))
-	c.beginObject()
-	c.name("ItemCollectionKey")
-	c.beginObject()
-	c.nameQuoted(hash)
-	c.value(key.Get(hash))
-	c.endObject()
-	c.name("SizeEstimateRangeGB")
-	c.beginList()
-	c.float(low)
-	c.element()
-	c.float(low + 1)
-	c.endList()
-	c.endObject()
+	c.BeginObject()
+	c.Name("ItemCollectionKey")
+	c.BeginObject()
+	c.NameQuoted(hash)
+	c.Value(key.Get(hash))
+	c.EndObject()
+	c.Name("SizeEstimateRangeGB")
+	c.BeginList()
+	c.Float(low)
+	c.Element()
+	c.Float(low + 1)
+	c.EndList()
+	c.EndObject()
 	return nil
 }

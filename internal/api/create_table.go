@@ -6,58 +6,60 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // createTableRequest is a CreateTable request.
 type createTableRequest struct {
 	attributes      optList[attributeDefinition]
-	table           optString
+	table           wire.OptString
 	keys            optList[keyElement]
 	local           optList[indexSpec]
 	global          optList[indexSpec]
-	billing         optString
+	billing         wire.OptString
 	throughput      unitPair
 	stream          streamSpec
 	sse             sseSpec
 	tags            optList[tag]
-	class           optString
-	protection      optBool
+	class           wire.OptString
+	protection      wire.OptBool
 	warm            unitPair
-	policy          optString
+	policy          wire.OptString
 	onDemand        unitPair
-	sourceARN       optString
-	replicationMode optString
+	sourceARN       wire.OptString
+	replicationMode wire.OptString
 	vectors         optList[struct{}]
 }
 
 // createTableMembers are CreateTable's members, in the order of the service model.
 var createTableMembers = opMembers[*createTableRequest]{
-	{"AttributeDefinitions", func(r *createTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
-	{"TableName", func(r *createTableRequest, c op) error { return c.readString(&r.table) }},
-	{"KeySchema", func(r *createTableRequest, c op) error { return c.keySchema(&r.keys) }},
-	{"LocalSecondaryIndexes", func(r *createTableRequest, c op) error { return c.indexSpecs(&r.local, "LocalSecondaryIndex") }},
-	{"GlobalSecondaryIndexes", func(r *createTableRequest, c op) error { return c.indexSpecs(&r.global, "GlobalSecondaryIndex") }},
-	{"BillingMode", func(r *createTableRequest, c op) error { return c.readString(&r.billing) }},
-	{"ProvisionedThroughput", func(r *createTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
-	{"StreamSpecification", func(r *createTableRequest, c op) error { return c.streamSpec(&r.stream) }},
-	{"SSESpecification", func(r *createTableRequest, c op) error { return c.sseSpec(&r.sse) }},
-	{"Tags", func(r *createTableRequest, c op) error { return c.tags(&r.tags) }},
-	{"TableClass", func(r *createTableRequest, c op) error { return c.readString(&r.class) }},
-	{"DeletionProtectionEnabled", func(r *createTableRequest, c op) error { return c.readBool(&r.protection) }},
-	{"WarmThroughput", func(r *createTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
-	{"ResourcePolicy", func(r *createTableRequest, c op) error { return c.readString(&r.policy) }},
-	{"OnDemandThroughput", func(r *createTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
-	{"GlobalTableSourceArn", func(r *createTableRequest, c op) error { return c.readString(&r.sourceARN) }},
-	{"GlobalTableSettingsReplicationMode", func(r *createTableRequest, c op) error { return c.readString(&r.replicationMode) }},
-	{"VectorIndexes", func(r *createTableRequest, c op) error { return c.vectorIndexes(&r.vectors) }},
+	{Name: "AttributeDefinitions", Read: func(r *createTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
+	{Name: "TableName", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.table) }},
+	{Name: "KeySchema", Read: func(r *createTableRequest, c op) error { return c.keySchema(&r.keys) }},
+	{Name: "LocalSecondaryIndexes", Read: func(r *createTableRequest, c op) error { return c.indexSpecs(&r.local, "LocalSecondaryIndex") }},
+	{Name: "GlobalSecondaryIndexes", Read: func(r *createTableRequest, c op) error { return c.indexSpecs(&r.global, "GlobalSecondaryIndex") }},
+	{Name: "BillingMode", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.billing) }},
+	{Name: "ProvisionedThroughput", Read: func(r *createTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
+	{Name: "StreamSpecification", Read: func(r *createTableRequest, c op) error { return c.streamSpec(&r.stream) }},
+	{Name: "SSESpecification", Read: func(r *createTableRequest, c op) error { return c.sseSpec(&r.sse) }},
+	{Name: "Tags", Read: func(r *createTableRequest, c op) error { return c.tags(&r.tags) }},
+	{Name: "TableClass", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.class) }},
+	{Name: "DeletionProtectionEnabled", Read: func(r *createTableRequest, c op) error { return c.ReadBool(&r.protection) }},
+	{Name: "WarmThroughput", Read: func(r *createTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
+	{Name: "ResourcePolicy", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.policy) }},
+	{Name: "OnDemandThroughput", Read: func(r *createTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
+	{Name: "GlobalTableSourceArn", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.sourceARN) }},
+	{Name: "GlobalTableSettingsReplicationMode", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.replicationMode) }},
+	{Name: "VectorIndexes", Read: func(r *createTableRequest, c op) error { return c.vectorIndexes(&r.vectors) }},
 }
 
 // CreateTable answers CreateTable.
 func CreateTable(cl *call) error {
 	c := op{cl}
 	r := new(createTableRequest)
-	if err := decode(&c.reader, r, c, createTableMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, createTableMembers); err != nil {
 		return err
 	}
 	if err := r.check(c.region); err != nil {
@@ -68,7 +70,7 @@ func CreateTable(cl *call) error {
 	}
 	t, err := c.db.Create(c.ctx, r.descriptor(c.db.Now()))
 	if errors.Is(err, db.ErrTableExists) {
-		return c.tableExists(bareTableName(r.table.V))
+		return c.tableExists(wire.BareTableName(r.table.V))
 	}
 	if err != nil {
 		return err
@@ -105,7 +107,7 @@ func (r *createTableRequest) check(region string) error {
 	var v violations
 	r.constraints(&v)
 	for _, check := range []func() error{
-		v.err,
+		v.Err,
 		r.checkGlobalTable,
 		func() error { return r.checkBilling(region) },
 		r.checkKeys,
@@ -130,16 +132,16 @@ func (r *createTableRequest) check(region string) error {
 func (r *createTableRequest) constraints(v *violations) {
 	// A replica in another account may leave the schema out; checkGlobalTable refuses it.
 	if !r.attributes.Set && !r.sourceARN.Set {
-		v.null("attributeDefinitions")
+		v.Null("attributeDefinitions")
 	}
 	v.attributeDefinitions(r.attributes)
 	v.controlTable(r.table)
 	if strings.HasPrefix(r.table.V, "arn:") {
-		if name, problem := tableOfARN(r.table.V); problem == "" && (len(name) < 3 || len(name) > 255) {
-			v.length(len(name), name, "tableName", 3, 255)
+		if name, problem := wire.TableOfARN(r.table.V); problem == "" && (len(name) < 3 || len(name) > 255) {
+			v.Length(len(name), name, "tableName", 3, 255)
 		}
 	}
-	v.enum(r.billing, "billingMode", enumBilling)
+	v.Enum(r.billing, "billingMode", enumBilling)
 	v.provisioned(r.throughput, "provisionedThroughput")
 	if r.keys.Set || !r.sourceARN.Set {
 		v.keySchema(r.keys, "keySchema", 2)
@@ -153,9 +155,9 @@ func (r *createTableRequest) constraints(v *violations) {
 	v.stream(r.stream)
 	v.sse(r.sse)
 	if r.sourceARN.Set {
-		v.length(len(r.sourceARN.V), r.sourceARN.V, "globalTableSourceArn", 1, maxTableARN)
+		v.Length(len(r.sourceARN.V), r.sourceARN.V, "globalTableSourceArn", 1, wire.MaxTableARN)
 	}
-	v.enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
+	v.Enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
 }
 
 // mode is the billing mode that is asked for.
@@ -169,7 +171,7 @@ func (r *createTableRequest) mode() db.BillingMode {
 // checkGlobalTable refuses replicas of tables of other accounts: Partita is one region.
 func (r *createTableRequest) checkGlobalTable() error {
 	if r.sourceARN.Set {
-		return validation(invalid + "GlobalTableSourceArn is not supported in this Region")
+		return wire.Validation(wire.Invalid + "GlobalTableSourceArn is not supported in this Region")
 	}
 	return checkReplicationMode(r.replicationMode)
 }
@@ -180,7 +182,7 @@ func (r *createTableRequest) checkBilling(region string) error {
 	case r.mode() == db.PayPerRequest && r.throughput.Set:
 		return errUnitsOnDemand
 	case r.mode() == db.Provisioned && !r.throughput.Set:
-		return validation(invalid + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+		return wire.Validation(wire.Invalid + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
 	}
 	if err := r.throughput.checkBounds(""); err != nil {
 		return err
@@ -192,7 +194,7 @@ func (r *createTableRequest) checkBilling(region string) error {
 func (r *createTableRequest) checkKeys() error {
 	ds, ks := r.attributes.V, r.keys.V
 	if len(ks) > len(ds) {
-		return validation("Invalid KeySchema: Some index key attribute have no definition")
+		return wire.Validation("Invalid KeySchema: Some index key attribute have no definition")
 	}
 	if err := checkDefined(ks, ds); err != nil {
 		return err
@@ -203,7 +205,7 @@ func (r *createTableRequest) checkKeys() error {
 	names := definedNames(ds)
 	for i := 1; i < len(names); i++ {
 		if names[i] == names[i-1] {
-			return validation("Attribute Name is duplicated: " + names[i])
+			return wire.Validation("Attribute Name is duplicated: " + names[i])
 		}
 	}
 	return r.checkUnused(names)
@@ -214,15 +216,15 @@ func (r *createTableRequest) checkKeys() error {
 func (r *createTableRequest) checkUnused(names []string) error {
 	if !r.local.Set && !r.global.Set {
 		if len(names) != len(r.keys.V) {
-			return validation(invalid + "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
+			return wire.Validation(wire.Invalid + "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
 		}
 		return nil
 	}
 	used := r.usedNames()
 	for _, name := range names {
 		if _, ok := slices.BinarySearch(used, name); !ok {
-			return validation(invalid + "Some AttributeDefinitions are not used. AttributeDefinitions: " + bracketed(names) +
-				", keys used: " + bracketed(used))
+			return wire.Validation(wire.Invalid + "Some AttributeDefinitions are not used. AttributeDefinitions: " + wire.JavaList(names) +
+				", keys used: " + wire.JavaList(used))
 		}
 	}
 	return nil
@@ -246,9 +248,9 @@ func (r *createTableRequest) checkLocalIndexes() error {
 	case !r.local.Set:
 		return nil
 	case len(r.local.V) == 0:
-		return validation(invalid + "List of LocalSecondaryIndexes is empty")
+		return wire.Validation(wire.Invalid + "List of LocalSecondaryIndexes is empty")
 	case len(r.keys.V) < 2:
-		return validation(invalid + "Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex")
+		return wire.Validation(wire.Invalid + "Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex")
 	}
 	for i := range r.local.V {
 		if err := r.checkLocalIndex(&r.local.V[i], r.local.V[:i]); err != nil {
@@ -256,7 +258,7 @@ func (r *createTableRequest) checkLocalIndexes() error {
 		}
 	}
 	if len(r.local.V) > maxLocalIndexes {
-		return validationf("%sNumber of LocalSecondaryIndexes exceeds per-table limit of %d", invalid, maxLocalIndexes)
+		return wire.Validationf("%sNumber of LocalSecondaryIndexes exceeds per-table limit of %d", wire.Invalid, maxLocalIndexes)
 	}
 	return nil
 }
@@ -272,9 +274,9 @@ func (r *createTableRequest) checkLocalIndex(x *indexSpec, earlier []indexSpec) 
 	hash, of := x.keys.V[0].name.V, r.keys.V[0].name.V
 	switch {
 	case len(x.keys.V) < 2:
-		return validation(invalid + "Index KeySchema does not have a range key for index: " + x.name.V)
+		return wire.Validation(wire.Invalid + "Index KeySchema does not have a range key for index: " + x.name.V)
 	case hash != of:
-		return validation(invalid + "Index KeySchema does not have the same leading hash key as table KeySchema for index: " +
+		return wire.Validation(wire.Invalid + "Index KeySchema does not have the same leading hash key as table KeySchema for index: " +
 			x.name.V + ". index hash key: " + hash + ", table hash key: " + of)
 	}
 	if err := x.projection.check(); err != nil {
@@ -288,7 +290,7 @@ func (x *indexSpec) checkName(earlier ...[]indexSpec) error {
 	for _, xs := range earlier {
 		for i := range xs {
 			if xs[i].name.V == x.name.V {
-				return validation(invalid + "Duplicate index name: " + x.name.V)
+				return wire.Validation(wire.Invalid + "Duplicate index name: " + x.name.V)
 			}
 		}
 	}
@@ -298,7 +300,7 @@ func (x *indexSpec) checkName(earlier ...[]indexSpec) error {
 // checkGlobalIndexes checks GlobalSecondaryIndexes.
 func (r *createTableRequest) checkGlobalIndexes(region string) error {
 	if r.global.Set && len(r.global.V) == 0 {
-		return validation(invalid + "List of GlobalSecondaryIndexes is empty")
+		return wire.Validation(wire.Invalid + "List of GlobalSecondaryIndexes is empty")
 	}
 	for i := range r.global.V {
 		if err := r.checkGlobalIndex(&r.global.V[i], r.global.V[:i], region); err != nil {
@@ -306,7 +308,7 @@ func (r *createTableRequest) checkGlobalIndexes(region string) error {
 		}
 	}
 	if len(r.global.V) > maxGlobalIndexes {
-		return validationf("%sGlobalSecondaryIndex count exceeds the per-table limit of %d", invalid, maxGlobalIndexes)
+		return wire.Validationf("%sGlobalSecondaryIndex count exceeds the per-table limit of %d", wire.Invalid, maxGlobalIndexes)
 	}
 	return checkProjected(r.indexes())
 }
@@ -321,9 +323,9 @@ func (r *createTableRequest) checkGlobalIndex(x *indexSpec, earlier []indexSpec,
 	}
 	switch {
 	case r.mode() == db.PayPerRequest && x.throughput.Set:
-		return validation(invalid + "ProvisionedThroughput should not be specified for index: " + x.name.V + " when BillingMode is PAY_PER_REQUEST")
+		return wire.Validation(wire.Invalid + "ProvisionedThroughput should not be specified for index: " + x.name.V + " when BillingMode is PAY_PER_REQUEST")
 	case r.mode() == db.Provisioned && !x.throughput.Set:
-		return validation(invalid + "ProvisionedThroughput is not specified for index: " + x.name.V)
+		return wire.Validation(wire.Invalid + "ProvisionedThroughput is not specified for index: " + x.name.V)
 	}
 	of := owner(x.name.V)
 	if err := x.throughput.checkBounds(of); err != nil {
@@ -405,7 +407,7 @@ func (s *indexSpec) provisionedIndex() db.Index {
 func (r *createTableRequest) descriptor(now time.Time) *db.Descriptor {
 	d := &db.Descriptor{
 		Namespace:          db.DefaultNamespace,
-		Name:               bareTableName(r.table.V),
+		Name:               wire.BareTableName(r.table.V),
 		Attributes:         attributes(r.attributes.V),
 		Keys:               keyElements(r.keys.V),
 		Indexes:            r.indexes(),

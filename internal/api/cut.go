@@ -18,7 +18,7 @@ import (
 // test makes from the string literals of the packages that word errors. The rest is replaced:
 //
 //   - what stands behind the words after which a message has a value without quotes (bareValues);
-//   - what stands in quotes, except the path of a member (Value '…' at 'tableName') and a name of
+//   - what stands in quotes, except the path of a member (Value '…' at 'wire.TableName') and a name of
 //     the API ('TableName');
 //   - numbers, limits included: nothing tells a limit from a number that was sent;
 //   - every other word that is not in the list. Names of the request's table, of its indexes and of

@@ -3,39 +3,41 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
 )
 
 // worded returns err as DynamoDB words it, or nil for one that is ours alone.
-func worded(err error) *Error {
-	var e *Error
+func worded(err error) *wire.Error {
+	var e *wire.Error
 	if errors.As(err, &e) {
 		return e
 	}
 	switch {
 	case errors.Is(err, db.ErrTableNotFound):
-		return errNotFound
+		return wire.ErrNotFound
 	case errors.Is(err, db.ErrCollectionTooLarge):
-		return newError("ItemCollectionSizeLimitExceededException", "Collection size exceeded.")
+		return wire.NewError("ItemCollectionSizeLimitExceededException", "Collection size exceeded.")
 	case errors.Is(err, db.ErrTransactionConflict):
-		return newError("TransactionConflictException", "Transaction is ongoing for the item")
+		return wire.NewError("TransactionConflictException", "Transaction is ongoing for the item")
 	case errors.Is(err, db.ErrTransactionInProgress): // the text: issue 2518 of github.com/aws/aws-sdk-java-v2
-		return newError("TransactionInProgressException", "Transaction from previous request is still in progress")
+		return wire.NewError("TransactionInProgressException", "Transaction from previous request is still in progress")
 	case errors.Is(err, db.ErrTokenMismatch):
 		return errTokenMismatch
 	case errors.Is(err, db.ErrTransactionTooLarge):
 		return errTransactionTooLarge
 	case errors.Is(err, kv.ErrConflict):
-		return newError("ThrottlingException", "The item is locked by other requests. Please try again shortly.")
+		return wire.NewError("ThrottlingException", "The item is locked by other requests. Please try again shortly.")
 	case errors.Is(err, db.ErrCatalogFull): // AWS limits the number of tables instead; the words are ours
-		return limitExceeded(subscriberLimit + "The tables, indexes, streams and tags take as much memory as there is for them")
+		return wire.LimitExceeded(wire.SubscriberLimit + "The tables, indexes, streams and tags take as much memory as there is for them")
 	case errors.Is(err, db.ErrNoMemory):
-		return errNoRoom
+		return wire.ErrNoRoom
 	case errors.Is(err, kv.ErrTooLarge): // AWS has no such limit; the words are ours
-		return validation("The write is too large for the storage engine: the item with its index entries and stream record")
+		return wire.Validation("The write is too large for the storage engine: the item with its index entries and stream record")
 	case errors.Is(err, kv.ErrNoSpace):
-		return newError("InternalServerError", "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room.")
+		return wire.NewError("InternalServerError", "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room.")
 	}
 	return nil
 }
@@ -43,9 +45,9 @@ func worded(err error) *Error {
 // The errors of whole transactions.
 var (
 	// errTransactionTooLarge: over 4 MB. AWS's words are not known; these are ours.
-	errTransactionTooLarge = validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
+	errTransactionTooLarge = wire.Validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
 		"items in the transaction exceeding the 4MB limit")
 	// errTokenMismatch has the API Reference's words; the service's own are not known.
-	errTokenMismatch = newError("IdempotentParameterMismatchException", "DynamoDB rejected the request because you "+
+	errTokenMismatch = wire.NewError("IdempotentParameterMismatchException", "DynamoDB rejected the request because you "+
 		"retried a request with a different payload but with an idempotent token that was already used.")
 )

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 )
@@ -8,22 +9,22 @@ import (
 // deleteItemRequest is the request of DeleteItem.
 type deleteItemRequest struct {
 	singleWrite
-	key optItem
+	key wire.OptItem
 }
 
 // deleteItemMembers are DeleteItem's members, in the order of the service model.
 var deleteItemMembers = members[*deleteItemRequest]{
-	{"TableName", (*deleteItemRequest).readTableName},
-	{"Key", func(r *deleteItemRequest, c *exec) error { return c.readItem(&r.key) }},
-	{"Expected", (*deleteItemRequest).readExpected},
-	{"ConditionalOperator", (*deleteItemRequest).readConditionalOperator},
-	{"ReturnValues", (*deleteItemRequest).readReturnValues},
-	{"ReturnConsumedCapacity", (*deleteItemRequest).readReturnConsumedCapacity},
-	{"ReturnItemCollectionMetrics", (*deleteItemRequest).readReturnItemCollectionMetrics},
-	{"ConditionExpression", (*deleteItemRequest).readConditionExpression},
-	{"ExpressionAttributeNames", (*deleteItemRequest).readExpressionAttributeNames},
-	{"ExpressionAttributeValues", (*deleteItemRequest).readExpressionAttributeValues},
-	{"ReturnValuesOnConditionCheckFailure", (*deleteItemRequest).readReturnValuesOnConditionCheckFailure},
+	{Name: "TableName", Read: (*deleteItemRequest).readTableName},
+	{Name: "Key", Read: func(r *deleteItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
+	{Name: "Expected", Read: (*deleteItemRequest).readExpected},
+	{Name: "ConditionalOperator", Read: (*deleteItemRequest).readConditionalOperator},
+	{Name: "ReturnValues", Read: (*deleteItemRequest).readReturnValues},
+	{Name: "ReturnConsumedCapacity", Read: (*deleteItemRequest).readReturnConsumedCapacity},
+	{Name: "ReturnItemCollectionMetrics", Read: (*deleteItemRequest).readReturnItemCollectionMetrics},
+	{Name: "ConditionExpression", Read: (*deleteItemRequest).readConditionExpression},
+	{Name: "ExpressionAttributeNames", Read: (*deleteItemRequest).readExpressionAttributeNames},
+	{Name: "ExpressionAttributeValues", Read: (*deleteItemRequest).readExpressionAttributeValues},
+	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*deleteItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // DeleteItem answers the operation of that name.
@@ -33,7 +34,7 @@ func DeleteItem(c *call) error { return run(c, (*exec).deleteItem) }
 func (c *exec) deleteItem() error {
 	r := &c.hot.delete
 	*r = deleteItemRequest{}
-	if err := decode(&c.reader, r, c, deleteItemMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, deleteItemMembers); err != nil {
 		return err
 	}
 	condition, err := r.check(c)
@@ -71,7 +72,7 @@ func (r *deleteItemRequest) check(c *exec) (*expr.Condition, error) {
 		return nil, err
 	}
 	if f := r.key.Faults.Earliest(); f != nil {
-		return nil, validation(f.Message)
+		return nil, wire.Validation(f.Message)
 	}
 	if err := r.checkExpected(w); err != nil {
 		return nil, err
@@ -86,13 +87,13 @@ func (r *deleteItemRequest) check(c *exec) (*expr.Condition, error) {
 // checkEnums checks the constraints of all members together.
 func (r *deleteItemRequest) checkEnums() error {
 	var v violations
-	v.tableName(r.table, 1)
+	v.TableName(r.table, 1)
 	if !r.key.Set {
-		v.null("key")
+		v.Null("key")
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	v.enum(r.returnValues, "returnValues", enumReturnValues)
-	v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(r.returnValues, "returnValues", enumReturnValues)
+	v.Enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	r.checkConditionEnums(&v)
-	return v.err()
+	return v.Err()
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
@@ -12,7 +14,7 @@ import (
 func DeleteTable(cl *call) error {
 	c := op{cl}
 	r := new(tableRequest)
-	if err := decode(&c.reader, r, c, tableMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, tableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -21,7 +23,7 @@ func DeleteTable(cl *call) error {
 	if err := c.askTable("DeleteTable", r.table.V); err != nil {
 		return err
 	}
-	name := bareTableName(r.table.V)
+	name := wire.BareTableName(r.table.V)
 	var before map[string]size // the rows may be gone by the time of the answer
 	t, err := c.db.Delete(c.ctx, db.DefaultNamespace, name, func(t *db.Table) error {
 		before = sizesOf(c.db, t)
@@ -65,7 +67,7 @@ func checkDelete(t *db.Table, now time.Time) error {
 		return inUse("Table: " + t.Name + " is in the process of being updated.")
 	}
 	if t.DeletionProtection {
-		return validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+		return wire.Validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 	}
 	return nil
 }

@@ -96,71 +96,71 @@ func newDescription(t *db.Table, now time.Time) *description {
 
 // describe answers with a table's description under the member's name.
 func (c op) describe(member string, d *description) {
-	c.beginObject()
-	c.name(member)
+	c.BeginObject()
+	c.Name(member)
 	c.tableDescription(d)
-	c.endObject()
+	c.EndObject()
 }
 
 // tableDescription appends a TableDescription.
 func (c op) tableDescription(d *description) {
 	t := d.t
-	c.beginObject()
+	c.BeginObject()
 	if !d.brief {
 		c.definitions(usedAttributes(&t.Descriptor))
 	}
-	c.stringMember("TableName", t.Name)
+	c.StringMember("TableName", t.Name)
 	if !d.brief {
 		c.keySchemaMember(t.Keys)
 	}
-	c.stringMember("TableStatus", string(d.status))
+	c.StringMember("TableStatus", string(d.status))
 	if !d.brief {
-		c.timeMember("CreationDateTime", t.Created)
+		c.TimeMember("CreationDateTime", t.Created)
 	}
 	c.throughputMember(&t.Throughput, d.now)
 	n := d.size(c.db, nil)
-	c.integerMember("TableSizeBytes", n.bytes)
-	c.integerMember("ItemCount", n.items)
-	c.stringMember("TableArn", c.tableARN(t.Name))
-	c.stringMember("TableId", t.UUID)
+	c.IntegerMember("TableSizeBytes", n.bytes)
+	c.IntegerMember("ItemCount", n.items)
+	c.StringMember("TableArn", c.tableARN(t.Name))
+	c.StringMember("TableId", t.UUID)
 	c.billingMember(d)
 	c.localIndexes(d)
 	c.globalIndexes(d)
 	if !d.brief {
 		c.settings(d)
 	}
-	c.booleanMember("DeletionProtectionEnabled", t.DeletionProtection)
+	c.BooleanMember("DeletionProtectionEnabled", t.DeletionProtection)
 	if !d.brief {
 		c.onDemandMember(d.onDemand)
 		c.warmMember(d.warm)
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // definitions appends AttributeDefinitions.
 func (c op) definitions(as []db.AttributeDefinition) {
-	c.name("AttributeDefinitions")
-	c.beginList()
+	c.Name("AttributeDefinitions")
+	c.BeginList()
 	for _, a := range as {
-		c.element()
-		c.beginObject()
-		c.stringMember("AttributeName", a.Name)
-		c.stringMember("AttributeType", a.Type.String())
-		c.endObject()
+		c.Element()
+		c.BeginObject()
+		c.StringMember("AttributeName", a.Name)
+		c.StringMember("AttributeType", a.Type.String())
+		c.EndObject()
 	}
-	c.endList()
+	c.EndList()
 }
 
 // throughputMember appends ProvisionedThroughput.
 func (c op) throughputMember(t *db.Throughput, now time.Time) {
-	c.name("ProvisionedThroughput")
-	c.beginObject()
-	c.timeMember("LastIncreaseDateTime", t.LastIncrease)
-	c.timeMember("LastDecreaseDateTime", t.LastDecrease)
-	c.integerMember("NumberOfDecreasesToday", decreasesToday(t, now))
-	c.integerMember("ReadCapacityUnits", t.Read)
-	c.integerMember("WriteCapacityUnits", t.Write)
-	c.endObject()
+	c.Name("ProvisionedThroughput")
+	c.BeginObject()
+	c.TimeMember("LastIncreaseDateTime", t.LastIncrease)
+	c.TimeMember("LastDecreaseDateTime", t.LastDecrease)
+	c.IntegerMember("NumberOfDecreasesToday", decreasesToday(t, now))
+	c.IntegerMember("ReadCapacityUnits", t.Read)
+	c.IntegerMember("WriteCapacityUnits", t.Write)
+	c.EndObject()
 }
 
 // billingMember appends BillingModeSummary: of a table that is or ever was on demand.
@@ -168,13 +168,13 @@ func (c op) billingMember(d *description) {
 	if d.t.Billing != db.PayPerRequest && d.t.PayPerRequestSince.IsZero() {
 		return
 	}
-	c.name("BillingModeSummary")
-	c.beginObject()
-	c.stringMember("BillingMode", string(d.t.Billing))
+	c.Name("BillingModeSummary")
+	c.BeginObject()
+	c.StringMember("BillingMode", string(d.t.Billing))
 	if !d.noSince {
-		c.timeMember("LastUpdateToPayPerRequestDateTime", d.t.PayPerRequestSince)
+		c.TimeMember("LastUpdateToPayPerRequestDateTime", d.t.PayPerRequestSince)
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // localIndexes appends LocalSecondaryIndexes, if there are any.
@@ -186,10 +186,10 @@ func (c op) localIndexes(d *description) {
 func (c op) globalIndexes(d *description) {
 	c.indexes("GlobalSecondaryIndexes", d, db.GlobalIndex, func(x *db.Index) {
 		v := d.index(x)
-		c.stringMember("IndexStatus", string(v.status))
+		c.StringMember("IndexStatus", string(v.status))
 		if v.backfilling != "" {
-			c.name("Backfilling")
-			c.raw(v.backfilling)
+			c.Name("Backfilling")
+			c.Raw(v.backfilling)
 		}
 		c.throughputMember(v.throughput, d.now)
 		c.onDemandMember(v.onDemand)
@@ -206,71 +206,71 @@ func (c op) indexes(member string, d *description, kind db.IndexKind, more func(
 			continue
 		}
 		if n == 0 {
-			c.name(member)
-			c.beginList()
+			c.Name(member)
+			c.BeginList()
 		}
-		c.element()
+		c.Element()
 		n++
-		c.beginObject()
-		c.stringMember("IndexName", x.Name)
+		c.BeginObject()
+		c.StringMember("IndexName", x.Name)
 		c.keySchemaMember(x.Keys)
 		c.projectionMember(x)
 		more(x)
 		n := d.size(c.db, x)
-		c.integerMember("IndexSizeBytes", n.bytes)
-		c.integerMember("ItemCount", n.items)
-		c.stringMember("IndexArn", c.tableARN(d.t.Name)+"/index/"+x.Name)
-		c.endObject()
+		c.IntegerMember("IndexSizeBytes", n.bytes)
+		c.IntegerMember("ItemCount", n.items)
+		c.StringMember("IndexArn", c.tableARN(d.t.Name)+"/index/"+x.Name)
+		c.EndObject()
 	}
 	if n > 0 {
-		c.endList()
+		c.EndList()
 	}
 }
 
 // projectionMember appends Projection.
 func (c op) projectionMember(x *db.Index) {
-	c.name("Projection")
-	c.beginObject()
-	c.stringMember("ProjectionType", string(x.Projection))
+	c.Name("Projection")
+	c.BeginObject()
+	c.StringMember("ProjectionType", string(x.Projection))
 	if len(x.NonKey) > 0 {
-		c.name("NonKeyAttributes")
-		c.beginList()
+		c.Name("NonKeyAttributes")
+		c.BeginList()
 		for _, name := range x.NonKey {
-			c.element()
-			c.str(name)
+			c.Element()
+			c.Str(name)
 		}
-		c.endList()
+		c.EndList()
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // settings appends the stream, the encryption and the class.
 func (c op) settings(d *description) {
 	t := d.t
 	if t.StreamViewType != "" {
-		c.name("StreamSpecification")
-		c.raw(`{"StreamEnabled":true`)
-		c.stringMember("StreamViewType", string(t.StreamViewType))
-		c.endObject()
+		c.Name("StreamSpecification")
+		c.Raw(`{"StreamEnabled":true`)
+		c.StringMember("StreamViewType", string(t.StreamViewType))
+		c.EndObject()
 	}
 	if t.StreamLabel != "" { // of the latest stream, which may have been switched off
-		c.stringMember("LatestStreamLabel", t.StreamLabel)
-		c.stringMember("LatestStreamArn", c.tableARN(t.Name)+"/stream/"+t.StreamLabel)
+		c.StringMember("LatestStreamLabel", t.StreamLabel)
+		c.StringMember("LatestStreamArn", c.tableARN(t.Name)+"/stream/"+t.StreamLabel)
 	}
 	if t.SSEType != "" {
-		c.name("SSEDescription")
-		c.beginObject()
-		c.stringMember("Status", string(d.sse))
-		c.stringMember("SSEType", t.SSEType)
-		c.stringMember("KMSMasterKeyArn", keyARN(t.SSEKey, c.region))
-		c.endObject()
+		c.Name("SSEDescription")
+		c.BeginObject()
+		c.StringMember("Status", string(d.sse))
+		c.StringMember("SSEType", t.SSEType)
+		c.StringMember("KMSMasterKeyArn", keyARN(t.SSEKey, c.region))
+		c.EndObject()
 	}
 	if t.TableClass != "" {
-		c.name("TableClassSummary")
-		c.beginObject()
-		c.stringMember("TableClass", t.TableClass)
-		c.timeMember("LastUpdateDateTime", t.TableClassUpdated)
-		c.endObject()
+		c.Name("TableClassSummary")
+		c.BeginObject()
+		c.StringMember("TableClass", t.TableClass)
+		c.TimeMember("LastUpdateDateTime", t.TableClassUpdated)
+		c.EndObject()
 	}
 }
 
@@ -279,15 +279,15 @@ func (c op) onDemandMember(o *db.OnDemand) {
 	if o == nil {
 		return
 	}
-	c.name("OnDemandThroughput")
-	c.beginObject()
+	c.Name("OnDemandThroughput")
+	c.BeginObject()
 	if o.MaxRead != 0 {
-		c.integerMember("MaxReadRequestUnits", o.MaxRead)
+		c.IntegerMember("MaxReadRequestUnits", o.MaxRead)
 	}
 	if o.MaxWrite != 0 {
-		c.integerMember("MaxWriteRequestUnits", o.MaxWrite)
+		c.IntegerMember("MaxWriteRequestUnits", o.MaxWrite)
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // warmMember appends WarmThroughput.
@@ -295,10 +295,10 @@ func (c op) warmMember(w *describedWarm) {
 	if w == nil {
 		return
 	}
-	c.name("WarmThroughput")
-	c.beginObject()
-	c.integerMember("ReadUnitsPerSecond", w.Read)
-	c.integerMember("WriteUnitsPerSecond", w.Write)
-	c.stringMember("Status", string(w.status))
-	c.endObject()
+	c.Name("WarmThroughput")
+	c.BeginObject()
+	c.IntegerMember("ReadUnitsPerSecond", w.Read)
+	c.IntegerMember("WriteUnitsPerSecond", w.Write)
+	c.StringMember("Status", string(w.status))
+	c.EndObject()
 }

@@ -1,22 +1,24 @@
 package api
 
+import "github.com/partita-db/partita/internal/api/wire"
+
 // nothing is a request without members.
 type nothing struct{}
 
 // DescribeLimits answers DescribeLimits with AWS's default quotas.
 func DescribeLimits(cl *call) error {
 	c := op{cl}
-	if err := decode(&c.reader, nothing{}, c, nil); err != nil {
+	if err := wire.Decode(&c.Reader, nothing{}, c, nil); err != nil {
 		return err
 	}
 	if err := c.askAny("DescribeLimits"); err != nil {
 		return err
 	}
-	c.beginObject()
-	c.integerMember("AccountMaxReadCapacityUnits", maxAccountUnits)
-	c.integerMember("AccountMaxWriteCapacityUnits", maxAccountUnits)
-	c.integerMember("TableMaxReadCapacityUnits", maxTableUnits)
-	c.integerMember("TableMaxWriteCapacityUnits", maxTableUnits)
-	c.endObject()
+	c.BeginObject()
+	c.IntegerMember("AccountMaxReadCapacityUnits", maxAccountUnits)
+	c.IntegerMember("AccountMaxWriteCapacityUnits", maxAccountUnits)
+	c.IntegerMember("TableMaxReadCapacityUnits", maxTableUnits)
+	c.IntegerMember("TableMaxWriteCapacityUnits", maxTableUnits)
+	c.EndObject()
 	return nil
 }

@@ -1,41 +1,42 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
 
 // describeStreamRequest is a DescribeStream request.
 type describeStreamRequest struct {
-	arn    optString
-	limit  optInt
-	start  optString
+	arn    wire.OptString
+	limit  wire.OptInt
+	start  wire.OptString
 	filter shardFilter
 }
 
 // shardFilter is a ShardFilter as sent.
 type shardFilter struct {
-	kind, shard optString
+	kind, shard wire.OptString
 }
 
 // describeStreamMembers are DescribeStream's members, in the order of the service model.
 var describeStreamMembers = opMembers[*describeStreamRequest]{
-	{"StreamArn", func(r *describeStreamRequest, c op) error { return c.readString(&r.arn) }},
-	{"Limit", func(r *describeStreamRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
-	{"ExclusiveStartShardId", func(r *describeStreamRequest, c op) error { return c.readString(&r.start) }},
-	{"ShardFilter", (*describeStreamRequest).readShardFilter},
+	{Name: "StreamArn", Read: func(r *describeStreamRequest, c op) error { return c.ReadString(&r.arn) }},
+	{Name: "Limit", Read: func(r *describeStreamRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
+	{Name: "ExclusiveStartShardId", Read: func(r *describeStreamRequest, c op) error { return c.ReadString(&r.start) }},
+	{Name: "ShardFilter", Read: (*describeStreamRequest).readShardFilter},
 }
 
 // readShardFilter decodes ShardFilter.
 func (r *describeStreamRequest) readShardFilter(c op) error {
 	r.filter = shardFilter{}
-	return c.readObject(inField, "ShardFilter", func(name string) error {
+	return c.ReadObject(wire.InField, "ShardFilter", func(name string) error {
 		switch name {
 		case "Type":
-			return c.readString(&r.filter.kind)
+			return c.ReadString(&r.filter.kind)
 		case "ShardId":
-			return c.readString(&r.filter.shard)
+			return c.ReadString(&r.filter.shard)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -43,18 +44,18 @@ func (r *describeStreamRequest) readShardFilter(c op) error {
 func (r *describeStreamRequest) check() error {
 	var v violations
 	v.streamARN(r.arn, "streamArn", true)
-	v.integer(r.limit, "limit", 1, maxPage)
+	v.Integer(r.limit, "limit", 1, maxPage)
 	v.shardID(r.start, "exclusiveStartShardId", false)
-	v.enum(r.filter.kind, "shardFilter.type", enumShardFilter)
+	v.Enum(r.filter.kind, "shardFilter.type", enumShardFilter)
 	v.shardID(r.filter.shard, "shardFilter.shardId", false)
-	return v.err()
+	return v.Err()
 }
 
 // DescribeStream answers DescribeStream.
 func DescribeStream(cl *call) error {
 	c := op{cl}
 	r := new(describeStreamRequest)
-	if err := decode(&c.reader, r, c, describeStreamMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, describeStreamMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -65,19 +66,19 @@ func DescribeStream(cl *call) error {
 		return err
 	}
 	now := c.db.Now()
-	c.beginObject()
-	c.name("StreamDescription")
-	c.beginObject()
-	c.stringMember("StreamArn", c.streamARN(l))
-	c.stringMember("StreamLabel", l.Label)
-	c.stringMember("StreamStatus", string(l.Status(now)))
-	c.stringMember("StreamViewType", string(l.ViewType))
-	c.timeMember("CreationRequestDateTime", l.Created)
-	c.stringMember("TableName", l.Table)
+	c.BeginObject()
+	c.Name("StreamDescription")
+	c.BeginObject()
+	c.StringMember("StreamArn", c.streamARN(l))
+	c.StringMember("StreamLabel", l.Label)
+	c.StringMember("StreamStatus", string(l.Status(now)))
+	c.StringMember("StreamViewType", string(l.ViewType))
+	c.TimeMember("CreationRequestDateTime", l.Created)
+	c.StringMember("TableName", l.Table)
 	c.keySchemaMember(l.Keys)
 	c.shardsMember(r.shards(l.ShardsAt(now)))
-	c.endObject()
-	c.endObject()
+	c.EndObject()
+	c.EndObject()
 	return nil
 }
 
@@ -101,30 +102,30 @@ func (r *describeStreamRequest) shards(all []db.Shard) (page []db.Shard, more bo
 
 // shardsMember appends Shards, and the last one's id if more follow.
 func (c op) shardsMember(shards []db.Shard, more bool) {
-	c.name("Shards")
-	c.beginList()
+	c.Name("Shards")
+	c.BeginList()
 	for i := range shards {
 		s := &shards[i]
-		c.element()
-		c.beginObject()
-		c.stringMember("ShardId", s.ID)
-		c.name("SequenceNumberRange")
-		c.beginObject()
+		c.Element()
+		c.BeginObject()
+		c.StringMember("ShardId", s.ID)
+		c.Name("SequenceNumberRange")
+		c.BeginObject()
 		c.sequenceMember("StartingSequenceNumber", s.Start)
 		if s.Closed {
 			c.sequenceMember("EndingSequenceNumber", s.End)
 		}
-		c.endObject()
-		c.endObject()
+		c.EndObject()
+		c.EndObject()
 	}
-	c.endList()
+	c.EndList()
 	if more {
-		c.stringMember("LastEvaluatedShardId", shards[len(shards)-1].ID)
+		c.StringMember("LastEvaluatedShardId", shards[len(shards)-1].ID)
 	}
 }
 
 // sequenceMember appends a SequenceNumber.
 func (c op) sequenceMember(name string, p db.Position) {
-	c.name(name)
-	c.out = append(appendSequenceNumber(append(c.out, '"'), p), '"')
+	c.Name(name)
+	c.Out = append(appendSequenceNumber(append(c.Out, '"'), p), '"')
 }

@@ -1,11 +1,13 @@
 package api
 
+import "github.com/partita-db/partita/internal/api/wire"
+
 // tableRequest is a request with nothing but a TableName: DescribeTable's and DeleteTable's.
-type tableRequest struct{ table optString }
+type tableRequest struct{ table wire.OptString }
 
 // tableMembers are the members, in the order of the service model.
 var tableMembers = opMembers[*tableRequest]{
-	{"TableName", func(r *tableRequest, c op) error { return c.readString(&r.table) }},
+	{Name: "TableName", Read: func(r *tableRequest, c op) error { return c.ReadString(&r.table) }},
 }
 
 // check checks the name of the table.
@@ -15,14 +17,14 @@ func (r *tableRequest) check() error {
 	}
 	var v violations
 	v.controlTable(r.table)
-	return v.err()
+	return v.Err()
 }
 
 // DescribeTable answers DescribeTable.
 func DescribeTable(cl *call) error {
 	c := op{cl}
 	r := new(tableRequest)
-	if err := decode(&c.reader, r, c, tableMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, tableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {

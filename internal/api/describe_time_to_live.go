@@ -1,12 +1,15 @@
 package api
 
-import "github.com/partita-db/partita/internal/db"
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
 
 // DescribeTimeToLive answers DescribeTimeToLive.
 func DescribeTimeToLive(cl *call) error {
 	c := op{cl}
 	r := new(tableRequest)
-	if err := decode(&c.reader, r, c, tableMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, tableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -18,18 +21,18 @@ func DescribeTimeToLive(cl *call) error {
 	}
 	now := c.db.Now()
 	if status := t.Status(now); status == db.StatusCreating || status == db.StatusDeleting {
-		return validationf("Cannot describe time to live while table is in %s state: "+
+		return wire.Validationf("Cannot describe time to live while table is in %s state: "+
 			"Current table state is %[1]s", status)
 	}
 	status := t.Expiry.Status(now)
-	c.beginObject()
-	c.name("TimeToLiveDescription")
-	c.beginObject()
-	c.stringMember("TimeToLiveStatus", string(status))
+	c.BeginObject()
+	c.Name("TimeToLiveDescription")
+	c.BeginObject()
+	c.StringMember("TimeToLiveStatus", string(status))
 	if status != db.StatusDisabled {
-		c.stringMember("AttributeName", t.Expiry.Attribute)
+		c.StringMember("AttributeName", t.Expiry.Attribute)
 	}
-	c.endObject()
-	c.endObject()
+	c.EndObject()
+	c.EndObject()
 	return nil
 }

@@ -1,11 +1,14 @@
 package api
 
-import "github.com/partita-db/partita/internal/db"
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
 
 // The enums of the control plane, as DynamoDB prints them when a value is none of them.
 var (
-	enumAttributeType = enum{"B", "N", "S"}
-	enumKeyType       = enum{"HASH", "RANGE"}
-	enumProjection    = enumOf(db.ProjectionAll, db.ProjectionInclude, db.ProjectionKeysOnly)
-	enumBilling       = enumOf(db.Provisioned, db.PayPerRequest)
+	enumAttributeType = wire.Enum{"B", "N", "S"}
+	enumKeyType       = wire.Enum{"HASH", "RANGE"}
+	enumProjection    = wire.EnumOf(db.ProjectionAll, db.ProjectionInclude, db.ProjectionKeysOnly)
+	enumBilling       = wire.EnumOf(db.Provisioned, db.PayPerRequest)
 )

@@ -3,12 +3,14 @@ package api
 import (
 	"sync"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
 
 // members is the member table of a request R of the data plane.
-type members[R any] = memberTable[R, *exec]
+type members[R any] = wire.Members[R, *exec]
 
 // exec is a call of the data plane while it is run, with the memory that is reused for the next one.
 // What is answered may have nothing of it: it is used again before an error is written.
@@ -54,7 +56,7 @@ func run(c *call, handle func(*exec) error) error {
 		c.report.Condition = x.how.String()
 	}
 	x.call, x.page = nil, nil
-	if len(c.body) <= maxKeptBody {
+	if len(c.Body) <= maxKeptBody {
 		execs.Put(x)
 	}
 	return err

@@ -3,6 +3,8 @@ package api
 import (
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/partiql"
 )
 
@@ -12,19 +14,19 @@ const maxNextToken = 32768
 // executeStatementRequest is the request of ExecuteStatement.
 type executeStatementRequest struct {
 	statementRequest
-	nextToken, consumed optString
-	limit               optInt
+	nextToken, consumed wire.OptString
+	limit               wire.OptInt
 }
 
 // executeStatementMembers are ExecuteStatement's members, in the order of the service model.
 var executeStatementMembers = members[*executeStatementRequest]{
-	{"Statement", (*executeStatementRequest).readStatement},
-	{"Parameters", (*executeStatementRequest).readParameters},
-	{"ConsistentRead", (*executeStatementRequest).readConsistentRead},
-	{"NextToken", func(r *executeStatementRequest, c *exec) error { return c.readString(&r.nextToken) }},
-	{"ReturnConsumedCapacity", func(r *executeStatementRequest, c *exec) error { return c.readString(&r.consumed) }},
-	{"Limit", func(r *executeStatementRequest, c *exec) error { return c.readInt(&r.limit, "Integer") }},
-	{"ReturnValuesOnConditionCheckFailure", (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
+	{Name: "Statement", Read: (*executeStatementRequest).readStatement},
+	{Name: "Parameters", Read: (*executeStatementRequest).readParameters},
+	{Name: "ConsistentRead", Read: (*executeStatementRequest).readConsistentRead},
+	{Name: "NextToken", Read: func(r *executeStatementRequest, c *exec) error { return c.ReadString(&r.nextToken) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *executeStatementRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "Limit", Read: func(r *executeStatementRequest, c *exec) error { return c.ReadInt(&r.limit, "Integer") }},
+	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // ExecuteStatement answers the operation of that name.
@@ -33,7 +35,7 @@ func ExecuteStatement(c *call) error { return run(c, (*exec).executeStatement) }
 // executeStatement answers ExecuteStatement.
 func (c *exec) executeStatement() error {
 	r := new(executeStatementRequest)
-	if err := decode(&c.reader, r, c, executeStatementMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, executeStatementMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -64,12 +66,12 @@ func (r *executeStatementRequest) check() error {
 	var v violations
 	r.checkConstraints(&v, "")
 	if r.nextToken.Set {
-		v.length(utf8.RuneCountInString(r.nextToken.V), r.nextToken.V, "nextToken", 1, maxNextToken)
+		v.Length(utf8.RuneCountInString(r.nextToken.V), r.nextToken.V, "nextToken", 1, maxNextToken)
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	v.integer(r.limit, "limit", 1, 0)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Integer(r.limit, "limit", 1, 0)
 	r.checkOnFailure(&v, "")
-	return v.err()
+	return v.Err()
 }
 
 // fingerprint tells this statement, with its parameters, apart from others in NextToken.
@@ -98,21 +100,21 @@ func (r *executeStatementRequest) read(c *exec, s *statement, at position) error
 	if err := x.begin(at); err != nil {
 		return err
 	}
-	c.beginObject()
-	c.name("Items")
-	c.beginList()
+	c.BeginObject()
+	c.Name("Items")
+	c.BeginList()
 	if err := x.run(c, s); err != nil {
 		return err
 	}
-	c.endList()
+	c.EndList()
 	if x.last.Exists() {
-		c.stringMember("NextToken", nextToken(r.fingerprint(), x.at))
-		c.name("LastEvaluatedKey")
-		c.item(x.last)
+		c.StringMember("NextToken", nextToken(r.fingerprint(), x.at))
+		c.Name("LastEvaluatedKey")
+		c.Item(x.last)
 	}
 	c.report.read(x.used.total())
 	r.answerConsumed(c, s, x.used)
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -130,24 +132,24 @@ func (r *executeStatementRequest) write(c *exec, s *statement) error {
 		c.report.failed(err)
 		return writeError(s.table, err, s.keyWords())
 	}
-	c.beginObject()
-	c.name("Items")
-	c.beginList()
+	c.BeginObject()
+	c.Name("Items")
+	c.BeginList()
 	if it := s.returned(done); it.Exists() {
-		c.encodeWritten(it)
+		c.EncodeWritten(it)
 	}
-	c.endList()
+	c.EndList()
 	used := consumption{table: done.Units.Table, indexes: done.Units.Indexes}
 	c.report.written(used.total())
 	r.answerConsumed(c, s, used)
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
 // answerConsumed appends ConsumedCapacity if it was asked for.
 func (r *executeStatementRequest) answerConsumed(c *exec, s *statement, u consumption) {
 	if wantsConsumed(r.consumed) {
-		c.name("ConsumedCapacity")
+		c.Name("ConsumedCapacity")
 		c.consumed(r.consumed.V, s.table.Name, u)
 	}
 }

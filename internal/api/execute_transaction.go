@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/partiql"
@@ -12,30 +14,30 @@ import (
 type executeTransactionRequest struct {
 	set      bool
 	requests []statementRequest // at most one more than there may be
-	token    optString
-	consumed optString
+	token    wire.OptString
+	consumed wire.OptString
 
 	statements []*statement
 }
 
 // executeTransactionMembers are ExecuteTransaction's members, in the order of the service model.
 var executeTransactionMembers = members[*executeTransactionRequest]{
-	{"TransactStatements", (*executeTransactionRequest).readTransactStatements},
-	{"ClientRequestToken", func(r *executeTransactionRequest, c *exec) error { return c.readString(&r.token) }},
-	{"ReturnConsumedCapacity", func(r *executeTransactionRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{Name: "TransactStatements", Read: (*executeTransactionRequest).readTransactStatements},
+	{Name: "ClientRequestToken", Read: func(r *executeTransactionRequest, c *exec) error { return c.ReadString(&r.token) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *executeTransactionRequest, c *exec) error { return c.ReadString(&r.consumed) }},
 }
 
 // readTransactStatements decodes TransactStatements.
 func (r *executeTransactionRequest) readTransactStatements(c *exec) error {
 	r.set, r.requests = true, nil
 	var s statementRequest // one for all elements: what it takes must not grow with those that are not kept
-	return c.readList(func(int) error {
+	return c.ReadList(func(int) error {
 		s = statementRequest{}
-		err := c.readObject(inElement, "ParameterizedStatement", func(name string) error {
+		err := c.ReadObject(wire.InElement, "ParameterizedStatement", func(name string) error {
 			if name == "ConsistentRead" { // not a member here: transactions always read so
-				return c.skip()
+				return c.Skip()
 			}
-			return statementMembers.read(&s, c, &c.reader, name)
+			return statementMembers.Read(&s, c, &c.Reader, name)
 		})
 		if len(r.requests) <= maxTransactItems {
 			r.requests = append(r.requests, s)
@@ -51,7 +53,7 @@ func ExecuteTransaction(c *call) error { return run(c, (*exec).executeTransactio
 // the items that they are about cancels the transaction.
 func (c *exec) executeTransaction() error {
 	r := new(executeTransactionRequest)
-	if err := decode(&c.reader, r, c, executeTransactionMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, executeTransactionMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -76,19 +78,19 @@ func (r *executeTransactionRequest) check() error {
 	const path = "transactStatements"
 	switch n := len(r.requests); { // recorded without the value
 	case !r.set:
-		v.null(path)
+		v.Null(path)
 	case n == 0:
-		v.note("Value at '" + path + "' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		v.Note("Value at '" + path + "' failed to satisfy constraint: Member must have length greater than or equal to 1")
 	case n > maxTransactItems:
-		v.note("Value at '" + path + "' failed to satisfy constraint: Member must have length less than or equal to " +
+		v.Note("Value at '" + path + "' failed to satisfy constraint: Member must have length less than or equal to " +
 			strconv.Itoa(maxTransactItems))
 	}
 	for i := range r.requests {
 		r.requests[i].checkElement(&v, path, i)
 	}
 	v.clientToken(r.token)
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	return v.err()
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	return v.Err()
 }
 
 // bind binds all statements and checks that they can be in one transaction.
@@ -109,18 +111,18 @@ func (r *executeTransactionRequest) bind(c *exec) error {
 		r.statements = append(r.statements, s)
 	}
 	if reads && writes {
-		return validation("ExecuteTransaction API does not support both read and write operations in the same request.")
+		return wire.Validation("ExecuteTransaction API does not support both read and write operations in the same request.")
 	}
 	return nil
 }
 
 // inTransaction is an error of statement i.
 func inTransaction(i int, message string) error {
-	return validation("Validation failed in TransactStatements[" + strconv.Itoa(i) + "]: " + message)
+	return wire.Validation("Validation failed in TransactStatements[" + strconv.Itoa(i) + "]: " + message)
 }
 
 // errTransactSelect: a SELECT that is not about one item. The words are ours, after errBatchSelect.
-var errTransactSelect = validation("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
+var errTransactSelect = wire.Validation("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
 
 // open finds the tables of all statements, then the keys of their items, and checks that these are distinct. reasons is what is
 // wrong with a key, nil where there is nothing.
@@ -178,7 +180,7 @@ func (r *executeTransactionRequest) read(c *exec, reasons []error) error {
 	for _, s := range r.statements {
 		keys = append(keys, db.ItemKey{Table: s.table, Key: s.key})
 	}
-	c.beginObject()
+	c.BeginObject()
 	sizes, err := c.transactResponses(keys, func(i int, it item.Item) { r.statements[i].appendResponse(c, it) })
 	if err != nil {
 		return err
@@ -186,21 +188,21 @@ func (r *executeTransactionRequest) read(c *exec, reasons []error) error {
 	if c.countsConsumed(r.consumed) {
 		c.transactReadConsumed(r.consumed, keys, sizes)
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
 // appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse, without Item if that is nothing.
 func (s *statement) appendResponse(c *exec, it item.Item) {
-	c.beginObject()
+	c.BeginObject()
 	if s.matches(it) {
 		for range s.Select(it) {
-			c.name("Item")
-			c.out = s.AppendJSON(c.out, it)
+			c.Name("Item")
+			c.Out = s.AppendJSON(c.Out, it)
 			break
 		}
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // write runs and answers a transaction of writes.
@@ -213,13 +215,13 @@ func (r *executeTransactionRequest) write(c *exec, reasons []error) error {
 	if err != nil {
 		return err
 	}
-	c.beginObject()
-	c.name("Responses")
-	c.raw("[]")
+	c.BeginObject()
+	c.Name("Responses")
+	c.Raw("[]")
 	if c.countsConsumed(r.consumed) {
 		c.transactWriteConsumed(r.consumed, t, done)
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 

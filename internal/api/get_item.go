@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -8,12 +9,12 @@ import (
 
 // getItemRequest is the request of GetItem.
 type getItemRequest struct {
-	table           optString
-	key             optItem
-	attributesToGet optStrings
-	consistent      optBool
-	consumed        optString
-	projection      optString
+	table           wire.OptString
+	key             wire.OptItem
+	attributesToGet wire.OptStrings
+	consistent      wire.OptBool
+	consumed        wire.OptString
+	projection      wire.OptString
 
 	projector *expr.Projection // nil: the whole item
 	start     int              // where the answer's members begin
@@ -22,13 +23,13 @@ type getItemRequest struct {
 
 // getItemMembers are GetItem's members, in the order of the service model.
 var getItemMembers = members[*getItemRequest]{
-	{"TableName", func(r *getItemRequest, c *exec) error { return c.readString(&r.table) }},
-	{"Key", func(r *getItemRequest, c *exec) error { return c.readItem(&r.key) }},
-	{"AttributesToGet", func(r *getItemRequest, c *exec) error { return c.readStrings(&r.attributesToGet) }},
-	{"ConsistentRead", func(r *getItemRequest, c *exec) error { return c.readBool(&r.consistent) }},
-	{"ReturnConsumedCapacity", func(r *getItemRequest, c *exec) error { return c.readString(&r.consumed) }},
-	{"ProjectionExpression", func(r *getItemRequest, c *exec) error { return c.readString(&r.projection) }},
-	{"ExpressionAttributeNames", func(r *getItemRequest, c *exec) error { return c.ph.names(&c.reader) }},
+	{Name: "TableName", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.table) }},
+	{Name: "Key", Read: func(r *getItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
+	{Name: "AttributesToGet", Read: func(r *getItemRequest, c *exec) error { return c.ReadStrings(&r.attributesToGet) }},
+	{Name: "ConsistentRead", Read: func(r *getItemRequest, c *exec) error { return c.ReadBool(&r.consistent) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ProjectionExpression", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.projection) }},
+	{Name: "ExpressionAttributeNames", Read: func(r *getItemRequest, c *exec) error { return c.ph.names(&c.Reader) }},
 }
 
 // GetItem answers the operation of that name.
@@ -38,7 +39,7 @@ func GetItem(c *call) error { return run(c, (*exec).getItem) }
 func (c *exec) getItem() error {
 	r := &c.hot.get
 	*r = getItemRequest{}
-	if err := decode(&c.reader, r, c, getItemMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, getItemMembers); err != nil {
 		return err
 	}
 	projection, err := r.check(c)
@@ -58,8 +59,8 @@ func (c *exec) getItem() error {
 	if err := checkNested(t, projection.Nested()); err != nil {
 		return err
 	}
-	c.beginObject()
-	r.start = c.length()
+	c.BeginObject()
+	r.start = c.Length()
 	if err := c.db.Get(c.ctx, t, r.key.V, r.consistent.V, c.show); err != nil {
 		return err
 	}
@@ -67,17 +68,17 @@ func (c *exec) getItem() error {
 	used := consumption{table: capacity.ReadUnits(r.size, r.consistent.V)}
 	c.report.read(used.total())
 	if wantsConsumed(r.consumed) {
-		c.name("ConsumedCapacity")
+		c.Name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
 // showItem appends what GetItem asked for of the item that was read.
 func (c *exec) showItem(it item.Item) error {
 	r := &c.hot.get
-	c.truncate(r.start)
+	c.Truncate(r.start)
 	r.size = it.Size()
 	if !it.Exists() {
 		return nil
@@ -85,20 +86,20 @@ func (c *exec) showItem(it item.Item) error {
 	if r.projector != nil {
 		it = r.projector.Apply(it)
 	}
-	c.name("Item")
-	return c.encode(it.Size(), func() { c.item(it) })
+	c.Name("Item")
+	return c.Encode(it.Size(), func() { c.Item(it) })
 }
 
 // check makes the checks that need no table, and returns the projection, if there is one.
 func (r *getItemRequest) check(c *exec) (*expr.Projection, error) {
 	var v violations
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	v.attributesToGet(r.attributesToGet, "attributesToGet", maxAttributesToGet)
-	v.tableName(r.table, 1)
+	v.TableName(r.table, 1)
 	if !r.key.Set {
-		v.null("key")
+		v.Null("key")
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	p := projectionOf{attributesToGet: r.attributesToGet, expression: r.projection, ph: &c.ph}
@@ -106,7 +107,7 @@ func (r *getItemRequest) check(c *exec) (*expr.Projection, error) {
 		return nil, err
 	}
 	if f := r.key.Faults.Earliest(); f != nil {
-		return nil, validation(f.Message)
+		return nil, wire.Validation(f.Message)
 	}
 	return p.projection(c)
 }
@@ -118,17 +119,17 @@ const (
 )
 
 // attributesToGet checks AttributesToGet, which may be absent. max is how many there may be, 0 any number.
-func (v *violations) attributesToGet(o optStrings, path string, max int) {
+func (v *violations) attributesToGet(o wire.OptStrings, path string, max int) {
 	if n := len(o.V); o.Set && (n == 0 || max > 0 && n > max) {
-		v.length(n, bracketed(o.V), path, 1, max)
+		v.Length(n, wire.JavaList(o.V), path, 1, max)
 	}
-	v.elements(o.V, path, 0, maxAttributeName)
+	v.Elements(o.V, path, 0, maxAttributeName)
 }
 
 // projectionOf is what a request for items by key says about their attributes: GetItem, and a table of BatchGetItem.
 type projectionOf struct {
-	attributesToGet optStrings
-	expression      optString
+	attributesToGet wire.OptStrings
+	expression      wire.OptString
 	ph              *placeholders
 }
 
@@ -164,7 +165,7 @@ func checkDistinct(names []string) error {
 	for i, n := range names { // at most 255 of them
 		for _, m := range names[:i] {
 			if m == n {
-				return validation(invalid + "Duplicate value in attribute name: " + n)
+				return wire.Validation(wire.Invalid + "Duplicate value in attribute name: " + n)
 			}
 		}
 	}

@@ -9,19 +9,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // getRecordsRequest is a GetRecords request.
 type getRecordsRequest struct {
-	iterator optString
-	limit    optInt
+	iterator wire.OptString
+	limit    wire.OptInt
 }
 
 // getRecordsMembers are GetRecords' members, in the order of the service model.
 var getRecordsMembers = opMembers[*getRecordsRequest]{
-	{"ShardIterator", func(r *getRecordsRequest, c op) error { return c.readString(&r.iterator) }},
-	{"Limit", func(r *getRecordsRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
+	{Name: "ShardIterator", Read: func(r *getRecordsRequest, c op) error { return c.ReadString(&r.iterator) }},
+	{Name: "Limit", Read: func(r *getRecordsRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
 }
 
 const (
@@ -35,15 +37,15 @@ const (
 func (r *getRecordsRequest) check() error {
 	var v violations
 	v.text(r.iterator, "shardIterator", true, 1, 2048)
-	v.integer(r.limit, "limit", 1, maxRecords)
-	return v.err()
+	v.Integer(r.limit, "limit", 1, maxRecords)
+	return v.Err()
 }
 
 // GetRecords answers GetRecords.
 func GetRecords(cl *call) error {
 	c := op{cl}
 	r := new(getRecordsRequest)
-	if err := decode(&c.reader, r, c, getRecordsMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, getRecordsMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -51,7 +53,7 @@ func GetRecords(cl *call) error {
 	}
 	it, ok := parseIterator(r.iterator.V)
 	if !ok {
-		return validation("Invalid ShardIterator")
+		return wire.Validation("Invalid ShardIterator")
 	}
 	now := c.db.Now()
 	if err := it.expired(now); err != nil {
@@ -85,23 +87,23 @@ func (r *getRecordsRequest) ask(c op, l *db.Log) error {
 
 // records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.
 func (c op) records(l *db.Log, it iterator, limit int, now time.Time) error {
-	c.beginObject()
-	c.name("Records")
-	c.beginList()
-	start, n := c.length(), 0
+	c.BeginObject()
+	c.Name("Records")
+	c.BeginList()
+	start, n := c.Length(), 0
 	var full error
 	last, ended, err := c.db.ReadStream(c.ctx, l, it.shard, it.after, limit, func(r *db.StreamRecord) bool {
-		end := c.length()
-		c.element()
+		end := c.Length()
+		c.Element()
 		size := r.Keys.Size() + r.New.Size() + r.Old.Size()
-		if full = c.encode(size, func() { c.record(l, it.shard, r) }); full != nil {
-			if c.truncate(end); n > 0 {
+		if full = c.Encode(size, func() { c.record(l, it.shard, r) }); full != nil {
+			if c.Truncate(end); n > 0 {
 				full = nil // what is there can be answered
 			}
 			return false
 		}
-		if n > 0 && c.length()-start > maxRecordsBytes {
-			c.truncate(end)
+		if n > 0 && c.Length()-start > maxRecordsBytes {
+			c.Truncate(end)
 			return false
 		}
 		n++
@@ -113,48 +115,48 @@ func (c op) records(l *db.Log, it iterator, limit int, now time.Time) error {
 	if err := cmp.Or(err, full); err != nil {
 		return err
 	}
-	c.endList()
+	c.EndList()
 	c.report.Read, c.report.Returned = n, n
 	if !ended {
 		it.after, it.made = last, now
-		c.name("NextShardIterator")
-		c.out = append(appendIterator(append(c.out, '"'), c.streamARN(l), it), '"')
+		c.Name("NextShardIterator")
+		c.Out = append(appendIterator(append(c.Out, '"'), c.streamARN(l), it), '"')
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
 // record appends a Record.
 func (c op) record(l *db.Log, shard uint32, r *db.StreamRecord) {
 	id := eventID(l.ID, shard, r.Position)
-	c.beginObject()
-	c.stringMember("eventID", hex.EncodeToString(id[:16]))
-	c.stringMember("eventName", r.Name)
-	c.stringMember("eventVersion", "1.1")
-	c.stringMember("eventSource", "aws:dynamodb")
-	c.stringMember("awsRegion", c.region)
-	c.name("dynamodb")
-	c.beginObject()
-	c.timeMember("ApproximateCreationDateTime", db.TimeOf(r.Position).Truncate(time.Second))
-	c.name("Keys")
-	c.item(r.Keys)
+	c.BeginObject()
+	c.StringMember("eventID", hex.EncodeToString(id[:16]))
+	c.StringMember("eventName", r.Name)
+	c.StringMember("eventVersion", "1.1")
+	c.StringMember("eventSource", "aws:dynamodb")
+	c.StringMember("awsRegion", c.region)
+	c.Name("dynamodb")
+	c.BeginObject()
+	c.TimeMember("ApproximateCreationDateTime", db.TimeOf(r.Position).Truncate(time.Second))
+	c.Name("Keys")
+	c.Item(r.Keys)
 	if r.New.Exists() {
-		c.name("NewImage")
-		c.item(r.New)
+		c.Name("NewImage")
+		c.Item(r.New)
 	}
 	if r.Old.Exists() {
-		c.name("OldImage")
-		c.item(r.Old)
+		c.Name("OldImage")
+		c.Item(r.Old)
 	}
 	c.sequenceMember("SequenceNumber", r.Position)
-	c.integerMember("SizeBytes", int64(r.Keys.Size()+r.New.Size()+r.Old.Size()))
-	c.stringMember("StreamViewType", string(l.ViewType))
-	c.endObject()
+	c.IntegerMember("SizeBytes", int64(r.Keys.Size()+r.New.Size()+r.Old.Size()))
+	c.StringMember("StreamViewType", string(l.ViewType))
+	c.EndObject()
 	if r.ByService {
-		c.name("userIdentity")
-		c.raw(`{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}`)
+		c.Name("userIdentity")
+		c.Raw(`{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}`)
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // eventID is what a record's eventID is made of: a hash of its place, so that it has the same one each time that it is read.

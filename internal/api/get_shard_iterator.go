@@ -3,25 +3,27 @@ package api
 import (
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // getShardIteratorRequest is a GetShardIterator request.
 type getShardIteratorRequest struct {
-	arn      optString
-	shard    optString
-	kind     optString
-	sequence optString
-	time     optTime
+	arn      wire.OptString
+	shard    wire.OptString
+	kind     wire.OptString
+	sequence wire.OptString
+	time     wire.OptTime
 }
 
 // getShardIteratorMembers are GetShardIterator's members, in the order of the service model.
 var getShardIteratorMembers = opMembers[*getShardIteratorRequest]{
-	{"StreamArn", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.arn) }},
-	{"ShardId", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.shard) }},
-	{"ShardIteratorType", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.kind) }},
-	{"SequenceNumber", func(r *getShardIteratorRequest, c op) error { return c.readString(&r.sequence) }},
-	{"Timestamp", func(r *getShardIteratorRequest, c op) error { return c.readTime(&r.time) }},
+	{Name: "StreamArn", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadString(&r.arn) }},
+	{Name: "ShardId", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadString(&r.shard) }},
+	{Name: "ShardIteratorType", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadString(&r.kind) }},
+	{Name: "SequenceNumber", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadString(&r.sequence) }},
+	{Name: "Timestamp", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadTime(&r.time) }},
 }
 
 // check checks the constraints, and then the rules between the members. No answers of the service about those are known: the
@@ -31,20 +33,20 @@ func (r *getShardIteratorRequest) check() error {
 	v.streamARN(r.arn, "streamArn", true)
 	v.shardID(r.shard, "shardId", true)
 	if !r.kind.Set {
-		v.null("shardIteratorType")
+		v.Null("shardIteratorType")
 	}
-	v.enum(r.kind, "shardIteratorType", enumIteratorType)
+	v.Enum(r.kind, "shardIteratorType", enumIteratorType)
 	v.sequenceNumber(r.sequence)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	switch {
 	case r.bySequence() && !r.sequence.Set:
-		return validation("SequenceNumber must be specified for ShardIteratorType " + r.kind.V)
+		return wire.Validation("SequenceNumber must be specified for ShardIteratorType " + r.kind.V)
 	case r.kind.V == "AT_TIMESTAMP" && !r.time.Set:
-		return validation("Timestamp must be specified for ShardIteratorType AT_TIMESTAMP")
+		return wire.Validation("Timestamp must be specified for ShardIteratorType AT_TIMESTAMP")
 	case r.kind.V != "AT_TIMESTAMP" && r.time.Set:
-		return validation("Timestamp can only be specified for ShardIteratorType AT_TIMESTAMP")
+		return wire.Validation("Timestamp can only be specified for ShardIteratorType AT_TIMESTAMP")
 	}
 	return nil
 }
@@ -58,7 +60,7 @@ func (r *getShardIteratorRequest) bySequence() bool {
 func GetShardIterator(cl *call) error {
 	c := op{cl}
 	r := new(getShardIteratorRequest)
-	if err := decode(&c.reader, r, c, getShardIteratorMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, getShardIteratorMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -94,18 +96,18 @@ func (c op) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now 
 	if err != nil {
 		return err
 	}
-	c.beginObject()
-	c.name("ShardIterator") // names, labels, base64: nothing to escape
-	c.out = append(appendIterator(append(c.out, '"'), c.streamARN(l), it), '"')
-	c.endObject()
+	c.BeginObject()
+	c.Name("ShardIterator") // names, labels, base64: nothing to escape
+	c.Out = append(appendIterator(append(c.Out, '"'), c.streamARN(l), it), '"')
+	c.EndObject()
 	return nil
 }
 
 // atTimestamp is the position before the records of the time and later ones that can still be read.
-func (c op) atTimestamp(o optTime, l *db.Log, s *db.Shard, now time.Time) (db.Position, error) {
+func (c op) atTimestamp(o wire.OptTime, l *db.Log, s *db.Shard, now time.Time) (db.Position, error) {
 	at, ok := o.Time()
 	if !ok || at.After(now) {
-		return db.Position{}, validation("Timestamp must not be in the future")
+		return db.Position{}, wire.Validation("Timestamp must not be in the future")
 	}
 	p := db.PositionAt(at)
 	if horizon := c.db.Horizon(l, s.Number); later(horizon, p) {
@@ -119,7 +121,7 @@ func (c op) atTimestamp(o optTime, l *db.Log, s *db.Shard, now time.Time) (db.Po
 func (c op) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (db.Position, error) {
 	p, ok := parseSequenceNumber(r.sequence.V)
 	if !ok {
-		return p, validation("Invalid SequenceNumber: " + r.sequence.V)
+		return p, wire.Validation("Invalid SequenceNumber: " + r.sequence.V)
 	}
 	if horizon := c.db.Horizon(l, s.Number); later(horizon, p) {
 		if p == s.Start && !s.Closed { // AWS's open shards are not that old: there a reader can begin with their first number
@@ -132,7 +134,7 @@ func (c op) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (db.P
 		return p, err
 	}
 	if later(p, last) && later(p, s.Start) {
-		return p, validation("Invalid SequenceNumber: " + r.sequence.V)
+		return p, wire.Validation("Invalid SequenceNumber: " + r.sequence.V)
 	}
 	if r.kind.V == "AT_SEQUENCE_NUMBER" {
 		p = before(p)

@@ -3,6 +3,8 @@ package api
 import (
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -20,7 +22,7 @@ const (
 )
 
 // errConditionCount is that of a Query with too many conditions for any key, or with none.
-var errConditionCount = validation("Conditions can be of length 1 or 2 only")
+var errConditionCount = wire.Validation("Conditions can be of length 1 or 2 only")
 
 // keyParts returns the entries of KeyConditions, which have been checked.
 func (l *legacyConditions) keyParts() []expr.KeyPart {
@@ -64,7 +66,7 @@ func (q *queryRequest) placeConditions() error {
 		return err
 	}
 	if !fitTypes(t, keys, &placed) {
-		return validation(invalid + "Condition parameter type does not match schema type")
+		return wire.Validation(wire.Invalid + "Condition parameter type does not match schema type")
 	}
 	if err := checkKeyValues(t, keys, &placed); err != nil {
 		return err
@@ -108,14 +110,14 @@ func placeParts(keys []db.KeyElement, parts []expr.KeyPart) (placed placedParts,
 		firstRange = false
 	}
 	if left > 0 {
-		return placed, validation("Query key condition not supported")
+		return placed, wire.Validation("Query key condition not supported")
 	}
 	return placed, nil
 }
 
 // missedElement is the error for a key attribute without a condition.
 func missedElement(name string) error {
-	return validation("Query condition missed key schema element: " + name)
+	return wire.Validation("Query condition missed key schema element: " + name)
 }
 
 // checkOperators checks that the operators can run on the key: equality on all HASH attributes, and on the RANGE attributes
@@ -129,9 +131,9 @@ func checkOperators(keys []db.KeyElement, placed *placedParts) error {
 		last = i
 		switch op := placed[i].Operator; {
 		case !k.Range && op != expr.EQ:
-			return validation("Query key condition not supported")
+			return wire.Validation("Query key condition not supported")
 		case !isRangeOperator(op):
-			return validation("Attempted conditional constraint is not an indexable operation")
+			return wire.Validation("Attempted conditional constraint is not an indexable operation")
 		}
 	}
 	var unequal []string
@@ -141,7 +143,7 @@ func checkOperators(keys []db.KeyElement, placed *placedParts) error {
 		}
 	}
 	if len(unequal) > 0 {
-		return validation("RANGE key attributes " + strings.Join(unequal, ", ") + " must have equality conditions specified in" +
+		return wire.Validation("RANGE key attributes " + strings.Join(unequal, ", ") + " must have equality conditions specified in" +
 			" the query because a condition is present on key attribute " + keys[last].Name)
 	}
 	return nil
@@ -182,7 +184,7 @@ func checkKeyValues(t *db.Table, keys []db.KeyElement, placed *placedParts) erro
 		longest := 0
 		for _, v := range placed[i].Values {
 			if isEmptyKey(v) {
-				return validation(emptyKeyText(t, k.Name))
+				return wire.Validation(emptyKeyText(t, k.Name))
 			}
 			longest = max(longest, v.Size())
 		}

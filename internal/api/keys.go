@@ -3,12 +3,14 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 )
 
 // errKeySchema: a key that has not exactly the attributes of the key schema, or other types.
-var errKeySchema = validation("The provided key element does not match the schema")
+var errKeySchema = wire.Validation("The provided key element does not match the schema")
 
 // checkKey checks a Key against the table's key schema.
 func checkKey(t *db.Table, key item.Item) error {
@@ -25,12 +27,12 @@ func checkNested(t *db.Table, names []string) error {
 	const scalars = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 	for _, name := range names {
 		if t.IsKey(name) {
-			return validation(scalars + "Key: " + name)
+			return wire.Validation(scalars + "Key: " + name)
 		}
 	}
 	for _, name := range names {
 		if isIndexKey(t, name) {
-			return validation(scalars + "IndexKey: " + name)
+			return wire.Validation(scalars + "IndexKey: " + name)
 		}
 	}
 	return nil
@@ -66,20 +68,20 @@ func (k keyWords) word(t *db.Table, err error) error {
 	}
 	switch e.Problem {
 	case db.KeyHashTooLong:
-		return validation(invalid + "Size of hashkey has exceeded the maximum size limit of2048 bytes") // sic
+		return wire.Validation(wire.Invalid + "Size of hashkey has exceeded the maximum size limit of2048 bytes") // sic
 	case db.KeyRangeTooLong:
-		return validation(invalid + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+		return wire.Validation(wire.Invalid + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 	}
 	if e.Index != "" {
 		return k.wordIndex(t, e)
 	}
 	switch {
 	case e.Problem == db.KeyEmpty:
-		return validation("One or more parameter values are not valid. " + emptyKey(e.Attribute, t) + " Key: " + e.Attribute)
+		return wire.Validation("One or more parameter values are not valid. " + emptyKey(e.Attribute, t) + " Key: " + e.Attribute)
 	case k == keyInPut && e.Problem == db.KeyMissing:
-		return validation(invalid + "Missing the key " + e.Attribute + " in the item")
+		return wire.Validation(wire.Invalid + "Missing the key " + e.Attribute + " in the item")
 	case k == keyInPut && e.Problem == db.KeyType:
-		return validation(invalid + "Type mismatch for key " + e.Attribute + " expected: " + e.Want.String() + " actual: " + e.Got.String())
+		return wire.Validation(wire.Invalid + "Type mismatch for key " + e.Attribute + " expected: " + e.Want.String() + " actual: " + e.Got.String())
 	}
 	return errKeySchema
 }
@@ -88,13 +90,13 @@ func (k keyWords) word(t *db.Table, err error) error {
 func (k keyWords) wordIndex(t *db.Table, e *db.KeyError) error {
 	switch {
 	case e.Problem == db.KeyType:
-		return validation(invalid + "Type mismatch for Index Key " + e.Attribute + " Expected: " + e.Want.String() +
+		return wire.Validation(wire.Invalid + "Type mismatch for Index Key " + e.Attribute + " Expected: " + e.Want.String() +
 			" Actual: " + e.Got.String() + " IndexName: " + e.Index)
 	case k == keyOfNew:
-		return validation("One or more parameter values are not valid. The update expression attempted to update a secondary index " +
+		return wire.Validation("One or more parameter values are not valid. The update expression attempted to update a secondary index " +
 			"key to a value that is not supported. " + emptyKey(e.Attribute, t))
 	}
-	return validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. " +
+	return wire.Validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. " +
 		emptyKey(e.Attribute, t) + " IndexName: " + e.Index + ", IndexKey: " + e.Attribute)
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -27,12 +28,12 @@ func (l *legacyConditions) attributeNames() (names []string) {
 // legacyCondition is one entry: a Condition, or an ExpectedAttributeValue, which alone has value and exists.
 type legacyCondition struct {
 	attribute string
-	operator  optString
+	operator  wire.OptString
 	values    []item.Value // AttributeValueList
 	valuesSet bool
 	value     item.Value // Value; missing if it has a fault, so look at valueSet
 	valueSet  bool
-	exists    optBool
+	exists    wire.OptBool
 	fault     *item.Fault // the first fault of the values, in the order sent
 }
 
@@ -47,9 +48,9 @@ func (l *legacyConditions) decodeExpected(c *exec) error {
 // decodeShape decodes a map to structures of the shape.
 func (l *legacyConditions) decodeShape(c *exec, shape string) error {
 	l.set, l.list = true, l.list[:0]
-	err := c.readObject(inMap, shapes+shape, func(attribute string) error {
+	err := c.ReadObject(wire.InMap, wire.ShapePrefix+shape, func(attribute string) error {
 		x := legacyCondition{attribute: attribute}
-		err := c.readObject(inElement, shape, func(name string) error {
+		err := c.ReadObject(wire.InElement, shape, func(name string) error {
 			return x.member(c, name, shape == "ExpectedAttributeValue")
 		})
 		l.list = append(l.list, x)
@@ -63,30 +64,30 @@ func (l *legacyConditions) decodeShape(c *exec, shape string) error {
 func (x *legacyCondition) member(c *exec, name string, expected bool) error {
 	switch {
 	case name == "ComparisonOperator":
-		return c.readString(&x.operator)
+		return c.ReadString(&x.operator)
 	case name == "AttributeValueList":
 		x.valuesSet, x.values = true, x.values[:0]
-		return c.readList(func(int) error {
+		return c.ReadList(func(int) error {
 			v, err := x.decodeValue(c)
 			x.values = append(x.values, v)
 			return err
 		})
 	case name == "Value" && expected:
-		if c.isScalar() {
-			return errFieldType
+		if c.IsScalar() {
+			return wire.ErrFieldType
 		}
 		v, err := x.decodeValue(c)
 		x.valueSet, x.value = true, v
 		return err
 	case name == "Exists" && expected:
-		return c.readBool(&x.exists)
+		return c.ReadBool(&x.exists)
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // decodeValue decodes an AttributeValue and keeps its fault, if it is the first.
 func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
-	v, faults, err := c.readValue()
+	v, faults, err := c.ReadValue()
 	if x.fault == nil {
 		x.fault = faults.Earliest()
 	}
@@ -122,23 +123,23 @@ func (l *legacyConditions) checkEnums(v *violations, path string, required bool)
 		}
 		at := path + "." + x.attribute + ".member.comparisonOperator"
 		if !x.operator.Set {
-			v.null(at)
+			v.Null(at)
 			continue
 		}
-		v.enum(x.operator, at, enumComparison)
+		v.Enum(x.operator, at, enumComparison)
 	}
 }
 
 // checkConditionalOperator checks that a ConditionalOperator has at least two conditions to combine: those of l, the
 // operation's Expected, QueryFilter or ScanFilter.
-func (l *legacyConditions) checkConditionalOperator(operator optString) error {
+func (l *legacyConditions) checkConditionalOperator(operator wire.OptString) error {
 	switch {
 	case !operator.Set:
 		return nil
 	case len(l.list) == 0:
-		return validation("ConditionalOperator cannot be used without Filter or Expected")
+		return wire.Validation("ConditionalOperator cannot be used without Filter or Expected")
 	case len(l.list) == 1:
-		return validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
+		return wire.Validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
 	}
 	return nil
 }
@@ -197,7 +198,7 @@ func (x *legacyCondition) checkExpected() error {
 
 // invalid words an entry whose members do not go together.
 func (x *legacyCondition) invalid(problem string) error {
-	return validation(invalid + problem + " for Attribute: " + x.attribute)
+	return wire.Validation(wire.Invalid + problem + " for Attribute: " + x.attribute)
 }
 
 // arguments are the values that the operator compares with.
@@ -213,20 +214,20 @@ func (x *legacyCondition) arguments() []item.Value {
 func checkArguments(operator string, values []item.Value) error {
 	op, _ := expr.ParseOperator(operator)
 	if min, max := expr.LegacyArguments(op); len(values) < min || max >= 0 && len(values) > max {
-		return validation(invalid + "Invalid number of argument(s) for the " + operator + " ComparisonOperator")
+		return wire.Validation(wire.Invalid + "Invalid number of argument(s) for the " + operator + " ComparisonOperator")
 	}
 	for _, v := range values {
 		if v.Type() != values[0].Type() {
-			return validation(invalid + "AttributeValues inside AttributeValueList must be of same type")
+			return wire.Validation(wire.Invalid + "AttributeValues inside AttributeValueList must be of same type")
 		}
 	}
 	if len(values) > 0 && !takes(op, values[0].Type()) {
-		return validation(invalid + "ComparisonOperator " + operator + " is not valid for " + values[0].Type().String() +
+		return wire.Validation(wire.Invalid + "ComparisonOperator " + operator + " is not valid for " + values[0].Type().String() +
 			" AttributeValue type")
 	}
 	if op == expr.BETWEEN {
 		if order, ok := item.Compare(values[0], values[1]); ok && order > 0 {
-			return validation("The BETWEEN condition was provided a range where the lower bound is greater than the upper bound")
+			return wire.Validation("The BETWEEN condition was provided a range where the lower bound is greater than the upper bound")
 		}
 	}
 	return nil
@@ -264,7 +265,7 @@ func (l *legacyConditions) conditions() []expr.LegacyCondition {
 }
 
 // condition returns the checked entries combined by the ConditionalOperator, or nil if there are none.
-func (l *legacyConditions) condition(operator optString) *expr.Condition {
+func (l *legacyConditions) condition(operator wire.OptString) *expr.Condition {
 	if len(l.list) == 0 {
 		return nil
 	}
@@ -280,7 +281,7 @@ type legacyUpdates struct {
 // legacyUpdate is one AttributeValueUpdate.
 type legacyUpdate struct {
 	attribute string
-	action    optString
+	action    wire.OptString
 	value     item.Value // missing if it has a fault, so look at valueSet
 	valueSet  bool
 	fault     *item.Fault // the attribute name's, or the value's first
@@ -289,9 +290,9 @@ type legacyUpdate struct {
 // decode decodes AttributeUpdates.
 func (l *legacyUpdates) decode(c *exec) error {
 	l.set, l.list = true, l.list[:0]
-	err := c.readObject(inMap, shapes+"AttributeValueUpdate", func(attribute string) error {
+	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValueUpdate", func(attribute string) error {
 		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
-		err := c.readObject(inElement, "AttributeValueUpdate", func(name string) error { return x.member(c, name) })
+		err := c.ReadObject(wire.InElement, "AttributeValueUpdate", func(name string) error { return x.member(c, name) })
 		l.list = append(l.list, x)
 		return err
 	})
@@ -303,25 +304,25 @@ func (l *legacyUpdates) decode(c *exec) error {
 func (x *legacyUpdate) member(c *exec, name string) error {
 	switch name {
 	case "Value":
-		if c.isScalar() {
-			return errFieldType
+		if c.IsScalar() {
+			return wire.ErrFieldType
 		}
-		v, faults, err := c.readValue()
+		v, faults, err := c.ReadValue()
 		x.valueSet, x.value = true, v
 		if item.NameFault(x.attribute) == nil {
 			x.fault = faults.Earliest()
 		}
 		return err
 	case "Action":
-		return c.readString(&x.action)
+		return c.ReadString(&x.action)
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // checkEnums reports actions that do not exist.
 func (l *legacyUpdates) checkEnums(v *violations) {
 	for i := range l.list {
-		v.enum(l.list[i].action, "attributeUpdates."+l.list[i].attribute+".member.action", enumAction)
+		v.Enum(l.list[i].action, "attributeUpdates."+l.list[i].attribute+".member.action", enumAction)
 	}
 }
 
@@ -345,12 +346,12 @@ func (x *legacyUpdate) check() error {
 	t := x.value.Type()
 	switch {
 	case !x.valueSet && x.action.V != "DELETE":
-		return validation(invalid + "Only DELETE action is allowed when no attribute value is specified")
+		return wire.Validation(wire.Invalid + "Only DELETE action is allowed when no attribute value is specified")
 	case !x.valueSet:
 	case x.action.V == "DELETE" && t != item.SS && t != item.NS && t != item.BS:
-		return validation(invalid + "DELETE action with value is not supported for the type " + t.String())
+		return wire.Validation(wire.Invalid + "DELETE action with value is not supported for the type " + t.String())
 	case x.action.V == "ADD" && t != item.N && t != item.SS && t != item.NS && t != item.BS && t != item.L:
-		return validation(invalid + "ADD action is not supported for the type " + t.String())
+		return wire.Validation(wire.Invalid + "ADD action is not supported for the type " + t.String())
 	}
 	return nil
 }

@@ -1,35 +1,38 @@
 package api
 
-import "github.com/partita-db/partita/internal/db"
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
 
 // listStreamsRequest is a ListStreams request.
 type listStreamsRequest struct {
-	table optString
-	limit optInt
-	start optString
+	table wire.OptString
+	limit wire.OptInt
+	start wire.OptString
 }
 
 // listStreamsMembers are ListStreams' members, in the order of the service model.
 var listStreamsMembers = opMembers[*listStreamsRequest]{
-	{"TableName", func(r *listStreamsRequest, c op) error { return c.readString(&r.table) }},
-	{"Limit", func(r *listStreamsRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
-	{"ExclusiveStartStreamArn", func(r *listStreamsRequest, c op) error { return c.readString(&r.start) }},
+	{Name: "TableName", Read: func(r *listStreamsRequest, c op) error { return c.ReadString(&r.table) }},
+	{Name: "Limit", Read: func(r *listStreamsRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
+	{Name: "ExclusiveStartStreamArn", Read: func(r *listStreamsRequest, c op) error { return c.ReadString(&r.start) }},
 }
 
 // check checks the constraints.
 func (r *listStreamsRequest) check() error {
 	var v violations
-	v.name(r.table, "tableName")
-	v.integer(r.limit, "limit", 1, maxPage)
+	v.IndexName(r.table, "tableName")
+	v.Integer(r.limit, "limit", 1, maxPage)
 	v.streamARN(r.start, "exclusiveStartStreamArn", false)
-	return v.err()
+	return v.Err()
 }
 
 // ListStreams answers ListStreams: the streams in the order of their ARNs, those too that ended within the last day.
 func ListStreams(cl *call) error {
 	c := op{cl}
 	r := new(listStreamsRequest)
-	if err := decode(&c.reader, r, c, listStreamsMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, listStreamsMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -50,21 +53,21 @@ func ListStreams(cl *call) error {
 		limit = int(r.limit.V)
 	}
 	streams, more := c.db.Streams(db.DefaultNamespace, r.table.V, table, label, limit)
-	c.beginObject()
-	c.name("Streams")
-	c.beginList()
+	c.BeginObject()
+	c.Name("Streams")
+	c.BeginList()
 	for _, l := range streams {
-		c.element()
-		c.beginObject()
-		c.stringMember("StreamArn", c.streamARN(l))
-		c.stringMember("TableName", l.Table)
-		c.stringMember("StreamLabel", l.Label)
-		c.endObject()
+		c.Element()
+		c.BeginObject()
+		c.StringMember("StreamArn", c.streamARN(l))
+		c.StringMember("TableName", l.Table)
+		c.StringMember("StreamLabel", l.Label)
+		c.EndObject()
 	}
-	c.endList()
+	c.EndList()
 	if more {
-		c.stringMember("LastEvaluatedStreamArn", c.streamARN(streams[len(streams)-1]))
+		c.StringMember("LastEvaluatedStreamArn", c.streamARN(streams[len(streams)-1]))
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }

@@ -1,19 +1,20 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
 
 // listTablesRequest is a ListTables request.
 type listTablesRequest struct {
-	start optString
-	limit optInt
+	start wire.OptString
+	limit wire.OptInt
 }
 
 // listTablesMembers are ListTables' members, in the order of the service model.
 var listTablesMembers = opMembers[*listTablesRequest]{
-	{"ExclusiveStartTableName", func(r *listTablesRequest, c op) error { return c.readString(&r.start) }},
-	{"Limit", func(r *listTablesRequest, c op) error { return c.readInt(&r.limit, "Integer") }},
+	{Name: "ExclusiveStartTableName", Read: func(r *listTablesRequest, c op) error { return c.ReadString(&r.start) }},
+	{Name: "Limit", Read: func(r *listTablesRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
 }
 
 // maxListed is the greatest page of ListTables, and the default one.
@@ -24,20 +25,20 @@ func (r *listTablesRequest) check() error {
 	var v violations
 	if r.start.Set {
 		const path = "exclusiveStartTableName"
-		if !isName(r.start.V) {
-			v.add(r.start.V, path, namePattern)
+		if !wire.IsName(r.start.V) {
+			v.Add(r.start.V, path, wire.NamePattern)
 		}
-		v.length(len(r.start.V), r.start.V, path, 3, 255)
+		v.Length(len(r.start.V), r.start.V, path, 3, 255)
 	}
-	v.integer(r.limit, "limit", 1, maxListed)
-	return v.err()
+	v.Integer(r.limit, "limit", 1, maxListed)
+	return v.Err()
 }
 
 // ListTables answers ListTables.
 func ListTables(cl *call) error {
 	c := op{cl}
 	r := new(listTablesRequest)
-	if err := decode(&c.reader, r, c, listTablesMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, listTablesMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -51,17 +52,17 @@ func ListTables(cl *call) error {
 		limit = int(r.limit.V)
 	}
 	names, more := c.db.List(db.DefaultNamespace, r.start.V, limit)
-	c.beginObject()
-	c.name("TableNames")
-	c.beginList()
+	c.BeginObject()
+	c.Name("TableNames")
+	c.BeginList()
 	for _, name := range names {
-		c.element()
-		c.str(name)
+		c.Element()
+		c.Str(name)
 	}
-	c.endList()
+	c.EndList()
 	if more {
-		c.stringMember("LastEvaluatedTableName", names[len(names)-1])
+		c.StringMember("LastEvaluatedTableName", names[len(names)-1])
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }

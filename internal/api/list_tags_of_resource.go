@@ -1,14 +1,17 @@
 package api
 
-import "github.com/partita-db/partita/internal/db"
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
 
 // listTagsOfResourceRequest is a ListTagsOfResource request.
-type listTagsOfResourceRequest struct{ arn, next optString }
+type listTagsOfResourceRequest struct{ arn, next wire.OptString }
 
 // listTagsOfResourceMembers are ListTagsOfResource's members, in the order of the service model.
 var listTagsOfResourceMembers = opMembers[*listTagsOfResourceRequest]{
-	{"ResourceArn", func(r *listTagsOfResourceRequest, c op) error { return c.readString(&r.arn) }},
-	{"NextToken", func(r *listTagsOfResourceRequest, c op) error { return c.readString(&r.next) }},
+	{Name: "ResourceArn", Read: func(r *listTagsOfResourceRequest, c op) error { return c.ReadString(&r.arn) }},
+	{Name: "NextToken", Read: func(r *listTagsOfResourceRequest, c op) error { return c.ReadString(&r.next) }},
 }
 
 // ListTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is never a NextToken, and
@@ -16,12 +19,12 @@ var listTagsOfResourceMembers = opMembers[*listTagsOfResourceRequest]{
 func ListTagsOfResource(cl *call) error {
 	c := op{cl}
 	r := new(listTagsOfResourceRequest)
-	if err := decode(&c.reader, r, c, listTagsOfResourceMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, listTagsOfResourceMembers); err != nil {
 		return err
 	}
 	var v violations
 	v.resourceARN(r.arn)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	name, err := taggable(r.arn.V)
@@ -35,17 +38,17 @@ func ListTagsOfResource(cl *call) error {
 	if t == nil {
 		return errNoResource(r.arn.V)
 	}
-	c.beginObject()
-	c.name("Tags")
-	c.beginList()
+	c.BeginObject()
+	c.Name("Tags")
+	c.BeginList()
 	for _, tag := range t.Tags {
-		c.element()
-		c.beginObject()
-		c.stringMember("Key", tag.Key)
-		c.stringMember("Value", tag.Value)
-		c.endObject()
+		c.Element()
+		c.BeginObject()
+		c.StringMember("Key", tag.Key)
+		c.StringMember("Value", tag.Value)
+		c.EndObject()
 	}
-	c.endList()
-	c.endObject()
+	c.EndList()
+	c.EndObject()
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/item"
 )
 
@@ -33,8 +35,8 @@ var tokenEncoding = base64.RawURLEncoding.Strict()
 
 // The errors of tokens.
 var (
-	errNextToken      = validation("Invalid NextToken")
-	errOtherNextToken = validation("NextToken does not match request")
+	errNextToken      = wire.Validation("Invalid NextToken")
+	errOtherNextToken = wire.Validation("NextToken does not match request")
 )
 
 // nextToken returns the token for a position.

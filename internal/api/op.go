@@ -1,7 +1,9 @@
 package api
 
+import "github.com/partita-db/partita/internal/api/wire"
+
 // op is a call of the control plane.
 type op struct{ *call }
 
 // opMembers is the member table of a request R of the control plane.
-type opMembers[R any] = memberTable[R, op]
+type opMembers[R any] = wire.Members[R, op]

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/item"
 )
 
@@ -219,7 +221,7 @@ func TestNextTokenDamage(t *testing.T) {
 		}
 	}
 	refused(token + "A")
-	r := &executeStatementRequest{statementRequest: statementRequest{text: optString{true, statement}}}
+	r := &executeStatementRequest{statementRequest: statementRequest{text: wire.OptString{true, statement}}}
 	entry := func(name string, v item.Value) item.Entry { return item.Entry{Name: name, Value: v} }
 	for _, p := range []position{
 		{value: 2},
@@ -250,7 +252,7 @@ func FuzzNextToken(f *testing.F) {
 	f.Add(uint8(1), []byte{1})
 	f.Fuzz(func(t *testing.T, n uint8, rest []byte) {
 		text := statements[int(n)%len(statements)]
-		r := &executeStatementRequest{statementRequest: statementRequest{text: optString{true, text}}}
+		r := &executeStatementRequest{statementRequest: statementRequest{text: wire.OptString{true, text}}}
 		sum := r.fingerprint()
 		b := append(append([]byte{tokenVersion}, sum[:]...), rest...)
 		token := tokenEncoding.EncodeToString(append(b, tokenChecksum(b)...))
@@ -340,11 +342,11 @@ func TestStatementConditions(t *testing.T) {
 func (s *testService) takesQuery(t *testing.T, text string, parameters []string) bool {
 	t.Helper()
 	c := &exec{call: &call{ctx: context.Background(), db: s.db, statements: s.statements}}
-	r := &statementRequest{text: optString{true, text}}
+	r := &statementRequest{text: wire.OptString{true, text}}
 	for _, p := range parameters {
-		var from reader
-		from.begin([]byte(p))
-		v, _, err := from.readValue()
+		var from wire.Reader
+		from.Begin([]byte(p))
+		v, _, err := from.ReadValue()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -352,7 +354,7 @@ func (s *testService) takesQuery(t *testing.T, text string, parameters []string)
 	}
 	st, err := r.bind(c)
 	if err == nil {
-		err = st.open(c, optString{})
+		err = st.open(c, wire.OptString{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -18,20 +20,20 @@ type placeholders struct {
 }
 
 // names decodes ExpressionAttributeNames.
-func (p *placeholders) names(r *reader) error {
+func (p *placeholders) names(r *wire.Reader) error {
 	p.namesSet, p.params.Names = true, p.params.Names[:0]
-	return r.readObject(inMap, javaString, func(key string) error {
-		s, err := r.readText()
+	return r.ReadObject(wire.InMap, wire.JavaString, func(key string) error {
+		s, err := r.ReadText()
 		p.params.Names = append(p.params.Names, expr.Name{Key: key, Name: s})
 		return err
 	})
 }
 
 // values decodes ExpressionAttributeValues.
-func (p *placeholders) values(r *reader) error {
+func (p *placeholders) values(r *wire.Reader) error {
 	p.valuesSet, p.params.Values = true, p.params.Values[:0]
-	return r.readObject(inMap, shapes+"AttributeValue", func(key string) error {
-		v, faults, err := r.readValue()
+	return r.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValue", func(key string) error {
+		v, faults, err := r.ReadValue()
 		if faults.Null != nil && p.nullFault == nil {
 			p.nullFault = faults.Null
 		}
@@ -76,9 +78,9 @@ type words struct{ wraps bool }
 // static words an error of the families that PutItem and UpdateItem wrap.
 func (w words) static(message string) error {
 	if w.wraps {
-		return wrapped(message)
+		return wire.Wrapped(message)
 	}
-	return validation(message)
+	return wire.Validation(message)
 }
 
 // expression words an error of package expr.
@@ -88,7 +90,7 @@ func (w words) expression(err error) error {
 		return err
 	}
 	if e.Empty {
-		return validation(e.Message)
+		return wire.Validation(e.Message)
 	}
 	return w.static(e.Message)
 }
@@ -99,7 +101,7 @@ func (w words) fault(f *item.Fault) error {
 	case item.FaultSet, item.FaultNull, item.FaultLongName:
 		return w.static(f.Message)
 	}
-	return validation(f.Message)
+	return wire.Validation(f.Message)
 }
 
 // checkFamilies is DynamoDB's first look at the parameters: the legacy and the expression parameters exclude each other.
@@ -124,7 +126,7 @@ func (p *placeholders) check(w words, expressions, valued []usage) error {
 // parameters between this and checkContents.
 func (p *placeholders) checkUse(w words, expressions, valued []usage) error {
 	if p.namesSet && !anySent(expressions) {
-		return validation("ExpressionAttributeNames can only be specified when using expressions")
+		return wire.Validation("ExpressionAttributeNames can only be specified when using expressions")
 	}
 	if p.valuesSet && !anySent(valued) {
 		return w.static("ExpressionAttributeValues can only be specified when using expressions: " + nullList(valued))
@@ -136,24 +138,24 @@ func (p *placeholders) checkUse(w words, expressions, valued []usage) error {
 func (p *placeholders) checkContents(w words) error {
 	if p.namesSet {
 		if len(p.params.Names) == 0 {
-			return validation("ExpressionAttributeNames must not be empty")
+			return wire.Validation("ExpressionAttributeNames must not be empty")
 		}
 		if err := p.params.CheckNames(); err != nil {
 			var f *item.Fault
 			if errors.As(err, &f) {
 				return w.fault(f)
 			}
-			return validation(err.Error())
+			return wire.Validation(err.Error())
 		}
 	}
 	if !p.valuesSet {
 		return nil
 	}
 	if len(p.params.Values) == 0 {
-		return validation("ExpressionAttributeValues must not be empty")
+		return wire.Validation("ExpressionAttributeValues must not be empty")
 	}
 	if err := p.params.CheckValues(); err != nil {
-		return validation(err.Error())
+		return wire.Validation(err.Error())
 	}
 	if p.nullFault != nil {
 		return w.fault(p.nullFault)
@@ -183,7 +185,7 @@ func nullList(us []usage) string {
 // checkUnused is step 10: placeholders that no expression used.
 func (p *placeholders) checkUnused() error {
 	if err := p.params.CheckUnused(); err != nil {
-		return validation(err.Error())
+		return wire.Validation(err.Error())
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -9,23 +10,23 @@ import (
 // putItemRequest is the request of PutItem.
 type putItemRequest struct {
 	singleWrite
-	item   optItem
+	item   wire.OptItem
 	change db.Put
 }
 
 // putItemMembers are PutItem's members, in the order of the service model.
 var putItemMembers = members[*putItemRequest]{
-	{"TableName", (*putItemRequest).readTableName},
-	{"Item", func(r *putItemRequest, c *exec) error { return c.readItem(&r.item) }},
-	{"Expected", (*putItemRequest).readExpected},
-	{"ReturnValues", (*putItemRequest).readReturnValues},
-	{"ReturnConsumedCapacity", (*putItemRequest).readReturnConsumedCapacity},
-	{"ReturnItemCollectionMetrics", (*putItemRequest).readReturnItemCollectionMetrics},
-	{"ConditionalOperator", (*putItemRequest).readConditionalOperator},
-	{"ConditionExpression", (*putItemRequest).readConditionExpression},
-	{"ExpressionAttributeNames", (*putItemRequest).readExpressionAttributeNames},
-	{"ExpressionAttributeValues", (*putItemRequest).readExpressionAttributeValues},
-	{"ReturnValuesOnConditionCheckFailure", (*putItemRequest).readReturnValuesOnConditionCheckFailure},
+	{Name: "TableName", Read: (*putItemRequest).readTableName},
+	{Name: "Item", Read: func(r *putItemRequest, c *exec) error { return c.ReadItem(&r.item) }},
+	{Name: "Expected", Read: (*putItemRequest).readExpected},
+	{Name: "ReturnValues", Read: (*putItemRequest).readReturnValues},
+	{Name: "ReturnConsumedCapacity", Read: (*putItemRequest).readReturnConsumedCapacity},
+	{Name: "ReturnItemCollectionMetrics", Read: (*putItemRequest).readReturnItemCollectionMetrics},
+	{Name: "ConditionalOperator", Read: (*putItemRequest).readConditionalOperator},
+	{Name: "ConditionExpression", Read: (*putItemRequest).readConditionExpression},
+	{Name: "ExpressionAttributeNames", Read: (*putItemRequest).readExpressionAttributeNames},
+	{Name: "ExpressionAttributeValues", Read: (*putItemRequest).readExpressionAttributeValues},
+	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*putItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // PutItem answers the operation of that name.
@@ -35,7 +36,7 @@ func PutItem(c *call) error { return run(c, (*exec).putItem) }
 func (c *exec) putItem() error {
 	r := &c.hot.put
 	*r = putItemRequest{}
-	if err := decode(&c.reader, r, c, putItemMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, putItemMembers); err != nil {
 		return err
 	}
 	condition, err := r.check(c)
@@ -101,11 +102,11 @@ func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 func (r *putItemRequest) checkEnums() error {
 	var v violations
 	if !r.item.Set {
-		v.null("item")
+		v.Null("item")
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	v.enum(r.returnValues, "returnValues", enumReturnValues)
-	v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(r.returnValues, "returnValues", enumReturnValues)
+	v.Enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	r.checkConditionEnums(&v)
-	return v.err()
+	return v.Err()
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -12,8 +14,8 @@ import (
 // queryRequest is Query's request.
 type queryRequest struct {
 	readRequest
-	forward       optBool
-	keyText       optString // KeyConditionExpression
+	forward       wire.OptBool
+	keyText       wire.OptString // KeyConditionExpression
 	keyConditions legacyConditions
 
 	parts  []expr.KeyPart // the key conditions of either form
@@ -24,23 +26,23 @@ type queryRequest struct {
 
 // queryMembers are Query's members, in the order of the service model.
 var queryMembers = members[*queryRequest]{
-	{"TableName", (*queryRequest).readTableName},
-	{"IndexName", (*queryRequest).readIndexName},
-	{"Select", (*queryRequest).readSelect},
-	{"AttributesToGet", (*queryRequest).readAttributesToGet},
-	{"Limit", (*queryRequest).readLimit},
-	{"ConsistentRead", (*queryRequest).readConsistentRead},
-	{"KeyConditions", func(q *queryRequest, c *exec) error { return q.keyConditions.decode(c) }},
-	{"QueryFilter", func(q *queryRequest, c *exec) error { return q.legacyFilter.decode(c) }},
-	{"ConditionalOperator", (*queryRequest).readConditionalOperator},
-	{"ScanIndexForward", func(q *queryRequest, c *exec) error { return c.readBool(&q.forward) }},
-	{"ExclusiveStartKey", (*queryRequest).readExclusiveStartKey},
-	{"ReturnConsumedCapacity", (*queryRequest).readReturnConsumedCapacity},
-	{"ProjectionExpression", (*queryRequest).readProjectionExpression},
-	{"FilterExpression", (*queryRequest).readFilterExpression},
-	{"KeyConditionExpression", func(q *queryRequest, c *exec) error { return c.readString(&q.keyText) }},
-	{"ExpressionAttributeNames", (*queryRequest).readExpressionAttributeNames},
-	{"ExpressionAttributeValues", (*queryRequest).readExpressionAttributeValues},
+	{Name: "TableName", Read: (*queryRequest).readTableName},
+	{Name: "IndexName", Read: (*queryRequest).readIndexName},
+	{Name: "Select", Read: (*queryRequest).readSelect},
+	{Name: "AttributesToGet", Read: (*queryRequest).readAttributesToGet},
+	{Name: "Limit", Read: (*queryRequest).readLimit},
+	{Name: "ConsistentRead", Read: (*queryRequest).readConsistentRead},
+	{Name: "KeyConditions", Read: func(q *queryRequest, c *exec) error { return q.keyConditions.decode(c) }},
+	{Name: "QueryFilter", Read: func(q *queryRequest, c *exec) error { return q.legacyFilter.decode(c) }},
+	{Name: "ConditionalOperator", Read: (*queryRequest).readConditionalOperator},
+	{Name: "ScanIndexForward", Read: func(q *queryRequest, c *exec) error { return c.ReadBool(&q.forward) }},
+	{Name: "ExclusiveStartKey", Read: (*queryRequest).readExclusiveStartKey},
+	{Name: "ReturnConsumedCapacity", Read: (*queryRequest).readReturnConsumedCapacity},
+	{Name: "ProjectionExpression", Read: (*queryRequest).readProjectionExpression},
+	{Name: "FilterExpression", Read: (*queryRequest).readFilterExpression},
+	{Name: "KeyConditionExpression", Read: func(q *queryRequest, c *exec) error { return c.ReadString(&q.keyText) }},
+	{Name: "ExpressionAttributeNames", Read: (*queryRequest).readExpressionAttributeNames},
+	{Name: "ExpressionAttributeValues", Read: (*queryRequest).readExpressionAttributeValues},
 }
 
 // Query answers the operation of that name.
@@ -50,7 +52,7 @@ func Query(c *call) error { return run(c, (*exec).query) }
 func (c *exec) query() error {
 	q := &c.hot.query
 	*q = queryRequest{}
-	if err := decode(&c.reader, q, c, queryMembers); err != nil {
+	if err := wire.Decode(&c.Reader, q, c, queryMembers); err != nil {
 		return err
 	}
 	if err := q.checkConstraints(); err != nil {
@@ -83,19 +85,19 @@ func (c *exec) query() error {
 // checkConstraints checks the constraints of the model, in the order in which DynamoDB reports them.
 func (q *queryRequest) checkConstraints() error {
 	var v violations
-	v.enum(q.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(q.consumed, "returnConsumedCapacity", enumConsumed)
 	v.attributesToGet(q.attributesToGet, "attributesToGet", 0)
-	v.tableName(q.tableName, 1)
-	v.name(q.indexName, "indexName")
-	v.enum(q.conditional, "conditionalOperator", enumConditional)
+	v.TableName(q.tableName, 1)
+	v.IndexName(q.indexName, "indexName")
+	v.Enum(q.conditional, "conditionalOperator", enumConditional)
 	q.keyConditions.checkEnums(&v, "keyConditions", true)
 	if q.limit.Set && q.limit.V < 1 {
 		// Query alone spells the member so and leaves the value out.
-		v.note("Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
+		v.Note("Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
 	}
 	q.legacyFilter.checkEnums(&v, "queryFilter", true)
-	v.enum(q.sel, "select", enumSelect)
-	return v.err()
+	v.Enum(q.sel, "select", enumSelect)
+	return v.Err()
 }
 
 // checkParameters checks which parameters go together, and the legacy ones but for KeyConditions.
@@ -128,7 +130,7 @@ func (q *queryRequest) checkParameters(c *exec) error {
 		return err
 	}
 	if !q.keyText.Set && !q.keyConditions.set {
-		return validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
+		return wire.Validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
 	return nil
 }
@@ -209,7 +211,7 @@ func (q *queryRequest) checkFilterKeys() error {
 	}
 	for _, k := range q.read.Table.KeySchema(q.read.Index) {
 		if slices.Contains(filtered, k.Name) {
-			return validation(parameter + " can only contain non-primary key attributes: Primary key attribute: " + k.Name)
+			return wire.Validation(parameter + " can only contain non-primary key attributes: Primary key attribute: " + k.Name)
 		}
 	}
 	return nil
@@ -228,6 +230,6 @@ func checkFilterProjected(r *db.Read) error {
 		return nil
 	}
 	slices.Sort(missing)
-	return validation(invalid + "Secondary index " + r.Index.Name + " does not project one or more filter attributes: [" +
+	return wire.Validation(wire.Invalid + "Secondary index " + r.Index.Name + " does not project one or more filter attributes: [" +
 		strings.Join(missing, ", ") + "]")
 }

@@ -3,6 +3,8 @@ package api
 import (
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -14,14 +16,14 @@ const maxPageBytes = 16 << 20
 
 // readRequest is what Query and Scan have in common: their shared members, and what the checks make of them.
 type readRequest struct {
-	tableName, indexName, sel, consumed optString
-	limit                               optInt
-	consistent                          optBool
-	start                               optItem // ExclusiveStartKey
-	attributesToGet                     optStrings
-	projectionText, filterText          optString
+	tableName, indexName, sel, consumed wire.OptString
+	limit                               wire.OptInt
+	consistent                          wire.OptBool
+	start                               wire.OptItem // ExclusiveStartKey
+	attributesToGet                     wire.OptStrings
+	projectionText, filterText          wire.OptString
 	legacyFilter                        legacyConditions // QueryFilter or ScanFilter
-	conditional                         optString        // ConditionalOperator
+	conditional                         wire.OptString   // ConditionalOperator
 
 	read       db.Read
 	begin      int              // where the rows begin in the answer
@@ -30,19 +32,19 @@ type readRequest struct {
 }
 
 // The members that the requests with a readRequest share.
-func (r *readRequest) readTableName(c *exec) error                 { return c.readString(&r.tableName) }
-func (r *readRequest) readIndexName(c *exec) error                 { return c.readString(&r.indexName) }
-func (r *readRequest) readSelect(c *exec) error                    { return c.readString(&r.sel) }
-func (r *readRequest) readAttributesToGet(c *exec) error           { return c.readStrings(&r.attributesToGet) }
-func (r *readRequest) readLimit(c *exec) error                     { return c.readInt(&r.limit, "Integer") }
-func (r *readRequest) readConsistentRead(c *exec) error            { return c.readBool(&r.consistent) }
-func (r *readRequest) readConditionalOperator(c *exec) error       { return c.readString(&r.conditional) }
-func (r *readRequest) readExclusiveStartKey(c *exec) error         { return c.readItem(&r.start) }
-func (r *readRequest) readReturnConsumedCapacity(c *exec) error    { return c.readString(&r.consumed) }
-func (r *readRequest) readProjectionExpression(c *exec) error      { return c.readString(&r.projectionText) }
-func (r *readRequest) readFilterExpression(c *exec) error          { return c.readString(&r.filterText) }
-func (r *readRequest) readExpressionAttributeNames(c *exec) error  { return c.ph.names(&c.reader) }
-func (r *readRequest) readExpressionAttributeValues(c *exec) error { return c.ph.values(&c.reader) }
+func (r *readRequest) readTableName(c *exec) error                 { return c.ReadString(&r.tableName) }
+func (r *readRequest) readIndexName(c *exec) error                 { return c.ReadString(&r.indexName) }
+func (r *readRequest) readSelect(c *exec) error                    { return c.ReadString(&r.sel) }
+func (r *readRequest) readAttributesToGet(c *exec) error           { return c.ReadStrings(&r.attributesToGet) }
+func (r *readRequest) readLimit(c *exec) error                     { return c.ReadInt(&r.limit, "Integer") }
+func (r *readRequest) readConsistentRead(c *exec) error            { return c.ReadBool(&r.consistent) }
+func (r *readRequest) readConditionalOperator(c *exec) error       { return c.ReadString(&r.conditional) }
+func (r *readRequest) readExclusiveStartKey(c *exec) error         { return c.ReadItem(&r.start) }
+func (r *readRequest) readReturnConsumedCapacity(c *exec) error    { return c.ReadString(&r.consumed) }
+func (r *readRequest) readProjectionExpression(c *exec) error      { return c.ReadString(&r.projectionText) }
+func (r *readRequest) readFilterExpression(c *exec) error          { return c.ReadString(&r.filterText) }
+func (r *readRequest) readExpressionAttributeNames(c *exec) error  { return c.ph.names(&c.Reader) }
+func (r *readRequest) readExpressionAttributeValues(c *exec) error { return c.ph.values(&c.Reader) }
 
 // count tells whether the answer has no Items.
 func (r *readRequest) count() bool { return r.sel.V == "COUNT" }
@@ -98,14 +100,14 @@ func (r *readRequest) checkSelect(shown words) error {
 		}
 	case "COUNT":
 		if asked != "" {
-			return validation("Cannot specify the " + asked + " when choosing to get only the Count")
+			return wire.Validation("Cannot specify the " + asked + " when choosing to get only the Count")
 		}
 	default:
 		if asked != "" {
-			return validation("Cannot specify the " + asked + " when choosing to get " + r.sel.V)
+			return wire.Validation("Cannot specify the " + asked + " when choosing to get " + r.sel.V)
 		}
 		if r.sel.V == "ALL_PROJECTED_ATTRIBUTES" && !r.indexName.Set {
-			return validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+			return wire.Validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 		}
 	}
 	return nil
@@ -125,10 +127,10 @@ func (r *readRequest) resolve(c *exec, w want) error {
 	}
 	x := t.Index(r.indexName.V)
 	if x == nil || x.Dropping {
-		return validation("The table does not have the specified index: " + r.indexName.V)
+		return wire.Validation("The table does not have the specified index: " + r.indexName.V)
 	}
 	if x.Kind == db.GlobalIndex && r.consistent.V {
-		return validation("Consistent reads are not supported on global secondary indexes")
+		return wire.Validation("Consistent reads are not supported on global secondary indexes")
 	}
 	r.read.Index = x
 	c.report.Index = x.Name
@@ -138,7 +140,7 @@ func (r *readRequest) resolve(c *exec, w want) error {
 // checkBuilt checks that an index is not being filled still.
 func (c *exec) checkBuilt(t *db.Table, x *db.Index) error {
 	if status, _ := t.IndexStatus(x, c.db.Now()); status == db.StatusCreating {
-		return validation("Cannot read from backfilling global secondary index: " + x.Name)
+		return wire.Validation("Cannot read from backfilling global secondary index: " + x.Name)
 	}
 	return nil
 }
@@ -159,7 +161,7 @@ func (r *readRequest) checkProjected() error {
 	}
 	if r.sel.V == "ALL_ATTRIBUTES" {
 		if x.Kind == db.GlobalIndex {
-			return validation(invalid + "Select type ALL_ATTRIBUTES is not supported for global secondary index " + x.Name +
+			return wire.Validation(wire.Invalid + "Select type ALL_ATTRIBUTES is not supported for global secondary index " + x.Name +
 				" because its projection type is not ALL")
 		}
 		r.read.Fetch = true
@@ -172,7 +174,7 @@ func (r *readRequest) checkProjected() error {
 		return nil
 	}
 	if x.Kind == db.GlobalIndex {
-		return validation(invalid + "Global secondary index " + x.Name + " does not project [" + strings.Join(missing, ", ") + "]")
+		return wire.Validation(wire.Invalid + "Global secondary index " + x.Name + " does not project [" + strings.Join(missing, ", ") + "]")
 	}
 	r.read.Fetch = true
 	return nil
@@ -191,12 +193,12 @@ func unprojected(t *db.Table, x *db.Index, names []string) []string {
 
 // answer runs the read and writes its answer.
 func (r *readRequest) answer(c *exec) error {
-	c.beginObject()
+	c.BeginObject()
 	emit := countOnly
 	if !r.count() {
-		c.name("Items")
-		c.beginList()
-		r.begin, c.page, emit = c.length(), r, c.showRow
+		c.Name("Items")
+		c.BeginList()
+		r.begin, c.page, emit = c.Length(), r, c.showRow
 	}
 	page, err := c.db.Read(c.ctx, &r.read, emit)
 	if err != nil {
@@ -204,18 +206,18 @@ func (r *readRequest) answer(c *exec) error {
 	}
 	c.report.page(page)
 	if !r.count() {
-		c.endList()
+		c.EndList()
 	}
-	c.integerMember("Count", int64(page.Count))
-	c.integerMember("ScannedCount", int64(page.Scanned))
+	c.IntegerMember("Count", int64(page.Count))
+	c.IntegerMember("ScannedCount", int64(page.Scanned))
 	if page.Last.Exists() && !r.atMostOne() {
-		c.name("LastEvaluatedKey")
-		c.item(page.Last)
+		c.Name("LastEvaluatedKey")
+		c.Item(page.Last)
 	}
 	if c.countsConsumed(r.consumed) {
 		r.answerConsumed(c, pageConsumption(&r.read, page))
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -223,7 +225,7 @@ func (r *readRequest) answer(c *exec) error {
 func (r *readRequest) answerConsumed(c *exec, used consumption) {
 	c.report.read(used.total())
 	if wantsConsumed(r.consumed) {
-		c.name("ConsumedCapacity")
+		c.Name("ConsumedCapacity")
 		c.consumed(r.consumed.V, r.read.Table.Name, used)
 	}
 }
@@ -234,27 +236,27 @@ func countOnly(item.Item) (more bool, err error) { return true, nil }
 // appendRow appends an item to the Items of c.page.
 func (c *exec) appendRow(it item.Item) (more bool, err error) {
 	r := c.page
-	c.element()
-	more, err = c.encodeRow(it.Size(), func() { r.append(c, it) })
-	return more && c.length()-r.begin < maxPageBytes, err
+	c.Element()
+	more, err = c.EncodeRow(it.Size(), func() { r.append(c, it) })
+	return more && c.Length()-r.begin < maxPageBytes, err
 }
 
 // append appends what was asked for of an item.
 func (r *readRequest) append(c *exec, it item.Item) {
 	switch {
 	case r.projection == nil:
-		c.item(it)
+		c.Item(it)
 	case r.plain:
 		c.attributes(it, r.projection.Attributes())
 	default:
-		c.item(r.projection.Apply(it))
+		c.Item(r.projection.Apply(it))
 	}
 }
 
 // attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without making an item of them. The
 // names are sorted, as the attributes are.
 func (c *exec) attributes(it item.Item, names []string) {
-	c.beginObject()
+	c.BeginObject()
 	for name, v := range it.Attributes() {
 		for len(names) > 0 && names[0] < name {
 			names = names[1:]
@@ -263,11 +265,11 @@ func (c *exec) attributes(it item.Item, names []string) {
 			break
 		}
 		if names[0] == name {
-			c.nameQuoted(name)
-			c.value(v)
+			c.NameQuoted(name)
+			c.Value(v)
 		}
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // atMostOne tells whether this is a Query of a table without a sort key. Such a read has no LastEvaluatedKey, whatever its

@@ -1,6 +1,9 @@
 package api
 
-import "github.com/partita-db/partita/internal/db"
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
 
 // Partita is one region: what would make a table global, and vector indexes, which it does not have, are decoded and
 // refused, with AWS's own words where it has some for the case.
@@ -11,7 +14,7 @@ type (
 	// replicaAction is one action: its region, and what there are constraints on.
 	replicaAction struct {
 		Set          bool
-		region, mode optString // mode is the DisassociationMode
+		region, mode wire.OptString // mode is the DisassociationMode
 		replicaSettings
 	}
 	// replicaSettings are settings of a replica or of one of its indexes.
@@ -21,7 +24,7 @@ type (
 	}
 	// replicaIndex is a ReplicaGlobalSecondaryIndex.
 	replicaIndex struct {
-		name optString
+		name wire.OptString
 		replicaSettings
 	}
 )
@@ -51,7 +54,7 @@ func (c op) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape strin
 		case "Disassociate":
 			return c.replicaAction(&u.disassociate, "Disassociate"+actionShape, false)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -59,16 +62,16 @@ func (c op) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape strin
 // for their types and constraints alone.
 func (c op) replicaAction(dst *replicaAction, shape string, full bool) error {
 	*dst = replicaAction{Set: true}
-	return c.readObject(inField, shape, func(name string) error {
+	return c.ReadObject(wire.InField, shape, func(name string) error {
 		switch {
 		case name == "RegionName":
-			return c.readString(&dst.region)
+			return c.ReadString(&dst.region)
 		case name == "DisassociationMode" && shape == "DisassociateReplicationGroupMemberAction":
-			return c.readString(&dst.mode)
+			return c.ReadString(&dst.mode)
 		case full:
 			return c.replicaSetting(&dst.replicaSettings, name)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -76,7 +79,7 @@ func (c op) replicaAction(dst *replicaAction, shape string, full bool) error {
 func (c op) replicaSetting(dst *replicaSettings, name string) error {
 	switch name {
 	case "KMSMasterKeyId", "TableClassOverride":
-		return c.readString(new(optString))
+		return c.ReadString(new(wire.OptString))
 	case "ProvisionedThroughputOverride":
 		return c.unitPair(&dst.units, name, "ReadCapacityUnits", "ReadCapacityUnits") // a single unit
 	case "OnDemandThroughputOverride":
@@ -84,18 +87,18 @@ func (c op) replicaSetting(dst *replicaSettings, name string) error {
 	case "GlobalSecondaryIndexes":
 		return structs(c, &dst.indexes, "ReplicaGlobalSecondaryIndex", func(x *replicaIndex, name string) error {
 			if name == "IndexName" {
-				return c.readString(&x.name)
+				return c.ReadString(&x.name)
 			}
 			return c.replicaSetting(&x.replicaSettings, name) // of which it has the throughput
 		})
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // replicas checks the constraints on ReplicaUpdates.
 func (v *violations) replicas(us optList[replicaUpdate]) {
 	if us.Set {
-		v.length(len(us.V), "[]", "replicaUpdates", 1, 0)
+		v.Length(len(us.V), "[]", "replicaUpdates", 1, 0)
 	}
 	for i := range us.V {
 		for _, a := range us.V[i].actions() {
@@ -110,21 +113,21 @@ func (v *violations) replicas(us optList[replicaUpdate]) {
 }
 
 // enumDisassociation are the ways for a replica to leave its group.
-var enumDisassociation = enum{"WAIT_FOR_REPLICATION"}
+var enumDisassociation = wire.Enum{"WAIT_FOR_REPLICATION"}
 
 // constraints checks the members of an action at a path.
 func (a *replicaAction) constraints(v *violations, at string) {
 	if !a.region.Set {
-		v.null(at + ".regionName")
+		v.Null(at + ".regionName")
 	}
-	v.integer(a.units.read, at+".provisionedThroughputOverride.readCapacityUnits", 1, 0)
+	v.Integer(a.units.read, at+".provisionedThroughputOverride.readCapacityUnits", 1, 0)
 	if a.indexes.Set {
-		v.length(len(a.indexes.V), "[]", at+".globalSecondaryIndexes", 1, 0)
+		v.Length(len(a.indexes.V), "[]", at+".globalSecondaryIndexes", 1, 0)
 	}
 	for i := range a.indexes.V {
 		x, at := &a.indexes.V[i], element(at+".globalSecondaryIndexes", i)
 		v.indexName(x.name, at+".indexName")
-		v.integer(x.units.read, at+".provisionedThroughputOverride.readCapacityUnits", 1, 0)
+		v.Integer(x.units.read, at+".provisionedThroughputOverride.readCapacityUnits", 1, 0)
 	}
 }
 
@@ -140,15 +143,15 @@ func checkReplicaShape(us []replicaUpdate) error {
 		}
 		switch {
 		case n == 0:
-			return validation("There are no actions specified in the Replica Update Action of the request.")
+			return wire.Validation("There are no actions specified in the Replica Update Action of the request.")
 		case n > 1:
-			return validation("Update table operation with more than one type of replica actions not allowed")
+			return wire.Validation("Update table operation with more than one type of replica actions not allowed")
 		case !us[i].update.Set:
 			changes++
 		}
 	}
 	if changes > 1 {
-		return validation("Update table operation with more than one create or delete replica actions not allowed")
+		return wire.Validation("Update table operation with more than one create or delete replica actions not allowed")
 	}
 	return nil
 }
@@ -161,12 +164,12 @@ func refuseReplicas(us []replicaUpdate, region string) error {
 			switch {
 			case !a.action.Set:
 			case a.action.region.V == region && a.name != "disassociate":
-				return validation("Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required.")
+				return wire.Validation("Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required.")
 			case a.name == "create":
 				return errRegion(a.action.region.V, region)
 			}
 			if a.action.Set {
-				return validation("Update global table operation failed because one or more replicas were not part of the global table. " +
+				return wire.Validation("Update global table operation failed because one or more replicas were not part of the global table. " +
 					"Please retry the request without these replicas: [" + a.action.region.V + "].")
 			}
 		}
@@ -176,7 +179,7 @@ func refuseReplicas(us []replicaUpdate, region string) error {
 
 // errRegion: a region that cannot hold a replica. The only one there is is the call's.
 func errRegion(region, own string) error {
-	return validation("Region " + region + " is not supported. The latest version of global tables are only supported in the following regions: [" + own + "]")
+	return wire.Validation("Region " + region + " is not supported. The latest version of global tables are only supported in the following regions: [" + own + "]")
 }
 
 // named tells whether any update has an action with a region: AWS counts others as absent.
@@ -192,19 +195,19 @@ func named(us []replicaUpdate) bool {
 }
 
 // refuseWitnesses refuses GlobalTableWitnessUpdates of a table that exists.
-func refuseWitnesses(us []replicaUpdate, consistency optString, region string) error {
+func refuseWitnesses(us []replicaUpdate, consistency wire.OptString, region string) error {
 	if !named(us) {
 		return nil
 	}
 	if consistency.V != "STRONG" {
-		return validation("MultiRegionConsistency must be set as STRONG when GlobalTableWitnessUpdates parameter is present.")
+		return wire.Validation("MultiRegionConsistency must be set as STRONG when GlobalTableWitnessUpdates parameter is present.")
 	}
 	for i := range us {
 		if us[i].create.Set {
 			return errRegion(us[i].create.region.V, region)
 		}
 		if us[i].delete.Set {
-			return validation("Update global table operation failed because one or more witnesses were not part of the global table. " +
+			return wire.Validation("Update global table operation failed because one or more witnesses were not part of the global table. " +
 				"Please retry the request without these witnesses: [" + us[i].delete.region.V + "].")
 		}
 	}
@@ -213,13 +216,13 @@ func refuseWitnesses(us []replicaUpdate, consistency optString, region string) e
 
 // checkReplicationMode checks GlobalTableSettingsReplicationMode: DISABLED is what every table of one region has, and is
 // accepted. The wording for ENABLED follows AWS's for ENABLED_WITH_OVERRIDES.
-func checkReplicationMode(o optString) error {
+func checkReplicationMode(o wire.OptString) error {
 	const problem = "' at 'GlobalTableSettingsReplicationMode' failed to satisfy constraint: Only "
 	switch o.V {
 	case "ENABLED_WITH_OVERRIDES":
-		return validation("Value '" + o.V + problem + "ENABLED and DISABLED settings replication are supported for a Regional Table.")
+		return wire.Validation("Value '" + o.V + problem + "ENABLED and DISABLED settings replication are supported for a Regional Table.")
 	case "ENABLED":
-		return validation("Value '" + o.V + problem + "DISABLED settings replication is supported in this Region.")
+		return wire.Validation("Value '" + o.V + problem + "DISABLED settings replication is supported in this Region.")
 	}
 	return nil
 }
@@ -234,16 +237,16 @@ func (c op) vectorIndexUpdates(dst *optList[struct{}]) error {
 	return structs(c, dst, "VectorIndexUpdate", func(_ *struct{}, name string) error {
 		switch name {
 		case "Create":
-			return c.readObject(inField, "CreateVectorIndexAction", c.vectorIndex)
+			return c.ReadObject(wire.InField, "CreateVectorIndexAction", c.vectorIndex)
 		case "Delete":
-			return c.readObject(inField, "DeleteVectorIndexAction", func(name string) error {
+			return c.ReadObject(wire.InField, "DeleteVectorIndexAction", func(name string) error {
 				if name == "IndexName" {
-					return c.readString(new(optString))
+					return c.ReadString(new(wire.OptString))
 				}
-				return c.skip()
+				return c.Skip()
 			})
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -251,25 +254,25 @@ func (c op) vectorIndexUpdates(dst *optList[struct{}]) error {
 func (c op) vectorIndex(name string) error {
 	switch name {
 	case "IndexName", "DistanceFunction":
-		return c.readString(new(optString))
+		return c.ReadString(new(wire.OptString))
 	case "Dimensions":
-		return c.readInt(new(optInt), "Long")
+		return c.ReadInt(new(wire.OptInt), "Long")
 	case "Projection":
 		return c.projection(new(projection))
 	case "VectorAttribute":
-		return c.readObject(inField, "VectorAttributeDefinition", c.searchElement)
+		return c.ReadObject(wire.InField, "VectorAttributeDefinition", c.searchElement)
 	case "SearchSchema":
 		return structs(c, new(optList[struct{}]), "SearchSchemaElement", func(_ *struct{}, name string) error { return c.searchElement(name) })
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // searchElement decodes a member of a VectorAttributeDefinition or a SearchSchemaElement.
 func (c op) searchElement(name string) error {
 	if name == "AttributeName" || name == "SearchSchemaElementType" {
-		return c.readString(new(optString))
+		return c.ReadString(new(wire.OptString))
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one is ours.
@@ -278,9 +281,9 @@ func refuseVectors(xs optList[struct{}], mode db.BillingMode) error {
 	case len(xs.V) == 0:
 		return nil
 	case mode == db.Provisioned:
-		return validation(invalid + "Vector indexes are only supported for PAY_PER_REQUEST tables")
+		return wire.Validation(wire.Invalid + "Vector indexes are only supported for PAY_PER_REQUEST tables")
 	}
-	return validation(invalid + "Vector indexes are not supported in this Region")
+	return wire.Validation(wire.Invalid + "Vector indexes are not supported in this Region")
 }
 
 // refuseGlobal refuses all that is about other regions in an UpdateTable of a table that exists.
@@ -292,7 +295,7 @@ func (r *updateTableRequest) refuseGlobal(d *db.Descriptor, region string) error
 		return err
 	}
 	if r.disassociation.Set {
-		return validation(invalid + "DisassociationProtection can only be modified for a global table replica: " + d.Name)
+		return wire.Validation(wire.Invalid + "DisassociationProtection can only be modified for a global table replica: " + d.Name)
 	}
 	return refuseVectors(r.vectors, r.mode(d))
 }

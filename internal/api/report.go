@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 )
@@ -49,7 +51,7 @@ func (r *Report) MissingTable() string { return r.missing }
 func (r *Report) TableName() string { return cmp.Or(r.Table, r.missing) }
 
 // statement notes that a statement of a batch failed.
-func (r *Report) statement(reason Reason) {
+func (r *Report) statement(reason wire.Reason) {
 	mistake := reason.Code == "ValidationError" || reason.Code == "ResourceNotFound" || reason.Code == "AccessDenied"
 	if mistake && r.Inner == "" {
 		r.Inner, r.Reason = reason.Code, reason.Message
@@ -60,7 +62,7 @@ func (r *Report) statement(reason Reason) {
 func (r *Report) table(t *db.Table, name string) {
 	switch {
 	case t == nil:
-		if name = bareTableName(name); r.missing == "" && isName(name) && len(name) <= 255 {
+		if name = wire.BareTableName(name); r.missing == "" && wire.IsName(name) && len(name) <= 255 {
 			r.missing = name // what a statement has as a name can be anything
 		}
 	case r.last == nil:

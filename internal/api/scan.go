@@ -1,31 +1,35 @@
 package api
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/partita-db/partita/internal/api/wire"
+)
 
 // scanRequest is Scan's request.
 type scanRequest struct {
 	readRequest
-	segment, totalSegments optInt
+	segment, totalSegments wire.OptInt
 }
 
 // scanMembers are Scan's members, in the order of the service model.
 var scanMembers = members[*scanRequest]{
-	{"TableName", (*scanRequest).readTableName},
-	{"IndexName", (*scanRequest).readIndexName},
-	{"AttributesToGet", (*scanRequest).readAttributesToGet},
-	{"Limit", (*scanRequest).readLimit},
-	{"Select", (*scanRequest).readSelect},
-	{"ScanFilter", func(s *scanRequest, c *exec) error { return s.legacyFilter.decode(c) }},
-	{"ConditionalOperator", (*scanRequest).readConditionalOperator},
-	{"ExclusiveStartKey", (*scanRequest).readExclusiveStartKey},
-	{"ReturnConsumedCapacity", (*scanRequest).readReturnConsumedCapacity},
-	{"TotalSegments", func(s *scanRequest, c *exec) error { return c.readInt(&s.totalSegments, "Integer") }},
-	{"Segment", func(s *scanRequest, c *exec) error { return c.readInt(&s.segment, "Integer") }},
-	{"ProjectionExpression", (*scanRequest).readProjectionExpression},
-	{"FilterExpression", (*scanRequest).readFilterExpression},
-	{"ExpressionAttributeNames", (*scanRequest).readExpressionAttributeNames},
-	{"ExpressionAttributeValues", (*scanRequest).readExpressionAttributeValues},
-	{"ConsistentRead", (*scanRequest).readConsistentRead},
+	{Name: "TableName", Read: (*scanRequest).readTableName},
+	{Name: "IndexName", Read: (*scanRequest).readIndexName},
+	{Name: "AttributesToGet", Read: (*scanRequest).readAttributesToGet},
+	{Name: "Limit", Read: (*scanRequest).readLimit},
+	{Name: "Select", Read: (*scanRequest).readSelect},
+	{Name: "ScanFilter", Read: func(s *scanRequest, c *exec) error { return s.legacyFilter.decode(c) }},
+	{Name: "ConditionalOperator", Read: (*scanRequest).readConditionalOperator},
+	{Name: "ExclusiveStartKey", Read: (*scanRequest).readExclusiveStartKey},
+	{Name: "ReturnConsumedCapacity", Read: (*scanRequest).readReturnConsumedCapacity},
+	{Name: "TotalSegments", Read: func(s *scanRequest, c *exec) error { return c.ReadInt(&s.totalSegments, "Integer") }},
+	{Name: "Segment", Read: func(s *scanRequest, c *exec) error { return c.ReadInt(&s.segment, "Integer") }},
+	{Name: "ProjectionExpression", Read: (*scanRequest).readProjectionExpression},
+	{Name: "FilterExpression", Read: (*scanRequest).readFilterExpression},
+	{Name: "ExpressionAttributeNames", Read: (*scanRequest).readExpressionAttributeNames},
+	{Name: "ExpressionAttributeValues", Read: (*scanRequest).readExpressionAttributeValues},
+	{Name: "ConsistentRead", Read: (*scanRequest).readConsistentRead},
 }
 
 // Scan answers the operation of that name.
@@ -35,7 +39,7 @@ func Scan(c *call) error { return run(c, (*exec).runScan) }
 func (c *exec) runScan() error {
 	s := &c.hot.scan
 	*s = scanRequest{}
-	if err := decode(&c.reader, s, c, scanMembers); err != nil {
+	if err := wire.Decode(&c.Reader, s, c, scanMembers); err != nil {
 		return err
 	}
 	if err := s.checkConstraints(); err != nil {
@@ -73,17 +77,17 @@ func (c *exec) runScan() error {
 // checkConstraints checks the constraints of the model, in the order in which DynamoDB reports them.
 func (s *scanRequest) checkConstraints() error {
 	var v violations
-	v.enum(s.consumed, "returnConsumedCapacity", enumConsumed)
-	v.integer(s.totalSegments, "totalSegments", 1, 1000000)
+	v.Enum(s.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Integer(s.totalSegments, "totalSegments", 1, 1000000)
 	v.attributesToGet(s.attributesToGet, "attributesToGet", 0)
-	v.tableName(s.tableName, 1)
-	v.name(s.indexName, "indexName")
-	v.integer(s.segment, "segment", 0, 999999)
-	v.integer(s.limit, "limit", 1, 0)
-	v.enum(s.sel, "select", enumSelect)
-	v.enum(s.conditional, "conditionalOperator", enumConditional)
+	v.TableName(s.tableName, 1)
+	v.IndexName(s.indexName, "indexName")
+	v.Integer(s.segment, "segment", 0, 999999)
+	v.Integer(s.limit, "limit", 1, 0)
+	v.Enum(s.sel, "select", enumSelect)
+	v.Enum(s.conditional, "conditionalOperator", enumConditional)
 	s.legacyFilter.checkEnums(&v, "scanFilter", true)
-	return v.err()
+	return v.Err()
 }
 
 // checkParameters checks which parameters go together, and the legacy ones.
@@ -119,11 +123,11 @@ func (s *scanRequest) checkParameters(c *exec) error {
 func (s *scanRequest) checkSegments() error {
 	switch {
 	case s.segment.Set && !s.totalSegments.Set:
-		return validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
+		return wire.Validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
 	case !s.segment.Set && s.totalSegments.Set:
-		return validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+		return wire.Validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
 	case s.segment.Set && s.segment.V >= s.totalSegments.V:
-		return validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: " +
+		return wire.Validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: " +
 			strconv.FormatInt(s.segment.V, 10) + " is not less than TotalSegments: " + strconv.FormatInt(s.totalSegments.V, 10))
 	}
 	s.read.Segment, s.read.Segments = int(s.segment.V), int(s.totalSegments.V)
@@ -150,6 +154,6 @@ func (s *scanRequest) checkStartSegment() error {
 	if !s.start.Set || r.Segments <= 1 || r.Table.SegmentOf(r.Index, r.After, r.Segments) == r.Segment {
 		return nil
 	}
-	return validation(startInvalid + ": Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: " +
+	return wire.Validation(startInvalid + ": Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: " +
 		strconv.Itoa(r.Segments) + " Segment: " + strconv.Itoa(r.Segment))
 }

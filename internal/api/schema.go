@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -35,9 +37,9 @@ const maxStructs = 1000
 func structs[T any](c op, dst *optList[T], shape string, member func(e *T, name string) error) error {
 	*dst = optList[T]{Set: true}
 	var e, empty T
-	return c.readList(func(int) error {
+	return c.ReadList(func(int) error {
 		e = empty
-		err := c.readObject(inElement, shape, func(name string) error { return member(&e, name) })
+		err := c.ReadObject(wire.InElement, shape, func(name string) error { return member(&e, name) })
 		if len(dst.V) < maxStructs {
 			dst.V = append(dst.V, e)
 		}
@@ -47,18 +49,18 @@ func structs[T any](c op, dst *optList[T], shape string, member func(e *T, name 
 
 // The parts of a schema as they are sent.
 type (
-	attributeDefinition struct{ name, kind optString }
-	keyElement          struct{ name, kind optString }
+	attributeDefinition struct{ name, kind wire.OptString }
+	keyElement          struct{ name, kind wire.OptString }
 	projection          struct {
 		Set    bool
-		kind   optString
-		nonKey optStrings
+		kind   wire.OptString
+		nonKey wire.OptStrings
 	}
 	// indexSpec is a LocalSecondaryIndex, a GlobalSecondaryIndex, a CreateGlobalSecondaryIndexAction or an
 	// UpdateGlobalSecondaryIndexAction, each with the members that it has.
 	indexSpec struct {
 		Set        bool
-		name       optString
+		name       wire.OptString
 		keys       optList[keyElement]
 		projection projection
 		throughput unitPair
@@ -72,11 +74,11 @@ func (c op) attributeDefinitions(dst *optList[attributeDefinition]) error {
 	return structs(c, dst, "AttributeDefinition", func(a *attributeDefinition, name string) error {
 		switch name {
 		case "AttributeName":
-			return c.readString(&a.name)
+			return c.ReadString(&a.name)
 		case "AttributeType":
-			return c.readString(&a.kind)
+			return c.ReadString(&a.kind)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -85,25 +87,25 @@ func (c op) keySchema(dst *optList[keyElement]) error {
 	return structs(c, dst, "KeySchemaElement", func(k *keyElement, name string) error {
 		switch name {
 		case "AttributeName":
-			return c.readString(&k.name)
+			return c.ReadString(&k.name)
 		case "KeyType":
-			return c.readString(&k.kind)
+			return c.ReadString(&k.kind)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
 // projection decodes Projection.
 func (c op) projection(dst *projection) error {
 	*dst = projection{Set: true}
-	return c.readObject(inField, "Projection", func(name string) error {
+	return c.ReadObject(wire.InField, "Projection", func(name string) error {
 		switch name {
 		case "ProjectionType":
-			return c.readString(&dst.kind)
+			return c.ReadString(&dst.kind)
 		case "NonKeyAttributes":
-			return c.readStrings(&dst.nonKey)
+			return c.ReadStrings(&dst.nonKey)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -116,7 +118,7 @@ func (c op) indexSpecs(dst *optList[indexSpec], shape string) error {
 func (x *indexSpec) member(c op, name string) error {
 	switch name {
 	case "IndexName":
-		return c.readString(&x.name)
+		return c.ReadString(&x.name)
 	case "KeySchema":
 		return c.keySchema(&x.keys)
 	case "Projection":
@@ -128,7 +130,7 @@ func (x *indexSpec) member(c op, name string) error {
 	case "WarmThroughput":
 		return c.warmThroughput(&x.warm)
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // ---- constraints of the service model
@@ -137,38 +139,38 @@ func (x *indexSpec) member(c op, name string) error {
 func element(path string, i int) string { return path + "." + strconv.Itoa(i+1) + ".member" }
 
 // requiredEnum checks a value of an enum that must be there.
-func (v *violations) requiredEnum(o optString, path string, set enum) {
+func (v *violations) requiredEnum(o wire.OptString, path string, set wire.Enum) {
 	if !o.Set {
-		v.null(path)
+		v.Null(path)
 		return
 	}
-	v.enum(o, path, set)
+	v.Enum(o, path, set)
 }
 
 // controlName checks a name of the control plane: its length first, then its pattern, which an empty name fails too (the
 // order is AWS's, captured in October 2026).
 func (v *violations) controlName(s, path string) {
-	v.length(len(s), s, path, minIndexNameBytes, maxIndexNameBytes)
-	if !isName(s) {
-		v.add(s, path, namePattern)
+	v.Length(len(s), s, path, minIndexNameBytes, maxIndexNameBytes)
+	if !wire.IsName(s) {
+		v.Add(s, path, wire.NamePattern)
 	}
 }
 
 // controlTable checks the TableName of a control-plane operation. That it is there was checked before.
-func (v *violations) controlTable(o optString) {
+func (v *violations) controlTable(o wire.OptString) {
 	if strings.HasPrefix(o.V, "arn:") {
-		v.tableName(o, minIndexNameBytes)
+		v.TableName(o, minIndexNameBytes)
 		return
 	}
 	v.controlName(o.V, "tableName")
 }
 
 // tableRequired is the first check of the control plane: a TableName must have been sent.
-func tableRequired(o optString) error {
+func tableRequired(o wire.OptString) error {
 	if o.Set {
 		return nil
 	}
-	return validation("The parameter 'TableName' is required but was not present in the request")
+	return wire.Validation("The parameter 'TableName' is required but was not present in the request")
 }
 
 // attributeDefinitions checks the elements of AttributeDefinitions, the type before the name as AWS does.
@@ -176,20 +178,20 @@ func (v *violations) attributeDefinitions(ds optList[attributeDefinition]) {
 	for i, d := range ds.V {
 		at := element("attributeDefinitions", i)
 		v.requiredEnum(d.kind, at+".attributeType", enumAttributeType)
-		v.required(d.name, at+".attributeName", 1, maxKeyName)
+		v.Required(d.name, at+".attributeName", 1, maxKeyName)
 	}
 }
 
 // keySchema checks a key schema of at most max elements; 0 is no maximum.
 func (v *violations) keySchema(ks optList[keyElement], path string, max int) {
 	if !ks.Set {
-		v.null(path)
+		v.Null(path)
 		return
 	}
-	v.length(len(ks.V), dumpKeys(ks.V), path, 1, max)
+	v.Length(len(ks.V), dumpKeys(ks.V), path, 1, max)
 	for i, k := range ks.V {
 		at := element(path, i)
-		v.required(k.name, at+".attributeName", 1, maxKeyName)
+		v.Required(k.name, at+".attributeName", 1, maxKeyName)
 		v.requiredEnum(k.kind, at+".keyType", enumKeyType)
 	}
 }
@@ -200,11 +202,11 @@ func dumpKeys(ks []keyElement) string {
 	for i, k := range ks {
 		dumps[i] = "KeySchemaElement(attributeName=" + orNull(k.name) + ", keyType=" + orNull(k.kind) + ")"
 	}
-	return bracketed(dumps)
+	return wire.JavaList(dumps)
 }
 
 // orNull is the string, or null if it was not sent.
-func orNull(o optString) string {
+func orNull(o wire.OptString) string {
 	if !o.Set {
 		return "null"
 	}
@@ -214,22 +216,22 @@ func orNull(o optString) string {
 // projection checks a projection, which must be there.
 func (v *violations) projection(p projection, path string) {
 	if !p.Set {
-		v.null(path)
+		v.Null(path)
 		return
 	}
-	v.enum(p.kind, path+".projectionType", enumProjection)
+	v.Enum(p.kind, path+".projectionType", enumProjection)
 	if !p.nonKey.Set {
 		return
 	}
 	at := path + ".nonKeyAttributes"
-	v.length(len(p.nonKey.V), bracketed(p.nonKey.V), at, 1, maxNonKeyInIndex)
-	v.elements(p.nonKey.V, at, 1, maxKeyName)
+	v.Length(len(p.nonKey.V), wire.JavaList(p.nonKey.V), at, 1, maxNonKeyInIndex)
+	v.Elements(p.nonKey.V, at, 1, maxKeyName)
 }
 
 // indexName checks an IndexName, which must be there.
-func (v *violations) indexName(o optString, path string) {
+func (v *violations) indexName(o wire.OptString, path string) {
 	if !o.Set {
-		v.null(path)
+		v.Null(path)
 		return
 	}
 	v.controlName(o.V, path)
@@ -276,8 +278,8 @@ func checkDefined(ks []keyElement, ds []attributeDefinition) error {
 	names := definedNames(ds)
 	for _, k := range ks {
 		if _, ok := slices.BinarySearch(names, k.name.V); !ok {
-			return validation(invalid + "Some index key attributes are not defined in AttributeDefinitions. Keys: " +
-				bracketed(keyNames(ks)) + ", AttributeDefinitions: " + bracketed(names))
+			return wire.Validation(wire.Invalid + "Some index key attributes are not defined in AttributeDefinitions. Keys: " +
+				wire.JavaList(keyNames(ks)) + ", AttributeDefinitions: " + wire.JavaList(names))
 		}
 	}
 	return nil
@@ -285,9 +287,9 @@ func checkDefined(ks []keyElement, ds []attributeDefinition) error {
 
 // The problems that the keys of tables and of indexes share.
 var (
-	errSameKeyName = validation("Both the Hash Key and the Range Key element in the KeySchema have the same name")
-	errFirstKey    = validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-	errSecondKey   = validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+	errSameKeyName = wire.Validation("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+	errFirstKey    = wire.Validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+	errSecondKey   = wire.Validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
 )
 
 // checkPair checks the key of a table or a local index: a hash attribute and perhaps a range attribute.
@@ -310,7 +312,7 @@ func checkParts(ks []keyElement) error {
 		if len(ks) == 2 && ks[0].kind.V == "HASH" && ks[1].kind.V == "RANGE" {
 			return errSameKeyName
 		}
-		return validation("The KeySchema contains multiple key attributes with the same name")
+		return wire.Validation("The KeySchema contains multiple key attributes with the same name")
 	}
 	if ks[0].kind.V != "HASH" {
 		return errFirstKey
@@ -321,16 +323,16 @@ func checkParts(ks []keyElement) error {
 		case k.kind.V == "RANGE":
 			ranges++
 		case ranges > 0:
-			return validation(invalid + "All HASH key attributes must precede RANGE key attributes in the KeySchema")
+			return wire.Validation(wire.Invalid + "All HASH key attributes must precede RANGE key attributes in the KeySchema")
 		default:
 			hashes++
 		}
 	}
 	switch {
 	case hashes > maxKeyParts:
-		return validation(invalid + "The KeySchema exceeds the maximum allowed number of HASH key attributes")
+		return wire.Validation(wire.Invalid + "The KeySchema exceeds the maximum allowed number of HASH key attributes")
 	case ranges > maxKeyParts:
-		return validation(invalid + "The KeySchema exceeds the maximum allowed number of RANGE key attributes")
+		return wire.Validation(wire.Invalid + "The KeySchema exceeds the maximum allowed number of RANGE key attributes")
 	}
 	return nil
 }
@@ -339,15 +341,15 @@ func checkParts(ks []keyElement) error {
 func (p *projection) check() error {
 	switch include := db.Projection(p.kind.V) == db.ProjectionInclude; {
 	case !p.kind.Set:
-		return validation(invalid + "Unknown ProjectionType: null")
+		return wire.Validation(wire.Invalid + "Unknown ProjectionType: null")
 	case include && !p.nonKey.Set:
-		return validation(invalid + "ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+		return wire.Validation(wire.Invalid + "ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
 	case !include && p.nonKey.Set:
-		return validation(invalid + "ProjectionType is " + p.kind.V + ", but NonKeyAttributes is specified")
+		return wire.Validation(wire.Invalid + "ProjectionType is " + p.kind.V + ", but NonKeyAttributes is specified")
 	}
 	for i, name := range p.nonKey.V {
 		if slices.Contains(p.nonKey.V[:i], name) {
-			return validation(invalid + "Duplicate element in NonKeyAttributes: " + name)
+			return wire.Validation(wire.Invalid + "Duplicate element in NonKeyAttributes: " + name)
 		}
 	}
 	return nil
@@ -361,7 +363,7 @@ func checkProjected(xs []db.Index) error {
 		n += len(xs[i].NonKey)
 	}
 	if n > maxNonKeyInTable {
-		return validationf("%sNumber of NonKeyAttributes in all indexes exceeds the per-table limit of %d", invalid, maxNonKeyInTable)
+		return wire.Validationf("%sNumber of NonKeyAttributes in all indexes exceeds the per-table limit of %d", wire.Invalid, maxNonKeyInTable)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -62,10 +64,10 @@ func (x *selection) resolve(c *exec, name string) error {
 	}
 	index := x.read.Table.Index(name)
 	if index == nil || index.Dropping {
-		return validation("The table does not have the specified index")
+		return wire.Validation("The table does not have the specified index")
 	}
 	if index.Kind == db.GlobalIndex && x.read.Consistent {
-		return validation("Strongly consistent read is not supported on Global Secondary Indexes")
+		return wire.Validation("Strongly consistent read is not supported on Global Secondary Indexes")
 	}
 	x.read.Index = index
 	c.report.Index = index.Name
@@ -80,7 +82,7 @@ func (x *selection) plan(s *statement, keys []db.KeyElement, use *partiql.KeyUse
 	}
 	x.hashes, x.read.Range = append(x.hashes, use.Hash...), use.Range
 	if len(use.Hash) > maxInValues { // the words are ours
-		return validation("The IN operator on a hash key is provided with too many values; number of values: " +
+		return wire.Validation("The IN operator on a hash key is provided with too many values; number of values: " +
 			strconv.Itoa(len(use.Hash)) + ", maximum: " + strconv.Itoa(maxInValues))
 	}
 	if use.In {
@@ -106,14 +108,14 @@ func (x *selection) order(s *statement, keys []db.KeyElement, use *partiql.KeyUs
 		return nil
 	}
 	if use.Hash == nil {
-		return validation("Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause.")
+		return wire.Validation("Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause.")
 	}
 	ranged := false
 	for _, term := range s.Order {
 		i := slices.IndexFunc(keys, func(k db.KeyElement) bool { return k.Name == term.Attribute })
 		switch {
 		case i < 0:
-			return validation("Variable reference " + term.Attribute + " in ORDER BY clause must be part of the primary key")
+			return wire.Validation("Variable reference " + term.Attribute + " in ORDER BY clause must be part of the primary key")
 		case !keys[i].Range:
 			sortHashes(use.Hash, i, term.Descending)
 		case !ranged:
@@ -147,7 +149,7 @@ func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 	if missing := unprojected(t, index, s.Attributes()); len(missing) > 0 {
 		if index.Kind == db.GlobalIndex {
 			slices.Sort(missing)
-			return validation(invalid + "Global secondary index " + index.Name + " does not project [" + strings.Join(missing, ", ") + "]")
+			return wire.Validation(wire.Invalid + "Global secondary index " + index.Name + " does not project [" + strings.Join(missing, ", ") + "]")
 		}
 		x.read.Fetch = true
 	}
@@ -214,19 +216,19 @@ func (x *selection) stop(last item.Item) {
 
 // emit returns the function that appends an item.
 func (x *selection) emit(c *exec, s *statement) func(item.Item) (bool, error) {
-	begin, n := c.length(), 0
+	begin, n := c.Length(), 0
 	return func(it item.Item) (bool, error) {
-		c.element()
-		more, err := c.encodeRow(it.Size(), func() { c.out = s.AppendJSON(c.out, it) })
+		c.Element()
+		more, err := c.EncodeRow(it.Size(), func() { c.Out = s.AppendJSON(c.Out, it) })
 		n++
-		return more && n != x.most && c.length()-begin < maxPageBytes, err
+		return more && n != x.most && c.Length()-begin < maxPageBytes, err
 	}
 }
 
 // get appends the one item, if it is there and meets the rest of the WHERE clause.
 func (x *selection) get(c *exec, s *statement) error {
 	size, err := c.getStatement(s, x.read.Consistent, func(it item.Item) {
-		c.out = s.AppendJSON(c.out, it)
+		c.Out = s.AppendJSON(c.Out, it)
 	})
 	x.used.table = capacity.ReadUnits(size, x.read.Consistent)
 	return err
@@ -235,14 +237,14 @@ func (x *selection) get(c *exec, s *statement) error {
 // getStatement reads the item that a SELECT with a fixed key is about, and calls found with it if it is there and meets the rest
 // of the WHERE clause. It returns the size of what was read.
 func (c *exec) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
-	start := c.length()
+	start := c.Length()
 	err = c.db.Get(c.ctx, s.table, s.key, consistent, func(it item.Item) error {
-		c.truncate(start)
+		c.Truncate(start)
 		size = it.Size()
 		if !s.matches(it) {
 			return nil
 		}
-		return c.encode(it.Size(), func() { found(it) })
+		return c.Encode(it.Size(), func() { found(it) })
 	})
 	c.report.item(size > 0)
 	return size, err

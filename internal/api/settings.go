@@ -4,35 +4,37 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // More enums; the order of the view types is AWS's.
 var (
-	enumViewType    = enumOf(db.ViewOldImage, db.ViewKeysOnly, db.ViewNewAndOldImages, db.ViewNewImage)
-	enumSSEType     = enum{"AES256", "KMS"}
-	enumConsistency = enum{"EVENTUAL", "STRONG"}
-	enumReplication = enum{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}
+	enumViewType    = wire.EnumOf(db.ViewOldImage, db.ViewKeysOnly, db.ViewNewAndOldImages, db.ViewNewImage)
+	enumSSEType     = wire.Enum{"AES256", "KMS"}
+	enumConsistency = wire.Enum{"EVENTUAL", "STRONG"}
+	enumReplication = wire.Enum{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}
 )
 
 // streamSpec is a StreamSpecification as sent.
 type streamSpec struct {
 	Set     bool
-	enabled optBool
-	view    optString
+	enabled wire.OptBool
+	view    wire.OptString
 }
 
 // streamSpec decodes a StreamSpecification.
 func (c op) streamSpec(dst *streamSpec) error {
 	*dst = streamSpec{Set: true}
-	return c.readObject(inField, "StreamSpecification", func(name string) error {
+	return c.ReadObject(wire.InField, "StreamSpecification", func(name string) error {
 		switch name {
 		case "StreamEnabled":
-			return c.readBool(&dst.enabled)
+			return c.ReadBool(&dst.enabled)
 		case "StreamViewType":
-			return c.readString(&dst.view)
+			return c.ReadString(&dst.view)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -42,18 +44,18 @@ func (v *violations) stream(s streamSpec) {
 		return
 	}
 	if !s.enabled.Set {
-		v.null("streamSpecification.streamEnabled")
+		v.Null("streamSpecification.streamEnabled")
 	}
-	v.enum(s.view, "streamSpecification.streamViewType", enumViewType)
+	v.Enum(s.view, "streamSpecification.streamViewType", enumViewType)
 }
 
 // checkCreate and checkUpdate are the rules between a stream's members.
 func (s streamSpec) checkCreate() error {
 	switch {
 	case s.enabled.V && !s.view.Set:
-		return validation(invalid + "Table is being created with a stream enabled, UpdateViewType is required")
+		return wire.Validation(wire.Invalid + "Table is being created with a stream enabled, UpdateViewType is required")
 	case !s.enabled.V && s.view.Set:
-		return validation(invalid + "Table is being created with a stream disabled, UpdateViewType should not be specified")
+		return wire.Validation(wire.Invalid + "Table is being created with a stream disabled, UpdateViewType should not be specified")
 	}
 	return nil
 }
@@ -62,9 +64,9 @@ func (s streamSpec) checkUpdate() error {
 	switch {
 	case !s.Set:
 	case s.enabled.V && !s.view.Set:
-		return validation(invalid + "If stream is being enabled then UpdateViewType is required")
+		return wire.Validation(wire.Invalid + "If stream is being enabled then UpdateViewType is required")
 	case !s.enabled.V && s.view.Set:
-		return validation(invalid + "If stream is being disabled, then UpdateViewType must not be specified")
+		return wire.Validation(wire.Invalid + "If stream is being disabled, then UpdateViewType must not be specified")
 	}
 	return nil
 }
@@ -72,31 +74,31 @@ func (s streamSpec) checkUpdate() error {
 // sseSpec is an SSESpecification as sent.
 type sseSpec struct {
 	Set       bool
-	enabled   optBool
-	kind, key optString
+	enabled   wire.OptBool
+	kind, key wire.OptString
 }
 
 // sseSpec decodes an SSESpecification.
 func (c op) sseSpec(dst *sseSpec) error {
 	*dst = sseSpec{Set: true}
-	return c.readObject(inField, "SSESpecification", func(name string) error {
+	return c.ReadObject(wire.InField, "SSESpecification", func(name string) error {
 		switch name {
 		case "Enabled":
-			return c.readBool(&dst.enabled)
+			return c.ReadBool(&dst.enabled)
 		case "SSEType":
-			return c.readString(&dst.kind)
+			return c.ReadString(&dst.kind)
 		case "KMSMasterKeyId":
-			return c.readString(&dst.key)
+			return c.ReadString(&dst.key)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
 // sse checks the constraints on an SSESpecification.
 func (v *violations) sse(s sseSpec) {
-	v.enum(s.kind, "sSESpecification.sSEType", enumSSEType)
+	v.Enum(s.kind, "sSESpecification.sSEType", enumSSEType)
 	if s.key.Set {
-		v.length(len(s.key.V), s.key.V, "sSESpecification.kMSMasterKeyId", 1, 0)
+		v.Length(len(s.key.V), s.key.V, "sSESpecification.kMSMasterKeyId", 1, 0)
 	}
 }
 
@@ -105,13 +107,13 @@ func (s sseSpec) check() error {
 	off := s.enabled.Set && !s.enabled.V
 	switch {
 	case off && s.kind.Set:
-		return validation(invalid + "SSEType can not be specified if Enabled is false")
+		return wire.Validation(wire.Invalid + "SSEType can not be specified if Enabled is false")
 	case off && s.key.Set:
-		return validation(invalid + "KMSMasterKeyId can not be specified if Enabled is false")
+		return wire.Validation(wire.Invalid + "KMSMasterKeyId can not be specified if Enabled is false")
 	case s.kind.V == "AES256":
-		return validation(invalid + "SSEType AES256 is not supported")
+		return wire.Validation(wire.Invalid + "SSEType AES256 is not supported")
 	case s.key.Set && !s.kind.Set:
-		return validation(invalid + "SSEType KMS is required if KMSMasterKeyId is specified")
+		return wire.Validation(wire.Invalid + "SSEType KMS is required if KMSMasterKeyId is specified")
 	}
 	return nil
 }
@@ -147,34 +149,34 @@ func keyARN(key, region string) string {
 }
 
 // checkTableClass checks a TableClass that may be absent.
-func checkTableClass(o optString) error {
+func checkTableClass(o wire.OptString) error {
 	if !o.Set || o.V == "STANDARD" || o.V == "STANDARD_INFREQUENT_ACCESS" {
 		return nil
 	}
-	return validation("Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].")
+	return wire.Validation("Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].")
 }
 
 // maxPolicyBytes is the size limit of a resource policy, blanks included.
 const maxPolicyBytes = 20_480
 
 // checkPolicy checks that a ResourcePolicy that may be absent is one at all. What it grants is not looked at: it is stored.
-func checkPolicy(o optString) error {
-	const problem = invalid + "Invalid policy document: "
+func checkPolicy(o wire.OptString) error {
+	const problem = wire.Invalid + "Invalid policy document: "
 	if !o.Set {
 		return nil
 	}
 	if len(o.V) > maxPolicyBytes {
-		return validation(invalid + "Maximum policy size of 20480 bytes exceeded")
+		return wire.Validation(wire.Invalid + "Maximum policy size of 20480 bytes exceeded")
 	}
 	if strings.TrimSpace(o.V) == "null" {
-		return validation(problem + "This text appears not to be a policy")
+		return wire.Validation(problem + "This text appears not to be a policy")
 	}
 	var policy map[string]json.RawMessage
 	if json.Unmarshal([]byte(o.V), &policy) != nil {
-		return validation(problem + "This policy contains invalid Json")
+		return wire.Validation(problem + "This policy contains invalid Json")
 	}
 	if len(policy) == 0 {
-		return validation(problem + "Syntax error at position (1,3)")
+		return wire.Validation(problem + "Syntax error at position (1,3)")
 	}
 	return nil
 }

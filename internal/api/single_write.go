@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -12,48 +14,48 @@ import (
 const maxItemBytes = 400 * 1024
 
 // errItemSize: an item to be put is larger than that.
-var errItemSize = validation("Item size has exceeded the maximum allowed size")
+var errItemSize = wire.Validation("Item size has exceeded the maximum allowed size")
 
 // singleWrite is what the requests of PutItem, UpdateItem and DeleteItem have in common.
 type singleWrite struct {
-	table        optString
+	table        wire.OptString
 	expected     legacyConditions
-	operator     optString // ConditionalOperator
-	returnValues optString
-	consumed     optString
-	metrics      optString
-	condition    optString
-	onFailure    optString
+	operator     wire.OptString // ConditionalOperator
+	returnValues wire.OptString
+	consumed     wire.OptString
+	metrics      wire.OptString
+	condition    wire.OptString
+	onFailure    wire.OptString
 
 	write db.Write // what the request becomes
 }
 
 // The members that the requests with a singleWrite share.
-func (r *singleWrite) readTableName(c *exec) error                   { return c.readString(&r.table) }
+func (r *singleWrite) readTableName(c *exec) error                   { return c.ReadString(&r.table) }
 func (r *singleWrite) readExpected(c *exec) error                    { return r.expected.decodeExpected(c) }
-func (r *singleWrite) readConditionalOperator(c *exec) error         { return c.readString(&r.operator) }
-func (r *singleWrite) readReturnValues(c *exec) error                { return c.readString(&r.returnValues) }
-func (r *singleWrite) readReturnConsumedCapacity(c *exec) error      { return c.readString(&r.consumed) }
-func (r *singleWrite) readReturnItemCollectionMetrics(c *exec) error { return c.readString(&r.metrics) }
-func (r *singleWrite) readConditionExpression(c *exec) error         { return c.readString(&r.condition) }
-func (r *singleWrite) readExpressionAttributeNames(c *exec) error    { return c.ph.names(&c.reader) }
-func (r *singleWrite) readExpressionAttributeValues(c *exec) error   { return c.ph.values(&c.reader) }
+func (r *singleWrite) readConditionalOperator(c *exec) error         { return c.ReadString(&r.operator) }
+func (r *singleWrite) readReturnValues(c *exec) error                { return c.ReadString(&r.returnValues) }
+func (r *singleWrite) readReturnConsumedCapacity(c *exec) error      { return c.ReadString(&r.consumed) }
+func (r *singleWrite) readReturnItemCollectionMetrics(c *exec) error { return c.ReadString(&r.metrics) }
+func (r *singleWrite) readConditionExpression(c *exec) error         { return c.ReadString(&r.condition) }
+func (r *singleWrite) readExpressionAttributeNames(c *exec) error    { return c.ph.names(&c.Reader) }
+func (r *singleWrite) readExpressionAttributeValues(c *exec) error   { return c.ph.values(&c.Reader) }
 func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *exec) error {
-	return c.readString(&r.onFailure)
+	return c.ReadString(&r.onFailure)
 }
 
 // checkTable checks the TableName alone, as PutItem and UpdateItem do before all else.
 func (r *singleWrite) checkTable() error {
 	var v violations
-	v.tableName(r.table, 1)
-	return v.err()
+	v.TableName(r.table, 1)
+	return v.Err()
 }
 
 // checkConditionEnums reports the enums of the condition: those of Expected, and how a failure is answered.
 func (r *singleWrite) checkConditionEnums(v *violations) {
 	r.expected.checkEnums(v, "expected", false)
-	v.enum(r.operator, "conditionalOperator", enumConditional)
-	v.enum(r.onFailure, "returnValuesOnConditionCheckFailure", enumOnFailure)
+	v.Enum(r.operator, "conditionalOperator", enumConditional)
+	v.Enum(r.onFailure, "returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
 // checkParams checks the parameters of PutItem and DeleteItem against each other.
@@ -123,12 +125,12 @@ func writeError(t *db.Table, err error, k keyWords) error {
 	)
 	switch {
 	case errors.As(err, &failed):
-		e := Error{Code: "ConditionalCheckFailedException", Message: "The conditional request failed", Item: failed.Item}
-		return e.fill()
+		e := wire.Error{Code: "ConditionalCheckFailedException", Message: "The conditional request failed", Item: failed.Item}
+		return e.Fill()
 	case errors.As(err, &runtime):
-		return validation(runtime.Message)
+		return wire.Validation(runtime.Message)
 	case errors.As(err, &fault):
-		return validation(fault.Message)
+		return wire.Validation(fault.Message)
 	}
 	return k.word(t, err)
 }
@@ -136,24 +138,24 @@ func writeError(t *db.Table, err error, k keyWords) error {
 // answer encodes the response: the Attributes, if there are any, and what was asked for besides.
 func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits) error {
 	t := r.write.Table
-	c.beginObject()
+	c.BeginObject()
 	if attributes.Exists() {
-		c.name("Attributes")
-		c.encodeWritten(attributes)
+		c.Name("Attributes")
+		c.EncodeWritten(attributes)
 	}
 	used := consumption{table: units.Table, indexes: units.Indexes}
 	c.report.written(used.total())
 	if wantsConsumed(r.consumed) {
-		c.name("ConsumedCapacity")
+		c.Name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)
 	}
 	if r.metrics.V == "SIZE" && t.HasLocalIndex() {
-		c.name("ItemCollectionMetrics")
+		c.Name("ItemCollectionMetrics")
 		if err := c.collectionMetrics(t, r.write.Key); err != nil {
 			return err
 		}
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -26,9 +28,9 @@ func (r *readRequest) checkStartValues() error {
 	case f == nil:
 		return nil
 	case f.Kind == item.FaultNumber, f.Kind == item.FaultSet && strings.Contains(f.Message, "contains duplicates"):
-		return validation(f.Message)
+		return wire.Validation(f.Message)
 	}
-	return validation(startInvalid + ": " + f.Message)
+	return wire.Validation(startInvalid + ": " + f.Message)
 }
 
 // checkStartKey checks the start key against the keys of what is read. A Scan of a table words a wrong number of attributes
@@ -40,15 +42,15 @@ func (r *readRequest) checkStartKey(scan bool) error {
 	t, x, key := r.read.Table, r.read.Index, r.start.V
 	if key.Len() != len(t.ReadKeys(x)) {
 		if scan && x == nil {
-			return validation(startMismatch)
+			return wire.Validation(startMismatch)
 		}
-		return validation(startInvalid)
+		return wire.Validation(startInvalid)
 	}
 	if x != nil {
 		for _, k := range x.Keys {
 			switch v := key.Get(k.Name); {
 			case !v.Exists():
-				return validation(startInvalid)
+				return wire.Validation(startInvalid)
 			case v.Type() != t.AttributeType(k.Name):
 				return errKeySchema
 			}
@@ -56,7 +58,7 @@ func (r *readRequest) checkStartKey(scan bool) error {
 	}
 	for _, k := range t.Keys {
 		if key.Get(k.Name).Type() != t.AttributeType(k.Name) {
-			return validation(startMismatch)
+			return wire.Validation(startMismatch)
 		}
 	}
 	r.read.After = key
@@ -68,7 +70,7 @@ func (r *readRequest) checkStartLengths() error {
 	t, key := r.read.Table, r.start.V
 	for _, name := range t.ReadKeys(r.read.Index) {
 		if isEmptyKey(key.Get(name)) {
-			return validation(startInvalid + ": " + emptyKeyText(t, name))
+			return wire.Validation(startInvalid + ": " + emptyKeyText(t, name))
 		}
 	}
 	schemas := [...][]db.KeyElement{t.KeySchema(r.read.Index), t.Keys}
@@ -92,16 +94,16 @@ func (q *queryRequest) checkStartBounds() error {
 	keys := q.read.Table.KeySchema(q.read.Index)
 	for i, v := range q.read.Hash {
 		if !item.Equal(q.start.V.Get(keys[i].Name), v) {
-			return validation("The provided starting key is outside query boundaries based on provided conditions")
+			return wire.Validation("The provided starting key is outside query boundaries based on provided conditions")
 		}
 	}
 	for i := range q.read.Range {
 		if part := &q.read.Range[i]; !satisfies(q.start.V.Get(part.Attribute), part) {
-			return validation("The provided starting key does not match the range key predicate")
+			return wire.Validation("The provided starting key does not match the range key predicate")
 		}
 	}
 	if q.atMostOne() {
-		return validation("The query can return at most one row and cannot be restarted")
+		return wire.Validation("The query can return at most one row and cannot be restarted")
 	}
 	return nil
 }

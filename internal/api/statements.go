@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -24,35 +26,35 @@ const maxStatementLength = 8192
 
 // statementRequest is a statement as it was sent: members of ExecuteStatement itself, elsewhere an element of a list.
 type statementRequest struct {
-	text          optString
+	text          wire.OptString
 	parametersSet bool
 	parameters    []item.Value
 	fault         *item.Fault // the first one in the parameters
-	consistent    optBool
-	onFailure     optString
+	consistent    wire.OptBool
+	onFailure     wire.OptString
 }
 
 // The members that the requests with a statementRequest share.
-func (r *statementRequest) readStatement(c *exec) error      { return c.readString(&r.text) }
+func (r *statementRequest) readStatement(c *exec) error      { return c.ReadString(&r.text) }
 func (r *statementRequest) readParameters(c *exec) error     { return r.decodeParameters(c) }
-func (r *statementRequest) readConsistentRead(c *exec) error { return c.readBool(&r.consistent) }
+func (r *statementRequest) readConsistentRead(c *exec) error { return c.ReadBool(&r.consistent) }
 func (r *statementRequest) readReturnValuesOnConditionCheckFailure(c *exec) error {
-	return c.readString(&r.onFailure)
+	return c.ReadString(&r.onFailure)
 }
 
 // statementMembers are the members of a statement in a list of them.
 var statementMembers = members[*statementRequest]{
-	{"Statement", (*statementRequest).readStatement},
-	{"Parameters", (*statementRequest).readParameters},
-	{"ConsistentRead", (*statementRequest).readConsistentRead},
-	{"ReturnValuesOnConditionCheckFailure", (*statementRequest).readReturnValuesOnConditionCheckFailure},
+	{Name: "Statement", Read: (*statementRequest).readStatement},
+	{Name: "Parameters", Read: (*statementRequest).readParameters},
+	{Name: "ConsistentRead", Read: (*statementRequest).readConsistentRead},
+	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*statementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // decodeParameters decodes Parameters.
 func (r *statementRequest) decodeParameters(c *exec) error {
 	r.parametersSet, r.parameters, r.fault = true, nil, nil
-	return c.readList(func(int) error {
-		v, faults, err := c.readValue()
+	return c.ReadList(func(int) error {
+		v, faults, err := c.ReadValue()
 		if r.fault == nil {
 			r.fault = faults.Earliest()
 		}
@@ -64,18 +66,18 @@ func (r *statementRequest) decodeParameters(c *exec) error {
 // checkConstraints checks the constraints of the statement's members, whose paths begin with prefix, but for onFailure.
 func (r *statementRequest) checkConstraints(v *violations, prefix string) {
 	if !r.text.Set {
-		v.null(prefix + "statement")
+		v.Null(prefix + "statement")
 	} else {
-		v.length(utf8.RuneCountInString(r.text.V), r.text.V, prefix+"statement", 1, maxStatementLength)
+		v.Length(utf8.RuneCountInString(r.text.V), r.text.V, prefix+"statement", 1, maxStatementLength)
 	}
 	if r.parametersSet {
-		v.length(len(r.parameters), "[]", prefix+"parameters", 1, 0)
+		v.Length(len(r.parameters), "[]", prefix+"parameters", 1, 0)
 	}
 }
 
 // checkOnFailure checks ReturnValuesOnConditionCheckFailure.
 func (r *statementRequest) checkOnFailure(v *violations, prefix string) {
-	v.enum(r.onFailure, prefix+"returnValuesOnConditionCheckFailure", enumOnFailure)
+	v.Enum(r.onFailure, prefix+"returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
 // checkElement checks the constraints of element i of a list of statements.
@@ -105,13 +107,13 @@ type statement struct {
 	// filter is what the WHERE clause says beyond that key; nil: nothing.
 	filter *expr.Condition
 
-	onFailure optString // of the request
+	onFailure wire.OptString // of the request
 }
 
 // bind parses the statement, puts the parameters in their places, and makes the checks that need no table.
 func (r *statementRequest) bind(c *exec) (*statement, error) {
 	if r.fault != nil {
-		return nil, validation(r.fault.Message)
+		return nil, wire.Validation(r.fault.Message)
 	}
 	parsed, err := c.statements.Parse(r.text.V)
 	if err != nil {
@@ -131,21 +133,21 @@ func (r *statementRequest) bind(c *exec) (*statement, error) {
 func statementError(err error) error {
 	var e *partiql.Error
 	if errors.As(err, &e) {
-		return validation(e.Message)
+		return wire.Validation(e.Message)
 	}
 	return err
 }
 
 // The errors of statements that need more than the text.
 var (
-	errNoFullKey = validation("Where clause does not contain a mandatory equality on all key attributes")
-	errKeyType   = validation("Key attribute's data type should match its data type in table's schema")
+	errNoFullKey = wire.Validation("Where clause does not contain a mandatory equality on all key attributes")
+	errKeyType   = wire.Validation("Key attribute's data type should match its data type in table's schema")
 	// errExists: the guide has EXISTS in transactions only; the words are ours.
-	errExists = validation("EXISTS is supported in ExecuteTransaction only")
+	errExists = wire.Validation("EXISTS is supported in ExecuteTransaction only")
 )
 
 // open finds the statement's table. consumed is the request's ReturnConsumedCapacity.
-func (s *statement) open(c *exec, consumed optString) (err error) {
+func (s *statement) open(c *exec, consumed wire.OptString) (err error) {
 	s.table, err = c.tableFor(s.Table, s.want(consumed))
 	return err
 }
@@ -263,7 +265,7 @@ func (d *duplicateItem) Error() string { return errDuplicateItem.Error() }
 func (d *duplicateItem) Unwrap() error { return errDuplicateItem }
 
 // errDuplicateItem: an INSERT of an item that exists.
-var errDuplicateItem = newError("DuplicateItemException", "Duplicate primary key exists in table")
+var errDuplicateItem = wire.NewError("DuplicateItemException", "Duplicate primary key exists in table")
 
 // deleteChange is the db.Change of DELETE, which unlike that of DeleteItem is content with a missing item whatever the filter.
 type deleteChange struct{ filter *expr.Condition } // nil: none
@@ -296,7 +298,7 @@ func (s *statement) returns() string {
 
 // want is what a statement wants. EXISTS is a SELECT, that shows the item if it is not what it
 // should be.
-func (s *statement) want(consumed optString) want {
+func (s *statement) want(consumed wire.OptString) want {
 	w := want{statement: s, index: s.Index, condition: s.Where, update: s.Update, consumed: consumed.V}
 	if s.Kind != partiql.KindSelect && s.Kind != partiql.KindInsert {
 		w.returns = returnedValues(s.returns(), s.onFailure)

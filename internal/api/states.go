@@ -3,6 +3,8 @@ package api
 import (
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
@@ -27,18 +29,18 @@ func indexStatusOf(d *db.Descriptor, x *db.Index, now time.Time) (status db.Stat
 }
 
 // inUse returns a ResourceInUseException with the usual beginning.
-func inUse(detail string) *Error {
+func inUse(detail string) *wire.Error {
 	return resourceInUse("Attempt to change a resource which is still in use: " + detail)
 }
 
 // resourceInUse returns a ResourceInUseException.
-func resourceInUse(message string) *Error {
-	return newError("ResourceInUseException", message)
+func resourceInUse(message string) *wire.Error {
+	return wire.NewError("ResourceInUseException", message)
 }
 
 // errNoTable is the control plane's ResourceNotFoundException.
-func errNoTable(name string) *Error {
-	return newError("ResourceNotFoundException", "Requested resource not found: Table: "+name+" not found")
+func errNoTable(name string) *wire.Error {
+	return wire.NewError("ResourceNotFoundException", "Requested resource not found: Table: "+name+" not found")
 }
 
 // lookupFor is lookup for a request of an action, which the policy must allow whether there is such a table or not.
@@ -51,7 +53,7 @@ func (c op) lookupFor(action, tableName string) (*db.Table, error) {
 
 // lookup returns the table that a checked TableName (or ARN) names, in any state.
 func (c op) lookup(tableName string) (*db.Table, error) {
-	name := bareTableName(tableName)
+	name := wire.BareTableName(tableName)
 	t := c.db.Lookup(db.DefaultNamespace, name)
 	c.report.table(t, name)
 	if t != nil {

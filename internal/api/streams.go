@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
@@ -21,8 +23,8 @@ const maxPage = 100
 
 // More enums. The order of the iterator types is that in which Kinesis, which has the same five, prints them.
 var (
-	enumIteratorType = enum{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"}
-	enumShardFilter  = enum{"CHILD_SHARDS"}
+	enumIteratorType = wire.Enum{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"}
+	enumShardFilter  = wire.Enum{"CHILD_SHARDS"}
 )
 
 // streamARN is the ARN of a stream in the region of the call.
@@ -35,12 +37,12 @@ func streamOfARN(arn string) (table, label string, ok bool) {
 	if !ok || label == "" || strings.ContainsAny(label, "/|") {
 		return "", "", false
 	}
-	name, problem := tableOfARN(table)
+	name, problem := wire.TableOfARN(table)
 	return name, label, problem == ""
 }
 
 // errStreamARN: the text is ours.
-func errStreamARN(arn string) error { return validation("Invalid StreamArn: " + arn) }
+func errStreamARN(arn string) error { return wire.Validation("Invalid StreamArn: " + arn) }
 
 // streamFor returns the stream that a StreamArn names, if the policy allows the action.
 func (c op) streamFor(action, arn string) (*db.Log, error) {
@@ -54,32 +56,32 @@ func (c op) streamFor(action, arn string) (*db.Log, error) {
 	if l := c.db.Stream(db.DefaultNamespace, table, label); l != nil {
 		return l, nil
 	}
-	return nil, newError("ResourceNotFoundException", "Requested resource not found: Stream: "+arn+" not found")
+	return nil, wire.NewError("ResourceNotFoundException", "Requested resource not found: Stream: "+arn+" not found")
 }
 
 // errNoShard is the error for a shard that is not there, and of an iterator whose stream is gone.
-var errNoShard = newError("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
+var errNoShard = wire.NewError("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
 
 // errTrimmed is the error for records that were there and are not any more.
-var errTrimmed = newError("TrimmedDataAccessException", "The data you are trying to access has been trimmed")
+var errTrimmed = wire.NewError("TrimmedDataAccessException", "The data you are trying to access has been trimmed")
 
 // text checks the length, in characters, of a string that may be absent; required says that it may not.
-func (v *violations) text(o optString, path string, required bool, min, max int) {
+func (v *violations) text(o wire.OptString, path string, required bool, min, max int) {
 	if o.Set || required {
-		v.required(o, path, min, max)
+		v.Required(o, path, min, max)
 	}
 }
 
 // streamARN, shardID and sequenceNumber check members that are the same in all operations.
-func (v *violations) streamARN(o optString, path string, required bool) {
+func (v *violations) streamARN(o wire.OptString, path string, required bool) {
 	v.text(o, path, required, 37, 1024)
 }
 
-func (v *violations) shardID(o optString, path string, required bool) {
+func (v *violations) shardID(o wire.OptString, path string, required bool) {
 	v.text(o, path, required, 28, 65)
 }
 
-func (v *violations) sequenceNumber(o optString) { v.text(o, "sequenceNumber", false, 21, 40) }
+func (v *violations) sequenceNumber(o wire.OptString) { v.text(o, "sequenceNumber", false, 21, 40) }
 
 // ---- sequence numbers
 
@@ -181,7 +183,7 @@ func (it *iterator) expired(now time.Time) error {
 		return nil
 	}
 	const layout = "Mon Jan 02 15:04:05 UTC 2006"
-	return newError("ExpiredIteratorException", "Iterator expired. The iterator was created at time "+
+	return wire.NewError("ExpiredIteratorException", "Iterator expired. The iterator was created at time "+
 		it.made.UTC().Format(layout)+" while right now it is "+now.UTC().Format(layout)+
 		" which is further in the future than the tolerated delay of "+
 		strconv.FormatInt(db.IteratorAge.Milliseconds(), 10)+" milliseconds.")

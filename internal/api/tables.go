@@ -1,10 +1,13 @@
 package api
 
-import "github.com/partita-db/partita/internal/db"
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
 
 // table returns the table that a checked TableName (or ARN) names, if it is ready for items.
 func (c *call) table(name string) (*db.Table, error) {
-	t, err := c.db.Table(db.DefaultNamespace, bareTableName(name))
+	t, err := c.db.Table(db.DefaultNamespace, wire.BareTableName(name))
 	c.report.table(t, name)
 	return t, err
 }
@@ -16,18 +19,18 @@ func (c *call) tableARN(name string) string {
 
 // keySchemaMember appends KeySchema.
 func (c *call) keySchemaMember(ks []db.KeyElement) {
-	c.name("KeySchema")
-	c.beginList()
+	c.Name("KeySchema")
+	c.BeginList()
 	for _, k := range ks {
-		c.element()
-		c.beginObject()
-		c.stringMember("AttributeName", k.Name)
+		c.Element()
+		c.BeginObject()
+		c.StringMember("AttributeName", k.Name)
 		if k.Range {
-			c.stringMember("KeyType", "RANGE")
+			c.StringMember("KeyType", "RANGE")
 		} else {
-			c.stringMember("KeyType", "HASH")
+			c.StringMember("KeyType", "HASH")
 		}
-		c.endObject()
+		c.EndObject()
 	}
-	c.endList()
+	c.EndList()
 }

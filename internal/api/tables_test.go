@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/partita-db/partita/internal/db"
@@ -58,7 +60,7 @@ func parts(words ...string) []keyElement {
 	var ks []keyElement
 	for _, w := range words {
 		name, kind, _ := strings.Cut(w, ":")
-		ks = append(ks, keyElement{optString{true, name}, optString{true, map[string]string{"H": "HASH", "R": "RANGE"}[kind]}})
+		ks = append(ks, keyElement{wire.OptString{true, name}, wire.OptString{true, map[string]string{"H": "HASH", "R": "RANGE"}[kind]}})
 	}
 	return ks
 }
@@ -91,7 +93,7 @@ func TestCheckParts(t *testing.T) {
 func TestProvision(t *testing.T) {
 	start := time.Date(2026, 3, 1, 20, 0, 0, 0, time.UTC)
 	units := func(read, write int64) unitPair {
-		return unitPair{true, optInt{true, read}, optInt{true, write}}
+		return unitPair{true, wire.OptInt{true, read}, wire.OptInt{true, write}}
 	}
 	p := db.Throughput{Read: 100, Write: 100}
 	for i, step := range []struct {
@@ -270,6 +272,6 @@ func FuzzTableRequests(f *testing.F) {
 // decodeControl decodes a body into a request.
 func decodeControl[R any](body string, r R, ms opMembers[R]) error {
 	c := op{new(call)}
-	c.reader.begin([]byte(body))
-	return decode(&c.reader, r, c, ms)
+	c.Reader.Begin([]byte(body))
+	return wire.Decode(&c.Reader, r, c, ms)
 }

@@ -1,17 +1,20 @@
 package api
 
-import "github.com/partita-db/partita/internal/db"
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
 
 // tagResourceRequest is a TagResource request.
 type tagResourceRequest struct {
-	arn  optString
+	arn  wire.OptString
 	tags optList[tag]
 }
 
 // tagResourceMembers are TagResource's members, in the order of the service model.
 var tagResourceMembers = opMembers[*tagResourceRequest]{
-	{"ResourceArn", func(r *tagResourceRequest, c op) error { return c.readString(&r.arn) }},
-	{"Tags", func(r *tagResourceRequest, c op) error { return c.tags(&r.tags) }},
+	{Name: "ResourceArn", Read: func(r *tagResourceRequest, c op) error { return c.ReadString(&r.arn) }},
+	{Name: "Tags", Read: func(r *tagResourceRequest, c op) error { return c.tags(&r.tags) }},
 }
 
 // check checks all but what the table has.
@@ -19,16 +22,16 @@ func (r *tagResourceRequest) check() error {
 	var v violations
 	v.resourceARN(r.arn)
 	if !r.tags.Set {
-		v.null("tags")
+		v.Null("tags")
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	if _, err := taggable(r.arn.V); err != nil {
 		return err
 	}
 	if len(r.tags.V) == 0 {
-		return validation("Atleast one Tag needs to be provided as Input.")
+		return wire.Validation("Atleast one Tag needs to be provided as Input.")
 	}
 	return checkTags(r.tags.V)
 }
@@ -37,7 +40,7 @@ func (r *tagResourceRequest) check() error {
 func TagResource(cl *call) error {
 	c := op{cl}
 	r := new(tagResourceRequest)
-	if err := decode(&c.reader, r, c, tagResourceMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, tagResourceMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -47,6 +50,6 @@ func TagResource(cl *call) error {
 	if err != nil {
 		return err
 	}
-	c.raw("{}")
+	c.Raw("{}")
 	return nil
 }

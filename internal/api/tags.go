@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
@@ -19,18 +21,18 @@ const (
 )
 
 // tag is a Tag as sent.
-type tag struct{ key, value optString }
+type tag struct{ key, value wire.OptString }
 
 // tags decodes a list of Tag.
 func (c op) tags(dst *optList[tag]) error {
 	return structs(c, dst, "Tag", func(t *tag, name string) error {
 		switch name {
 		case "Key":
-			return c.readString(&t.key)
+			return c.ReadString(&t.key)
 		case "Value":
-			return c.readString(&t.value)
+			return c.ReadString(&t.value)
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -42,15 +44,15 @@ func checkTags(ts []tag) error {
 			return err
 		}
 		if !t.value.Set || !isTagText(t.value.V, 0, maxTagValue) {
-			return validation("The Tag Value provided is invalid, Value: " + orNull(t.value))
+			return wire.Validation("The Tag Value provided is invalid, Value: " + orNull(t.value))
 		}
 		if len(t.key.V) >= 4 && strings.EqualFold(t.key.V[:4], "aws:") {
-			return validation("Tag Key cannot be prefixed with aws:, Key: " + t.key.V)
+			return wire.Validation("Tag Key cannot be prefixed with aws:, Key: " + t.key.V)
 		}
 	}
 	for _, t := range ts {
 		if seen[t.key.V] {
-			return validation("Duplicate Tag Keys provided as input: Duplicate Tag Key found " + t.key.V)
+			return wire.Validation("Duplicate Tag Keys provided as input: Duplicate Tag Key found " + t.key.V)
 		}
 		seen[t.key.V] = true
 	}
@@ -58,9 +60,9 @@ func checkTags(ts []tag) error {
 }
 
 // checkTagKey checks the length and the characters of a key.
-func checkTagKey(key optString) error {
+func checkTagKey(key wire.OptString) error {
 	if !isTagText(key.V, 1, maxTagKey) {
-		return validation("The Tag Key provided is invalid, Key: " + orNull(key))
+		return wire.Validation("The Tag Key provided is invalid, Key: " + orNull(key))
 	}
 	return nil
 }
@@ -89,43 +91,43 @@ func mergeTags(old []db.Tag, ts []tag) ([]db.Tag, error) {
 		}
 	}
 	if len(merged) > maxTags {
-		return nil, validation("Number of Tags exceed the current limit for the provided ResourceArn")
+		return nil, wire.Validation("Number of Tags exceed the current limit for the provided ResourceArn")
 	}
 	return merged, nil
 }
 
 // resourceARN checks the length of a ResourceArn.
-func (v *violations) resourceARN(o optString) {
-	v.required(o, "resourceArn", 1, maxARN)
+func (v *violations) resourceARN(o wire.OptString) {
+	v.Required(o, "resourceArn", 1, maxARN)
 }
 
 // taggable returns the name of the table whose ARN it is. Region and account are not looked at. Streams have no tags of
 // their own in Partita, and so are not found; AWS has given them tags in newer accounts only.
 func taggable(arn string) (name string, _ error) {
 	if !strings.HasPrefix(arn, "arn:") {
-		return "", validation(invalid + "ARNs must start with 'arn:': " + arn)
+		return "", wire.Validation(wire.Invalid + "ARNs must start with 'arn:': " + arn)
 	}
 	parts := strings.SplitN(arn, ":", 6) // arn:partition:dynamodb:region:account:resource
 	if len(parts) < 6 || parts[2] != "dynamodb" {
-		return "", validation(invalid + "Provided Arn is not a DynamoDB resource arn: " + arn)
+		return "", wire.Validation(wire.Invalid + "Provided Arn is not a DynamoDB resource arn: " + arn)
 	}
 	path := strings.Split(parts[5], "/") // table/<name>/<kind>/<id>
 	switch {
-	case len(path) < 2 || path[0] != "table" || !isName(path[1]):
-		return "", validation(invalid + "Provided Arn is not a DynamoDB resource arn: " + arn)
+	case len(path) < 2 || path[0] != "table" || !wire.IsName(path[1]):
+		return "", wire.Validation(wire.Invalid + "Provided Arn is not a DynamoDB resource arn: " + arn)
 	case len(path) == 2:
 		return path[1], nil
 	case len(path) == 4 && path[2] == "stream":
 		return "", errNoResource(arn)
 	case path[2] == "index":
-		return "", validation(invalid + "Invalid resource arn provided, only table or stream is accepted. Provided resource arn: " + arn)
+		return "", wire.Validation(wire.Invalid + "Invalid resource arn provided, only table or stream is accepted. Provided resource arn: " + arn)
 	}
-	return "", validation(invalid + "Provided Arn is not a DynamoDB resource arn: " + arn)
+	return "", wire.Validation(wire.Invalid + "Provided Arn is not a DynamoDB resource arn: " + arn)
 }
 
 // errNoResource: the ARN names nothing that there is.
-func errNoResource(arn string) *Error {
-	return newError("ResourceNotFoundException", "Requested resource not found: ResourceArn: "+arn+" not found")
+func errNoResource(arn string) *wire.Error {
+	return wire.NewError("ResourceNotFoundException", "Requested resource not found: ResourceArn: "+arn+" not found")
 }
 
 // alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads

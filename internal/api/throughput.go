@@ -4,11 +4,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // errUnitsOnDemand: units for a table on demand.
-var errUnitsOnDemand = validation(invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+var errUnitsOnDemand = wire.Validation(wire.Invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
 
 // Quotas on throughput. Those of the account and the table are AWS's defaults, which DescribeLimits reports. The
 // account's is not enforced: it shares out a fleet's capacity, and Partita has no such pool.
@@ -25,20 +27,20 @@ const (
 // unitPair is a ProvisionedThroughput, OnDemandThroughput or WarmThroughput as sent.
 type unitPair struct {
 	Set         bool
-	read, write optInt
+	read, write wire.OptInt
 }
 
 // unitPair decodes a structure of two Longs.
 func (c op) unitPair(dst *unitPair, shape, read, write string) error {
 	*dst = unitPair{Set: true}
-	return c.readObject(inField, shape, func(name string) error {
+	return c.ReadObject(wire.InField, shape, func(name string) error {
 		switch name {
 		case read:
-			return c.readInt(&dst.read, "Long")
+			return c.ReadInt(&dst.read, "Long")
 		case write:
-			return c.readInt(&dst.write, "Long")
+			return c.ReadInt(&dst.write, "Long")
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
@@ -80,12 +82,12 @@ func (v *violations) provisioned(p unitPair, path string) {
 }
 
 // positive checks a number of at least 1 that must be there.
-func (v *violations) positive(o optInt, path string) {
+func (v *violations) positive(o wire.OptInt, path string) {
 	if !o.Set {
-		v.null(path)
+		v.Null(path)
 		return
 	}
-	v.integer(o, path, 1, 0)
+	v.Integer(o, path, 1, 0)
 }
 
 // owner is what throughput belongs to: an index by name, or the table if it is empty.
@@ -101,9 +103,9 @@ func (p unitPair) checkBounds(of owner) error {
 		case n <= maxUnits:
 			return nil
 		case of == "":
-			return validationf("Given value %d for %s is out of bounds", n, name)
+			return wire.Validationf("Given value %d for %s is out of bounds", n, name)
 		}
-		return validationf("Given value %d for %s is out of bounds for index %s", n, name, of)
+		return wire.Validationf("Given value %d for %s is out of bounds for index %s", n, name, of)
 	})
 }
 
@@ -117,9 +119,9 @@ func (p unitPair) checkQuota(of owner, region string) error {
 		// Both forms say "Per table maximum".
 		tail := " maximum for the account in " + region + ". Per table maximum: " + strconv.Itoa(maxTableUnits) + "." + guide
 		if of == "" {
-			return limitExceeded("The requested " + name + ", " + number + ", is above the per table" + tail)
+			return wire.LimitExceeded("The requested " + name + ", " + number + ", is above the per table" + tail)
 		}
-		return limitExceeded("The requested " + name + " for index " + string(of) + ", " + number + ", is above the per index" + tail)
+		return wire.LimitExceeded("The requested " + name + " for index " + string(of) + ", " + number + ", is above the per index" + tail)
 	})
 }
 
@@ -146,14 +148,14 @@ func (p unitPair) checkOnDemandMode(of owner, mode db.BillingMode, create bool) 
 		return nil
 	}
 	return p.each("MaxReadRequestUnits", "MaxWriteRequestUnits", func(name string, _ int64, _ bool) error {
-		message := invalid + name + " for OnDemandThroughput "
+		message := wire.Invalid + name + " for OnDemandThroughput "
 		if of != "" {
 			message += of.onDemand() + " "
 		}
 		if create {
-			return validation(message + "cannot be specified when table BillingMode is PROVISIONED.")
+			return wire.Validation(message + "cannot be specified when table BillingMode is PROVISIONED.")
 		}
-		return validation(message + "cannot be specified when the table BillingMode is PROVISIONED")
+		return wire.Validation(message + "cannot be specified when the table BillingMode is PROVISIONED")
 	})
 }
 
@@ -163,9 +165,9 @@ func (p unitPair) checkOnDemand(of owner, region string, create bool) error {
 		requested := "Requested " + name + " for OnDemandThroughput " + of.onDemand()
 		switch {
 		case n < 1 && (create || n != -1):
-			return validation(invalid + requested + " is outside of valid range")
+			return wire.Validation(wire.Invalid + requested + " is outside of valid range")
 		case n > maxTableUnits:
-			return limitExceeded(subscriberLimit + requested + exceedsQuota(write, region))
+			return wire.LimitExceeded(wire.SubscriberLimit + requested + exceedsQuota(write, region))
 		}
 		return nil
 	})
@@ -193,15 +195,15 @@ func (p unitPair) checkWarm(of owner, now db.Warm, mode db.BillingMode, region s
 		requested := "Requested " + name + " for WarmThroughput " + of.warm()
 		switch {
 		case n > maxTableUnits:
-			return limitExceeded(subscriberLimit + requested + exceedsQuota(write, region))
+			return wire.LimitExceeded(wire.SubscriberLimit + requested + exceedsQuota(write, region))
 		case n >= least:
 			return nil
 		case !create:
-			return validation(invalid + requested + " is lower than current WarmThroughput, decreasing WarmThroughput is not supported")
+			return wire.Validation(wire.Invalid + requested + " is lower than current WarmThroughput, decreasing WarmThroughput is not supported")
 		case mode == db.PayPerRequest:
-			return validation(invalid + requested + " is lower than initial throughput for OnDemand. See: " + initialCapacity)
+			return wire.Validation(wire.Invalid + requested + " is lower than initial throughput for OnDemand. See: " + initialCapacity)
 		}
-		return validation(invalid + requested + " is lower than " + units + " of ProvisionedThroughput")
+		return wire.Validation(wire.Invalid + requested + " is lower than " + units + " of ProvisionedThroughput")
 	})
 }
 
@@ -283,7 +285,7 @@ func provision(t *db.Throughput, p unitPair, now time.Time) error {
 		today := decreasesToday(t, now)
 		next := t.LastDecrease.Add(decreaseWait)
 		if today >= freeDecreases && now.Before(next) {
-			return limitExceeded(subscriberLimit + "Provisioned throughput decreases are limited within a given UTC day. After the first " +
+			return wire.LimitExceeded(wire.SubscriberLimit + "Provisioned throughput decreases are limited within a given UTC day. After the first " +
 				strconv.Itoa(freeDecreases) + " decreases, each subsequent decrease in the same UTC day can be performed at most once every 3600 " +
 				"seconds. Number of decreases today: " + strconv.FormatInt(today, 10) + ". Last decrease at " + t.LastDecrease.UTC().Format(humanTime) +
 				". Next decrease can be made at " + next.UTC().Format(humanTime))
@@ -306,7 +308,7 @@ func (p unitPair) unchanged(of owner, t *db.Throughput) error {
 		the, what = "index "+string(of), "index "+string(of)
 	}
 	read, write := strconv.FormatInt(t.Read, 10), strconv.FormatInt(t.Write, 10)
-	return validation("The provisioned throughput for the " + the + " will not change. The requested value equals the current value. " +
+	return wire.Validation("The provisioned throughput for the " + the + " will not change. The requested value equals the current value. " +
 		"Current ReadCapacityUnits provisioned for " + what + ": " + read + ". Requested ReadCapacityUnits: " + read +
 		". Current WriteCapacityUnits provisioned for " + what + ": " + write + ". Requested WriteCapacityUnits: " + write + "." + guide)
 }

@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -12,15 +14,15 @@ import (
 type transactGetRequest struct {
 	set      bool
 	gets     []*transactGet // at most one more than there may be
-	consumed optString
+	consumed wire.OptString
 }
 
 // transactGet is a TransactGetItem, whose only member is a Get.
 type transactGet struct {
 	set        bool
-	key        optItem
-	table      optString
-	projection optString
+	key        wire.OptItem
+	table      wire.OptString
+	projection wire.OptString
 	params     expr.Params
 	ph         placeholders
 
@@ -30,14 +32,14 @@ type transactGet struct {
 
 // transactGetMembers are TransactGetItems' members, in the order of the service model.
 var transactGetMembers = members[*transactGetRequest]{
-	{"TransactItems", (*transactGetRequest).readTransactItems},
-	{"ReturnConsumedCapacity", func(r *transactGetRequest, c *exec) error { return c.readString(&r.consumed) }},
+	{Name: "TransactItems", Read: (*transactGetRequest).readTransactItems},
+	{Name: "ReturnConsumedCapacity", Read: func(r *transactGetRequest, c *exec) error { return c.ReadString(&r.consumed) }},
 }
 
 // readTransactItems decodes TransactItems.
 func (r *transactGetRequest) readTransactItems(c *exec) error {
 	r.set, r.gets = true, nil
-	return c.readList(func(int) error {
+	return c.ReadList(func(int) error {
 		var g *transactGet
 		if len(r.gets) <= maxTransactItems {
 			g = new(transactGet)
@@ -45,13 +47,13 @@ func (r *transactGetRequest) readTransactItems(c *exec) error {
 		} else {
 			g = r.gets[maxTransactItems] // it is one too many already
 		}
-		return c.readObject(inElement, "TransactGetItem", func(name string) error {
+		return c.ReadObject(wire.InElement, "TransactGetItem", func(name string) error {
 			if name != "Get" {
-				return c.skip()
+				return c.Skip()
 			}
 			*g = transactGet{set: true}
 			g.ph.params = &g.params
-			return c.readObject(inField, "Get", func(name string) error { return g.member(c, name) })
+			return c.ReadObject(wire.InField, "Get", func(name string) error { return g.member(c, name) })
 		})
 	})
 }
@@ -60,15 +62,15 @@ func (r *transactGetRequest) readTransactItems(c *exec) error {
 func (g *transactGet) member(c *exec, name string) error {
 	switch name {
 	case "Key":
-		return c.readItem(&g.key)
+		return c.ReadItem(&g.key)
 	case "TableName":
-		return c.readString(&g.table)
+		return c.ReadString(&g.table)
 	case "ProjectionExpression":
-		return c.readString(&g.projection)
+		return c.ReadString(&g.projection)
 	case "ExpressionAttributeNames":
-		return g.ph.names(&c.reader)
+		return g.ph.names(&c.Reader)
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // TransactGetItems answers the operation of that name.
@@ -77,7 +79,7 @@ func TransactGetItems(c *call) error { return run(c, (*exec).transactGetItems) }
 // transactGetItems answers TransactGetItems.
 func (c *exec) transactGetItems() error {
 	r := new(transactGetRequest)
-	if err := decode(&c.reader, r, c, transactGetMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, transactGetMembers); err != nil {
 		return err
 	}
 	if err := r.check(c); err != nil {
@@ -87,7 +89,7 @@ func (c *exec) transactGetItems() error {
 	if err != nil {
 		return err
 	}
-	c.beginObject()
+	c.BeginObject()
 	sizes, err := c.transactResponses(keys, func(i int, it item.Item) { r.gets[i].append(c, it) })
 	if err != nil {
 		return err
@@ -95,7 +97,7 @@ func (c *exec) transactGetItems() error {
 	if c.countsConsumed(r.consumed) {
 		c.transactReadConsumed(r.consumed, keys, sizes)
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -104,12 +106,12 @@ func (g *transactGet) append(c *exec, it item.Item) {
 	if it.Exists() && g.projector != nil {
 		it = g.projector.Apply(it)
 	}
-	c.beginObject()
+	c.BeginObject()
 	if it.Exists() && it.Len() > 0 {
-		c.name("Item")
-		c.item(it)
+		c.Name("Item")
+		c.Item(it)
 	}
-	c.endObject()
+	c.EndObject()
 }
 
 // check makes the checks that need no table, in DynamoDB's order.
@@ -117,15 +119,15 @@ func (r *transactGetRequest) check(c *exec) error {
 	var v violations
 	switch n := len(r.gets); {
 	case !r.set:
-		v.null("transactItems")
+		v.Null("transactItems")
 	case n == 0 || n > maxTransactItems:
-		v.length(n, r.dump(), "transactItems", 1, maxTransactItems)
+		v.Length(n, r.dump(), "transactItems", 1, maxTransactItems)
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	for i, g := range r.gets {
 		g.checkConstraints(&v, "transactItems."+strconv.Itoa(i+1)+".member.get")
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	for _, g := range r.gets {
@@ -156,13 +158,13 @@ func (r *transactGetRequest) dump() string {
 // checkConstraints checks the constraints of a Get and its members, which stands at path.
 func (g *transactGet) checkConstraints(v *violations, path string) {
 	if !g.set {
-		v.null(path)
+		v.Null(path)
 		return
 	}
 	if !g.key.Set {
-		v.null(path + ".key")
+		v.Null(path + ".key")
 	}
-	v.tableNameAt(g.table, path+".tableName", 1)
+	v.TableNameAt(g.table, path+".tableName", 1)
 }
 
 // check checks the projection and the values of the key.
@@ -175,7 +177,7 @@ func (g *transactGet) check(c *exec) (err error) {
 		return err
 	}
 	if f := g.key.Faults.Earliest(); f != nil {
-		return validation(f.Message)
+		return wire.Validation(f.Message)
 	}
 	return nil
 }
@@ -210,7 +212,7 @@ func (r *transactGetRequest) open(c *exec) (keys []db.ItemKey, err error) {
 // repeats tells whether one of the others has the same key. By this time keys are canonical: the numbers 1 and 1.0 are one key.
 func (g *transactGet) repeats(others []*transactGet) bool {
 	for _, o := range others { // at most 99
-		if bareTableName(o.table.V) == bareTableName(g.table.V) && item.SameAttributes(o.key.V, g.key.V) {
+		if wire.BareTableName(o.table.V) == wire.BareTableName(g.table.V) && item.SameAttributes(o.key.V, g.key.V) {
 			return true
 		}
 	}
@@ -218,7 +220,7 @@ func (g *transactGet) repeats(others []*transactGet) bool {
 }
 
 // want is what a part of TransactGetItems wants.
-func (g *transactGet) want(consumed optString) want {
+func (g *transactGet) want(consumed wire.OptString) want {
 	return want{
 		action: "GetItem", enclosing: "TransactGetItems", item: g.key.V, projection: g.projector,
 		sel: selected(g.projector != nil), consumed: consumed.V,

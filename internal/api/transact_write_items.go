@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -12,9 +14,9 @@ import (
 type transactWriteRequest struct {
 	set      bool
 	elements []transactElement // at most one more than there may be
-	consumed optString
-	metrics  optString
-	token    optString
+	consumed wire.OptString
+	metrics  wire.OptString
+	token    wire.OptString
 }
 
 // transactElement is a TransactWriteItem: it must be one action.
@@ -23,11 +25,11 @@ type transactElement struct{ actions []*transactAction }
 // transactAction is a Put, Update, Delete or ConditionCheck.
 type transactAction struct {
 	kind      transactKind
-	item      optItem // Item of a Put, Key of the others
-	table     optString
-	update    optString // UpdateExpression
-	condition optString
-	onFailure optString
+	item      wire.OptItem // Item of a Put, Key of the others
+	table     wire.OptString
+	update    wire.OptString // UpdateExpression
+	condition wire.OptString
+	onFailure wire.OptString
 	params    expr.Params
 	ph        placeholders
 
@@ -49,18 +51,18 @@ var (
 
 // transactWriteMembers are TransactWriteItems' members, in the order of the service model.
 var transactWriteMembers = members[*transactWriteRequest]{
-	{"TransactItems", (*transactWriteRequest).readTransactItems},
-	{"ReturnConsumedCapacity", func(r *transactWriteRequest, c *exec) error { return c.readString(&r.consumed) }},
-	{"ReturnItemCollectionMetrics", func(r *transactWriteRequest, c *exec) error { return c.readString(&r.metrics) }},
-	{"ClientRequestToken", func(r *transactWriteRequest, c *exec) error { return c.readString(&r.token) }},
+	{Name: "TransactItems", Read: (*transactWriteRequest).readTransactItems},
+	{Name: "ReturnConsumedCapacity", Read: func(r *transactWriteRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ReturnItemCollectionMetrics", Read: func(r *transactWriteRequest, c *exec) error { return c.ReadString(&r.metrics) }},
+	{Name: "ClientRequestToken", Read: func(r *transactWriteRequest, c *exec) error { return c.ReadString(&r.token) }},
 }
 
 // readTransactItems decodes TransactItems.
 func (r *transactWriteRequest) readTransactItems(c *exec) error {
 	r.set, r.elements = true, nil
-	return c.readList(func(int) error {
+	return c.ReadList(func(int) error {
 		var e transactElement
-		err := c.readObject(inElement, "TransactWriteItem", func(name string) error { return e.member(c, name) })
+		err := c.ReadObject(wire.InElement, "TransactWriteItem", func(name string) error { return e.member(c, name) })
 		if len(r.elements) <= maxTransactItems {
 			r.elements = append(r.elements, e)
 		}
@@ -73,10 +75,10 @@ func (e *transactElement) member(c *exec, name string) error {
 	for _, kind := range transactKinds {
 		if name == kind.member {
 			a := e.action(kind)
-			return c.readObject(inField, kind.shape, func(name string) error { return a.member(c, name) })
+			return c.ReadObject(wire.InField, kind.shape, func(name string) error { return a.member(c, name) })
 		}
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // action returns a new action of the kind, in place of one that was sent before.
@@ -97,23 +99,23 @@ func (e *transactElement) action(kind transactKind) *transactAction {
 func (a *transactAction) member(c *exec, name string) error {
 	switch {
 	case name == a.itemMember():
-		return c.readItem(&a.item)
+		return c.ReadItem(&a.item)
 	case name == "UpdateExpression" && a.kind == transactUpdate:
-		return c.readString(&a.update)
+		return c.ReadString(&a.update)
 	}
 	switch name {
 	case "TableName":
-		return c.readString(&a.table)
+		return c.ReadString(&a.table)
 	case "ConditionExpression":
-		return c.readString(&a.condition)
+		return c.ReadString(&a.condition)
 	case "ExpressionAttributeNames":
-		return a.ph.names(&c.reader)
+		return a.ph.names(&c.Reader)
 	case "ExpressionAttributeValues":
-		return a.ph.values(&c.reader)
+		return a.ph.values(&c.Reader)
 	case "ReturnValuesOnConditionCheckFailure":
-		return c.readString(&a.onFailure)
+		return c.ReadString(&a.onFailure)
 	}
-	return c.skip()
+	return c.Skip()
 }
 
 // itemMember is the name of the member that a.item is.
@@ -130,7 +132,7 @@ func TransactWriteItems(c *call) error { return run(c, (*exec).transactWriteItem
 // transactWriteItems answers TransactWriteItems.
 func (c *exec) transactWriteItems() error {
 	r := new(transactWriteRequest)
-	if err := decode(&c.reader, r, c, transactWriteMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, transactWriteMembers); err != nil {
 		return err
 	}
 	actions, err := r.check(c)
@@ -160,7 +162,7 @@ func (r *transactWriteRequest) check(c *exec) ([]*transactAction, error) {
 	actions := make([]*transactAction, 0, len(r.elements))
 	for i := range r.elements {
 		if len(r.elements[i].actions) != 1 {
-			return nil, validation("TransactItems can only contain one of Check, Put, Update or Delete")
+			return nil, wire.Validation("TransactItems can only contain one of Check, Put, Update or Delete")
 		}
 		actions = append(actions, r.elements[i].actions[0])
 	}
@@ -168,7 +170,7 @@ func (r *transactWriteRequest) check(c *exec) ([]*transactAction, error) {
 	for i, a := range actions {
 		a.checkConstraints(&v, "transactItems."+strconv.Itoa(i+1)+".member."+a.kind.path+".")
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	for _, a := range actions {
@@ -184,14 +186,14 @@ func (r *transactWriteRequest) checkConstraints() error {
 	var v violations
 	switch n := len(r.elements); {
 	case !r.set:
-		v.null("transactItems")
+		v.Null("transactItems")
 	case n == 0 || n > maxTransactItems:
-		v.length(n, r.dump(), "transactItems", 1, maxTransactItems)
+		v.Length(n, r.dump(), "transactItems", 1, maxTransactItems)
 	}
-	v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
-	v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.Enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	v.clientToken(r.token)
-	return v.err()
+	return v.Err()
 }
 
 // dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when it gets long.
@@ -233,19 +235,19 @@ func (a *transactAction) appendDump(b []byte) []byte {
 func (a *transactAction) checkConstraints(v *violations, path string) {
 	if !a.item.Set {
 		if a.kind == transactPut {
-			v.null(path + "item")
+			v.Null(path + "item")
 		} else {
-			v.null(path + "key")
+			v.Null(path + "key")
 		}
 	}
 	if a.kind == transactUpdate && !a.update.Set {
-		v.null(path + "updateExpression")
+		v.Null(path + "updateExpression")
 	}
 	if a.kind == transactCheck && !a.condition.Set {
-		v.null(path + "conditionExpression")
+		v.Null(path + "conditionExpression")
 	}
-	v.tableNameAt(a.table, path+"tableName", 1)
-	v.enum(a.onFailure, path+"returnValuesOnConditionCheckFailure", enumOnFailure)
+	v.TableNameAt(a.table, path+"tableName", 1)
+	v.Enum(a.onFailure, path+"returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
 // check checks the expressions and values of an action, and makes its condition and change as far as no table is needed.
@@ -261,7 +263,7 @@ func (a *transactAction) check(c *exec) error {
 		return err
 	}
 	if f := a.item.Faults.Earliest(); f != nil {
-		return validation(f.Message)
+		return wire.Validation(f.Message)
 	}
 	a.write.Key = a.item.V
 	a.write.KeepFailed = a.onFailure.V == "ALL_OLD"
@@ -294,7 +296,7 @@ func (a *transactAction) checkExpressions(c *exec) (err error) {
 
 // openActions finds the tables of all actions and makes the checks that follow, in DynamoDB's order. Some of what is wrong with
 // one action fails the whole call; the rest is left in the action, to be a reason for cancelling the transaction.
-func (c *exec) openActions(actions []*transactAction, consumed optString) (err error) {
+func (c *exec) openActions(actions []*transactAction, consumed wire.OptString) (err error) {
 	var missing error
 	for _, a := range actions {
 		if a.write.Table, err = c.tableAmong(a.table.V, a.want(consumed), &missing); err != nil {
@@ -325,7 +327,7 @@ func checkSizes(actions []*transactAction) error {
 	bytes := 0
 	for _, a := range actions {
 		if a.kind == transactPut && a.item.V.Size() > maxItemBytes {
-			return validation("Item size has exceeded the maximum allowed size")
+			return wire.Validation("Item size has exceeded the maximum allowed size")
 		}
 		bytes += a.item.V.Size()
 	}
@@ -344,7 +346,7 @@ func (a *transactAction) repeats(others []*transactAction) bool {
 		case !sameTable(o.write.Table, t):
 		case t != nil && hasKey(t, a.item.V) && sameKey(t, a.item.V, o.item.V):
 			return true
-		case t == nil && bareTableName(o.table.V) == bareTableName(a.table.V) && item.SameAttributes(o.item.V, a.item.V):
+		case t == nil && wire.BareTableName(o.table.V) == wire.BareTableName(a.table.V) && item.SameAttributes(o.item.V, a.item.V):
 			return true
 		}
 	}
@@ -395,7 +397,7 @@ func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 	for _, a := range actions {
 		f.text(a.kind.member)
 		f.item(a.item.V)
-		f.text(bareTableName(a.table.V))
+		f.text(wire.BareTableName(a.table.V))
 		f.option(a.update)
 		f.option(a.condition)
 		f.params(&a.params)
@@ -406,7 +408,7 @@ func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 
 // answer encodes the response.
 func (r *transactWriteRequest) answer(c *exec, actions []*transactAction, t *db.Transaction, done db.Transacted) error {
-	c.beginObject()
+	c.BeginObject()
 	if c.countsConsumed(r.consumed) {
 		c.transactWriteConsumed(r.consumed, t, done)
 	}
@@ -421,7 +423,7 @@ func (r *transactWriteRequest) answer(c *exec, actions []*transactAction, t *db.
 			return err
 		}
 	}
-	c.endObject()
+	c.EndObject()
 	return nil
 }
 
@@ -431,7 +433,7 @@ var transactActions = map[transactKind]string{
 }
 
 // want is what a part of TransactWriteItems wants.
-func (a *transactAction) want(consumed optString) want {
+func (a *transactAction) want(consumed wire.OptString) want {
 	w := want{
 		action: transactActions[a.kind], enclosing: "TransactWriteItems", item: a.item.V, condition: a.write.Condition,
 		returns: returnedValues("NONE", a.onFailure), consumed: consumed.V,

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -21,7 +23,7 @@ import (
 const maxTransactItems = 100
 
 // errSameItem: two actions of a transaction on one item.
-var errSameItem = validation("Transaction request cannot include multiple operations on one item")
+var errSameItem = wire.Validation("Transaction request cannot include multiple operations on one item")
 
 // transact runs a transaction of writes. It words the errors: of a cancelled one it is a TransactionCanceledException. An
 // action's Err, and what its Change returns, may be of any kind that writeError words; index keys are worded as those of an
@@ -32,7 +34,7 @@ func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 	if !errors.As(err, &canceled) {
 		return done, err
 	}
-	reasons := make([]Reason, len(canceled.Reasons))
+	reasons := make([]wire.Reason, len(canceled.Reasons))
 	for i, err := range canceled.Reasons {
 		if err == nil {
 			continue
@@ -47,28 +49,28 @@ func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 }
 
 // reasonOf is the Reason of an action that would have failed with e alone: its code is the exception's, shortened.
-func reasonOf(e *Error) Reason {
+func reasonOf(e *wire.Error) wire.Reason {
 	code := strings.TrimSuffix(e.Code, "Exception")
 	if code == "Validation" || code == "Throttling" {
 		code += "Error"
 	}
-	return Reason{Code: code, Message: e.Message, Item: e.Item}
+	return wire.Reason{Code: code, Message: e.Message, Item: e.Item}
 }
 
 // cancellation is the TransactionCanceledException with the reasons, of which one at least is not None.
-func cancellation(reasons []Reason) *Error {
+func cancellation(reasons []wire.Reason) *wire.Error {
 	codes := make([]string, len(reasons))
 	for i, r := range reasons {
-		codes[i] = r.code()
+		codes[i] = r.CodeOrNone()
 	}
-	e := &Error{Code: "TransactionCanceledException", Reasons: reasons, Message: "Transaction cancelled, please refer cancellation " +
+	e := &wire.Error{Code: "TransactionCanceledException", Reasons: reasons, Message: "Transaction cancelled, please refer cancellation " +
 		"reasons for specific reasons [" + strings.Join(codes, ", ") + "]"}
-	return e.fill()
+	return e.Fill()
 }
 
 // canceledBy is the cancellation of a transaction of reads with such reasons, or nil if there is none among them.
 func canceledBy(errs []error) error {
-	reasons, cancels := make([]Reason, len(errs)), false
+	reasons, cancels := make([]wire.Reason, len(errs)), false
 	for i, err := range errs {
 		if err != nil {
 			reasons[i], cancels = reasonOf(worded(err)), true
@@ -87,35 +89,35 @@ const maxTransactJSONBytes = 32 << 20
 // transactResponses reads items in one consistent view, as a transaction of reads does, and appends the member Responses. add
 // appends the ItemResponse of each, which is missing if there is none. It returns the items' sizes.
 func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item)) (sizes []int, err error) {
-	c.name("Responses")
-	c.beginList()
-	begin, bytes := c.length(), 0
+	c.Name("Responses")
+	c.BeginList()
+	begin, bytes := c.Length(), 0
 	sizes = make([]int, len(keys))
 	err = c.db.GetEach(c.ctx, keys, func(i int, it item.Item) error {
 		if i == 0 { // it may be another view, after one that failed
-			c.truncate(begin)
+			c.Truncate(begin)
 			bytes = 0
 			// It cannot be answered in part, so what it may take is asked for before others have waited for it in vain.
-			if err := c.room(min(it.Size()*len(keys), db.MaxTransactionBytes) * 5 / 4); err != nil {
+			if err := c.Room(min(it.Size()*len(keys), db.MaxTransactionBytes) * 5 / 4); err != nil {
 				return err
 			}
 		}
 		sizes[i] = it.Size()
 		bytes += it.Size()
-		if bytes > db.MaxTransactionBytes || c.length()-begin > maxTransactJSONBytes {
+		if bytes > db.MaxTransactionBytes || c.Length()-begin > maxTransactJSONBytes {
 			return errTransactionTooLarge
 		}
-		c.element()
+		c.Element()
 		c.report.item(it.Exists())
-		return c.encode(it.Size(), func() { add(i, it) })
+		return c.Encode(it.Size(), func() { add(i, it) })
 	})
-	c.endList()
+	c.EndList()
 	return sizes, err
 }
 
 // transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A
 // replay has read units.
-func (c *exec) transactWriteConsumed(mode optString, t *db.Transaction, done db.Transacted) {
+func (c *exec) transactWriteConsumed(mode wire.OptString, t *db.Transaction, done db.Transacted) {
 	var us usages
 	kind := "WriteCapacityUnits"
 	for i := range t.Actions {
@@ -133,7 +135,7 @@ func (c *exec) transactWriteConsumed(mode optString, t *db.Transaction, done db.
 }
 
 // transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these sizes, 0 for missing ones.
-func (c *exec) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []int) {
+func (c *exec) transactReadConsumed(mode wire.OptString, keys []db.ItemKey, sizes []int) {
 	var us usages
 	for i, k := range keys {
 		us.of(k.Table).table += capacity.TransactReadUnits(sizes[i])
@@ -143,7 +145,7 @@ func (c *exec) transactReadConsumed(mode optString, keys []db.ItemKey, sizes []i
 
 // transactConsumed appends the ConsumedCapacity of a transaction. kind is ReadCapacityUnits or
 // WriteCapacityUnits.
-func (c *exec) transactConsumed(mode optString, us usages, kind string) {
+func (c *exec) transactConsumed(mode wire.OptString, us usages, kind string) {
 	for _, u := range us {
 		u.kind = kind
 	}
@@ -156,15 +158,15 @@ func (c *exec) transactConsumed(mode optString, us usages, kind string) {
 }
 
 // clientToken checks a ClientRequestToken, which may be absent.
-func (v *violations) clientToken(o optString) {
+func (v *violations) clientToken(o wire.OptString) {
 	if o.Set {
-		v.length(utf8.RuneCountInString(o.V), o.V, "clientRequestToken", 1, 36)
+		v.Length(utf8.RuneCountInString(o.V), o.V, "clientRequestToken", 1, 36)
 	}
 }
 
 // token is the Token of a request with a checked ClientRequestToken, nil for one without. feed feeds a fingerprint everything that
 // the request means, but ReturnConsumedCapacity.
-func token(operation db.TokenOperation, o optString, feed func(*fingerprint)) *db.Token {
+func token(operation db.TokenOperation, o wire.OptString, feed func(*fingerprint)) *db.Token {
 	if !o.Set {
 		return nil
 	}
@@ -221,7 +223,7 @@ func (f *fingerprint) text(s string) {
 }
 
 // option adds a string that may be absent.
-func (f *fingerprint) option(o optString) {
+func (f *fingerprint) option(o wire.OptString) {
 	if !o.Set {
 		f.count(0)
 		return

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -128,8 +130,8 @@ func TestFingerprint(t *testing.T) {
 		}
 		sums[sum] = what
 	}
-	option := func(o optString) [32]byte { f := newFingerprint(); f.option(o); f.count(0); return f.sum() }
-	if option(optString{}) == option(optString{Set: true}) {
+	option := func(o wire.OptString) [32]byte { f := newFingerprint(); f.option(o); f.count(0); return f.sum() }
+	if option(wire.OptString{}) == option(wire.OptString{Set: true}) {
 		t.Error("an absent member and an empty one have one fingerprint")
 	}
 }
@@ -147,7 +149,7 @@ func TestSameItemWhileTableChanges(t *testing.T) {
 	}
 	it := item.New([]item.Entry{{Name: "id", Value: item.String("1")}})
 	put := func(table *db.Table) *transactAction {
-		return &transactAction{kind: transactPut, item: optItem{Set: true, V: it}, write: db.Action{Write: db.Write{Table: table}}}
+		return &transactAction{kind: transactPut, item: wire.OptItem{Set: true, V: it}, write: db.Action{Write: db.Write{Table: table}}}
 	}
 	if !put(after).repeats([]*transactAction{put(before)}) {
 		t.Error("TransactWriteItems takes one item for two")

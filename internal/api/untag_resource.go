@@ -3,19 +3,21 @@ package api
 import (
 	"slices"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // untagResourceRequest is an UntagResource request.
 type untagResourceRequest struct {
-	arn  optString
-	keys optStrings
+	arn  wire.OptString
+	keys wire.OptStrings
 }
 
 // untagResourceMembers are UntagResource's members, in the order of the service model.
 var untagResourceMembers = opMembers[*untagResourceRequest]{
-	{"ResourceArn", func(r *untagResourceRequest, c op) error { return c.readString(&r.arn) }},
-	{"TagKeys", func(r *untagResourceRequest, c op) error { return c.readStrings(&r.keys) }},
+	{Name: "ResourceArn", Read: func(r *untagResourceRequest, c op) error { return c.ReadString(&r.arn) }},
+	{Name: "TagKeys", Read: func(r *untagResourceRequest, c op) error { return c.ReadStrings(&r.keys) }},
 }
 
 // check checks all but what the table has.
@@ -23,19 +25,19 @@ func (r *untagResourceRequest) check() error {
 	var v violations
 	v.resourceARN(r.arn)
 	if !r.keys.Set {
-		v.null("tagKeys")
+		v.Null("tagKeys")
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	if _, err := taggable(r.arn.V); err != nil {
 		return err
 	}
 	if len(r.keys.V) == 0 {
-		return validation("Atleast one Tag Key needs to be provided as Input.")
+		return wire.Validation("Atleast one Tag Key needs to be provided as Input.")
 	}
 	for _, key := range r.keys.V {
-		if err := checkTagKey(optString{Set: true, V: key}); err != nil {
+		if err := checkTagKey(wire.OptString{Set: true, V: key}); err != nil {
 			return err
 		}
 	}
@@ -46,7 +48,7 @@ func (r *untagResourceRequest) check() error {
 func UntagResource(cl *call) error {
 	c := op{cl}
 	r := new(untagResourceRequest)
-	if err := decode(&c.reader, r, c, untagResourceMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, untagResourceMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -58,6 +60,6 @@ func UntagResource(cl *call) error {
 	if err != nil {
 		return err
 	}
-	c.raw("{}")
+	c.Raw("{}")
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
@@ -21,14 +23,14 @@ func (c op) indexUpdates(dst *optList[indexUpdate]) error {
 		case "Delete":
 			return c.indexAction(&u.delete, "DeleteGlobalSecondaryIndexAction")
 		}
-		return c.skip()
+		return c.Skip()
 	})
 }
 
 // indexAction decodes one action.
 func (c op) indexAction(dst *indexSpec, shape string) error {
 	*dst = indexSpec{Set: true}
-	return c.readObject(inField, shape, func(name string) error { return dst.member(c, name) })
+	return c.ReadObject(wire.InField, shape, func(name string) error { return dst.member(c, name) })
 }
 
 // action is the action there is: the first one, until it has been checked that there is one.
@@ -58,7 +60,7 @@ func (u *indexUpdate) constraints(v *violations, at string) {
 // checkIndexUpdates demands one action an update and one update an index.
 func (r *updateTableRequest) checkIndexUpdates() error {
 	if r.indexes.Set && len(r.indexes.V) == 0 {
-		return validation(invalid + "List of GlobalSecondaryIndexUpdates is empty")
+		return wire.Validation(wire.Invalid + "List of GlobalSecondaryIndexUpdates is empty")
 	}
 	for i := range r.indexes.V {
 		u := &r.indexes.V[i]
@@ -70,10 +72,10 @@ func (r *updateTableRequest) checkIndexUpdates() error {
 		}
 		switch {
 		case n == 0:
-			return validation(invalid + "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, " +
+			return wire.Validation(wire.Invalid + "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, " +
 				"GlobalSecondaryIndexUpdate.Delete must not be null")
 		case n > 1:
-			return validation(invalid + "Only one global secondary index action is allowed per GlobalSecondaryIndexUpdate object")
+			return wire.Validation(wire.Invalid + "Only one global secondary index action is allowed per GlobalSecondaryIndexUpdate object")
 		}
 	}
 	return r.checkIndexesOnce()
@@ -85,13 +87,13 @@ func (r *updateTableRequest) checkIndexesOnce() error {
 	for i := range r.indexes.V {
 		x := r.indexes.V[i].action()
 		if seen[x.name.V] {
-			return validation(invalid + "Only one global secondary index update per index is allowed simultaneously. Index: " + x.name.V)
+			return wire.Validation(wire.Invalid + "Only one global secondary index update per index is allowed simultaneously. Index: " + x.name.V)
 		}
 		seen[x.name.V] = true
 	}
 	for i := range r.indexes.V {
 		if u := &r.indexes.V[i].update; u.warm.Set && u.warm.empty() {
-			return validation(invalid + "WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for index: " +
+			return wire.Validation(wire.Invalid + "WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for index: " +
 				u.name.V)
 		}
 	}
@@ -111,7 +113,7 @@ func (r *updateTableRequest) checkIndexCreates() error {
 			continue
 		}
 		if len(r.attributes.V) == 0 {
-			return validation(invalid + "AttributeDefinitions is not specified for index: " + x.name.V)
+			return wire.Validation(wire.Invalid + "AttributeDefinitions is not specified for index: " + x.name.V)
 		}
 		if err := x.checkGlobal(r.attributes.V); err != nil {
 			return err
@@ -170,10 +172,10 @@ func (r *updateTableRequest) updateIndex(d *db.Descriptor, u *indexSpec, region 
 	idle := u.onDemand.empty() && u.warm.empty()
 	switch {
 	case d.Billing == db.PayPerRequest && (u.throughput.Set || idle):
-		return validation(invalid + "The only Updates for index: " + x.Name + " when TableThroughputMode is PAY_PER_REQUEST can be to " +
+		return wire.Validation(wire.Invalid + "The only Updates for index: " + x.Name + " when TableThroughputMode is PAY_PER_REQUEST can be to " +
 			"OnDemandThroughput, WarmThroughput")
 	case !u.throughput.Set && idle:
-		return validation(invalid + "ProvisionedThroughput must be specified for index: " + x.Name)
+		return wire.Validation(wire.Invalid + "ProvisionedThroughput must be specified for index: " + x.Name)
 	}
 	if err := r.provisionIndex(x, u, region, now); err != nil {
 		return err
@@ -244,10 +246,10 @@ func checkNewIndexMode(s *indexSpec, mode db.BillingMode, region string) error {
 	of := owner(s.name.V)
 	switch {
 	case mode == db.PayPerRequest && s.throughput.Set:
-		return validation(invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: " + s.name.V +
+		return wire.Validation(wire.Invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: " + s.name.V +
 			" when BillingMode is PAY_PER_REQUEST")
 	case mode == db.Provisioned && !s.throughput.Set:
-		return validation(invalid + "Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: " + s.name.V)
+		return wire.Validation(wire.Invalid + "Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: " + s.name.V)
 	}
 	if err := s.throughput.checkQuota(of, region); err != nil {
 		return err

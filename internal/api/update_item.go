@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -11,27 +13,27 @@ import (
 // updateItemRequest is the request of UpdateItem.
 type updateItemRequest struct {
 	singleWrite
-	key     optItem
+	key     wire.OptItem
 	updates legacyUpdates // AttributeUpdates
-	update  optString
+	update  wire.OptString
 	change  updateChange
 }
 
 // updateItemMembers are UpdateItem's members, in the order of the service model.
 var updateItemMembers = members[*updateItemRequest]{
-	{"TableName", (*updateItemRequest).readTableName},
-	{"Key", func(r *updateItemRequest, c *exec) error { return c.readItem(&r.key) }},
-	{"AttributeUpdates", func(r *updateItemRequest, c *exec) error { return r.updates.decode(c) }},
-	{"Expected", (*updateItemRequest).readExpected},
-	{"ConditionalOperator", (*updateItemRequest).readConditionalOperator},
-	{"ReturnValues", (*updateItemRequest).readReturnValues},
-	{"ReturnConsumedCapacity", (*updateItemRequest).readReturnConsumedCapacity},
-	{"ReturnItemCollectionMetrics", (*updateItemRequest).readReturnItemCollectionMetrics},
-	{"UpdateExpression", func(r *updateItemRequest, c *exec) error { return c.readString(&r.update) }},
-	{"ConditionExpression", (*updateItemRequest).readConditionExpression},
-	{"ExpressionAttributeNames", (*updateItemRequest).readExpressionAttributeNames},
-	{"ExpressionAttributeValues", (*updateItemRequest).readExpressionAttributeValues},
-	{"ReturnValuesOnConditionCheckFailure", (*updateItemRequest).readReturnValuesOnConditionCheckFailure},
+	{Name: "TableName", Read: (*updateItemRequest).readTableName},
+	{Name: "Key", Read: func(r *updateItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
+	{Name: "AttributeUpdates", Read: func(r *updateItemRequest, c *exec) error { return r.updates.decode(c) }},
+	{Name: "Expected", Read: (*updateItemRequest).readExpected},
+	{Name: "ConditionalOperator", Read: (*updateItemRequest).readConditionalOperator},
+	{Name: "ReturnValues", Read: (*updateItemRequest).readReturnValues},
+	{Name: "ReturnConsumedCapacity", Read: (*updateItemRequest).readReturnConsumedCapacity},
+	{Name: "ReturnItemCollectionMetrics", Read: (*updateItemRequest).readReturnItemCollectionMetrics},
+	{Name: "UpdateExpression", Read: func(r *updateItemRequest, c *exec) error { return c.ReadString(&r.update) }},
+	{Name: "ConditionExpression", Read: (*updateItemRequest).readConditionExpression},
+	{Name: "ExpressionAttributeNames", Read: (*updateItemRequest).readExpressionAttributeNames},
+	{Name: "ExpressionAttributeValues", Read: (*updateItemRequest).readExpressionAttributeValues},
+	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*updateItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // UpdateItem answers the operation of that name.
@@ -41,7 +43,7 @@ func UpdateItem(c *call) error { return run(c, (*exec).updateItem) }
 func (c *exec) updateItem() error {
 	r := &c.hot.update
 	*r = updateItemRequest{}
-	if err := decode(&c.reader, r, c, updateItemMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, updateItemMembers); err != nil {
 		return err
 	}
 	update, condition, err := r.check(c)
@@ -104,19 +106,19 @@ func (r *updateItemRequest) check(c *exec) (*expr.Update, *expr.Condition, error
 func (r *updateItemRequest) checkEnums() error {
 	var v violations
 	if !r.key.Set {
-		v.null("key")
+		v.Null("key")
 	}
-	n := v.count()
-	v.enum(r.returnValues, "returnValues", enumReturnValues)
-	if v.count() == n {
-		v.enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	n := v.Count()
+	v.Enum(r.returnValues, "returnValues", enumReturnValues)
+	if v.Count() == n {
+		v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
 	}
-	if v.count() == n {
-		v.enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
+	if v.Count() == n {
+		v.Enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	}
 	r.updates.checkEnums(&v)
 	r.checkConditionEnums(&v)
-	return v.err()
+	return v.Err()
 }
 
 // checkParams checks the parameters against each other.
@@ -149,7 +151,7 @@ func (r *updateItemRequest) expressions(c *exec, w words) (update *expr.Update, 
 func checkTargets(t *db.Table, u *expr.Update) error {
 	for target := range u.Targets() {
 		if t.IsKey(target.Attribute) && !target.Nested {
-			return validation(invalid + "Cannot update attribute " + target.Attribute + ". This attribute is part of the key")
+			return wire.Validation(wire.Invalid + "Cannot update attribute " + target.Attribute + ". This attribute is part of the key")
 		}
 	}
 	return checkNested(t, u.Nested())
@@ -187,7 +189,7 @@ func (u *updateChange) Apply(old item.Item) (item.Item, error) {
 		size = updateSize(u.update.Costs(), new, u.key)
 	}
 	if size > maxItemBytes {
-		return item.Item{}, validation("Item size to update has exceeded the maximum allowed size")
+		return item.Item{}, wire.Validation("Item size to update has exceeded the maximum allowed size")
 	}
 	return new, nil
 }
@@ -205,7 +207,7 @@ func (u *updateChange) Forget() {
 func (u *updateChange) wordIndexKey(err error) error {
 	var e *db.KeyError
 	if errors.As(err, &e) && e.Problem == db.KeyType && !u.update.Assigns(e.Attribute) {
-		return validation("The update expression attempted to update the secondary index key to unsupported type")
+		return wire.Validation("The update expression attempted to update the secondary index key to unsupported type")
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
@@ -47,11 +49,11 @@ func (r *updateTableRequest) admitNamed(d *db.Descriptor, now time.Time) error {
 		case u.create.Set:
 			continue
 		case x == nil:
-			return newError("ResourceNotFoundException", "Requested resource not found: Index "+name+" for table "+d.Name)
+			return wire.NewError("ResourceNotFoundException", "Requested resource not found: Index "+name+" for table "+d.Name)
 		case x.Kind != db.GlobalIndex && u.delete.Set:
-			return validation("Cannot delete an index that is not a GlobalSecondaryIndex: " + name)
+			return wire.Validation("Cannot delete an index that is not a GlobalSecondaryIndex: " + name)
 		case x.Kind != db.GlobalIndex:
-			return validation("Cannot update an index that is not a GlobalSecondaryIndex: " + name)
+			return wire.Validation("Cannot update an index that is not a GlobalSecondaryIndex: " + name)
 		}
 		if err := u.admit(d, x, now); err != nil {
 			return err
@@ -69,7 +71,7 @@ func createTwice(d *db.Descriptor, x *db.Index, now time.Time) error {
 	case db.StatusDeleting:
 		return inUse("Index is being deleted. " + of)
 	}
-	return validation("Attempting to create an index which already exists")
+	return wire.Validation("Attempting to create an index which already exists")
 }
 
 // admit looks at the state of an index to be updated or removed.
@@ -112,9 +114,9 @@ func (r *updateTableRequest) admitBuilds(d *db.Descriptor, now time.Time) error 
 	creates, _ := r.builds()
 	switch {
 	case builds > 1:
-		return limitExceeded(subscriberLimit + "Only 1 online index can be created or deleted simultaneously per table")
+		return wire.LimitExceeded(wire.SubscriberLimit + "Only 1 online index can be created or deleted simultaneously per table")
 	case creates && globals >= maxGlobalIndexes:
-		return limitExceeded(subscriberLimit + "Number of global secondary indexes exceeds per-table limit of 20")
+		return wire.LimitExceeded(wire.SubscriberLimit + "Number of global secondary indexes exceeds per-table limit of 20")
 	}
 	return nil
 }
@@ -139,7 +141,7 @@ func (r *updateTableRequest) admitBesideIndexes(d *db.Descriptor, now time.Time)
 	if len(names) == 0 {
 		return nil
 	}
-	while := " when an index is being " + being + ". Table: " + d.Name + " Indexes: " + bracketed(names)
+	while := " when an index is being " + being + ". Table: " + d.Name + " Indexes: " + wire.JavaList(names)
 	switch {
 	case r.changesIOPS(d):
 		return inUse("Can't change table IOPS" + while)
@@ -148,7 +150,7 @@ func (r *updateTableRequest) admitBesideIndexes(d *db.Descriptor, now time.Time)
 	case r.class.Set:
 		return inUse("Can't update table class" + while)
 	case !r.onDemand.empty():
-		return inUse("OnDemandThroughput cannot be updated while index " + doing + " is in progress for indexes: " + bracketed(names))
+		return inUse("OnDemandThroughput cannot be updated while index " + doing + " is in progress for indexes: " + wire.JavaList(names))
 	}
 	return nil
 }

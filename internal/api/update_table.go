@@ -5,60 +5,62 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // updateTableRequest is an UpdateTable request.
 type updateTableRequest struct {
 	attributes      optList[attributeDefinition]
-	table           optString
-	billing         optString
+	table           wire.OptString
+	billing         wire.OptString
 	throughput      unitPair
 	indexes         optList[indexUpdate]
 	stream          streamSpec
 	sse             sseSpec
 	replicas        optList[replicaUpdate]
-	class           optString
-	protection      optBool
-	consistency     optString
+	class           wire.OptString
+	protection      wire.OptBool
+	consistency     wire.OptString
 	witnesses       optList[replicaUpdate]
 	onDemand        unitPair
 	warm            unitPair
-	replicationMode optString
+	replicationMode wire.OptString
 	vectors         optList[struct{}]
-	disassociation  optBool
+	disassociation  wire.OptBool
 }
 
 // updateTableMembers are UpdateTable's members, in the order of the service model.
 var updateTableMembers = opMembers[*updateTableRequest]{
-	{"AttributeDefinitions", func(r *updateTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
-	{"TableName", func(r *updateTableRequest, c op) error { return c.readString(&r.table) }},
-	{"BillingMode", func(r *updateTableRequest, c op) error { return c.readString(&r.billing) }},
-	{"ProvisionedThroughput", func(r *updateTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
-	{"GlobalSecondaryIndexUpdates", func(r *updateTableRequest, c op) error { return c.indexUpdates(&r.indexes) }},
-	{"StreamSpecification", func(r *updateTableRequest, c op) error { return c.streamSpec(&r.stream) }},
-	{"SSESpecification", func(r *updateTableRequest, c op) error { return c.sseSpec(&r.sse) }},
+	{Name: "AttributeDefinitions", Read: func(r *updateTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
+	{Name: "TableName", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.table) }},
+	{Name: "BillingMode", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.billing) }},
+	{Name: "ProvisionedThroughput", Read: func(r *updateTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
+	{Name: "GlobalSecondaryIndexUpdates", Read: func(r *updateTableRequest, c op) error { return c.indexUpdates(&r.indexes) }},
+	{Name: "StreamSpecification", Read: func(r *updateTableRequest, c op) error { return c.streamSpec(&r.stream) }},
+	{Name: "SSESpecification", Read: func(r *updateTableRequest, c op) error { return c.sseSpec(&r.sse) }},
 	{"ReplicaUpdates", func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.replicas, "ReplicationGroupUpdate", "ReplicationGroupMemberAction")
 	}},
-	{"TableClass", func(r *updateTableRequest, c op) error { return c.readString(&r.class) }},
-	{"DeletionProtectionEnabled", func(r *updateTableRequest, c op) error { return c.readBool(&r.protection) }},
-	{"MultiRegionConsistency", func(r *updateTableRequest, c op) error { return c.readString(&r.consistency) }},
+	{Name: "TableClass", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.class) }},
+	{Name: "DeletionProtectionEnabled", Read: func(r *updateTableRequest, c op) error { return c.ReadBool(&r.protection) }},
+	{Name: "MultiRegionConsistency", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.consistency) }},
 	{"GlobalTableWitnessUpdates", func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.witnesses, "GlobalTableWitnessGroupUpdate", "GlobalTableWitnessGroupMemberAction")
 	}},
-	{"OnDemandThroughput", func(r *updateTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
-	{"WarmThroughput", func(r *updateTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
-	{"GlobalTableSettingsReplicationMode", func(r *updateTableRequest, c op) error { return c.readString(&r.replicationMode) }},
-	{"VectorIndexUpdates", func(r *updateTableRequest, c op) error { return c.vectorIndexUpdates(&r.vectors) }},
-	{"DisassociationProtectionEnabled", func(r *updateTableRequest, c op) error { return c.readBool(&r.disassociation) }},
+	{Name: "OnDemandThroughput", Read: func(r *updateTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
+	{Name: "WarmThroughput", Read: func(r *updateTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
+	{Name: "GlobalTableSettingsReplicationMode", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.replicationMode) }},
+	{Name: "VectorIndexUpdates", Read: func(r *updateTableRequest, c op) error { return c.vectorIndexUpdates(&r.vectors) }},
+	{Name: "DisassociationProtectionEnabled", Read: func(r *updateTableRequest, c op) error { return c.ReadBool(&r.disassociation) }},
 }
 
 // UpdateTable answers UpdateTable.
 func UpdateTable(cl *call) error {
 	c := op{cl}
 	r := new(updateTableRequest)
-	if err := decode(&c.reader, r, c, updateTableMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, updateTableMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -94,7 +96,7 @@ func (r *updateTableRequest) check() error {
 	var v violations
 	r.constraints(&v)
 	for _, check := range []func() error{
-		v.err,
+		v.Err,
 		r.checkRequested,
 		r.checkBilling,
 		r.checkIndexUpdates,
@@ -117,7 +119,7 @@ func (r *updateTableRequest) check() error {
 func (r *updateTableRequest) constraints(v *violations) {
 	v.attributeDefinitions(r.attributes)
 	v.controlTable(r.table)
-	v.enum(r.billing, "billingMode", enumBilling)
+	v.Enum(r.billing, "billingMode", enumBilling)
 	v.provisioned(r.throughput, "provisionedThroughput")
 	for i := range r.indexes.V {
 		r.indexes.V[i].constraints(v, element("globalSecondaryIndexUpdates", i))
@@ -125,8 +127,8 @@ func (r *updateTableRequest) constraints(v *violations) {
 	v.stream(r.stream)
 	v.sse(r.sse)
 	v.replicas(r.replicas)
-	v.enum(r.consistency, "multiRegionConsistency", enumConsistency)
-	v.enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
+	v.Enum(r.consistency, "multiRegionConsistency", enumConsistency)
+	v.Enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
 }
 
 // concerns counts the changes that are asked for. AttributeDefinitions and MultiRegionConsistency ask for none by
@@ -151,15 +153,15 @@ func (r *updateTableRequest) checkRequested() error {
 		return nil
 	// Alone, an empty structure makes AWS answer with an InternalFailure, for which these texts stand.
 	case r.warm.Set:
-		return validation(invalid + "WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for table")
+		return wire.Validation(wire.Invalid + "WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for table")
 	case r.onDemand.Set:
-		return validation(invalid + "OnDemandThroughput must have at least one of MaxReadRequestUnits or MaxWriteRequestUnits specified for table")
+		return wire.Validation(wire.Invalid + "OnDemandThroughput must have at least one of MaxReadRequestUnits or MaxWriteRequestUnits specified for table")
 	}
 	consistency := "MultiRegionConsistency, "
 	if r.consistency.Set {
 		consistency = "" // the list leaves out what was sent
 	}
-	return validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, " +
+	return wire.Validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, " +
 		"ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, " + consistency + "DeletionProtectionEnabled, OnDemandThroughput, " +
 		"WarmThroughput or TableClass is required")
 }
@@ -168,7 +170,7 @@ func (r *updateTableRequest) checkRequested() error {
 func (r *updateTableRequest) checkBilling() error {
 	switch mode := db.BillingMode(r.billing.V); {
 	case mode == db.Provisioned && !r.throughput.Set:
-		return validation(invalid + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+		return wire.Validation(wire.Invalid + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
 	case mode == db.PayPerRequest && r.throughput.Set:
 		return errUnitsOnDemand
 	}
@@ -190,26 +192,26 @@ func (r *updateTableRequest) checkConcerns() error {
 	case r.replicas.Set && n > 1 && (n > 2 || !named(r.witnesses.V)):
 		return errOnly("Replica modification")
 	case named(r.witnesses.V) && n > 1 && !r.replicas.Set:
-		return validation(invalid + "Requests that modify replicas or witnesses must not also modify other fields")
+		return wire.Validation(wire.Invalid + "Requests that modify replicas or witnesses must not also modify other fields")
 	case creates && (warm || r.warmsIndex()):
-		return validation(invalid + "Create global secondary index cannot be specified when updating WarmThroughput")
+		return wire.Validation(wire.Invalid + "Create global secondary index cannot be specified when updating WarmThroughput")
 	case warm && n > 1:
 		return errOnly("WarmThroughput")
 	case !r.onDemand.empty() && n > 1 && (n > 2 || !r.billing.Set):
-		return validation(invalid + "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request")
+		return wire.Validation(wire.Invalid + "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request")
 	case r.stream.Set && r.throughput.Set:
-		return validation(invalid + "You cannot modify stream status while updating table IOPS")
+		return wire.Validation(wire.Invalid + "You cannot modify stream status while updating table IOPS")
 	case builds && r.throughput.Set:
-		return validation(invalid + "You cannot create or delete index while updating table IOPS")
+		return wire.Validation(wire.Invalid + "You cannot create or delete index while updating table IOPS")
 	case builds && r.stream.Set:
-		return validation(invalid + "You cannot create or delete index while changing stream status")
+		return wire.Validation(wire.Invalid + "You cannot create or delete index while changing stream status")
 	}
 	return nil
 }
 
 // errOnly: a change that comes alone.
 func errOnly(change string) error {
-	return validation(invalid + change + " must be the only operation in the request")
+	return wire.Validation(wire.Invalid + change + " must be the only operation in the request")
 }
 
 // ---- the change, with the table's descriptor at hand
@@ -319,7 +321,7 @@ func (r *updateTableRequest) toProvisioned(d *db.Descriptor) error {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
 		if u := r.updateOf(x.Name); x.Kind == db.GlobalIndex && !x.Dropping && (u == nil || !u.throughput.Set) {
-			return validation(invalid + "ProvisionedThroughput must be specified for index: " + x.Name)
+			return wire.Validation(wire.Invalid + "ProvisionedThroughput must be specified for index: " + x.Name)
 		}
 	}
 	keepWarm(d)
@@ -388,9 +390,9 @@ func (r *updateTableRequest) applyStream(d *db.Descriptor) error {
 	case !r.stream.Set:
 		return nil
 	case r.stream.enabled.V && d.StreamViewType != "":
-		return validation("Table already has an enabled stream: TableName: " + d.Name)
+		return wire.Validation("Table already has an enabled stream: TableName: " + d.Name)
 	case !r.stream.enabled.V && d.StreamViewType == "":
-		return validation("Table has no stream to disable: TableName: " + d.Name)
+		return wire.Validation("Table has no stream to disable: TableName: " + d.Name)
 	}
 	d.StreamViewType = db.ViewType(r.stream.view.V)
 	return nil
@@ -403,9 +405,9 @@ func (r *updateTableRequest) applySSE(d *db.Descriptor, region string) error {
 	case !r.sse.Set:
 		return nil
 	case !r.sse.on() && d.SSEType == "":
-		return validation(invalid + "Table is already encrypted by default")
+		return wire.Validation(wire.Invalid + "Table is already encrypted by default")
 	case d.SSEType != "" && strings.HasPrefix(r.sse.key.V, "arn:") && r.sse.key.V == keyARN(d.SSEKey, region):
-		return validation(invalid + "Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter if you want to change Master Key")
+		return wire.Validation(wire.Invalid + "Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter if you want to change Master Key")
 	}
 	r.sse.store(d)
 	return nil

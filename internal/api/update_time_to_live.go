@@ -3,20 +3,22 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/wire"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
 // updateTimeToLiveRequest is an UpdateTimeToLive request.
 type updateTimeToLiveRequest struct {
-	table optString
+	table wire.OptString
 	spec  timeToLiveSpec
 }
 
 // timeToLiveSpec is a TimeToLiveSpecification as sent.
 type timeToLiveSpec struct {
 	Set       bool
-	enabled   optBool
-	attribute optString
+	enabled   wire.OptBool
+	attribute wire.OptString
 }
 
 // maxTimeToLiveName is the length of a time-to-live attribute's name, in characters.
@@ -24,14 +26,14 @@ const maxTimeToLiveName = 255
 
 // updateTimeToLiveMembers are UpdateTimeToLive's members, in the order of the service model.
 var updateTimeToLiveMembers = opMembers[*updateTimeToLiveRequest]{
-	{"TableName", func(r *updateTimeToLiveRequest, c op) error { return c.readString(&r.table) }},
-	{"TimeToLiveSpecification", (*updateTimeToLiveRequest).readTimeToLiveSpecification},
+	{Name: "TableName", Read: func(r *updateTimeToLiveRequest, c op) error { return c.ReadString(&r.table) }},
+	{Name: "TimeToLiveSpecification", Read: (*updateTimeToLiveRequest).readTimeToLiveSpecification},
 }
 
 // readTimeToLiveSpecification decodes TimeToLiveSpecification.
 func (r *updateTimeToLiveRequest) readTimeToLiveSpecification(c op) error {
 	r.spec = timeToLiveSpec{Set: true}
-	return c.readObject(inField, "TimeToLiveSpecification", r.spec.member(c))
+	return c.ReadObject(wire.InField, "TimeToLiveSpecification", r.spec.member(c))
 }
 
 // member decodes the specification's members.
@@ -39,11 +41,11 @@ func (s *timeToLiveSpec) member(c op) func(name string) error {
 	return func(name string) error {
 		switch name {
 		case "Enabled":
-			return c.readBool(&s.enabled)
+			return c.ReadBool(&s.enabled)
 		case "AttributeName":
-			return c.readString(&s.attribute)
+			return c.ReadString(&s.attribute)
 		}
-		return c.skip()
+		return c.Skip()
 	}
 }
 
@@ -53,17 +55,17 @@ func (r *updateTimeToLiveRequest) check() error {
 	if r.table.Set {
 		v.controlTable(r.table)
 	} else {
-		v.null("tableName")
+		v.Null("tableName")
 	}
 	if !r.spec.Set {
-		v.null("timeToLiveSpecification")
-		return v.err()
+		v.Null("timeToLiveSpecification")
+		return v.Err()
 	}
 	if !r.spec.enabled.Set {
-		v.null("timeToLiveSpecification.enabled")
+		v.Null("timeToLiveSpecification.enabled")
 	}
-	v.required(r.spec.attribute, "timeToLiveSpecification.attributeName", 1, maxTimeToLiveName)
-	return v.err()
+	v.Required(r.spec.attribute, "timeToLiveSpecification.attributeName", 1, maxTimeToLiveName)
+	return v.Err()
 }
 
 // UpdateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, since it takes that long at times.
@@ -71,7 +73,7 @@ func (r *updateTimeToLiveRequest) check() error {
 func UpdateTimeToLive(cl *call) error {
 	c := op{cl}
 	r := new(updateTimeToLiveRequest)
-	if err := decode(&c.reader, r, c, updateTimeToLiveMembers); err != nil {
+	if err := wire.Decode(&c.Reader, r, c, updateTimeToLiveMembers); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
@@ -80,7 +82,7 @@ func UpdateTimeToLive(cl *call) error {
 	if err := c.askTable("UpdateTimeToLive", r.table.V); err != nil {
 		return err
 	}
-	name, attribute := bareTableName(r.table.V), ""
+	name, attribute := wire.BareTableName(r.table.V), ""
 	if r.spec.enabled.V {
 		attribute = r.spec.attribute.V
 	}
@@ -89,17 +91,17 @@ func UpdateTimeToLive(cl *call) error {
 	case errors.Is(err, db.ErrTableNotFound):
 		return errNoTable(name)
 	case errors.Is(err, db.ErrExpiryBusy):
-		return validation("Time to live has been modified multiple times within a fixed interval")
+		return wire.Validation("Time to live has been modified multiple times within a fixed interval")
 	case err != nil:
 		return err
 	}
-	c.beginObject()
-	c.name("TimeToLiveSpecification")
-	c.beginObject()
-	c.booleanMember("Enabled", r.spec.enabled.V)
-	c.stringMember("AttributeName", r.spec.attribute.V)
-	c.endObject()
-	c.endObject()
+	c.BeginObject()
+	c.Name("TimeToLiveSpecification")
+	c.BeginObject()
+	c.BooleanMember("Enabled", r.spec.enabled.V)
+	c.StringMember("AttributeName", r.spec.attribute.V)
+	c.EndObject()
+	c.EndObject()
 	return nil
 }
 
@@ -117,11 +119,11 @@ func (r *updateTimeToLiveRequest) admit(c op, d *db.Descriptor) error {
 	on := status == db.StatusEnabling || status == db.StatusEnabled
 	switch {
 	case !on && !r.spec.enabled.V:
-		return validation("TimeToLive is already disabled")
+		return wire.Validation("TimeToLive is already disabled")
 	case on && r.spec.attribute.V != d.Expiry.Attribute:
-		return validation("TimeToLive is active on a different AttributeName: current AttributeName is " + d.Expiry.Attribute)
+		return wire.Validation("TimeToLive is active on a different AttributeName: current AttributeName is " + d.Expiry.Attribute)
 	case on && r.spec.enabled.V:
-		return validation("TimeToLive is already enabled")
+		return wire.Validation("TimeToLive is already enabled")
 	}
 	return nil
 }

@@ -1,4 +1,6 @@
 package api
 
+import "github.com/partita-db/partita/internal/api/wire"
+
 // violations are Violations with checks that only some operations have.
-type violations struct{ Violations }
+type violations struct{ wire.Violations }

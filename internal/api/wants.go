@@ -1,7 +1,9 @@
 package api
 
+import "github.com/partita-db/partita/internal/api/wire"
+
 // orNone is the value of a parameter that is NONE if it is absent.
-func orNone(o optString) string {
+func orNone(o wire.OptString) string {
 	if !o.Set {
 		return "NONE"
 	}
@@ -10,7 +12,7 @@ func orNone(o optString) string {
 
 // returnedValues is the value of ReturnValues. An item that a failed condition would show counts as one that is returned: who must
 // not read what is there shall not read it so.
-func returnedValues(returns string, onFailure optString) string {
+func returnedValues(returns string, onFailure wire.OptString) string {
 	if onFailure.V == "ALL_OLD" && returns != "ALL_NEW" {
 		return "ALL_OLD"
 	}

@@ -1,4 +1,4 @@
-package api
+package wire
 
 import "testing"
 
@@ -12,10 +12,10 @@ func TestTimestamps(t *testing.T) {
 		{"1791316726", 1791316726000, true}, {"1791316726.48", 1791316726480, true}, {"1791316726.4809", 1791316726480, true},
 		{"1.79131672648E9", 1791316726480, true}, {"0", 0, true}, {"5e9", 0, false}, {"1e999", 0, false},
 	} {
-		var o optTime
-		var r reader
-		r.begin([]byte(c.text))
-		if err := r.readTime(&o); err != nil {
+		var o OptTime
+		var r Reader
+		r.Begin([]byte(c.text))
+		if err := r.ReadTime(&o); err != nil {
 			t.Errorf("%s: %v", c.text, err)
 		}
 		if got, ok := o.Time(); ok != c.ok || ok && got.UnixMilli() != c.ms {

@@ -1,4 +1,4 @@
-package api
+package wire
 
 import (
 	"github.com/partita-db/partita/internal/item"
@@ -15,8 +15,8 @@ const (
 	largeItem = 16 << 10
 )
 
-// errNoRoom is answered where the memory for large answers is in use. The words are ours; SDKs try again by themselves.
-var errNoRoom = &Error{
+// ErrNoRoom is answered where the memory for large answers is in use. The words are ours; SDKs try again by themselves.
+var ErrNoRoom = &Error{
 	Code: "ServiceUnavailable", Status: 503, Message: "The memory for large requests is in use. Please try again shortly.",
 }
 
@@ -27,56 +27,56 @@ type Memory interface {
 	Grow(out []byte, n int) ([]byte, bool)
 }
 
-// room makes room for about n bytes more in the answer.
-func (w *writer) room(n int) error {
-	need := len(w.out) + n
-	if w.memory == nil || need <= cap(w.out) && cap(w.out) <= w.granted {
+// Room makes room for about n bytes more in the answer.
+func (w *Writer) Room(n int) error {
+	need := len(w.Out) + n
+	if w.memory == nil || need <= cap(w.Out) && cap(w.Out) <= w.granted {
 		return nil
 	}
-	if max(need, cap(w.out)) <= freeAnswer {
-		if need > cap(w.out) && need > freeAnswer/4 {
+	if max(need, cap(w.Out)) <= freeAnswer {
+		if need > cap(w.Out) && need > freeAnswer/4 {
 			// append would make it a little larger than what is kept for the next answer
-			w.out = append(make([]byte, 0, freeAnswer), w.out...)
+			w.Out = append(make([]byte, 0, freeAnswer), w.Out...)
 		}
 		return nil
 	}
-	out, ok := w.memory.Grow(w.out, n)
+	out, ok := w.memory.Grow(w.Out, n)
 	if !ok {
-		return errNoRoom
+		return ErrNoRoom
 	}
-	w.out, w.granted = out, cap(out)
+	w.Out, w.granted = out, cap(out)
 	return nil
 }
 
-// encodeRow is encode for one of the rows of a page, which ends with it when there is no room for another one like it.
-func (w *writer) encodeRow(size int, write func()) (more bool, err error) {
-	before := len(w.out)
-	if err := w.encode(size, write); err != nil {
+// EncodeRow is encode for one of the rows of a page, which ends with it when there is no room for another one like it.
+func (w *Writer) EncodeRow(size int, write func()) (more bool, err error) {
+	before := len(w.Out)
+	if err := w.Encode(size, write); err != nil {
 		return false, err
 	}
-	return w.room(len(w.out)-before) == nil, nil
+	return w.Room(len(w.Out)-before) == nil, nil
 }
 
-// encode calls write, which appends an item of such a size to the answer, or a part of it.
-func (w *writer) encode(size int, write func()) error {
+// Encode calls write, which appends an item of such a size to the answer, or a part of it.
+func (w *Writer) Encode(size int, write func()) error {
 	if size >= largeItem {
 		w.large <- struct{}{}
 		defer func() { <-w.large }()
 	}
-	if err := w.room(size + size/4); err != nil {
+	if err := w.Room(size + size/4); err != nil {
 		return err
 	}
-	before := w.out
+	before := w.Out
 	write()
-	err := w.room(0)
+	err := w.Room(0)
 	if err != nil {
-		w.out = before // of which the memory knows
+		w.Out = before // of which the memory knows
 	}
 	return err
 }
 
-// printed is how much a large item takes in an answer; of others nobody asks. It is found out by writing it.
-func (w *writer) printed(it item.Item) int {
+// Printed is how much a large item takes in an answer; of others nobody asks. It is found out by writing it.
+func (w *Writer) Printed(it item.Item) int {
 	if it.Size() < largeItem {
 		return 0
 	}
@@ -85,11 +85,11 @@ func (w *writer) printed(it item.Item) int {
 	return len(it.AppendJSON(nil))
 }
 
-// encodeWritten appends an item that a write returns. The write is done, so this cannot fail.
-func (w *writer) encodeWritten(it item.Item) {
+// EncodeWritten appends an item that a write returns. The write is done, so this cannot fail.
+func (w *Writer) EncodeWritten(it item.Item) {
 	if it.Size() >= largeItem {
 		w.large <- struct{}{}
 		defer func() { <-w.large }()
 	}
-	w.item(it)
+	w.Item(it)
 }

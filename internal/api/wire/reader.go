@@ -1,0 +1,404 @@
+package wire
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/partita-db/partita/internal/item"
+)
+
+// Member is one member of a request: its name in the service model, and how its value, which is not
+// null, is decoded into the request.
+type Member[R, C any] struct {
+	Name string
+	// Read decodes the value at which the reader of the call c stands, and consumes it. A member
+	// that was sent twice is decoded twice, and the last one counts.
+	Read func(r R, c C) error
+}
+
+// Members has all members of a request, in the order of the service model, which is the order in
+// which DynamoDB looks for type errors.
+type Members[R, C any] []Member[R, C]
+
+// Read decodes a member by its name. One that is not in the table is skipped.
+func (ms Members[R, C]) Read(r R, c C, from *Reader, name string) error {
+	for i := range ms {
+		if ms[i].Name == name {
+			return ms[i].Read(r, c)
+		}
+	}
+	return from.Skip()
+}
+
+// The members of requests: a value and whether it was sent. Strings are views of the request's body: whoever keeps one
+// beyond the call clones it.
+type (
+	OptString struct {
+		Set bool
+		V   string
+	}
+	OptBool struct {
+		Set bool
+		V   bool
+	}
+	OptInt struct {
+		Set bool
+		V   int64
+	}
+	OptStrings struct {
+		Set bool
+		V   []string
+	}
+	// OptItem is a map of attribute names to values (Item, Key, ExclusiveStartKey). With faults, V is missing.
+	OptItem struct {
+		Set    bool
+		V      item.Item
+		Faults item.Faults
+	}
+)
+
+// Reader reads the body of a request.
+type Reader struct {
+	Body []byte
+	scan item.Scanner // over body
+	dec  item.Decoder
+}
+
+// Begin has it read a body. What it returns is valid until end, and as long as the body does not
+// change.
+func (r *Reader) Begin(body []byte) {
+	r.Body = body
+	r.scan.Reset(body)
+	r.dec.Reset()
+}
+
+// End has it forget the body.
+func (r *Reader) End() { r.Body = nil }
+
+// view returns b as a string without copying.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// Decode decodes the body of a request into r. Members are decoded in the order sent; only if that
+// fails is the body walked again in the model's order, to find the error that DynamoDB reports. A
+// member whose value is null counts as absent.
+func Decode[R, C any](from *Reader, r R, c C, ms Members[R, C]) error {
+	from.scan.Reset(from.Body)
+	err := from.ReadObject(InField, "", func(name string) error { return ms.Read(r, c, from, name) })
+	if err == nil {
+		err = from.scan.End()
+	}
+	if err == nil {
+		return nil
+	}
+	if err := from.WellFormed(); err != nil {
+		return err
+	}
+	return firstTypeError(from, r, c, ms)
+}
+
+// WellFormed reports errSyntax unless the body is one JSON object.
+func (r *Reader) WellFormed() error {
+	r.scan.Reset(r.Body)
+	if r.scan.Kind() != item.KindObject || r.scan.Skip() != nil || r.scan.End() != nil {
+		return ErrSyntax
+	}
+	return nil
+}
+
+// firstTypeError finds the type error of the first member, in the model's order, that has one.
+func firstTypeError[R, C any](from *Reader, r R, c C, ms Members[R, C]) error {
+	at := map[string]int{}
+	from.scan.Reset(from.Body)
+	err := from.ReadObject(InField, "", func(name string) error {
+		at[strings.Clone(name)] = from.scan.Pos()
+		return from.scan.Skip()
+	})
+	if err != nil {
+		return ErrSyntax
+	}
+	for i := range ms {
+		pos, ok := at[ms[i].Name]
+		if !ok {
+			continue
+		}
+		from.scan.Seek(pos)
+		if err := ms[i].Read(r, c); err != nil {
+			return serialization(err)
+		}
+	}
+	return ErrSyntax
+}
+
+// serialization words an error of decoding.
+func serialization(err error) error {
+	var t *item.TypeError
+	if errors.As(err, &t) {
+		return NewError("SerializationException", t.Message)
+	}
+	return ErrSyntax
+}
+
+// TypeError is a *item.TypeError with the message.
+func TypeError(message string) error { return &item.TypeError{Message: message} }
+
+// ErrFieldType is the type error of a scalar where a structure, list or map is a named member. As an element of a list or a
+// map's value a structure has another.
+var ErrFieldType = TypeError("Unexpected field type")
+
+// IsScalar tells whether the next value is neither an object nor an array.
+func (r *Reader) IsScalar() bool {
+	switch r.scan.Kind() {
+	case item.KindObject, item.KindArray, item.KindEnd:
+		return false
+	}
+	return true
+}
+
+// place says where a structure or map stands, on which its type errors depend.
+type place int
+
+const (
+	InField   place = iota // a structure as a named member
+	InElement              // a structure as an element of a list or a map's value
+	InMap                  // a map; shape is its value type as Java spells it
+)
+
+// The Java names in type errors.
+const (
+	ShapePrefix = "com.amazonaws.dynamodb.v20120810."
+	JavaString  = "java.lang.String"
+)
+
+// ReadObject decodes a structure or map: it calls member for each name whose value is not null, with the scanner at the value,
+// which member consumes. shape is the Java name in the error for an array.
+func (r *Reader) ReadObject(p place, shape string, member func(name string) error) error {
+	switch r.scan.Kind() {
+	case item.KindObject:
+	case item.KindArray:
+		if p == InMap {
+			return TypeError("Unrecognized collection type java.util.Map<java.lang.String, " + shape + ">")
+		}
+		return TypeError("Unrecognized collection type class " + ShapePrefix + shape)
+	case item.KindEnd:
+		return item.ErrSyntax
+	default:
+		if p == InElement {
+			return TypeError("Unexpected value type in payload")
+		}
+		return ErrFieldType
+	}
+	if err := r.scan.Enter(); err != nil {
+		return err
+	}
+	for {
+		name, more, err := r.scan.NextKey()
+		if err != nil || !more {
+			return err
+		}
+		if r.scan.Kind() == item.KindNull {
+			if err := r.scan.Literal(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := member(view(name)); err != nil {
+			return err
+		}
+	}
+}
+
+// ReadList decodes a list: it calls element for each element that is not null, with the scanner at it.
+func (r *Reader) ReadList(element func(i int) error) error {
+	switch r.scan.Kind() {
+	case item.KindArray:
+	case item.KindObject:
+		return TypeError("Start of structure or map found where not expected")
+	case item.KindEnd:
+		return item.ErrSyntax
+	default:
+		return ErrFieldType
+	}
+	if err := r.scan.Enter(); err != nil {
+		return err
+	}
+	for i := 0; ; {
+		more, err := r.scan.NextElement()
+		if err != nil || !more {
+			return err
+		}
+		if r.scan.Kind() == item.KindNull {
+			if err := r.scan.Literal(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := element(i); err != nil {
+			return err
+		}
+		i++
+	}
+}
+
+// Skip consumes a value that is not looked at.
+func (r *Reader) Skip() error { return r.scan.Skip() }
+
+// ReadString decodes a String member. The text is a view of the body or of the scanner's memory.
+func (r *Reader) ReadString(dst *OptString) error {
+	s, err := r.ReadText()
+	if err != nil {
+		return err
+	}
+	dst.Set, dst.V = true, s
+	return nil
+}
+
+// ReadText decodes a String.
+func (r *Reader) ReadText() (string, error) {
+	switch r.scan.Kind() {
+	case item.KindString:
+		b, err := r.scan.String()
+		return view(b), err
+	case item.KindInteger:
+		return "", TypeError("NUMBER_VALUE cannot be converted to String")
+	case item.KindDecimal:
+		return "", TypeError("DECIMAL_VALUE cannot be converted to String")
+	case item.KindTrue:
+		return "", TypeError("TRUE_VALUE cannot be converted to String")
+	case item.KindFalse:
+		return "", TypeError("FALSE_VALUE cannot be converted to String")
+	case item.KindArray:
+		return "", TypeError("Unrecognized collection type class java.lang.String")
+	case item.KindObject:
+		return "", TypeError("Start of structure or map found where not expected")
+	}
+	return "", item.ErrSyntax
+}
+
+// ReadBool decodes a Boolean member.
+func (r *Reader) ReadBool(dst *OptBool) error {
+	switch r.scan.Kind() {
+	case item.KindTrue, item.KindFalse:
+		dst.Set, dst.V = true, r.scan.Kind() == item.KindTrue
+		return r.scan.Literal()
+	case item.KindInteger:
+		return TypeError("NUMBER_VALUE cannot be converted to Boolean")
+	case item.KindDecimal:
+		return TypeError("DECIMAL_VALUE cannot be converted to Boolean")
+	case item.KindString:
+		b, err := r.scan.String()
+		if err != nil {
+			return err
+		}
+		switch strings.ToLower(string(b)) {
+		case "true", "1", "yes":
+			dst.Set, dst.V = true, true
+		case "false", "0", "no":
+			dst.Set, dst.V = true, false
+		default:
+			return TypeError("Unexpected token received from parser")
+		}
+		return nil
+	case item.KindArray:
+		return TypeError("Unrecognized collection type class java.lang.Boolean")
+	case item.KindObject:
+		return TypeError("Start of structure or map found where not expected")
+	}
+	return item.ErrSyntax
+}
+
+// ReadInt decodes an Integer or Long member; java is which of the two. A fraction is cut off.
+func (r *Reader) ReadInt(dst *OptInt, java string) error {
+	switch r.scan.Kind() {
+	case item.KindInteger, item.KindDecimal:
+		b, err := r.scan.Number()
+		if err != nil {
+			return err
+		}
+		dst.Set, dst.V = true, toInt(view(b))
+		return nil
+	case item.KindTrue:
+		return TypeError("TRUE_VALUE cannot be converted to " + java)
+	case item.KindFalse:
+		return TypeError("FALSE_VALUE cannot be converted to " + java)
+	case item.KindString:
+		return TypeError("STRING_VALUE cannot be converted to " + java)
+	case item.KindArray:
+		return TypeError("Unrecognized collection type class java.lang." + java)
+	case item.KindObject:
+		return TypeError("Start of structure or map found where not expected")
+	}
+	return item.ErrSyntax
+}
+
+// toInt is the integer below a JSON number, held within int64.
+func toInt(s string) int64 {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	f, _ := strconv.ParseFloat(s, 64) // out of range gives ±Inf, which is held below
+	switch f = math.Floor(f); {
+	case f >= math.MaxInt64:
+		return math.MaxInt64
+	case f <= math.MinInt64:
+		return math.MinInt64
+	}
+	return int64(f)
+}
+
+// ReadStrings decodes a list of Strings.
+func (r *Reader) ReadStrings(dst *OptStrings) error {
+	dst.Set, dst.V = true, dst.V[:0]
+	return r.ReadList(func(int) error {
+		s, err := r.ReadText()
+		dst.V = append(dst.V, s)
+		return err
+	})
+}
+
+// ReadItem decodes a map of attribute names to values.
+func (r *Reader) ReadItem(dst *OptItem) error {
+	it, faults, err := r.dec.Item(&r.scan)
+	if err != nil {
+		return err
+	}
+	dst.Set, dst.V, dst.Faults = true, it, faults
+	return nil
+}
+
+// ReadValue decodes an attribute's value. With faults it is missing.
+func (r *Reader) ReadValue() (item.Value, item.Faults, error) { return r.dec.Value(&r.scan) }
+
+// OptTime is a timestamp as sent: seconds since 1970.
+type OptTime struct {
+	Set bool
+	V   float64
+}
+
+// ReadTime decodes a Timestamp member. No answer of the service to one of another type is known; these follow those for integers.
+func (r *Reader) ReadTime(dst *OptTime) error {
+	if k := r.scan.Kind(); k != item.KindInteger && k != item.KindDecimal {
+		return r.ReadInt(new(OptInt), "Date")
+	}
+	b, err := r.scan.Number()
+	if err != nil {
+		return err
+	}
+	dst.Set = true
+	dst.V, _ = strconv.ParseFloat(view(b), 64) // out of range gives ±Inf
+	return nil
+}
+
+// Time is the millisecond that the timestamp lies in; ok is false for one that no clock shows. Records know no shorter times: who
+// asks for what comes after this moment must get what is written within the same millisecond, and must not be in the future.
+func (o OptTime) Time() (t time.Time, ok bool) {
+	const greatest = 1 << 32 // the year 2106
+	if o.V < 0 || o.V > greatest {
+		return time.Time{}, o.V < 0
+	}
+	micros := math.Round(o.V * 1e6) // a float64 holds so many seconds to the microsecond
+	return time.UnixMilli(int64(math.Floor(micros / 1e3))), true
+}
