@@ -30,7 +30,8 @@ var mayImport = map[string][]string{
 	"internal/iam":         {},
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
 	"internal/api/wire":    {"internal/exception", "internal/item"},
-	"internal/api":         {"internal/api/wire", "internal/capacity", "internal/exception", "internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
+	"internal/api/call":    {"internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/iam", "internal/item", "internal/kv", "internal/partiql"},                                            // kv: its errors
+	"internal/api":         {"internal/api/call", "internal/api/wire", "internal/capacity", "internal/exception", "internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
 	"internal/page":        {},
 	"internal/server":      {"internal/api", "internal/exception", "internal/iam", "internal/metrics", "internal/page"},
 	"internal/admin":       {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/page"},

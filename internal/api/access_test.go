@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
 )
@@ -114,7 +116,7 @@ func TestRegionThatIsNone(t *testing.T) {
 	s := newService(t)
 	s.createTable(t, "Secret", true)
 	s.setPolicy(`{"Effect":"Allow","Action":"*","Resource":"arn:aws:dynamodb:*:*:table/Open*"}`)
-	r := &Request{Target: targetPrefix + "GetItem", Principal: s.principal, Region: "us-east-1:000000000000:table/Open",
+	r := &call.Request{Target: targetPrefix + "GetItem", Principal: s.principal, Region: "us-east-1:000000000000:table/Open",
 		Body: []byte(`{"TableName":"Secret","Key":{"a":{"S":"a"},"b":{"N":"1"}}}`)}
 	if status, answer := s.Serve(t.Context(), r, nil); !isDenial("GetItem", status, string(answer)) {
 		t.Errorf("%d %s, want AccessDenied", status, answer)
@@ -162,7 +164,7 @@ func BenchmarkAccess(b *testing.B) {
 			if refused := s.setPolicy(test.statements); refused != "" {
 				b.Fatal(refused)
 			}
-			r := &Request{Target: targetPrefix + "GetItem", Principal: s.principal,
+			r := &call.Request{Target: targetPrefix + "GetItem", Principal: s.principal,
 				Body: []byte(`{"TableName":"T","Key":{"a":{"S":"user#1"},"b":{"N":"12345"}}}`)}
 			var out []byte
 			b.ReportAllocs()

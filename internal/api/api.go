@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -47,15 +49,22 @@ func New(d *db.DB, o Options) *Service {
 	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(statementCacheBytes)}
 	large := make(chan struct{}, runtime.GOMAXPROCS(0))
 	s.calls.New = func() any {
-		return newCall(d, s.statements, large)
+		return call.New(d, s.statements, large)
 	}
 	return s
 }
 
+// What Serve takes and gives.
+type (
+	Request = call.Request
+	Report  = call.Report
+	Memory  = wire.Memory
+)
+
 // Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.
-func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int, body []byte) {
-	c := s.calls.Get().(*call)
-	c.begin(ctx, r, s.region, out)
+func (s *Service) Serve(ctx context.Context, r *call.Request, out []byte) (status int, body []byte) {
+	c := s.calls.Get().(*call.Call)
+	c.Begin(ctx, r, s.region, out)
 	err := s.run(c, r)
 	s.finish(c, r, err)
 	status = 200
@@ -64,17 +73,17 @@ func (s *Service) Serve(ctx context.Context, r *Request, out []byte) (status int
 		r.Report.Code, r.Report.Message, r.Report.Reason = e.Code, e.Message, e.Mistake()
 		status = e.Status
 	}
-	if body = c.end(); len(r.Body) <= maxKeptBody {
+	if body = c.End(); len(r.Body) <= call.MaxKeptBody {
 		s.calls.Put(c)
 	}
 	return status, body
 }
 
 // run finds the operation and calls its handler.
-func (s *Service) run(c *call, r *Request) error {
+func (s *Service) run(c *call.Call, r *call.Request) error {
 	op := operationOf(r.Target)
 	if op != nil {
-		c.report.Operation = op.number
+		c.Report.Operation = op.number
 	}
 	if op != nil && op.handle != nil {
 		return op.handle(c)
@@ -88,8 +97,8 @@ func (s *Service) run(c *call, r *Request) error {
 }
 
 // wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as InternalServerError.
-func (s *Service) wireError(err error, r *Request) *wire.Error {
-	if e := worded(err); e != nil {
+func (s *Service) wireError(err error, r *call.Request) *wire.Error {
+	if e := call.Worded(err); e != nil {
 		return e
 	}
 	if !errors.Is(err, context.Canceled) {
@@ -99,10 +108,10 @@ func (s *Service) wireError(err error, r *Request) *wire.Error {
 }
 
 // finish completes the report of a request that ends with err.
-func (s *Service) finish(c *call, r *Request, err error) {
-	if c.report.MissingTable() != "" && err != nil {
+func (s *Service) finish(c *call.Call, r *call.Request, err error) {
+	if c.Report.MissingTable() != "" && err != nil {
 		s.suggest(c, r)
 	}
-	c.report.finish(err)
-	r.Report = c.report
+	c.Report.Finish(err)
+	r.Report = c.Report
 }

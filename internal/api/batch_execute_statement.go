@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/capacity"
@@ -54,7 +56,7 @@ func (r *batchStatementsRequest) readStatements(c *exec) error {
 }
 
 // BatchExecuteStatement answers the operation of that name.
-func BatchExecuteStatement(c *call) error { return run(c, (*exec).batchExecuteStatement) }
+func BatchExecuteStatement(c *call.Call) error { return run(c, (*exec).batchExecuteStatement) }
 
 // batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered in its place; only what
 // they are together can fail the call.
@@ -196,7 +198,7 @@ func (r *batchStatementsRequest) write(c *exec) {
 		}
 		writes, of = append(writes, w), append(of, s)
 	}
-	done, errs := c.db.WriteEach(c.ctx, writes)
+	done, errs := c.DB.WriteEach(c.Ctx, writes)
 	for i, s := range of {
 		s.done = done[i]
 		if errs[i] != nil {
@@ -243,9 +245,9 @@ func (r *batchStatementsRequest) answer(c *exec) error {
 		// Of those that could be read all are writes, or none is.
 		writes := func(s batchStatement) bool { return s.statement != nil && s.Kind.IsWrite() }
 		if slices.ContainsFunc(r.statements, writes) {
-			c.report.WriteUnits = us.total()
+			c.Report.WriteUnits = us.total()
 		} else {
-			c.report.ReadUnits = us.total()
+			c.Report.ReadUnits = us.total()
 		}
 		if len(us) > 0 {
 			c.consumedList(r.consumed, us)
@@ -290,12 +292,12 @@ func (s *batchStatement) answer(c *exec, room bool) error {
 
 // answerError appends the error of one statement. The table is named with errors that its item led to.
 func (s *batchStatement) answerError(c *exec) error {
-	e := worded(s.err)
+	e := call.Worded(s.err)
 	if e == nil {
 		return s.err
 	}
 	reason := reasonOf(e)
-	c.report.statement(reason)
+	c.Report.NoteStatement(reason)
 	c.Name("Error")
 	c.BeginObject()
 	c.StringMember("Code", reason.Code)

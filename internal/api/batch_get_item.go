@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/capacity"
@@ -105,7 +107,7 @@ func (c *exec) nested() error {
 }
 
 // BatchGetItem answers the operation of that name.
-func BatchGetItem(c *call) error { return run(c, (*exec).batchGetItem) }
+func BatchGetItem(c *call.Call) error { return run(c, (*exec).batchGetItem) }
 
 // batchGetItem answers BatchGetItem.
 func (c *exec) batchGetItem() error {
@@ -125,7 +127,7 @@ func (c *exec) batchGetItem() error {
 	}
 	r.unprocessed(c)
 	for _, t := range r.tables {
-		c.report.ReadUnits += t.units
+		c.Report.ReadUnits += t.units
 	}
 	if wantsConsumed(r.consumed) {
 		var us usages
@@ -190,7 +192,7 @@ func (r *batchGetRequest) checkCounts() error {
 // batchTable checks a table's name, or ARN, that is a key of RequestItems.
 func (v *violations) batchTable(name string) {
 	if strings.HasPrefix(name, "arn:") {
-		v.TableName(wire.OptString{true, name}, 1)
+		v.TableName(wire.OptString{Set: true, V: name}, 1)
 		return
 	}
 	if !wire.IsName(name) || len(name) > 255 {
@@ -272,7 +274,7 @@ func among(keys []wire.OptItem, key item.Item) bool {
 func (r *batchGetRequest) open(c *exec) (err error) {
 	var missing error
 	for _, t := range r.tables {
-		if t.table, err = c.tableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
+		if t.table, err = c.TableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
 			return err
 		}
 	}
@@ -330,7 +332,7 @@ func (t *batchGetTable) read(c *exec, room *batchRoom) error {
 	for i := range t.keys {
 		keys[i] = t.keys[i].V
 	}
-	return c.db.GetMany(c.ctx, t.table, keys, t.consistent.V, func(i int, it item.Item) error {
+	return c.DB.GetMany(c.Ctx, t.table, keys, t.consistent.V, func(i int, it item.Item) error {
 		if it.Exists() {
 			fits, err := t.append(c, room, it)
 			if err != nil {
@@ -342,7 +344,7 @@ func (t *batchGetTable) read(c *exec, room *batchRoom) error {
 			}
 		}
 		t.units += capacity.ReadUnits(it.Size(), t.consistent.V)
-		c.report.item(it.Exists())
+		c.Report.NoteItem(it.Exists())
 		t.done = i + 1
 		return nil
 	})
@@ -471,13 +473,13 @@ func (c *exec) consumedList(mode wire.OptString, us usages) {
 }
 
 // want is what a part of BatchGetItem wants, if the call asks for it.
-func (t *batchGetTable) want(c *exec, consumed wire.OptString) want {
-	if !c.asks() {
-		return want{}
+func (t *batchGetTable) want(c *exec, consumed wire.OptString) call.Want {
+	if !c.Asks() {
+		return call.Want{}
 	}
-	w := want{action: "BatchGetItem", projection: t.projector, sel: selected(t.projector != nil), consumed: consumed.V}
+	w := call.Want{Action: "BatchGetItem", Projection: t.projector, Select: selected(t.projector != nil), Consumed: consumed.V}
 	for i := range t.keys {
-		w.items = append(w.items, t.keys[i].V)
+		w.Items = append(w.Items, t.keys[i].V)
 	}
 	return w
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -103,7 +105,7 @@ func TestBatchWriteConflict(t *testing.T) {
 		{[]error{conflict, other, nil}, other.Error()},
 	}
 	for _, test := range tests {
-		c := &exec{call: &call{ctx: t.Context(), db: s.db}}
+		c := &exec{Call: &call.Call{Ctx: t.Context(), DB: s.db}}
 		c.Reader.Begin([]byte(body))
 		r := new(batchWriteRequest)
 		if err := errors.Join(wire.Decode(&c.Reader, r, c, batchWriteMembers), r.check(), r.open(c)); err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -98,7 +100,7 @@ func (w *batchWrite) member(c *exec, name string) error {
 }
 
 // BatchWriteItem answers the operation of that name.
-func BatchWriteItem(c *call) error { return run(c, (*exec).batchWriteItem) }
+func BatchWriteItem(c *call.Call) error { return run(c, (*exec).batchWriteItem) }
 
 // batchWriteItem answers BatchWriteItem.
 func (c *exec) batchWriteItem() error {
@@ -113,7 +115,7 @@ func (c *exec) batchWriteItem() error {
 		return err
 	}
 	writes := r.writes()
-	done, errs := c.db.WriteEach(c.ctx, writes)
+	done, errs := c.DB.WriteEach(c.Ctx, writes)
 	if err := batchError(writes, errs); err != nil {
 		return err
 	}
@@ -297,7 +299,7 @@ func (r *batchWriteRequest) open(c *exec) (err error) {
 	n := 0
 	for i := range r.tables {
 		t := &r.tables[i]
-		if t.table, err = c.tableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
+		if t.table, err = c.TableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
 			return err
 		}
 		t.first = n
@@ -418,7 +420,7 @@ func (r *batchWriteRequest) answer(c *exec, done []db.Written, errs []error) err
 				}
 			}
 		}
-		c.report.WriteUnits += us.total()
+		c.Report.WriteUnits += us.total()
 		c.consumedList(r.consumed, us)
 	}
 	c.EndObject()
@@ -461,13 +463,13 @@ func (t *batchWriteTable) collections(cs *collections, errs []error) {
 }
 
 // want is what a part of BatchWriteItem wants, if the call asks for it.
-func (t *batchWriteTable) want(c *exec, consumed wire.OptString) want {
-	if !c.asks() {
-		return want{}
+func (t *batchWriteTable) want(c *exec, consumed wire.OptString) call.Want {
+	if !c.Asks() {
+		return call.Want{}
 	}
-	w := want{action: "BatchWriteItem", consumed: consumed.V}
+	w := call.Want{Action: "BatchWriteItem", Consumed: consumed.V}
 	for i := range t.writes {
-		w.items = append(w.items, t.writes[i].item().V)
+		w.Items = append(w.Items, t.writes[i].item().V)
 	}
 	return w
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -200,7 +202,7 @@ func useCatalog(s *Service) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	call := func(target, name, body string) string {
-		_, answer := s.Serve(ctx, &Request{Target: target + name, Body: []byte(body)}, nil)
+		_, answer := s.Serve(ctx, &call.Request{Target: target + name, Body: []byte(body)}, nil)
 		return string(answer)
 	}
 	var names struct{ TableNames []string }

@@ -49,7 +49,7 @@ func (u *consumption) addIndex(x db.IndexUnits) {
 func wantsConsumed(mode wire.OptString) bool { return mode.Set && mode.V != "NONE" }
 
 // countsConsumed tells whether the capacity is to be summed up: for the answer, or for the log.
-func (c *exec) countsConsumed(mode wire.OptString) bool { return wantsConsumed(mode) || c.explain }
+func (c *exec) countsConsumed(mode wire.OptString) bool { return wantsConsumed(mode) || c.Explain }
 
 // consumed appends a ConsumedCapacity object. mode is TOTAL or INDEXES.
 func (c *exec) consumed(mode, table string, u consumption) {
@@ -149,7 +149,7 @@ func (c *exec) collectionsList(cs collections) error {
 
 // collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with key.
 func (c *exec) collectionMetrics(t *db.Table, key item.Item) error {
-	size, err := c.db.CollectionSize(t, key)
+	size, err := c.DB.CollectionSize(t, key)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -56,44 +58,44 @@ var createTableMembers = opMembers[*createTableRequest]{
 }
 
 // CreateTable answers CreateTable.
-func CreateTable(cl *call) error {
+func CreateTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(createTableRequest)
 	if err := wire.Decode(&c.Reader, r, c, createTableMembers); err != nil {
 		return err
 	}
-	if err := r.check(c.region); err != nil {
+	if err := r.check(c.Region); err != nil {
 		return err
 	}
 	if err := r.ask(c); err != nil {
 		return err
 	}
-	t, err := c.db.Create(c.ctx, r.descriptor(c.db.Now()))
+	t, err := c.DB.Create(c.Ctx, r.descriptor(c.DB.Now()))
 	if errors.Is(err, db.ErrTableExists) {
 		return c.tableExists(wire.BareTableName(r.table.V))
 	}
 	if err != nil {
 		return err
 	}
-	c.describe("TableDescription", r.answer(t, c.db.Now()))
+	c.describe("TableDescription", r.answer(t, c.DB.Now()))
 	return nil
 }
 
 // ask asks whether the request may make the table, with the tags and the policy that it is to have from the first.
 func (r *createTableRequest) ask(c op) error {
-	err := c.askTable("CreateTable", r.table.V)
+	err := c.AskTable("CreateTable", r.table.V)
 	if err == nil && len(r.tags.V) > 0 {
-		err = c.askTable("TagResource", r.table.V)
+		err = c.AskTable("TagResource", r.table.V)
 	}
 	if err == nil && r.policy.V != "" {
-		err = c.askTable("PutResourcePolicy", r.table.V)
+		err = c.AskTable("PutResourcePolicy", r.table.V)
 	}
 	return err
 }
 
 // tableExists is the error for a name that is taken.
 func (c op) tableExists(name string) error {
-	if t := c.db.Lookup(db.DefaultNamespace, name); t != nil && t.Status(c.db.Now()) == db.StatusCreating {
+	if t := c.DB.Lookup(db.DefaultNamespace, name); t != nil && t.Status(c.DB.Now()) == db.StatusCreating {
 		return inUse("Table is being created: " + name)
 	}
 	return resourceInUse("Table already exists: " + name)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -28,7 +29,7 @@ var deleteItemMembers = members[*deleteItemRequest]{
 }
 
 // DeleteItem answers the operation of that name.
-func DeleteItem(c *call) error { return run(c, (*exec).deleteItem) }
+func DeleteItem(c *call.Call) error { return run(c, (*exec).deleteItem) }
 
 // deleteItem answers DeleteItem.
 func (c *exec) deleteItem() error {
@@ -41,7 +42,7 @@ func (c *exec) deleteItem() error {
 	if err != nil {
 		return err
 	}
-	t, err := c.tableFor(r.table.V, r.want("DeleteItem", r.key.V, condition))
+	t, err := c.TableFor(r.table.V, r.want("DeleteItem", r.key.V, condition))
 	if err != nil {
 		return err
 	}

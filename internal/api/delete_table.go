@@ -5,13 +5,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
 )
 
 // DeleteTable answers DeleteTable.
-func DeleteTable(cl *call) error {
+func DeleteTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(tableRequest)
 	if err := wire.Decode(&c.Reader, r, c, tableMembers); err != nil {
@@ -20,14 +22,14 @@ func DeleteTable(cl *call) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	if err := c.askTable("DeleteTable", r.table.V); err != nil {
+	if err := c.AskTable("DeleteTable", r.table.V); err != nil {
 		return err
 	}
 	name := wire.BareTableName(r.table.V)
 	var before map[string]size // the rows may be gone by the time of the answer
-	t, err := c.db.Delete(c.ctx, db.DefaultNamespace, name, func(t *db.Table) error {
-		before = sizesOf(c.db, t)
-		return checkDelete(t, c.db.Now())
+	t, err := c.DB.Delete(c.Ctx, db.DefaultNamespace, name, func(t *db.Table) error {
+		before = sizesOf(c.DB, t)
+		return checkDelete(t, c.DB.Now())
 	})
 	if errors.Is(err, db.ErrTableNotFound) {
 		return errNoTable(name)
@@ -35,7 +37,7 @@ func DeleteTable(cl *call) error {
 	if err != nil {
 		return err
 	}
-	d := newDescription(t, c.db.Now())
+	d := newDescription(t, c.DB.Now())
 	d.status, d.brief, d.sizes = db.StatusDeleting, true, before
 	d.index = deletedIndex
 	c.describe("TableDescription", d)

@@ -111,17 +111,17 @@ func (c op) tableDescription(d *description) {
 	}
 	c.StringMember("TableName", t.Name)
 	if !d.brief {
-		c.keySchemaMember(t.Keys)
+		c.KeySchemaMember(t.Keys)
 	}
 	c.StringMember("TableStatus", string(d.status))
 	if !d.brief {
 		c.TimeMember("CreationDateTime", t.Created)
 	}
 	c.throughputMember(&t.Throughput, d.now)
-	n := d.size(c.db, nil)
+	n := d.size(c.DB, nil)
 	c.IntegerMember("TableSizeBytes", n.bytes)
 	c.IntegerMember("ItemCount", n.items)
-	c.StringMember("TableArn", c.tableARN(t.Name))
+	c.StringMember("TableArn", c.TableARN(t.Name))
 	c.StringMember("TableId", t.UUID)
 	c.billingMember(d)
 	c.localIndexes(d)
@@ -213,13 +213,13 @@ func (c op) indexes(member string, d *description, kind db.IndexKind, more func(
 		n++
 		c.BeginObject()
 		c.StringMember("IndexName", x.Name)
-		c.keySchemaMember(x.Keys)
+		c.KeySchemaMember(x.Keys)
 		c.projectionMember(x)
 		more(x)
-		n := d.size(c.db, x)
+		n := d.size(c.DB, x)
 		c.IntegerMember("IndexSizeBytes", n.bytes)
 		c.IntegerMember("ItemCount", n.items)
-		c.StringMember("IndexArn", c.tableARN(d.t.Name)+"/index/"+x.Name)
+		c.StringMember("IndexArn", c.TableARN(d.t.Name)+"/index/"+x.Name)
 		c.EndObject()
 	}
 	if n > 0 {
@@ -255,14 +255,14 @@ func (c op) settings(d *description) {
 	}
 	if t.StreamLabel != "" { // of the latest stream, which may have been switched off
 		c.StringMember("LatestStreamLabel", t.StreamLabel)
-		c.StringMember("LatestStreamArn", c.tableARN(t.Name)+"/stream/"+t.StreamLabel)
+		c.StringMember("LatestStreamArn", c.TableARN(t.Name)+"/stream/"+t.StreamLabel)
 	}
 	if t.SSEType != "" {
 		c.Name("SSEDescription")
 		c.BeginObject()
 		c.StringMember("Status", string(d.sse))
 		c.StringMember("SSEType", t.SSEType)
-		c.StringMember("KMSMasterKeyArn", keyARN(t.SSEKey, c.region))
+		c.StringMember("KMSMasterKeyArn", keyARN(t.SSEKey, c.Region))
 		c.EndObject()
 	}
 	if t.TableClass != "" {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
@@ -52,7 +53,7 @@ func (r *describeStreamRequest) check() error {
 }
 
 // DescribeStream answers DescribeStream.
-func DescribeStream(cl *call) error {
+func DescribeStream(cl *call.Call) error {
 	c := op{cl}
 	r := new(describeStreamRequest)
 	if err := wire.Decode(&c.Reader, r, c, describeStreamMembers); err != nil {
@@ -65,7 +66,7 @@ func DescribeStream(cl *call) error {
 	if err != nil {
 		return err
 	}
-	now := c.db.Now()
+	now := c.DB.Now()
 	c.BeginObject()
 	c.Name("StreamDescription")
 	c.BeginObject()
@@ -75,7 +76,7 @@ func DescribeStream(cl *call) error {
 	c.StringMember("StreamViewType", string(l.ViewType))
 	c.TimeMember("CreationRequestDateTime", l.Created)
 	c.StringMember("TableName", l.Table)
-	c.keySchemaMember(l.Keys)
+	c.KeySchemaMember(l.Keys)
 	c.shardsMember(r.shards(l.ShardsAt(now)))
 	c.EndObject()
 	c.EndObject()

@@ -1,6 +1,9 @@
 package api
 
-import "github.com/partita-db/partita/internal/api/wire"
+import (
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+)
 
 // tableRequest is a request with nothing but a TableName: DescribeTable's and DeleteTable's.
 type tableRequest struct{ table wire.OptString }
@@ -21,7 +24,7 @@ func (r *tableRequest) check() error {
 }
 
 // DescribeTable answers DescribeTable.
-func DescribeTable(cl *call) error {
+func DescribeTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(tableRequest)
 	if err := wire.Decode(&c.Reader, r, c, tableMembers); err != nil {
@@ -34,6 +37,6 @@ func DescribeTable(cl *call) error {
 	if err != nil {
 		return err
 	}
-	c.describe("Table", newDescription(t, c.db.Now()))
+	c.describe("Table", newDescription(t, c.DB.Now()))
 	return nil
 }

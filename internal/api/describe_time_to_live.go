@@ -1,12 +1,13 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
 
 // DescribeTimeToLive answers DescribeTimeToLive.
-func DescribeTimeToLive(cl *call) error {
+func DescribeTimeToLive(cl *call.Call) error {
 	c := op{cl}
 	r := new(tableRequest)
 	if err := wire.Decode(&c.Reader, r, c, tableMembers); err != nil {
@@ -19,7 +20,7 @@ func DescribeTimeToLive(cl *call) error {
 	if err != nil {
 		return err
 	}
-	now := c.db.Now()
+	now := c.DB.Now()
 	if status := t.Status(now); status == db.StatusCreating || status == db.StatusDeleting {
 		return wire.Validationf("Cannot describe time to live while table is in %s state: "+
 			"Current table state is %[1]s", status)

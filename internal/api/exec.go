@@ -3,6 +3,8 @@ package api
 import (
 	"sync"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/expr"
@@ -15,7 +17,7 @@ type members[R any] = wire.Members[R, *exec]
 // exec is a call of the data plane while it is run, with the memory that is reused for the next one.
 // What is answered may have nothing of it: it is used again before an error is written.
 type exec struct {
-	*call
+	*call.Call
 	params expr.Params
 	ph     placeholders // ExpressionAttributeNames and -Values; its params are those of the call
 	hot    hotRequests
@@ -45,18 +47,18 @@ var execs = sync.Pool{New: func() any {
 }}
 
 // run runs the handler of an operation.
-func run(c *call, handle func(*exec) error) error {
+func run(c *call.Call, handle func(*exec) error) error {
 	x := execs.Get().(*exec)
-	x.call = c
+	x.Call = c
 	x.params.Reset()
 	x.ph = placeholders{params: &x.params}
 	x.how = choice{}
 	err := handle(x)
-	if x.how.given() && c.explainsChoice() {
-		c.report.Condition = x.how.String()
+	if x.how.given() && c.ExplainsChoice() {
+		c.Report.Condition = x.how.String()
 	}
-	x.call, x.page = nil, nil
-	if len(c.Body) <= maxKeptBody {
+	x.Call, x.page = nil, nil
+	if len(c.Body) <= call.MaxKeptBody {
 		execs.Put(x)
 	}
 	return err

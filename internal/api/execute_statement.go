@@ -3,6 +3,8 @@ package api
 import (
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/partiql"
@@ -30,7 +32,7 @@ var executeStatementMembers = members[*executeStatementRequest]{
 }
 
 // ExecuteStatement answers the operation of that name.
-func ExecuteStatement(c *call) error { return run(c, (*exec).executeStatement) }
+func ExecuteStatement(c *call.Call) error { return run(c, (*exec).executeStatement) }
 
 // executeStatement answers ExecuteStatement.
 func (c *exec) executeStatement() error {
@@ -112,7 +114,7 @@ func (r *executeStatementRequest) read(c *exec, s *statement, at position) error
 		c.Name("LastEvaluatedKey")
 		c.Item(x.last)
 	}
-	c.report.read(x.used.total())
+	c.Report.NoteRead(x.used.total())
 	r.answerConsumed(c, s, x.used)
 	c.EndObject()
 	return nil
@@ -127,9 +129,9 @@ func (r *executeStatementRequest) write(c *exec, s *statement) error {
 	if w.KeepOld {
 		w.Change = &roomyChange{Change: w.Change, room: &writtenRoom{c: c}}
 	}
-	done, err := c.db.Write(c.ctx, &w)
+	done, err := c.DB.Write(c.Ctx, &w)
 	if err != nil {
-		c.report.failed(err)
+		c.Report.NoteFailed(err)
 		return writeError(s.table, err, s.keyWords())
 	}
 	c.BeginObject()
@@ -140,7 +142,7 @@ func (r *executeStatementRequest) write(c *exec, s *statement) error {
 	}
 	c.EndList()
 	used := consumption{table: done.Units.Table, indexes: done.Units.Indexes}
-	c.report.written(used.total())
+	c.Report.NoteWritten(used.total())
 	r.answerConsumed(c, s, used)
 	c.EndObject()
 	return nil

@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -47,7 +49,7 @@ func (r *executeTransactionRequest) readTransactStatements(c *exec) error {
 }
 
 // ExecuteTransaction answers the operation of that name.
-func ExecuteTransaction(c *call) error { return run(c, (*exec).executeTransaction) }
+func ExecuteTransaction(c *call.Call) error { return run(c, (*exec).executeTransaction) }
 
 // executeTransaction answers ExecuteTransaction. What is wrong with the statements themselves fails the call; what is wrong with
 // the items that they are about cancels the transaction.
@@ -130,8 +132,8 @@ func (r *executeTransactionRequest) open(c *exec) (reasons []error, err error) {
 	var missing error
 	for _, s := range r.statements {
 		w := s.want(r.consumed)
-		w.enclosing = "ExecuteTransaction"
-		if s.table, err = c.tableAmong(s.Table, w, &missing); err != nil {
+		w.Enclosing = "ExecuteTransaction"
+		if s.table, err = c.TableAmong(s.Table, w, &missing); err != nil {
 			return nil, err
 		}
 	}

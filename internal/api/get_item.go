@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
@@ -33,7 +34,7 @@ var getItemMembers = members[*getItemRequest]{
 }
 
 // GetItem answers the operation of that name.
-func GetItem(c *call) error { return run(c, (*exec).getItem) }
+func GetItem(c *call.Call) error { return run(c, (*exec).getItem) }
 
 // getItem answers GetItem.
 func (c *exec) getItem() error {
@@ -47,8 +48,8 @@ func (c *exec) getItem() error {
 		return err
 	}
 	r.projector = projection
-	t, err := c.tableFor(r.table.V, want{
-		action: "GetItem", item: r.key.V, projection: projection, sel: selected(projection != nil), consumed: r.consumed.V,
+	t, err := c.TableFor(r.table.V, call.Want{
+		Action: "GetItem", Item: r.key.V, Projection: projection, Select: selected(projection != nil), Consumed: r.consumed.V,
 	})
 	if err != nil {
 		return err
@@ -61,12 +62,12 @@ func (c *exec) getItem() error {
 	}
 	c.BeginObject()
 	r.start = c.Length()
-	if err := c.db.Get(c.ctx, t, r.key.V, r.consistent.V, c.show); err != nil {
+	if err := c.DB.Get(c.Ctx, t, r.key.V, r.consistent.V, c.show); err != nil {
 		return err
 	}
-	c.report.item(r.size > 0)
+	c.Report.NoteItem(r.size > 0)
 	used := consumption{table: capacity.ReadUnits(r.size, r.consistent.V)}
-	c.report.read(used.total())
+	c.Report.NoteRead(used.total())
 	if wantsConsumed(r.consumed) {
 		c.Name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)
@@ -153,7 +154,7 @@ func (p *projectionOf) projection(c *exec) (*expr.Projection, error) {
 	if !p.expression.Set {
 		return nil, nil
 	}
-	projection, err := c.db.Expressions().Projection(p.expression.V, p.ph.params)
+	projection, err := c.DB.Expressions().Projection(p.expression.V, p.ph.params)
 	if err != nil {
 		return nil, words{}.expression(err)
 	}

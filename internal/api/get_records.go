@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -42,7 +44,7 @@ func (r *getRecordsRequest) check() error {
 }
 
 // GetRecords answers GetRecords.
-func GetRecords(cl *call) error {
+func GetRecords(cl *call.Call) error {
 	c := op{cl}
 	r := new(getRecordsRequest)
 	if err := wire.Decode(&c.Reader, r, c, getRecordsMembers); err != nil {
@@ -55,18 +57,18 @@ func GetRecords(cl *call) error {
 	if !ok {
 		return wire.Validation("Invalid ShardIterator")
 	}
-	now := c.db.Now()
+	now := c.DB.Now()
 	if err := it.expired(now); err != nil {
 		return err
 	}
-	l := c.db.StreamByID(it.log)
+	l := c.DB.StreamByID(it.log)
 	if err := r.ask(c, l); err != nil {
 		return err
 	}
 	if l == nil || it.shard >= uint32(l.Shards) {
 		return errNoShard
 	}
-	c.report.Table = l.Table
+	c.Report.Table = l.Table
 	limit := maxRecords
 	if r.limit.Set {
 		limit = int(r.limit.V)
@@ -78,11 +80,11 @@ func GetRecords(cl *call) error {
 // only its id counts for what will be read.
 func (r *getRecordsRequest) ask(c op, l *db.Log) error {
 	if l != nil {
-		return c.askStream("GetRecords", l.Table, l.Label)
+		return c.AskStream("GetRecords", l.Table, l.Label)
 	}
 	arn, _, _ := strings.Cut(r.iterator.V, iteratorMark)
 	table, label, _ := streamOfARN(arn)
-	return c.askStream("GetRecords", table, label)
+	return c.AskStream("GetRecords", table, label)
 }
 
 // records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.
@@ -92,7 +94,7 @@ func (c op) records(l *db.Log, it iterator, limit int, now time.Time) error {
 	c.BeginList()
 	start, n := c.Length(), 0
 	var full error
-	last, ended, err := c.db.ReadStream(c.ctx, l, it.shard, it.after, limit, func(r *db.StreamRecord) bool {
+	last, ended, err := c.DB.ReadStream(c.Ctx, l, it.shard, it.after, limit, func(r *db.StreamRecord) bool {
 		end := c.Length()
 		c.Element()
 		size := r.Keys.Size() + r.New.Size() + r.Old.Size()
@@ -116,7 +118,7 @@ func (c op) records(l *db.Log, it iterator, limit int, now time.Time) error {
 		return err
 	}
 	c.EndList()
-	c.report.Read, c.report.Returned = n, n
+	c.Report.Read, c.Report.Returned = n, n
 	if !ended {
 		it.after, it.made = last, now
 		c.Name("NextShardIterator")
@@ -134,7 +136,7 @@ func (c op) record(l *db.Log, shard uint32, r *db.StreamRecord) {
 	c.StringMember("eventName", r.Name)
 	c.StringMember("eventVersion", "1.1")
 	c.StringMember("eventSource", "aws:dynamodb")
-	c.StringMember("awsRegion", c.region)
+	c.StringMember("awsRegion", c.Region)
 	c.Name("dynamodb")
 	c.BeginObject()
 	c.TimeMember("ApproximateCreationDateTime", db.TimeOf(r.Position).Truncate(time.Second))

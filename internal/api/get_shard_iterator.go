@@ -3,6 +3,8 @@ package api
 import (
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -57,7 +59,7 @@ func (r *getShardIteratorRequest) bySequence() bool {
 }
 
 // GetShardIterator answers GetShardIterator.
-func GetShardIterator(cl *call) error {
+func GetShardIterator(cl *call.Call) error {
 	c := op{cl}
 	r := new(getShardIteratorRequest)
 	if err := wire.Decode(&c.Reader, r, c, getShardIteratorMembers); err != nil {
@@ -70,7 +72,7 @@ func GetShardIterator(cl *call) error {
 	if err != nil {
 		return err
 	}
-	now := c.db.Now()
+	now := c.DB.Now()
 	for _, s := range l.ShardsAt(now) {
 		if s.ID == r.shard.V {
 			return c.newIterator(r, l, &s, now)
@@ -85,9 +87,9 @@ func (c op) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now 
 	var err error
 	switch r.kind.V {
 	case "TRIM_HORIZON":
-		it.after = c.db.Horizon(l, s.Number)
+		it.after = c.DB.Horizon(l, s.Number)
 	case "LATEST":
-		it.after, err = c.db.LastPosition(c.ctx, l, s.Number)
+		it.after, err = c.DB.LastPosition(c.Ctx, l, s.Number)
 	case "AT_TIMESTAMP":
 		it.after, err = c.atTimestamp(r.time, l, s, now)
 	default:
@@ -110,7 +112,7 @@ func (c op) atTimestamp(o wire.OptTime, l *db.Log, s *db.Shard, now time.Time) (
 		return db.Position{}, wire.Validation("Timestamp must not be in the future")
 	}
 	p := db.PositionAt(at)
-	if horizon := c.db.Horizon(l, s.Number); later(horizon, p) {
+	if horizon := c.DB.Horizon(l, s.Number); later(horizon, p) {
 		return horizon, nil
 	}
 	return p, nil
@@ -123,13 +125,13 @@ func (c op) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (db.P
 	if !ok {
 		return p, wire.Validation("Invalid SequenceNumber: " + r.sequence.V)
 	}
-	if horizon := c.db.Horizon(l, s.Number); later(horizon, p) {
+	if horizon := c.DB.Horizon(l, s.Number); later(horizon, p) {
 		if p == s.Start && !s.Closed { // AWS's open shards are not that old: there a reader can begin with their first number
 			return horizon, nil
 		}
 		return p, errTrimmed
 	}
-	last, err := c.db.LastPosition(c.ctx, l, s.Number)
+	last, err := c.DB.LastPosition(c.Ctx, l, s.Number)
 	if err != nil {
 		return p, err
 	}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/partita-db/partita/internal/db"
@@ -95,7 +97,7 @@ func (s *testService) call(t testing.TB, name, body string) (status int, answer 
 	if operationOf(target) == nil && operationOf(streamTargetPrefix+name) != nil {
 		target = streamTargetPrefix + name
 	}
-	status, b := s.Serve(context.Background(), &Request{Target: target, Body: []byte(body), ID: "TEST", Principal: s.principal}, nil)
+	status, b := s.Serve(context.Background(), &call.Request{Target: target, Body: []byte(body), ID: "TEST", Principal: s.principal}, nil)
 	return status, string(b)
 }
 

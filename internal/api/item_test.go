@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -99,7 +101,7 @@ func FuzzRequest(f *testing.F) {
 			t.Skip()
 		}
 		before := bytes.Clone(body)
-		status, answer := s.Serve(t.Context(), &Request{Target: targetPrefix + name, Body: body}, nil)
+		status, answer := s.Serve(t.Context(), &call.Request{Target: targetPrefix + name, Body: body}, nil)
 		if status != 200 && status != 400 || !json.Valid(answer) {
 			t.Errorf("%s %q: %d %q", name, body, status, answer)
 		}

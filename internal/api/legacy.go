@@ -17,8 +17,8 @@ type legacyConditions struct {
 	list []legacyCondition
 }
 
-// attributeNames are the names of the attributes that have a condition.
-func (l *legacyConditions) attributeNames() (names []string) {
+// AttributeNames are the names of the attributes that have a condition.
+func (l *legacyConditions) AttributeNames() (names []string) {
 	for i := range l.list {
 		names = append(names, l.list[i].attribute)
 	}

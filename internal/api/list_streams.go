@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
@@ -29,7 +30,7 @@ func (r *listStreamsRequest) check() error {
 }
 
 // ListStreams answers ListStreams: the streams in the order of their ARNs, those too that ended within the last day.
-func ListStreams(cl *call) error {
+func ListStreams(cl *call.Call) error {
 	c := op{cl}
 	r := new(listStreamsRequest)
 	if err := wire.Decode(&c.Reader, r, c, listStreamsMembers); err != nil {
@@ -45,14 +46,14 @@ func ListStreams(cl *call) error {
 			return errStreamARN(r.start.V)
 		}
 	}
-	if err := c.askAny("ListStreams"); err != nil {
+	if err := c.AskAny("ListStreams"); err != nil {
 		return err
 	}
 	limit := maxPage
 	if r.limit.Set {
 		limit = int(r.limit.V)
 	}
-	streams, more := c.db.Streams(db.DefaultNamespace, r.table.V, table, label, limit)
+	streams, more := c.DB.Streams(db.DefaultNamespace, r.table.V, table, label, limit)
 	c.BeginObject()
 	c.Name("Streams")
 	c.BeginList()

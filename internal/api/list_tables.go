@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
@@ -35,7 +36,7 @@ func (r *listTablesRequest) check() error {
 }
 
 // ListTables answers ListTables.
-func ListTables(cl *call) error {
+func ListTables(cl *call.Call) error {
 	c := op{cl}
 	r := new(listTablesRequest)
 	if err := wire.Decode(&c.Reader, r, c, listTablesMembers); err != nil {
@@ -44,14 +45,14 @@ func ListTables(cl *call) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	if err := c.askAny("ListTables"); err != nil {
+	if err := c.AskAny("ListTables"); err != nil {
 		return err
 	}
 	limit := maxListed
 	if r.limit.Set {
 		limit = int(r.limit.V)
 	}
-	names, more := c.db.List(db.DefaultNamespace, r.start.V, limit)
+	names, more := c.DB.List(db.DefaultNamespace, r.start.V, limit)
 	c.BeginObject()
 	c.Name("TableNames")
 	c.BeginList()

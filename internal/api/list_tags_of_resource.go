@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
@@ -16,7 +17,7 @@ var listTagsOfResourceMembers = opMembers[*listTagsOfResourceRequest]{
 
 // ListTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is never a NextToken, and
 // one that is sent is not looked at.
-func ListTagsOfResource(cl *call) error {
+func ListTagsOfResource(cl *call.Call) error {
 	c := op{cl}
 	r := new(listTagsOfResourceRequest)
 	if err := wire.Decode(&c.Reader, r, c, listTagsOfResourceMembers); err != nil {
@@ -31,10 +32,10 @@ func ListTagsOfResource(cl *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.askTable("ListTagsOfResource", name); err != nil {
+	if err := c.AskTable("ListTagsOfResource", name); err != nil {
 		return err
 	}
-	t := c.db.Lookup(db.DefaultNamespace, name)
+	t := c.DB.Lookup(db.DefaultNamespace, name)
 	if t == nil {
 		return errNoResource(r.arn.V)
 	}

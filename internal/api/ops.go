@@ -1,11 +1,15 @@
 package api
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/partita-db/partita/internal/api/call"
+)
 
 // operation is one of DynamoDB's operations. One without a handler answers UnknownOperationException.
 type operation struct {
 	name   string
-	handle func(*call) error
+	handle func(*call.Call) error
 	reads  bool // it reads items or records and changes nothing, so that asking again does no harm
 	number int  // from 1, in the order of OperationNames
 }

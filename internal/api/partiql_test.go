@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/item"
@@ -221,7 +223,7 @@ func TestNextTokenDamage(t *testing.T) {
 		}
 	}
 	refused(token + "A")
-	r := &executeStatementRequest{statementRequest: statementRequest{text: wire.OptString{true, statement}}}
+	r := &executeStatementRequest{statementRequest: statementRequest{text: wire.OptString{Set: true, V: statement}}}
 	entry := func(name string, v item.Value) item.Entry { return item.Entry{Name: name, Value: v} }
 	for _, p := range []position{
 		{value: 2},
@@ -252,7 +254,7 @@ func FuzzNextToken(f *testing.F) {
 	f.Add(uint8(1), []byte{1})
 	f.Fuzz(func(t *testing.T, n uint8, rest []byte) {
 		text := statements[int(n)%len(statements)]
-		r := &executeStatementRequest{statementRequest: statementRequest{text: wire.OptString{true, text}}}
+		r := &executeStatementRequest{statementRequest: statementRequest{text: wire.OptString{Set: true, V: text}}}
 		sum := r.fingerprint()
 		b := append(append([]byte{tokenVersion}, sum[:]...), rest...)
 		token := tokenEncoding.EncodeToString(append(b, tokenChecksum(b)...))
@@ -341,8 +343,8 @@ func TestStatementConditions(t *testing.T) {
 // takesQuery tells whether a SELECT is run as something else than a Scan.
 func (s *testService) takesQuery(t *testing.T, text string, parameters []string) bool {
 	t.Helper()
-	c := &exec{call: &call{ctx: context.Background(), db: s.db, statements: s.statements}}
-	r := &statementRequest{text: wire.OptString{true, text}}
+	c := &exec{Call: &call.Call{Ctx: context.Background(), DB: s.db, Statements: s.statements}}
+	r := &statementRequest{text: wire.OptString{Set: true, V: text}}
 	for _, p := range parameters {
 		var from wire.Reader
 		from.Begin([]byte(p))

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -30,7 +31,7 @@ var putItemMembers = members[*putItemRequest]{
 }
 
 // PutItem answers the operation of that name.
-func PutItem(c *call) error { return run(c, (*exec).putItem) }
+func PutItem(c *call.Call) error { return run(c, (*exec).putItem) }
 
 // putItem answers PutItem.
 func (c *exec) putItem() error {
@@ -43,7 +44,7 @@ func (c *exec) putItem() error {
 	if err != nil {
 		return err
 	}
-	t, err := c.tableFor(r.table.V, r.want("PutItem", r.item.V, condition))
+	t, err := c.TableFor(r.table.V, r.want("PutItem", r.item.V, condition))
 	if err != nil {
 		return err
 	}

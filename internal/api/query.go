@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -46,7 +48,7 @@ var queryMembers = members[*queryRequest]{
 }
 
 // Query answers the operation of that name.
-func Query(c *call) error { return run(c, (*exec).query) }
+func Query(c *call.Call) error { return run(c, (*exec).query) }
 
 // query answers Query in DynamoDB's order of checks.
 func (c *exec) query() error {
@@ -71,7 +73,7 @@ func (c *exec) query() error {
 		return err
 	}
 	w := q.want("Query")
-	w.conditions = q.parts
+	w.KeyConditions = q.parts
 	if err := q.resolve(c, w); err != nil {
 		return err
 	}
@@ -141,7 +143,7 @@ func (q *queryRequest) bind(c *exec) error {
 		return err
 	}
 	if q.keyText.Set {
-		condition, err := c.db.Expressions().KeyCondition(q.keyText.V, &c.params)
+		condition, err := c.DB.Expressions().KeyCondition(q.keyText.V, &c.params)
 		switch {
 		case err == nil:
 			q.parts = condition.Parts

@@ -3,6 +3,8 @@ package api
 import (
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -63,7 +65,7 @@ func (r *readRequest) bindFilter(c *exec) error {
 		r.read.Filter = r.legacyFilter.condition(r.conditional)
 		return nil
 	}
-	filter, err := c.db.Expressions().Condition(expr.KindFilter, r.filterText.V, &c.params)
+	filter, err := c.DB.Expressions().Condition(expr.KindFilter, r.filterText.V, &c.params)
 	r.read.Filter = filter
 	return words{}.expression(err)
 }
@@ -76,7 +78,7 @@ func (r *readRequest) bindProjection(c *exec) error {
 		}
 		return nil
 	}
-	projection, err := c.db.Expressions().Projection(r.projectionText.V, &c.params)
+	projection, err := c.DB.Expressions().Projection(r.projectionText.V, &c.params)
 	r.projection = projection
 	r.plain = !strings.ContainsAny(r.projectionText.V, ".[") // placeholders stand for one name, whatever is in it
 	return words{}.expression(err)
@@ -114,8 +116,8 @@ func (r *readRequest) checkSelect(shown words) error {
 }
 
 // resolve finds the table and the index, and checks that the index can be read in the way asked for. w is what the request wants.
-func (r *readRequest) resolve(c *exec, w want) error {
-	t, err := c.tableFor(r.tableName.V, w)
+func (r *readRequest) resolve(c *exec, w call.Want) error {
+	t, err := c.TableFor(r.tableName.V, w)
 	if err != nil {
 		return err
 	}
@@ -133,13 +135,13 @@ func (r *readRequest) resolve(c *exec, w want) error {
 		return wire.Validation("Consistent reads are not supported on global secondary indexes")
 	}
 	r.read.Index = x
-	c.report.Index = x.Name
+	c.Report.Index = x.Name
 	return c.checkBuilt(t, x)
 }
 
 // checkBuilt checks that an index is not being filled still.
 func (c *exec) checkBuilt(t *db.Table, x *db.Index) error {
-	if status, _ := t.IndexStatus(x, c.db.Now()); status == db.StatusCreating {
+	if status, _ := t.IndexStatus(x, c.DB.Now()); status == db.StatusCreating {
 		return wire.Validation("Cannot read from backfilling global secondary index: " + x.Name)
 	}
 	return nil
@@ -200,11 +202,11 @@ func (r *readRequest) answer(c *exec) error {
 		c.BeginList()
 		r.begin, c.page, emit = c.Length(), r, c.showRow
 	}
-	page, err := c.db.Read(c.ctx, &r.read, emit)
+	page, err := c.DB.Read(c.Ctx, &r.read, emit)
 	if err != nil {
 		return err
 	}
-	c.report.page(page)
+	c.Report.NotePage(page)
 	if !r.count() {
 		c.EndList()
 	}
@@ -223,7 +225,7 @@ func (r *readRequest) answer(c *exec) error {
 
 // answerConsumed notes what was used, and answers it if that was asked for.
 func (r *readRequest) answerConsumed(c *exec, used consumption) {
-	c.report.read(used.total())
+	c.Report.NoteRead(used.total())
 	if wantsConsumed(r.consumed) {
 		c.Name("ConsumedCapacity")
 		c.consumed(r.consumed.V, r.read.Table.Name, used)
@@ -290,18 +292,18 @@ func pageConsumption(r *db.Read, page db.Page) consumption {
 
 // want is what Query or Scan wants. The attributes of ExclusiveStartKey are those of the key of what
 // is read.
-func (r *readRequest) want(action string) want {
-	w := want{
-		action: action, index: r.indexName.V, pages: true, condition: r.read.Filter, projection: r.projection,
-		consumed: r.consumed.V,
+func (r *readRequest) want(action string) call.Want {
+	w := call.Want{
+		Action: action, Index: r.indexName.V, Pages: true, Condition: r.read.Filter, Projection: r.projection,
+		Consumed: r.consumed.V,
 	}
 	switch {
 	case r.sel.Set:
-		w.sel = r.sel.V
+		w.Select = r.sel.V
 	case r.projection == nil && r.indexName.Set:
-		w.sel = "ALL_PROJECTED_ATTRIBUTES"
+		w.Select = "ALL_PROJECTED_ATTRIBUTES"
 	default:
-		w.sel = selected(r.projection != nil)
+		w.Select = selected(r.projection != nil)
 	}
 	return w
 }

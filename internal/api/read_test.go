@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/partita-db/partita/internal/db"
@@ -478,7 +480,7 @@ func TestReadAllocations(t *testing.T) {
 	}
 	out := make([]byte, 0, 1<<20)
 	allocations := func(op, members string, limit int) float64 {
-		r := &Request{Target: targetPrefix + op, Body: fmt.Appendf(nil, `{%s,"Limit":%d}`, members, limit)}
+		r := &call.Request{Target: targetPrefix + op, Body: fmt.Appendf(nil, `{%s,"Limit":%d}`, members, limit)}
 		return testing.AllocsPerRun(50, func() {
 			if status, body := s.Serve(context.Background(), r, out); status != 200 {
 				t.Fatalf("%d %s", status, body)
@@ -506,7 +508,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	out := make([]byte, 0, 4<<20)
 	answer := func(op, members string) func(*testing.B) {
-		r := &Request{Target: targetPrefix + op, Body: []byte("{" + members + "}")}
+		r := &call.Request{Target: targetPrefix + op, Body: []byte("{" + members + "}")}
 		return func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

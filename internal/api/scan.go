@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 )
 
@@ -33,7 +35,7 @@ var scanMembers = members[*scanRequest]{
 }
 
 // Scan answers the operation of that name.
-func Scan(c *call) error { return run(c, (*exec).runScan) }
+func Scan(c *call.Call) error { return run(c, (*exec).runScan) }
 
 // scan answers Scan in DynamoDB's order of checks.
 func (c *exec) runScan() error {
@@ -55,7 +57,7 @@ func (c *exec) runScan() error {
 		return err
 	}
 	w := s.want("Scan")
-	w.scan = true
+	w.Scan = true
 	if err := s.resolve(c, w); err != nil {
 		return err
 	}

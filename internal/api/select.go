@@ -70,7 +70,7 @@ func (x *selection) resolve(c *exec, name string) error {
 		return wire.Validation("Strongly consistent read is not supported on Global Secondary Indexes")
 	}
 	x.read.Index = index
-	c.report.Index = index.Name
+	c.Report.Index = index.Name
 	return c.checkBuilt(x.read.Table, index)
 }
 
@@ -185,12 +185,12 @@ func (x *selection) run(c *exec, s *statement) error {
 	emit := x.emit(c, s)
 	for ; x.at.value < len(x.hashes); x.at = (position{value: x.at.value + 1}) {
 		x.read.Hash, x.read.After = x.hashes[x.at.value], x.at.after
-		page, err := c.db.Read(c.ctx, &x.read, emit)
+		page, err := c.DB.Read(c.Ctx, &x.read, emit)
 		if err != nil {
 			return err
 		}
 		x.used.addAll(pageConsumption(&x.read, page))
-		c.report.page(page)
+		c.Report.NotePage(page)
 		if page.Last.Exists() {
 			x.stop(page.Last)
 			return nil
@@ -238,7 +238,7 @@ func (x *selection) get(c *exec, s *statement) error {
 // of the WHERE clause. It returns the size of what was read.
 func (c *exec) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
 	start := c.Length()
-	err = c.db.Get(c.ctx, s.table, s.key, consistent, func(it item.Item) error {
+	err = c.DB.Get(c.Ctx, s.table, s.key, consistent, func(it item.Item) error {
 		c.Truncate(start)
 		size = it.Size()
 		if !s.matches(it) {
@@ -246,7 +246,7 @@ func (c *exec) getStatement(s *statement, consistent bool, found func(item.Item)
 		}
 		return c.Encode(it.Size(), func() { found(it) })
 	})
-	c.report.item(size > 0)
+	c.Report.NoteItem(size > 0)
 	return size, err
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -143,9 +145,9 @@ func keyARN(key, region string) string {
 	case strings.HasPrefix(key, "arn:"):
 		return key
 	case strings.HasPrefix(key, "alias/"), strings.HasPrefix(key, "key/"):
-		return "arn:aws:kms:" + region + ":" + Account + ":" + key
+		return "arn:aws:kms:" + region + ":" + call.Account + ":" + key
 	}
-	return "arn:aws:kms:" + region + ":" + Account + ":key/" + key
+	return "arn:aws:kms:" + region + ":" + call.Account + ":key/" + key
 }
 
 // checkTableClass checks a TableClass that may be absent.

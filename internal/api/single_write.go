@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -72,7 +74,7 @@ func (r *singleWrite) conditionExpression(c *exec, w words) (*expr.Condition, er
 	if !r.condition.Set {
 		return nil, nil
 	}
-	condition, err := c.db.Expressions().Condition(expr.KindCondition, r.condition.V, c.ph.params)
+	condition, err := c.DB.Expressions().Condition(expr.KindCondition, r.condition.V, c.ph.params)
 	if err != nil {
 		return nil, w.expression(err)
 	}
@@ -108,9 +110,9 @@ func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 	if r.returnValues.Set && r.returnValues.V != "NONE" {
 		r.write.Change = &roomyChange{Change: r.write.Change, room: &writtenRoom{c: c}}
 	}
-	done, err := c.db.Write(c.ctx, &r.write)
+	done, err := c.DB.Write(c.Ctx, &r.write)
 	if err != nil {
-		c.report.failed(err)
+		c.Report.NoteFailed(err)
 		return done, writeError(r.write.Table, err, k)
 	}
 	return done, nil
@@ -144,7 +146,7 @@ func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits)
 		c.EncodeWritten(attributes)
 	}
 	used := consumption{table: units.Table, indexes: units.Indexes}
-	c.report.written(used.total())
+	c.Report.NoteWritten(used.total())
 	if wantsConsumed(r.consumed) {
 		c.Name("ConsumedCapacity")
 		c.consumed(r.consumed.V, t.Name, used)
@@ -160,9 +162,9 @@ func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits)
 }
 
 // want is what a single write wants: an action on the item with a key, or on the item to be put.
-func (r *singleWrite) want(action string, it item.Item, condition *expr.Condition) want {
-	return want{
-		action: action, item: it, condition: condition, expected: &r.expected, consumed: r.consumed.V,
-		returns: returnedValues(orNone(r.returnValues), r.onFailure),
+func (r *singleWrite) want(action string, it item.Item, condition *expr.Condition) call.Want {
+	return call.Want{
+		Action: action, Item: it, Condition: condition, Expected: &r.expected, Consumed: r.consumed.V,
+		ReturnValues: returnedValues(orNone(r.returnValues), r.onFailure),
 	}
 }

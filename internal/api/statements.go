@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/capacity"
@@ -115,7 +117,7 @@ func (r *statementRequest) bind(c *exec) (*statement, error) {
 	if r.fault != nil {
 		return nil, wire.Validation(r.fault.Message)
 	}
-	parsed, err := c.statements.Parse(r.text.V)
+	parsed, err := c.Statements.Parse(r.text.V)
 	if err != nil {
 		return nil, statementError(err)
 	}
@@ -148,7 +150,7 @@ var (
 
 // open finds the statement's table. consumed is the request's ReturnConsumedCapacity.
 func (s *statement) open(c *exec, consumed wire.OptString) (err error) {
-	s.table, err = c.tableFor(s.Table, s.want(consumed))
+	s.table, err = c.TableFor(s.Table, s.want(consumed))
 	return err
 }
 
@@ -298,33 +300,33 @@ func (s *statement) returns() string {
 
 // want is what a statement wants. EXISTS is a SELECT, that shows the item if it is not what it
 // should be.
-func (s *statement) want(consumed wire.OptString) want {
-	w := want{statement: s, index: s.Index, condition: s.Where, update: s.Update, consumed: consumed.V}
+func (s *statement) want(consumed wire.OptString) call.Want {
+	w := call.Want{Statement: s, Index: s.Index, Condition: s.Where, Update: s.Update, Consumed: consumed.V}
 	if s.Kind != partiql.KindSelect && s.Kind != partiql.KindInsert {
-		w.returns = returnedValues(s.returns(), s.onFailure)
+		w.ReturnValues = returnedValues(s.returns(), s.onFailure)
 	}
 	switch s.Kind {
 	case partiql.KindSelect, partiql.KindExists:
-		w.action, w.pages = actionSelect, s.Kind == partiql.KindSelect
-		w.sel = selected(!s.All)
+		w.Action, w.Pages = call.ActionSelect, s.Kind == partiql.KindSelect
+		w.Select = selected(!s.All)
 		if s.All && s.Index != "" {
-			w.sel = "ALL_PROJECTED_ATTRIBUTES"
+			w.Select = "ALL_PROJECTED_ATTRIBUTES"
 		}
 	case partiql.KindInsert:
-		w.action, w.item = "PartiQLInsert", s.Item
+		w.Action, w.Item = "PartiQLInsert", s.Item
 	case partiql.KindUpdate:
-		w.action = "PartiQLUpdate"
+		w.Action = "PartiQLUpdate"
 	case partiql.KindDelete:
-		w.action = "PartiQLDelete"
+		w.Action = "PartiQLDelete"
 	}
 	return w
 }
 
-// hashValues are the values that the WHERE clause has for the hash attributes of a key.
-func (s *statement) hashValues(keys []db.KeyElement) [][]item.Value { return s.keyUse(keys).Hash }
+// HashValues are the values that the WHERE clause has for the hash attributes of a key.
+func (s *statement) HashValues(keys []db.KeyElement) [][]item.Value { return s.keyUse(keys).Hash }
 
-// attributeNames are the names of the attributes that the statement names.
-func (s *statement) attributeNames() []string {
+// AttributeNames are the names of the attributes that the statement names.
+func (s *statement) AttributeNames() []string {
 	names := s.Statement.Attributes()
 	for _, term := range s.Order {
 		names = append(names, term.Attribute)

@@ -45,7 +45,7 @@ func errNoTable(name string) *wire.Error {
 
 // lookupFor is lookup for a request of an action, which the policy must allow whether there is such a table or not.
 func (c op) lookupFor(action, tableName string) (*db.Table, error) {
-	if err := c.askTable(action, tableName); err != nil {
+	if err := c.AskTable(action, tableName); err != nil {
 		return nil, err
 	}
 	return c.lookup(tableName)
@@ -54,8 +54,8 @@ func (c op) lookupFor(action, tableName string) (*db.Table, error) {
 // lookup returns the table that a checked TableName (or ARN) names, in any state.
 func (c op) lookup(tableName string) (*db.Table, error) {
 	name := wire.BareTableName(tableName)
-	t := c.db.Lookup(db.DefaultNamespace, name)
-	c.report.table(t, name)
+	t := c.DB.Lookup(db.DefaultNamespace, name)
+	c.Report.NoteTable(t, name)
 	if t != nil {
 		return t, nil
 	}

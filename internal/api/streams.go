@@ -28,7 +28,7 @@ var (
 )
 
 // streamARN is the ARN of a stream in the region of the call.
-func (c op) streamARN(l *db.Log) string { return c.tableARN(l.Table) + "/stream/" + l.Label }
+func (c op) streamARN(l *db.Log) string { return c.TableARN(l.Table) + "/stream/" + l.Label }
 
 // streamOfARN returns the table's name and the label in a stream's ARN. Region and account are not looked at: a stream is one
 // and the same under all of them.
@@ -50,10 +50,10 @@ func (c op) streamFor(action, arn string) (*db.Log, error) {
 	if !ok {
 		return nil, errStreamARN(arn)
 	}
-	if err := c.askStream(action, table, label); err != nil {
+	if err := c.AskStream(action, table, label); err != nil {
 		return nil, err
 	}
-	if l := c.db.Stream(db.DefaultNamespace, table, label); l != nil {
+	if l := c.DB.Stream(db.DefaultNamespace, table, label); l != nil {
 		return l, nil
 	}
 	return nil, wire.NewError("ResourceNotFoundException", "Requested resource not found: Stream: "+arn+" not found")

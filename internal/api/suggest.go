@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/db"
 )
 
@@ -47,12 +49,12 @@ func (s *suggested) again(name string, now time.Time) bool {
 
 // suggest tells the log of a table that somebody may have meant who asked for one that is not there. The answer does not tell: it is
 // DynamoDB's.
-func (s *Service) suggest(c *call, r *Request) {
-	name := c.report.missing
-	if !s.suggested.again(name, c.db.Now()) {
+func (s *Service) suggest(c *call.Call, r *call.Request) {
+	name := c.Report.Missing
+	if !s.suggested.again(name, c.DB.Now()) {
 		return
 	}
-	names, _ := c.db.List(db.DefaultNamespace, "", suggestAmong)
+	names, _ := c.DB.List(db.DefaultNamespace, "", suggestAmong)
 	if meant := Similar(name, names); meant != "" {
 		s.log.Info("table not found: did you mean "+meant+"?", "table", name, "similar", meant, "request_id", r.ID)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/cockroachdb/datadriven"
@@ -60,7 +62,7 @@ func parts(words ...string) []keyElement {
 	var ks []keyElement
 	for _, w := range words {
 		name, kind, _ := strings.Cut(w, ":")
-		ks = append(ks, keyElement{wire.OptString{true, name}, wire.OptString{true, map[string]string{"H": "HASH", "R": "RANGE"}[kind]}})
+		ks = append(ks, keyElement{wire.OptString{Set: true, V: name}, wire.OptString{Set: true, V: map[string]string{"H": "HASH", "R": "RANGE"}[kind]}})
 	}
 	return ks
 }
@@ -93,7 +95,7 @@ func TestCheckParts(t *testing.T) {
 func TestProvision(t *testing.T) {
 	start := time.Date(2026, 3, 1, 20, 0, 0, 0, time.UTC)
 	units := func(read, write int64) unitPair {
-		return unitPair{true, wire.OptInt{true, read}, wire.OptInt{true, write}}
+		return unitPair{true, wire.OptInt{Set: true, V: read}, wire.OptInt{Set: true, V: write}}
 	}
 	p := db.Throughput{Read: 100, Write: 100}
 	for i, step := range []struct {
@@ -222,7 +224,7 @@ func TestCreateTableKeepsNothing(t *testing.T) {
 	s := newService(t)
 	body := []byte(`{"TableName":"Kept","AttributeDefinitions":[{"AttributeName":"key","AttributeType":"S"}],"KeySchema":[{"AttributeName":"key","KeyType":"HASH"}],"BillingMode":"PAY_PER_REQUEST","Tags":[{"Key":"tag","Value":"value"}]}`)
 	serve := func(op string, body []byte) string {
-		_, answer := s.Serve(t.Context(), &Request{Target: targetPrefix + op, Body: body}, nil)
+		_, answer := s.Serve(t.Context(), &call.Request{Target: targetPrefix + op, Body: body}, nil)
 		for i := range body {
 			body[i] = '?'
 		}
@@ -271,7 +273,7 @@ func FuzzTableRequests(f *testing.F) {
 
 // decodeControl decodes a body into a request.
 func decodeControl[R any](body string, r R, ms opMembers[R]) error {
-	c := op{new(call)}
+	c := op{new(call.Call)}
 	c.Reader.Begin([]byte(body))
 	return wire.Decode(&c.Reader, r, c, ms)
 }

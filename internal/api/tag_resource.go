@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 )
@@ -37,7 +38,7 @@ func (r *tagResourceRequest) check() error {
 }
 
 // TagResource answers TagResource.
-func TagResource(cl *call) error {
+func TagResource(cl *call.Call) error {
 	c := op{cl}
 	r := new(tagResourceRequest)
 	if err := wire.Decode(&c.Reader, r, c, tagResourceMembers); err != nil {

@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -74,7 +76,7 @@ func (g *transactGet) member(c *exec, name string) error {
 }
 
 // TransactGetItems answers the operation of that name.
-func TransactGetItems(c *call) error { return run(c, (*exec).transactGetItems) }
+func TransactGetItems(c *call.Call) error { return run(c, (*exec).transactGetItems) }
 
 // transactGetItems answers TransactGetItems.
 func (c *exec) transactGetItems() error {
@@ -192,7 +194,7 @@ func (r *transactGetRequest) open(c *exec) (keys []db.ItemKey, err error) {
 	}
 	var missing error
 	for _, g := range r.gets {
-		if g.of, err = c.tableAmong(g.table.V, g.want(r.consumed), &missing); err != nil {
+		if g.of, err = c.TableAmong(g.table.V, g.want(r.consumed), &missing); err != nil {
 			return nil, err
 		}
 	}
@@ -220,9 +222,9 @@ func (g *transactGet) repeats(others []*transactGet) bool {
 }
 
 // want is what a part of TransactGetItems wants.
-func (g *transactGet) want(consumed wire.OptString) want {
-	return want{
-		action: "GetItem", enclosing: "TransactGetItems", item: g.key.V, projection: g.projector,
-		sel: selected(g.projector != nil), consumed: consumed.V,
+func (g *transactGet) want(consumed wire.OptString) call.Want {
+	return call.Want{
+		Action: "GetItem", Enclosing: "TransactGetItems", Item: g.key.V, Projection: g.projector,
+		Select: selected(g.projector != nil), Consumed: consumed.V,
 	}
 }

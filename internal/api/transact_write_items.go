@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -127,7 +129,7 @@ func (a *transactAction) itemMember() string {
 }
 
 // TransactWriteItems answers the operation of that name.
-func TransactWriteItems(c *call) error { return run(c, (*exec).transactWriteItems) }
+func TransactWriteItems(c *call.Call) error { return run(c, (*exec).transactWriteItems) }
 
 // transactWriteItems answers TransactWriteItems.
 func (c *exec) transactWriteItems() error {
@@ -279,14 +281,14 @@ func (a *transactAction) check(c *exec) error {
 // checkExpressions parses the expressions, the update first.
 func (a *transactAction) checkExpressions(c *exec) (err error) {
 	if a.kind == transactUpdate {
-		update, err := c.db.Expressions().Update(a.update.V, &a.params)
+		update, err := c.DB.Expressions().Update(a.update.V, &a.params)
 		if err != nil {
 			return words{}.expression(err)
 		}
 		a.write.Change = &updateChange{update: update, key: a.item.V}
 	}
 	if a.condition.Set {
-		a.write.Condition, err = c.db.Expressions().Condition(expr.KindCondition, a.condition.V, &a.params)
+		a.write.Condition, err = c.DB.Expressions().Condition(expr.KindCondition, a.condition.V, &a.params)
 		if err != nil {
 			return words{}.expression(err)
 		}
@@ -299,7 +301,7 @@ func (a *transactAction) checkExpressions(c *exec) (err error) {
 func (c *exec) openActions(actions []*transactAction, consumed wire.OptString) (err error) {
 	var missing error
 	for _, a := range actions {
-		if a.write.Table, err = c.tableAmong(a.table.V, a.want(consumed), &missing); err != nil {
+		if a.write.Table, err = c.TableAmong(a.table.V, a.want(consumed), &missing); err != nil {
 			return err
 		}
 	}
@@ -332,7 +334,7 @@ func checkSizes(actions []*transactAction) error {
 		bytes += a.item.V.Size()
 	}
 	if bytes > db.MaxTransactionBytes {
-		return errTransactionTooLarge
+		return call.ErrTransactionTooLarge
 	}
 	return nil
 }
@@ -433,13 +435,13 @@ var transactActions = map[transactKind]string{
 }
 
 // want is what a part of TransactWriteItems wants.
-func (a *transactAction) want(consumed wire.OptString) want {
-	w := want{
-		action: transactActions[a.kind], enclosing: "TransactWriteItems", item: a.item.V, condition: a.write.Condition,
-		returns: returnedValues("NONE", a.onFailure), consumed: consumed.V,
+func (a *transactAction) want(consumed wire.OptString) call.Want {
+	w := call.Want{
+		Action: transactActions[a.kind], Enclosing: "TransactWriteItems", Item: a.item.V, Condition: a.write.Condition,
+		ReturnValues: returnedValues("NONE", a.onFailure), Consumed: consumed.V,
 	}
 	if u, ok := a.write.Change.(*updateChange); ok {
-		w.update = u.update
+		w.Update = u.update
 	}
 	return w
 }

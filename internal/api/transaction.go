@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/capacity"
@@ -29,7 +31,7 @@ var errSameItem = wire.Validation("Transaction request cannot include multiple o
 // action's Err, and what its Change returns, may be of any kind that writeError words; index keys are worded as those of an
 // updated item.
 func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
-	done, err := c.db.Transact(c.ctx, t)
+	done, err := c.DB.Transact(c.Ctx, t)
 	var canceled *db.Canceled
 	if !errors.As(err, &canceled) {
 		return done, err
@@ -39,7 +41,7 @@ func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 		if err == nil {
 			continue
 		}
-		e := worded(writeError(t.Actions[i].Table, err, keyOfNew))
+		e := call.Worded(writeError(t.Actions[i].Table, err, keyOfNew))
 		if e == nil {
 			return done, err
 		}
@@ -73,7 +75,7 @@ func canceledBy(errs []error) error {
 	reasons, cancels := make([]wire.Reason, len(errs)), false
 	for i, err := range errs {
 		if err != nil {
-			reasons[i], cancels = reasonOf(worded(err)), true
+			reasons[i], cancels = reasonOf(call.Worded(err)), true
 		}
 	}
 	if !cancels {
@@ -93,7 +95,7 @@ func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 	c.BeginList()
 	begin, bytes := c.Length(), 0
 	sizes = make([]int, len(keys))
-	err = c.db.GetEach(c.ctx, keys, func(i int, it item.Item) error {
+	err = c.DB.GetEach(c.Ctx, keys, func(i int, it item.Item) error {
 		if i == 0 { // it may be another view, after one that failed
 			c.Truncate(begin)
 			bytes = 0
@@ -105,10 +107,10 @@ func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 		sizes[i] = it.Size()
 		bytes += it.Size()
 		if bytes > db.MaxTransactionBytes || c.Length()-begin > maxTransactJSONBytes {
-			return errTransactionTooLarge
+			return call.ErrTransactionTooLarge
 		}
 		c.Element()
-		c.report.item(it.Exists())
+		c.Report.NoteItem(it.Exists())
 		return c.Encode(it.Size(), func() { add(i, it) })
 	})
 	c.EndList()
@@ -150,9 +152,9 @@ func (c *exec) transactConsumed(mode wire.OptString, us usages, kind string) {
 		u.kind = kind
 	}
 	if kind == "ReadCapacityUnits" {
-		c.report.ReadUnits = us.total()
+		c.Report.ReadUnits = us.total()
 	} else {
-		c.report.WriteUnits = us.total()
+		c.Report.WriteUnits = us.total()
 	}
 	c.consumedList(mode, us)
 }

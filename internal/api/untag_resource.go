@@ -3,6 +3,8 @@ package api
 import (
 	"slices"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -45,7 +47,7 @@ func (r *untagResourceRequest) check() error {
 }
 
 // UntagResource answers UntagResource. A key that the table has not is fine.
-func UntagResource(cl *call) error {
+func UntagResource(cl *call.Call) error {
 	c := op{cl}
 	r := new(untagResourceRequest)
 	if err := wire.Decode(&c.Reader, r, c, untagResourceMembers); err != nil {

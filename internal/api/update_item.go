@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -37,7 +39,7 @@ var updateItemMembers = members[*updateItemRequest]{
 }
 
 // UpdateItem answers the operation of that name.
-func UpdateItem(c *call) error { return run(c, (*exec).updateItem) }
+func UpdateItem(c *call.Call) error { return run(c, (*exec).updateItem) }
 
 // updateItem answers UpdateItem.
 func (c *exec) updateItem() error {
@@ -51,8 +53,8 @@ func (c *exec) updateItem() error {
 		return err
 	}
 	w := r.want("UpdateItem", r.key.V, condition)
-	w.update = update
-	t, err := c.tableFor(r.table.V, w)
+	w.Update = update
+	t, err := c.TableFor(r.table.V, w)
 	if err != nil {
 		return err
 	}
@@ -135,7 +137,7 @@ func (r *updateItemRequest) checkParams(c *exec, w words) error {
 func (r *updateItemRequest) expressions(c *exec, w words) (update *expr.Update, condition *expr.Condition, err error) {
 	switch {
 	case r.update.Set:
-		if update, err = c.db.Expressions().Update(r.update.V, c.ph.params); err != nil {
+		if update, err = c.DB.Expressions().Update(r.update.V, c.ph.params); err != nil {
 			return nil, nil, w.expression(err)
 		}
 	case len(r.updates.list) > 0:

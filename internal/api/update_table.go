@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -40,13 +42,13 @@ var updateTableMembers = opMembers[*updateTableRequest]{
 	{Name: "GlobalSecondaryIndexUpdates", Read: func(r *updateTableRequest, c op) error { return c.indexUpdates(&r.indexes) }},
 	{Name: "StreamSpecification", Read: func(r *updateTableRequest, c op) error { return c.streamSpec(&r.stream) }},
 	{Name: "SSESpecification", Read: func(r *updateTableRequest, c op) error { return c.sseSpec(&r.sse) }},
-	{"ReplicaUpdates", func(r *updateTableRequest, c op) error {
+	{Name: "ReplicaUpdates", Read: func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.replicas, "ReplicationGroupUpdate", "ReplicationGroupMemberAction")
 	}},
 	{Name: "TableClass", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.class) }},
 	{Name: "DeletionProtectionEnabled", Read: func(r *updateTableRequest, c op) error { return c.ReadBool(&r.protection) }},
 	{Name: "MultiRegionConsistency", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.consistency) }},
-	{"GlobalTableWitnessUpdates", func(r *updateTableRequest, c op) error {
+	{Name: "GlobalTableWitnessUpdates", Read: func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.witnesses, "GlobalTableWitnessGroupUpdate", "GlobalTableWitnessGroupMemberAction")
 	}},
 	{Name: "OnDemandThroughput", Read: func(r *updateTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
@@ -57,7 +59,7 @@ var updateTableMembers = opMembers[*updateTableRequest]{
 }
 
 // UpdateTable answers UpdateTable.
-func UpdateTable(cl *call) error {
+func UpdateTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(updateTableRequest)
 	if err := wire.Decode(&c.Reader, r, c, updateTableMembers); err != nil {
@@ -70,9 +72,9 @@ func UpdateTable(cl *call) error {
 	if err != nil {
 		return err
 	}
-	now, sizes := c.db.Now(), r.sizes(c.db, t)
-	old, new, err := c.db.Alter(c.ctx, t.Namespace, t.Name, r.busy(&t.Descriptor), func(d *db.Descriptor) error {
-		return r.apply(d, c.region, now)
+	now, sizes := c.DB.Now(), r.sizes(c.DB, t)
+	old, new, err := c.DB.Alter(c.Ctx, t.Namespace, t.Name, r.busy(&t.Descriptor), func(d *db.Descriptor) error {
+		return r.apply(d, c.Region, now)
 	})
 	if errors.Is(err, db.ErrTableNotFound) {
 		return errNoTable(t.Name)

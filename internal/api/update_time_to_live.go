@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 
+	"github.com/partita-db/partita/internal/api/call"
+
 	"github.com/partita-db/partita/internal/api/wire"
 
 	"github.com/partita-db/partita/internal/db"
@@ -70,7 +72,7 @@ func (r *updateTimeToLiveRequest) check() error {
 
 // UpdateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, since it takes that long at times.
 // Here a change has only to wait for the end of the one before it.
-func UpdateTimeToLive(cl *call) error {
+func UpdateTimeToLive(cl *call.Call) error {
 	c := op{cl}
 	r := new(updateTimeToLiveRequest)
 	if err := wire.Decode(&c.Reader, r, c, updateTimeToLiveMembers); err != nil {
@@ -79,14 +81,14 @@ func UpdateTimeToLive(cl *call) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	if err := c.askTable("UpdateTimeToLive", r.table.V); err != nil {
+	if err := c.AskTable("UpdateTimeToLive", r.table.V); err != nil {
 		return err
 	}
 	name, attribute := wire.BareTableName(r.table.V), ""
 	if r.spec.enabled.V {
 		attribute = r.spec.attribute.V
 	}
-	err := c.db.AlterExpiry(c.ctx, db.DefaultNamespace, name, attribute, func(d *db.Descriptor) error { return r.admit(c, d) })
+	err := c.DB.AlterExpiry(c.Ctx, db.DefaultNamespace, name, attribute, func(d *db.Descriptor) error { return r.admit(c, d) })
 	switch {
 	case errors.Is(err, db.ErrTableNotFound):
 		return errNoTable(name)
@@ -108,7 +110,7 @@ func UpdateTimeToLive(cl *call) error {
 // admit tells why the change cannot be made in the table's present state. A table that is UPDATING takes it, as its time to live
 // does not touch its status.
 func (r *updateTimeToLiveRequest) admit(c op, d *db.Descriptor) error {
-	now := c.db.Now()
+	now := c.DB.Now()
 	switch statusOf(d, now) {
 	case db.StatusCreating:
 		return inUse("Table " + d.Name + " is being created")

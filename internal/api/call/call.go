@@ -1,4 +1,4 @@
-package api
+package call
 
 import (
 	"context"
@@ -38,57 +38,57 @@ type Request struct {
 	Report Report // Serve fills it
 }
 
-// call is one request being answered, with the scratch memory that is reused for the next.
-type call struct {
+// Call is one request being answered, with the scratch memory that is reused for the next.
+type Call struct {
 	wire.Reader
 	wire.Writer
-	ctx        context.Context
-	db         *db.DB
-	statements *partiql.Cache
-	region     string
-	endpoint   string
+	Ctx        context.Context
+	DB         *db.DB
+	Statements *partiql.Cache
+	Region     string
+	Endpoint   string
 	principal  *iam.Principal // whose policy is asked; nil: everything is allowed
 
-	report Report
+	Report Report
 
-	explain bool // Request.Explain
+	Explain bool // Request.Explain
 	began   time.Time
 	slow    time.Duration // Request.Slow
 }
 
-// newCall returns a call to be used again and again. large, which all calls share, has a place for
+// New returns a call to be used again and again. large, which all calls share, has a place for
 // each large item that may be written out at a time.
-func newCall(d *db.DB, statements *partiql.Cache, large chan struct{}) *call {
-	return &call{db: d, statements: statements, Writer: wire.NewWriter(large)}
+func New(d *db.DB, statements *partiql.Cache, large chan struct{}) *Call {
+	return &Call{DB: d, Statements: statements, Writer: wire.NewWriter(large)}
 }
 
-// begin begins the answer to a request, which is appended to out. region stands in for that of a
+// Begin begins the answer to a request, which is appended to out. region stands in for that of a
 // request without one.
-func (c *call) begin(ctx context.Context, r *Request, region string, out []byte) {
-	c.ctx, c.region, c.endpoint = ctx, r.Region, r.Endpoint
+func (c *Call) Begin(ctx context.Context, r *Request, region string, out []byte) {
+	c.Ctx, c.Region, c.Endpoint = ctx, r.Region, r.Endpoint
 	c.Reader.Begin(r.Body)
 	c.Writer.Begin(out, r.Memory)
-	if c.region == "" || strings.Contains(c.region, ":") { // whoever signs chooses the region: it must not make another ARN
-		c.region = region
+	if c.Region == "" || strings.Contains(c.Region, ":") { // whoever signs chooses the region: it must not make another ARN
+		c.Region = region
 	}
 	if c.principal = r.Principal; c.principal != nil && c.principal.MayEverything() {
 		c.principal = nil
 	}
 	r.Report = Report{}
-	c.report, c.explain, c.began, c.slow = Report{}, r.Explain, r.Began, r.Slow
+	c.Report, c.Explain, c.began, c.slow = Report{}, r.Explain, r.Began, r.Slow
 }
 
-// end returns the answer, and forgets the request.
-func (c *call) end() (answer []byte) {
-	c.ctx, c.principal = nil, nil
+// End returns the answer, and forgets the request.
+func (c *Call) End() (answer []byte) {
+	c.Ctx, c.principal = nil, nil
 	c.Reader.End()
 	return c.Writer.End()
 }
 
-// maxKeptBody is the largest body whose call is reused: what a larger one has grown in its call goes with it.
-const maxKeptBody = 64 << 10
+// MaxKeptBody is the largest body whose call is reused: what a larger one has grown in its call goes with it.
+const MaxKeptBody = 64 << 10
 
-// explainsChoice tells whether the report is to say how the call chose its items.
-func (c *call) explainsChoice() bool {
-	return c.explain || c.slow > 0 && time.Since(c.began) >= c.slow
+// ExplainsChoice tells whether the report is to say how the call chose its items.
+func (c *Call) ExplainsChoice() bool {
+	return c.Explain || c.slow > 0 && time.Since(c.began) >= c.slow
 }

@@ -1,4 +1,4 @@
-package api
+package call
 
 import (
 	"cmp"
@@ -33,37 +33,37 @@ type Report struct {
 	ReadUnits, WriteUnits float64
 
 	last    *db.Table // that was counted last in Tables; of a request with an error it stays
-	missing string    // a table that was asked for and is not there
+	Missing string    // a table that was asked for and is not there
 }
 
-// finish completes the report of a call that has ended with err.
-func (r *Report) finish(err error) {
+// Finish completes the report of a call that has ended with err.
+func (r *Report) Finish(err error) {
 	if err == nil {
 		r.last = nil
 	}
-	r.missing = strings.Clone(r.missing) // it lies in memory that the next call uses
+	r.Missing = strings.Clone(r.Missing) // it lies in memory that the next call uses
 }
 
 // MissingTable is the name of a table that was asked for and is not there, empty for none.
-func (r *Report) MissingTable() string { return r.missing }
+func (r *Report) MissingTable() string { return r.Missing }
 
 // TableName is the table that was asked for, there or not; of several, one.
-func (r *Report) TableName() string { return cmp.Or(r.Table, r.missing) }
+func (r *Report) TableName() string { return cmp.Or(r.Table, r.Missing) }
 
-// statement notes that a statement of a batch failed.
-func (r *Report) statement(reason wire.Reason) {
+// NoteStatement notes that a statement of a batch failed.
+func (r *Report) NoteStatement(reason wire.Reason) {
 	mistake := reason.Code == "ValidationError" || reason.Code == "ResourceNotFound" || reason.Code == "AccessDenied"
 	if mistake && r.Inner == "" {
 		r.Inner, r.Reason = reason.Code, reason.Message
 	}
 }
 
-// table notes a table, which is nil if there is none by the name. Of a request on one table over and over it counts one.
-func (r *Report) table(t *db.Table, name string) {
+// NoteTable notes a table, which is nil if there is none by the name. Of a request on one table over and over it counts one.
+func (r *Report) NoteTable(t *db.Table, name string) {
 	switch {
 	case t == nil:
-		if name = wire.BareTableName(name); r.missing == "" && wire.IsName(name) && len(name) <= 255 {
-			r.missing = name // what a statement has as a name can be anything
+		if name = wire.BareTableName(name); r.Missing == "" && wire.IsName(name) && len(name) <= 255 {
+			r.Missing = name // what a statement has as a name can be anything
 		}
 	case r.last == nil:
 		r.Table, r.Tables, r.last = t.Name, 1, t
@@ -73,27 +73,27 @@ func (r *Report) table(t *db.Table, name string) {
 	}
 }
 
-// item notes the read of one item by its key.
-func (r *Report) item(there bool) {
+// NoteItem notes the read of one item by its key.
+func (r *Report) NoteItem(there bool) {
 	if there {
 		r.Read++
 		r.Returned++
 	}
 }
 
-// page notes a page of a Query or a Scan.
-func (r *Report) page(page db.Page) {
+// NotePage notes a page of a Query or a Scan.
+func (r *Report) NotePage(page db.Page) {
 	r.Read += page.Scanned
 	r.Returned += page.Count
 }
 
-// read notes the capacity units of reads, and written those of writes.
-func (r *Report) read(units float64)    { r.ReadUnits += units }
-func (r *Report) written(units float64) { r.WriteUnits += units }
+// NoteRead notes the capacity units of reads, and written those of writes.
+func (r *Report) NoteRead(units float64)    { r.ReadUnits += units }
+func (r *Report) NoteWritten(units float64) { r.WriteUnits += units }
 
-// failed notes the capacity of a write that failed with err: at an item that did not meet its
+// NoteFailed notes the capacity of a write that failed with err: at an item that did not meet its
 // condition it costs as much as one.
-func (r *Report) failed(err error) {
+func (r *Report) NoteFailed(err error) {
 	if failed, ok := errors.AsType[*db.ConditionFailed](err); ok {
 		r.WriteUnits += capacity.FailedUnits(failed.Size)
 	}

@@ -1,4 +1,4 @@
-package api
+package call
 
 import (
 	_ "embed"
@@ -53,7 +53,7 @@ func (r *Report) Cut(message string) string { return cutValues(message, r.schema
 // schemaName tells whether a word names the table that the request was about, one of its indexes or
 // an attribute of their keys, or a table that is not there.
 func (r *Report) schemaName(word string) bool {
-	if word == r.missing || word == r.Table {
+	if word == r.Missing || word == r.Table {
 		return word != ""
 	}
 	return r.last != nil && inSchema(r.last, word)

@@ -1,4 +1,4 @@
-package api
+package call
 
 import (
 	"flag"
@@ -20,13 +20,13 @@ var rewriteWords = flag.Bool("words.rewrite", false, "write words.txt anew from 
 	"packages that word errors")
 
 // worded are the packages and files whose string literals are the words of messages.
-var wordedFiles = []string{"*.go", "*/*.go", "../expr/*.go", "../partiql/*.go", "../item/*.go", "../db/*.go",
-	"../server/auth.go", "../server/signature.go"}
+var wordedFiles = []string{"../*.go", "../*/*.go", "../../expr/*.go", "../../partiql/*.go", "../../item/*.go", "../../db/*.go",
+	"../../server/auth.go", "../../server/signature.go"}
 
 // TestWords checks that words.txt has all words of messages. One that it lacks is cut out of the
 // log. To write it anew:
 //
-//	go test ./internal/api -run TestWords -words.rewrite
+//	go test ./internal/api/call -run TestWords -words.rewrite
 func TestWords(t *testing.T) {
 	words := map[string]bool{}
 	for _, pattern := range wordedFiles {

@@ -1,4 +1,4 @@
-package api
+package call
 
 import (
 	"cmp"
@@ -18,104 +18,104 @@ import (
 // anything of what it found. (Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB";
 // Developer Guide, "Using IAM policy conditions for fine-grained access control".)
 
-// want is what a request wants to do to a table or an index, as far as policies can ask. It is made
+// Want is what a request wants to do to a table or an index, as far as policies can ask. It is made
 // when all of it is known, and passed on as a value. The values of condition keys are made of it
 // when a statement asks for them.
-type want struct {
-	action    string
-	index     string // that is read; empty for the table itself
-	enclosing string // the operation, of an action in a transaction
+type Want struct {
+	Action    string
+	Index     string // that is read; empty for the table itself
+	Enclosing string // the operation, of an action in a transaction
 
-	sel, returns string // Select and ReturnValues; empty for actions that have no such parameter
-	consumed     string // ReturnConsumedCapacity
+	Select, ReturnValues string // Select and ReturnValues; empty for actions that have no such parameter
+	Consumed             string // ReturnConsumedCapacity
 
-	item       item.Item       // the key, or the item to be put
-	items      []item.Item     // further ones
-	conditions []expr.KeyPart  // key conditions
-	statement  policyStatement // PartiQL; it is not fixed yet. nil: none
-	scan       bool            // the keys of what it reads are not among what it says
-	pages      bool            // it reads a table or an index from somewhere on
+	Item          item.Item      // the key, or the item to be put
+	Items         []item.Item    // further ones
+	KeyConditions []expr.KeyPart // key conditions
+	Statement     Statement      // PartiQL; it is not fixed yet. nil: none
+	Scan          bool           // the keys of what it reads are not among what it says
+	Pages         bool           // it reads a table or an index from somewhere on
 
-	condition  *expr.Condition // nil: none, as of the others
-	expected   attributeNames  // of legacy conditions
-	projection *expr.Projection
-	update     *expr.Update
+	Condition  *expr.Condition // nil: none, as of the others
+	Expected   attributeNamer  // of legacy conditions
+	Projection *expr.Projection
+	Update     *expr.Update
 }
 
-// policyStatement is a PartiQL statement, as far as policies can ask.
-type policyStatement interface {
-	attributeNames
-	// hashValues are the values that the WHERE clause has for the hash attributes of a key, those of
+// Statement is a PartiQL statement, as far as policies can ask.
+type Statement interface {
+	attributeNamer
+	// HashValues are the values that the WHERE clause has for the hash attributes of a key, those of
 	// each alternative together; nil if it says nothing of them.
-	hashValues(keys []db.KeyElement) [][]item.Value
+	HashValues(keys []db.KeyElement) [][]item.Value
 }
 
-// attributeNames tells which attributes it names.
-type attributeNames interface{ attributeNames() []string }
+// attributeNamer tells which attributes it names.
+type attributeNamer interface{ AttributeNames() []string }
 
 // question is a want with the table that it is about, while the policy is asked.
 type question struct {
-	want
+	Want
 	table *db.Table // nil: there is no such table
 	names []string  // the values of Attributes, once they were asked for
 }
 
-// asks tells whether the policy of whoever made the request is asked. If it is not, a want needs not
+// Asks tells whether the policy of whoever made the request is asked. If it is not, a want needs not
 // be made.
-func (c *call) asks() bool { return c.principal != nil }
+func (c *Call) Asks() bool { return c.principal != nil }
 
-// tableFor returns the table that a checked TableName (or ARN) names, if it is ready for items, and
+// TableFor returns the table that a checked TableName (or ARN) names, if it is ready for items, and
 // if the request may do there what it wants. Who may not is told so whether there is such a table or
 // not.
-func (c *call) tableFor(name string, w want) (t *db.Table, err error) {
+func (c *Call) TableFor(name string, w Want) (t *db.Table, err error) {
 	var missing error
-	if t, err = c.tableAmong(name, w, &missing); err == nil {
+	if t, err = c.TableAmong(name, w, &missing); err == nil {
 		err = missing
 	}
 	return t, err
 }
 
-// tableAmong is tableFor for a request that is about several tables: that there is no such one is
+// TableAmong is TableFor for a request that is about several tables: that there is no such one is
 // noted in missing, to be told when all of them may be asked for.
-func (c *call) tableAmong(name string, w want, missing *error) (*db.Table, error) {
-	t, err := c.table(name)
+func (c *Call) TableAmong(name string, w Want, missing *error) (*db.Table, error) {
+	t, err := c.ItemTable(name)
 	if err != nil && *missing == nil {
 		*missing = err
 	}
-	if !c.asks() {
+	if !c.Asks() {
 		return t, nil
 	}
 	return t, c.ask(name, t, w)
 }
 
 // ask asks whether the request may do what it wants to a table, by name (or ARN).
-func (c *call) ask(name string, t *db.Table, w want) error {
-	resource := c.tableARN(wire.BareTableName(name))
-	if w.index != "" {
-		resource += "/index/" + w.index
+func (c *Call) ask(name string, t *db.Table, w Want) error {
+	resource := c.TableARN(wire.BareTableName(name))
+	if w.Index != "" {
+		resource += "/index/" + w.Index
 	}
-	q := &question{want: w, table: t}
-	return c.decide(&iam.Access{Action: w.action, Resource: resource, Values: q.values})
+	q := &question{Want: w, table: t}
+	return c.decide(&iam.Access{Action: w.Action, Resource: resource, Values: q.values})
 }
 
-// askTable asks whether the request may do an action that concerns a table, by name (or ARN), as a whole.
-func (c *call) askTable(action, name string) error {
+// AskTable asks whether the request may do an action that concerns a table, by name (or ARN), as a whole.
+func (c *Call) AskTable(action, name string) error {
 	if c.principal == nil {
 		return nil
 	}
-	return c.decide(&iam.Access{Action: action, Resource: c.tableARN(wire.BareTableName(name))})
+	return c.decide(&iam.Access{Action: action, Resource: c.TableARN(wire.BareTableName(name))})
 }
 
-// askStream asks whether the request may do an action on a stream.
-func (c *call) askStream(action, table, label string) error {
+// AskStream asks whether the request may do an action on a stream.
+func (c *Call) AskStream(action, table, label string) error {
 	if c.principal == nil {
 		return nil
 	}
-	return c.decide(&iam.Access{Action: action, Resource: c.tableARN(table) + "/stream/" + label})
+	return c.decide(&iam.Access{Action: action, Resource: c.TableARN(table) + "/stream/" + label})
 }
 
-// askAny asks whether the request may do an action that is on no resource.
-func (c *call) askAny(action string) error {
+// AskAny asks whether the request may do an action that is on no resource.
+func (c *Call) AskAny(action string) error {
 	if c.principal == nil {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (c *call) askAny(action string) error {
 }
 
 // decide asks the policy, and returns the error of a denial.
-func (c *call) decide(a *iam.Access) error {
+func (c *Call) decide(a *iam.Access) error {
 	decision := c.principal.Decide(a)
 	if decision == iam.Allowed {
 		return nil
@@ -147,13 +147,13 @@ func (q *question) values(key string) (values []string, there bool) {
 		values = q.attributes()
 		return values, len(values) > 0
 	case iam.KeySelect:
-		return oneValue(q.sel)
+		return oneValue(q.Select)
 	case iam.KeyReturnValues:
-		return oneValue(q.returns)
+		return oneValue(q.ReturnValues)
 	case iam.KeyReturnConsumedCapacity:
-		return oneValue(cmp.Or(q.consumed, "NONE"))
+		return oneValue(cmp.Or(q.Consumed, "NONE"))
 	case iam.KeyEnclosingOperation:
-		return oneValue(q.enclosing)
+		return oneValue(q.Enclosing)
 	case iam.KeyFullTableScan:
 		return oneValue(q.fullTableScan())
 	}
@@ -173,10 +173,10 @@ func (q *question) keys() []db.KeyElement {
 	if q.table == nil {
 		return nil
 	}
-	if q.index == "" {
+	if q.Index == "" {
 		return q.table.Keys
 	}
-	if x := q.table.Index(q.index); x != nil {
+	if x := q.table.Index(q.Index); x != nil {
 		return x.Keys
 	}
 	return nil
@@ -186,7 +186,7 @@ func (q *question) keys() []db.KeyElement {
 // key attributes has the values of all of them.
 func (q *question) leadingKeys() (texts []string) {
 	keys := q.keys()
-	if keys == nil || q.scan {
+	if keys == nil || q.Scan {
 		return nil
 	}
 	var values []item.Value
@@ -195,8 +195,8 @@ func (q *question) leadingKeys() (texts []string) {
 			values = q.appendValues(values, k.Name)
 		}
 	}
-	if q.statement != nil {
-		for _, hash := range q.statement.hashValues(keys) {
+	if q.Statement != nil {
+		for _, hash := range q.Statement.HashValues(keys) {
 			values = append(values, hash...)
 		}
 	}
@@ -210,15 +210,15 @@ func (q *question) leadingKeys() (texts []string) {
 
 // appendValues appends the values that items and key conditions have for an attribute.
 func (q *question) appendValues(values []item.Value, attribute string) []item.Value {
-	if q.item.Exists() {
-		values = append(values, q.item.Get(attribute))
+	if q.Item.Exists() {
+		values = append(values, q.Item.Get(attribute))
 	}
-	for _, it := range q.items {
+	for _, it := range q.Items {
 		values = append(values, it.Get(attribute))
 	}
-	for i := range q.conditions {
-		if q.conditions[i].Attribute == attribute {
-			values = append(values, q.conditions[i].Values...)
+	for i := range q.KeyConditions {
+		if q.KeyConditions[i].Attribute == attribute {
+			values = append(values, q.KeyConditions[i].Values...)
 		}
 	}
 	return values
@@ -249,36 +249,36 @@ func (q *question) attributes() []string {
 // dynamodb:Attributes, you must specify the names of all of the primary key and index key attributes": Developer Guide, "Using IAM
 // policy conditions for fine-grained access control".)
 func (q *question) itemNames() (names []string) {
-	if q.pages && q.keys() != nil {
-		names = q.table.ReadKeys(q.table.Index(q.index))
+	if q.Pages && q.keys() != nil {
+		names = q.table.ReadKeys(q.table.Index(q.Index))
 	}
-	for _, it := range append([]item.Item{q.item}, q.items...) {
+	for _, it := range append([]item.Item{q.Item}, q.Items...) {
 		for name := range it.Attributes() {
 			names = append(names, name)
 		}
 	}
-	for i := range q.conditions {
-		names = append(names, q.conditions[i].Attribute)
+	for i := range q.KeyConditions {
+		names = append(names, q.KeyConditions[i].Attribute)
 	}
 	return names
 }
 
 // expressionNames are the names of attributes in expressions, and in what they are written as otherwise.
 func (q *question) expressionNames() (names []string) {
-	if q.condition != nil {
-		names = append(names, q.condition.Attributes()...)
+	if q.Condition != nil {
+		names = append(names, q.Condition.Attributes()...)
 	}
-	if q.expected != nil {
-		names = append(names, q.expected.attributeNames()...)
+	if q.Expected != nil {
+		names = append(names, q.Expected.AttributeNames()...)
 	}
-	if q.projection != nil {
-		names = append(names, q.projection.Attributes()...)
+	if q.Projection != nil {
+		names = append(names, q.Projection.Attributes()...)
 	}
-	if q.update != nil {
-		names = append(names, q.update.Attributes()...)
+	if q.Update != nil {
+		names = append(names, q.Update.Attributes()...)
 	}
-	if q.statement != nil {
-		names = append(names, q.statement.attributeNames()...)
+	if q.Statement != nil {
+		names = append(names, q.Statement.AttributeNames()...)
 	}
 	return names
 }
@@ -286,11 +286,11 @@ func (q *question) expressionNames() (names []string) {
 // fullTableScan tells of a SELECT whether it has no condition on the partition key that makes it more than a Scan: true or false.
 func (q *question) fullTableScan() string {
 	keys := q.keys()
-	if q.statement == nil || q.action != actionSelect || keys == nil {
+	if q.Statement == nil || q.Action != ActionSelect || keys == nil {
 		return ""
 	}
-	return strconv.FormatBool(q.statement.hashValues(keys) == nil)
+	return strconv.FormatBool(q.Statement.HashValues(keys) == nil)
 }
 
-// actionSelect is the action of a SELECT.
-const actionSelect = "PartiQLSelect"
+// ActionSelect is the action of a SELECT.
+const ActionSelect = "PartiQLSelect"

@@ -1,4 +1,4 @@
-package api
+package call
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// worded returns err as DynamoDB words it, or nil for one that is ours alone.
-func worded(err error) *wire.Error {
+// Worded returns err as DynamoDB words it, or nil for one that is ours alone.
+func Worded(err error) *wire.Error {
 	var e *wire.Error
 	if errors.As(err, &e) {
 		return e
@@ -27,7 +27,7 @@ func worded(err error) *wire.Error {
 	case errors.Is(err, db.ErrTokenMismatch):
 		return errTokenMismatch
 	case errors.Is(err, db.ErrTransactionTooLarge):
-		return errTransactionTooLarge
+		return ErrTransactionTooLarge
 	case errors.Is(err, kv.ErrConflict):
 		return wire.NewError("ThrottlingException", "The item is locked by other requests. Please try again shortly.")
 	case errors.Is(err, db.ErrCatalogFull): // AWS limits the number of tables instead; the words are ours
@@ -44,8 +44,8 @@ func worded(err error) *wire.Error {
 
 // The errors of whole transactions.
 var (
-	// errTransactionTooLarge: over 4 MB. AWS's words are not known; these are ours.
-	errTransactionTooLarge = wire.Validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
+	// ErrTransactionTooLarge: over 4 MB. AWS's words are not known; these are ours.
+	ErrTransactionTooLarge = wire.Validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
 		"items in the transaction exceeding the 4MB limit")
 	// errTokenMismatch has the API Reference's words; the service's own are not known.
 	errTokenMismatch = wire.NewError("IdempotentParameterMismatchException", "DynamoDB rejected the request because you "+

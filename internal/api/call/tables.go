@@ -1,0 +1,36 @@
+package call
+
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
+
+// ItemTable returns the table that a checked TableName (or ARN) names, if it is ready for items.
+func (c *Call) ItemTable(name string) (*db.Table, error) {
+	t, err := c.DB.Table(db.DefaultNamespace, wire.BareTableName(name))
+	c.Report.NoteTable(t, name)
+	return t, err
+}
+
+// TableARN is the ARN of a table in the region of the call.
+func (c *Call) TableARN(name string) string {
+	return "arn:aws:dynamodb:" + c.Region + ":" + Account + ":table/" + name
+}
+
+// KeySchemaMember appends KeySchema.
+func (c *Call) KeySchemaMember(ks []db.KeyElement) {
+	c.Name("KeySchema")
+	c.BeginList()
+	for _, k := range ks {
+		c.Element()
+		c.BeginObject()
+		c.StringMember("AttributeName", k.Name)
+		if k.Range {
+			c.StringMember("KeyType", "RANGE")
+		} else {
+			c.StringMember("KeyType", "HASH")
+		}
+		c.EndObject()
+	}
+	c.EndList()
+}
