@@ -30,8 +30,11 @@ var mayImport = map[string][]string{
 	"internal/iam":         {},
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
 	"internal/api/wire":    {"internal/exception", "internal/item"},
-	"internal/api/call":    {"internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/iam", "internal/item", "internal/kv", "internal/partiql"},                                            // kv: its errors
-	"internal/api":         {"internal/api/call", "internal/api/wire", "internal/capacity", "internal/exception", "internal/item", "internal/expr", "internal/partiql", "internal/db", "internal/kv", "internal/iam"}, // kv: its errors
+	"internal/api/call":    {"internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/iam", "internal/item", "internal/kv", "internal/partiql"},      // kv: its errors
+	"internal/api/data":    {"internal/api/call", "internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/item", "internal/kv", "internal/partiql"}, // kv: its errors
+	"internal/api/control": {"internal/api/call", "internal/api/wire", "internal/db", "internal/item"},
+	"internal/api/streams": {"internal/api/call", "internal/api/wire", "internal/db"},
+	"internal/api":         {"internal/api/call", "internal/api/control", "internal/api/data", "internal/api/streams", "internal/api/wire", "internal/db", "internal/partiql"},
 	"internal/page":        {},
 	"internal/server":      {"internal/api", "internal/exception", "internal/iam", "internal/metrics", "internal/page"},
 	"internal/admin":       {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/page"},

@@ -14,9 +14,8 @@ import (
 	"sync"
 
 	"github.com/partita-db/partita/internal/api/call"
-
+	"github.com/partita-db/partita/internal/api/data"
 	"github.com/partita-db/partita/internal/api/wire"
-
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/partiql"
 )
@@ -46,7 +45,7 @@ func New(d *db.DB, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(statementCacheBytes)}
+	s := &Service{db: d, region: o.Region, log: o.Logger, statements: partiql.NewCache(data.StatementCacheBytes)}
 	large := make(chan struct{}, runtime.GOMAXPROCS(0))
 	s.calls.New = func() any {
 		return call.New(d, s.statements, large)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/call"
-
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"

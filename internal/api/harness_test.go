@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/api/call"
-
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/api/call"
-
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 )

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/call"
-
 	"github.com/partita-db/partita/internal/db"
 )
 

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/partita-db/partita/internal/api/wire"
-
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/iam"

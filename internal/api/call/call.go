@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/wire"
-
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/partiql"

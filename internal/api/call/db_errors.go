@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/partita-db/partita/internal/api/wire"
-
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
 )

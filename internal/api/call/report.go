@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/partita-db/partita/internal/api/wire"
-
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 )

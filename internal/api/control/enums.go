@@ -1,0 +1,14 @@
+package control
+
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
+
+// The enums of the control plane, as DynamoDB prints them when a value is none of them.
+var (
+	enumAttributeType = wire.Enum{"B", "N", "S"}
+	enumKeyType       = wire.Enum{"HASH", "RANGE"}
+	enumProjection    = wire.EnumOf(db.ProjectionAll, db.ProjectionInclude, db.ProjectionKeysOnly)
+	enumBilling       = wire.EnumOf(db.Provisioned, db.PayPerRequest)
+)

@@ -1,0 +1,62 @@
+package control
+
+import (
+	"time"
+
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
+
+// What a table that is UPDATING is busy with, as Descriptor.BusyWith says. A table's class follows the word.
+const (
+	busyIOPS      = "IOPS"
+	busyBilling   = "BILLING"
+	busyStreamOn  = "STREAM ENABLE"
+	busyStreamOff = "STREAM DISABLE"
+	busyClass     = "CLASS "
+	busyIndex     = "INDEX"
+)
+
+// statusOf is the TableStatus of a descriptor.
+func statusOf(d *db.Descriptor, now time.Time) db.Status {
+	return (&db.Table{Descriptor: *d}).Status(now)
+}
+
+// indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being backfilled.
+func indexStatusOf(d *db.Descriptor, x *db.Index, now time.Time) (status db.Status, backfilling bool) {
+	return (&db.Table{Descriptor: *d}).IndexStatus(x, now)
+}
+
+// inUse returns a ResourceInUseException with the usual beginning.
+func inUse(detail string) *wire.Error {
+	return resourceInUse("Attempt to change a resource which is still in use: " + detail)
+}
+
+// resourceInUse returns a ResourceInUseException.
+func resourceInUse(message string) *wire.Error {
+	return wire.NewError("ResourceInUseException", message)
+}
+
+// errNoTable is the control plane's ResourceNotFoundException.
+func errNoTable(name string) *wire.Error {
+	return wire.NewError("ResourceNotFoundException", "Requested resource not found: Table: "+name+" not found")
+}
+
+// lookupFor is lookup for a request of an action, which the policy must allow whether there is such a table or not.
+func (c op) lookupFor(action, tableName string) (*db.Table, error) {
+	if err := c.AskTable(action, tableName); err != nil {
+		return nil, err
+	}
+	return c.lookup(tableName)
+}
+
+// lookup returns the table that a checked TableName (or ARN) names, in any state.
+func (c op) lookup(tableName string) (*db.Table, error) {
+	name := wire.BareTableName(tableName)
+	t := c.DB.Lookup(db.DefaultNamespace, name)
+	c.Report.NoteTable(t, name)
+	if t != nil {
+		return t, nil
+	}
+	return nil, errNoTable(name)
+}

@@ -1,0 +1,65 @@
+package control
+
+import (
+	"slices"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
+
+// untagResourceRequest is an UntagResource request.
+type untagResourceRequest struct {
+	arn  wire.OptString
+	keys wire.OptStrings
+}
+
+// untagResourceMembers are UntagResource's members, in the order of the service model.
+var untagResourceMembers = members[*untagResourceRequest]{
+	{Name: "ResourceArn", Read: func(r *untagResourceRequest, c op) error { return c.ReadString(&r.arn) }},
+	{Name: "TagKeys", Read: func(r *untagResourceRequest, c op) error { return c.ReadStrings(&r.keys) }},
+}
+
+// check checks all but what the table has.
+func (r *untagResourceRequest) check() error {
+	var v violations
+	v.resourceARN(r.arn)
+	if !r.keys.Set {
+		v.Null("tagKeys")
+	}
+	if err := v.Err(); err != nil {
+		return err
+	}
+	if _, err := taggable(r.arn.V); err != nil {
+		return err
+	}
+	if len(r.keys.V) == 0 {
+		return wire.Validation("Atleast one Tag Key needs to be provided as Input.")
+	}
+	for _, key := range r.keys.V {
+		if err := checkTagKey(wire.OptString{Set: true, V: key}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UntagResource answers UntagResource. A key that the table has not is fine.
+func UntagResource(cl *call.Call) error {
+	c := op{cl}
+	r := new(untagResourceRequest)
+	if err := wire.Decode(&c.Reader, r, c, untagResourceMembers); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	err := c.alterTags("UntagResource", r.arn.V, func(old []db.Tag) ([]db.Tag, error) {
+		return slices.DeleteFunc(slices.Clone(old), func(t db.Tag) bool { return slices.Contains(r.keys.V, t.Key) }), nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Raw("{}")
+	return nil
+}

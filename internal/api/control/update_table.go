@@ -1,0 +1,499 @@
+package control
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+)
+
+// updateTableRequest is an UpdateTable request.
+type updateTableRequest struct {
+	attributes      optList[attributeDefinition]
+	table           wire.OptString
+	billing         wire.OptString
+	throughput      unitPair
+	indexes         optList[indexUpdate]
+	stream          streamSpec
+	sse             sseSpec
+	replicas        optList[replicaUpdate]
+	class           wire.OptString
+	protection      wire.OptBool
+	consistency     wire.OptString
+	witnesses       optList[replicaUpdate]
+	onDemand        unitPair
+	warm            unitPair
+	replicationMode wire.OptString
+	vectors         optList[struct{}]
+	disassociation  wire.OptBool
+}
+
+// updateTableMembers are UpdateTable's members, in the order of the service model.
+var updateTableMembers = members[*updateTableRequest]{
+	{Name: "AttributeDefinitions", Read: func(r *updateTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
+	{Name: "TableName", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.table) }},
+	{Name: "BillingMode", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.billing) }},
+	{Name: "ProvisionedThroughput", Read: func(r *updateTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
+	{Name: "GlobalSecondaryIndexUpdates", Read: func(r *updateTableRequest, c op) error { return c.indexUpdates(&r.indexes) }},
+	{Name: "StreamSpecification", Read: func(r *updateTableRequest, c op) error { return c.streamSpec(&r.stream) }},
+	{Name: "SSESpecification", Read: func(r *updateTableRequest, c op) error { return c.sseSpec(&r.sse) }},
+	{Name: "ReplicaUpdates", Read: func(r *updateTableRequest, c op) error {
+		return c.replicaUpdates(&r.replicas, "ReplicationGroupUpdate", "ReplicationGroupMemberAction")
+	}},
+	{Name: "TableClass", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.class) }},
+	{Name: "DeletionProtectionEnabled", Read: func(r *updateTableRequest, c op) error { return c.ReadBool(&r.protection) }},
+	{Name: "MultiRegionConsistency", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.consistency) }},
+	{Name: "GlobalTableWitnessUpdates", Read: func(r *updateTableRequest, c op) error {
+		return c.replicaUpdates(&r.witnesses, "GlobalTableWitnessGroupUpdate", "GlobalTableWitnessGroupMemberAction")
+	}},
+	{Name: "OnDemandThroughput", Read: func(r *updateTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
+	{Name: "WarmThroughput", Read: func(r *updateTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
+	{Name: "GlobalTableSettingsReplicationMode", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.replicationMode) }},
+	{Name: "VectorIndexUpdates", Read: func(r *updateTableRequest, c op) error { return c.vectorIndexUpdates(&r.vectors) }},
+	{Name: "DisassociationProtectionEnabled", Read: func(r *updateTableRequest, c op) error { return c.ReadBool(&r.disassociation) }},
+}
+
+// UpdateTable answers UpdateTable.
+func UpdateTable(cl *call.Call) error {
+	c := op{cl}
+	r := new(updateTableRequest)
+	if err := wire.Decode(&c.Reader, r, c, updateTableMembers); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	t, err := c.lookupFor("UpdateTable", r.table.V)
+	if err != nil {
+		return err
+	}
+	now, sizes := c.DB.Now(), r.sizes(c.DB, t)
+	old, new, err := c.DB.Alter(c.Ctx, t.Namespace, t.Name, r.busy(&t.Descriptor), func(d *db.Descriptor) error {
+		return r.apply(d, c.Region, now)
+	})
+	if errors.Is(err, db.ErrTableNotFound) {
+		return errNoTable(t.Name)
+	}
+	if err != nil {
+		return err
+	}
+	d := r.answer(old, new, now)
+	d.sizes = sizes
+	c.describe("TableDescription", d)
+	return nil
+}
+
+// ---- checks before the table is looked up
+
+// check checks all that does not depend on the table.
+func (r *updateTableRequest) check() error {
+	if err := tableRequired(r.table); err != nil {
+		return err
+	}
+	var v violations
+	r.constraints(&v)
+	for _, check := range []func() error{
+		v.Err,
+		r.checkRequested,
+		r.checkBilling,
+		r.checkIndexUpdates,
+		r.checkConcerns,
+		r.checkIndexCreates,
+		r.stream.checkUpdate,
+		r.sse.check,
+		func() error { return checkTableClass(r.class) },
+		func() error { return checkReplicaShape(r.replicas.V) },
+		func() error { return checkReplicationMode(r.replicationMode) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// constraints checks each member by itself.
+func (r *updateTableRequest) constraints(v *violations) {
+	v.attributeDefinitions(r.attributes)
+	v.controlTable(r.table)
+	v.Enum(r.billing, "billingMode", enumBilling)
+	v.provisioned(r.throughput, "provisionedThroughput")
+	for i := range r.indexes.V {
+		r.indexes.V[i].constraints(v, element("globalSecondaryIndexUpdates", i))
+	}
+	v.stream(r.stream)
+	v.sse(r.sse)
+	v.replicas(r.replicas)
+	v.Enum(r.consistency, "multiRegionConsistency", enumConsistency)
+	v.Enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
+}
+
+// concerns counts the changes that are asked for. AttributeDefinitions and MultiRegionConsistency ask for none by
+// themselves, nor do empty structures and lists.
+func (r *updateTableRequest) concerns() int {
+	n := 0
+	for _, asked := range []bool{
+		r.billing.Set, r.throughput.Set, len(r.indexes.V) > 0, r.stream.Set, r.sse.Set, r.replicas.Set, r.class.Set, r.protection.Set,
+		named(r.witnesses.V), !r.onDemand.empty(), !r.warm.empty(), r.replicationMode.Set, len(r.vectors.V) > 0, r.disassociation.Set,
+	} {
+		if asked {
+			n++
+		}
+	}
+	return n
+}
+
+// checkRequested demands that something is asked for.
+func (r *updateTableRequest) checkRequested() error {
+	switch {
+	case r.concerns() > 0:
+		return nil
+	// Alone, an empty structure makes AWS answer with an InternalFailure, for which these texts stand.
+	case r.warm.Set:
+		return wire.Validation(wire.Invalid + "WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for table")
+	case r.onDemand.Set:
+		return wire.Validation(wire.Invalid + "OnDemandThroughput must have at least one of MaxReadRequestUnits or MaxWriteRequestUnits specified for table")
+	}
+	consistency := "MultiRegionConsistency, "
+	if r.consistency.Set {
+		consistency = "" // the list leaves out what was sent
+	}
+	return wire.Validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, " +
+		"ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, " + consistency + "DeletionProtectionEnabled, OnDemandThroughput, " +
+		"WarmThroughput or TableClass is required")
+}
+
+// checkBilling checks that the mode and the throughput of the request fit.
+func (r *updateTableRequest) checkBilling() error {
+	switch mode := db.BillingMode(r.billing.V); {
+	case mode == db.Provisioned && !r.throughput.Set:
+		return wire.Validation(wire.Invalid + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+	case mode == db.PayPerRequest && r.throughput.Set:
+		return errUnitsOnDemand
+	}
+	return r.throughput.checkBounds("")
+}
+
+// checkConcerns is the rules on what may be changed together.
+func (r *updateTableRequest) checkConcerns() error {
+	n := r.concerns()
+	creates, builds := r.builds()
+	warm := !r.warm.empty()
+	switch {
+	case r.sse.Set && n > 1:
+		return errOnly("Server-Side Encryption modification")
+	case r.class.Set && n > 1:
+		return errOnly("TableClass modification")
+	case r.protection.Set && n > 1:
+		return errOnly("DeletionProtection modification")
+	case r.replicas.Set && n > 1 && (n > 2 || !named(r.witnesses.V)):
+		return errOnly("Replica modification")
+	case named(r.witnesses.V) && n > 1 && !r.replicas.Set:
+		return wire.Validation(wire.Invalid + "Requests that modify replicas or witnesses must not also modify other fields")
+	case creates && (warm || r.warmsIndex()):
+		return wire.Validation(wire.Invalid + "Create global secondary index cannot be specified when updating WarmThroughput")
+	case warm && n > 1:
+		return errOnly("WarmThroughput")
+	case !r.onDemand.empty() && n > 1 && (n > 2 || !r.billing.Set):
+		return wire.Validation(wire.Invalid + "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request")
+	case r.stream.Set && r.throughput.Set:
+		return wire.Validation(wire.Invalid + "You cannot modify stream status while updating table IOPS")
+	case builds && r.throughput.Set:
+		return wire.Validation(wire.Invalid + "You cannot create or delete index while updating table IOPS")
+	case builds && r.stream.Set:
+		return wire.Validation(wire.Invalid + "You cannot create or delete index while changing stream status")
+	}
+	return nil
+}
+
+// errOnly: a change that comes alone.
+func errOnly(change string) error {
+	return wire.Validation(wire.Invalid + change + " must be the only operation in the request")
+}
+
+// ---- the change, with the table's descriptor at hand
+
+// mode is the billing mode that the table has after the change.
+func (r *updateTableRequest) mode(d *db.Descriptor) db.BillingMode {
+	if r.billing.Set {
+		return db.BillingMode(r.billing.V)
+	}
+	return d.Billing
+}
+
+// switches tells whether the change switches the billing mode.
+func (r *updateTableRequest) switches(d *db.Descriptor) bool { return r.mode(d) != d.Billing }
+
+// busy tells whether the table is UPDATING for a while. What AWS does at once, or without touching the table's status, is
+// not: deletion protection, encryption, on-demand and warm throughput, and the throughput of indexes.
+func (r *updateTableRequest) busy(d *db.Descriptor) bool { return r.busyWith(d) != "" }
+
+// busyWith says what the change keeps the table busy with; empty: it does not.
+func (r *updateTableRequest) busyWith(d *db.Descriptor) string {
+	_, builds := r.builds()
+	switch {
+	case r.switches(d):
+		return busyBilling
+	case r.throughput.Set:
+		return busyIOPS
+	case r.stream.Set && r.stream.enabled.V:
+		return busyStreamOn
+	case r.stream.Set:
+		return busyStreamOff
+	case r.class.Set && !r.sameClass(d):
+		return busyClass + r.class.V
+	case builds:
+		return busyIndex
+	}
+	return ""
+}
+
+// sameClass tells whether the table has the requested class already.
+func (r *updateTableRequest) sameClass(d *db.Descriptor) bool {
+	return r.class.V == d.TableClass || d.TableClass == "" && r.class.V == "STANDARD"
+}
+
+// apply makes the change, or tells why it cannot be made: existence, then state, then what it means.
+func (r *updateTableRequest) apply(d *db.Descriptor, region string, now time.Time) error {
+	if err := r.admit(d, now); err != nil {
+		return err
+	}
+	if err := r.refuseGlobal(d, region); err != nil {
+		return err
+	}
+	with := r.busyWith(d) // of the table as it was
+	for _, apply := range []func() error{
+		func() error { return r.applyBilling(d, region, now) },
+		func() error { return r.applyIndexes(d, region, now) },
+		func() error { return r.applyOnDemand(d, region) },
+		func() error { return r.applyWarm(d, region) },
+		func() error { return r.applyStream(d) },
+		func() error { return r.applySSE(d, region) },
+	} {
+		if err := apply(); err != nil {
+			return err
+		}
+	}
+	if r.class.Set && !r.sameClass(d) {
+		d.TableClass, d.TableClassUpdated = r.class.V, now // AWS allows two changes in 30 days; here nobody pays for them
+	}
+	if r.protection.Set {
+		d.DeletionProtection = r.protection.V // AWS throttles toggles for 15 s, since its regions have to agree first
+	}
+	if with != "" {
+		d.BusyWith = with
+	}
+	return nil
+}
+
+// applyBilling changes the billing mode and the table's throughput.
+func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now time.Time) error {
+	mode := r.mode(d)
+	if r.throughput.Set && mode == db.PayPerRequest {
+		return errUnitsOnDemand
+	}
+	if err := r.throughput.checkQuota("", region); err != nil {
+		return err
+	}
+	if r.throughput.Set && !r.switches(d) {
+		if err := r.throughput.unchanged("", &d.Throughput); err != nil {
+			return err
+		}
+		warm := warmOf(mode, d.Throughput, d.Warm)
+		d.Warm = &warm // it does not fall with the throughput
+		return provision(&d.Throughput, r.throughput, now)
+	}
+	if !r.switches(d) {
+		return nil
+	}
+	if mode == db.Provisioned {
+		return r.toProvisioned(d)
+	}
+	r.toOnDemand(d, now)
+	return nil
+}
+
+// toProvisioned switches an on-demand table. The index updates, which applyIndexes makes, must cover every global index.
+func (r *updateTableRequest) toProvisioned(d *db.Descriptor) error {
+	for i := range d.Indexes {
+		x := &d.Indexes[i]
+		if u := r.updateOf(x.Name); x.Kind == db.GlobalIndex && !x.Dropping && (u == nil || !u.throughput.Set) {
+			return wire.Validation(wire.Invalid + "ProvisionedThroughput must be specified for index: " + x.Name)
+		}
+	}
+	keepWarm(d)
+	d.Billing = db.Provisioned
+	d.Throughput.Read, d.Throughput.Write = r.throughput.read.V, r.throughput.write.V
+	d.OnDemand = nil
+	for i := range d.Indexes {
+		d.Indexes[i].OnDemand = nil
+	}
+	return nil
+}
+
+// toOnDemand switches a provisioned table.
+func (r *updateTableRequest) toOnDemand(d *db.Descriptor, now time.Time) {
+	keepWarm(d)
+	d.Billing, d.PayPerRequestSince = db.PayPerRequest, now
+	d.Throughput.Read, d.Throughput.Write = 0, 0
+	for i := range d.Indexes {
+		d.Indexes[i].Throughput.Read, d.Indexes[i].Throughput.Write = 0, 0
+	}
+}
+
+// keepWarm writes down the warm throughput that the table and its indexes have, before the billing mode changes.
+func keepWarm(d *db.Descriptor) {
+	warm := warmOf(d.Billing, d.Throughput, d.Warm)
+	d.Warm = &warm
+	for i := range d.Indexes {
+		if x := &d.Indexes[i]; x.Kind == db.GlobalIndex {
+			warm := warmOf(d.Billing, x.Throughput, x.Warm)
+			x.Warm = &warm
+		}
+	}
+}
+
+// applyOnDemand changes the table's on-demand maxima.
+func (r *updateTableRequest) applyOnDemand(d *db.Descriptor, region string) error {
+	if r.onDemand.empty() {
+		return nil
+	}
+	if err := r.onDemand.checkOnDemandMode("", d.Billing, false); err != nil {
+		return err
+	}
+	if err := r.onDemand.checkOnDemand("", region, false); err != nil {
+		return err
+	}
+	d.OnDemand = cleared(r.onDemand.merge(d.OnDemand))
+	return nil
+}
+
+// applyWarm changes the table's warm throughput.
+func (r *updateTableRequest) applyWarm(d *db.Descriptor, region string) error {
+	if r.warm.empty() {
+		return nil
+	}
+	now := warmOf(d.Billing, d.Throughput, d.Warm)
+	if err := r.warm.checkWarm("", now, d.Billing, region, false); err != nil {
+		return err
+	}
+	d.Warm = r.warm.over(now)
+	return nil
+}
+
+// applyStream switches the stream on or off. The latest stream's label stays until db gives the next one its own.
+func (r *updateTableRequest) applyStream(d *db.Descriptor) error {
+	switch {
+	case !r.stream.Set:
+		return nil
+	case r.stream.enabled.V && d.StreamViewType != "":
+		return wire.Validation("Table already has an enabled stream: TableName: " + d.Name)
+	case !r.stream.enabled.V && d.StreamViewType == "":
+		return wire.Validation("Table has no stream to disable: TableName: " + d.Name)
+	}
+	d.StreamViewType = db.ViewType(r.stream.view.V)
+	return nil
+}
+
+// applySSE changes the encryption. AWS compares a key only with the ARN that it shows; another name of the same key makes it
+// encrypt the table anew. Its limit of four changes a day is left out: nothing is encrypted anew here.
+func (r *updateTableRequest) applySSE(d *db.Descriptor, region string) error {
+	switch {
+	case !r.sse.Set:
+		return nil
+	case !r.sse.on() && d.SSEType == "":
+		return wire.Validation(wire.Invalid + "Table is already encrypted by default")
+	case d.SSEType != "" && strings.HasPrefix(r.sse.key.V, "arn:") && r.sse.key.V == keyARN(d.SSEKey, region):
+		return wire.Validation(wire.Invalid + "Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter if you want to change Master Key")
+	}
+	r.sse.store(d)
+	return nil
+}
+
+// ---- the answer
+
+// answer is the table as UpdateTable shows it: for the most part as it was, with what is on its way marked UPDATING.
+func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *description {
+	shown := &db.Table{Descriptor: new.Descriptor}
+	d := newDescription(shown, now)
+	d.status = old.Status(now)
+	if r.billing.Set || r.class.Set || r.busy(&old.Descriptor) {
+		d.status = db.StatusUpdating // AWS says so even when nothing changes
+	}
+	switched := r.switches(&old.Descriptor)
+	if r.throughput.Set && !switched {
+		shown.Throughput.Read, shown.Throughput.Write = old.Throughput.Read, old.Throughput.Write
+		shown.Throughput.DecreasesToday = decreasesToday(&old.Throughput, now)
+	}
+	d.noSince = switched
+	d.warm = &describedWarm{warmOf(old.Billing, old.Throughput, old.Warm), db.StatusActive}
+	if !r.warm.empty() {
+		d.warm.status = db.StatusUpdating
+	}
+	if !r.onDemand.empty() {
+		d.onDemand = r.onDemand.merge(old.OnDemand) // with -1 for what is cleared
+	}
+	if r.class.Set {
+		shown.TableClass, shown.TableClassUpdated = old.TableClass, old.TableClassUpdated
+	}
+	if r.sse.Set {
+		d.sse = db.StatusUpdating
+		if old.SSEType != "" {
+			shown.SSEType, shown.SSEKey = old.SSEType, old.SSEKey
+		}
+	}
+	d.index = r.answerIndex(old, d.index, switched)
+	return d
+}
+
+// sizes are those of the indexes to be made and removed, before the change: the jobs that build and clear them may be done
+// by the time of the answer.
+func (r *updateTableRequest) sizes(d *db.DB, t *db.Table) map[string]size {
+	sizes := map[string]size{}
+	for i := range r.indexes.V {
+		u := &r.indexes.V[i]
+		name := u.action().name.V
+		switch x := t.Index(name); {
+		case u.create.Set:
+			sizes[name] = size{}
+		case u.delete.Set && x != nil:
+			sizes[name] = sizeOf(d, t, x)
+		}
+	}
+	return sizes
+}
+
+// answerIndex shows the indexes: a new one is CREATING, one that is removed DELETING, and one whose throughput changes
+// UPDATING with its old numbers, unless the whole table switches its billing mode.
+func (r *updateTableRequest) answerIndex(old *db.Table, index func(*db.Index) describedIndex, switched bool) func(*db.Index) describedIndex {
+	return func(x *db.Index) describedIndex {
+		was := old.Index(x.Name)
+		if was == nil {
+			return describedIndex{
+				status: db.StatusCreating, backfilling: "false", throughput: &x.Throughput, onDemand: x.OnDemand,
+			}
+		}
+		v := index(x)
+		v.warm = &describedWarm{warmOf(old.Billing, was.Throughput, was.Warm), db.StatusActive}
+		u := r.updateOf(x.Name)
+		if u == nil {
+			return v
+		}
+		if u.throughput.Set || !u.onDemand.empty() {
+			v.status = db.StatusUpdating
+		}
+		if u.throughput.Set && !switched {
+			v.throughput = &was.Throughput
+		}
+		if !u.onDemand.empty() {
+			v.onDemand = u.onDemand.merge(was.OnDemand)
+		}
+		if !u.warm.empty() {
+			v.warm.status = db.StatusUpdating
+		}
+		return v
+	}
+}

@@ -1,0 +1,332 @@
+package data
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/capacity"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/partiql"
+)
+
+// maxBatchStatements is how many statements a batch has at most.
+const maxBatchStatements = 25
+
+// batchStatementsRequest is the request of BatchExecuteStatement.
+type batchStatementsRequest struct {
+	set        bool
+	statements []batchStatement // at most one more than there may be
+	consumed   wire.OptString
+}
+
+// batchStatement is one statement of a batch, and what came of it.
+type batchStatement struct {
+	statementRequest
+	*statement
+	err   error // of this statement alone
+	done  db.Written
+	units float64 // of a read, and of a write that failed at the item
+}
+
+// batchStatementsMembers are BatchExecuteStatement's members, in the order of the service model.
+var batchStatementsMembers = members[*batchStatementsRequest]{
+	{Name: "Statements", Read: (*batchStatementsRequest).readStatements},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchStatementsRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+}
+
+// readStatements decodes Statements.
+func (r *batchStatementsRequest) readStatements(c *exec) error {
+	r.set, r.statements = true, nil
+	var s batchStatement // one for all elements: what it takes must not grow with those that are not kept
+	return c.ReadList(func(int) error {
+		s = batchStatement{}
+		err := c.ReadObject(wire.InElement, "BatchStatementRequest", func(name string) error {
+			return statementMembers.Read(&s.statementRequest, c, &c.Reader, name)
+		})
+		if len(r.statements) <= maxBatchStatements {
+			r.statements = append(r.statements, s)
+		}
+		return err
+	})
+}
+
+// BatchExecuteStatement answers the operation of that name.
+func BatchExecuteStatement(c *call.Call) error { return run(c, (*exec).batchExecuteStatement) }
+
+// batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered in its place; only what
+// they are together can fail the call.
+func (c *exec) batchExecuteStatement() error {
+	r := new(batchStatementsRequest)
+	if err := wire.Decode(&c.Reader, r, c, batchStatementsMembers); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	for i := range r.statements {
+		s := &r.statements[i]
+		s.statement, s.err = s.bind(c)
+	}
+	if err := r.checkKinds(); err != nil {
+		return err
+	}
+	for i := range r.statements {
+		r.statements[i].open(c, r.consumed)
+	}
+	if err := r.checkDistinct(); err != nil {
+		return err
+	}
+	r.write(c)
+	return r.answer(c)
+}
+
+// check checks the constraints of all members.
+func (r *batchStatementsRequest) check() error {
+	var v violations
+	switch n := len(r.statements); {
+	case !r.set:
+		v.Null("statements")
+	case n == 0 || n > maxBatchStatements:
+		v.Length(n, r.dump(), "statements", 1, maxBatchStatements)
+	}
+	for i := range r.statements {
+		r.statements[i].checkElement(&v, "statements", i)
+	}
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	return v.Err()
+}
+
+// dump prints Statements as messages have it: as Java prints its own objects. It is cut off when it gets long.
+func (r *batchStatementsRequest) dump() string {
+	b := []byte{'['}
+	for i := range r.statements {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		if len(b) > maxDumpBytes {
+			return string(append(b, "...]"...))
+		}
+		b = append(append(b, "BatchStatementRequest(statement="...), r.statements[i].text.V...)
+		b = append(b, ')')
+	}
+	return string(append(b, ']'))
+}
+
+// checkKinds checks that the statements are all reads or all writes.
+func (r *batchStatementsRequest) checkKinds() error {
+	reads, writes := false, false
+	for i := range r.statements {
+		if s := &r.statements[i]; s.err == nil {
+			reads, writes = reads || !s.Kind.IsWrite(), writes || s.Kind.IsWrite()
+		}
+	}
+	if reads && writes {
+		return wire.Validation("Read and write requests together in the same batch is not supported.")
+	}
+	return nil
+}
+
+// errBatchSelect: a SELECT that is not about one item of a table.
+var errBatchSelect = wire.Validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
+
+// open finds the statement's table and the key of its item, unless it has failed already.
+func (s *batchStatement) open(c *exec, consumed wire.OptString) {
+	if s.err != nil {
+		return
+	}
+	if s.Kind == partiql.KindExists {
+		s.err = errExists
+		return
+	}
+	if s.err = s.statement.open(c, consumed); s.err != nil {
+		return
+	}
+	switch {
+	case s.Kind != partiql.KindSelect:
+		s.err = s.fix(errNoFullKey)
+	case s.Index != "":
+		s.err = errBatchSelect
+	default:
+		s.err = s.fix(errBatchSelect)
+	}
+}
+
+// checkDistinct checks that no two of the statements are about one item.
+func (r *batchStatementsRequest) checkDistinct() error {
+	var all []*statement
+	for i := range r.statements {
+		if s := &r.statements[i]; s.err == nil {
+			all = append(all, s.statement)
+		}
+	}
+	if sameItemTwice(all) {
+		return errDuplicateKeys
+	}
+	return nil
+}
+
+// sameItemTwice tells whether two of the statements, whose keys are known, are about one item.
+func sameItemTwice(all []*statement) bool {
+	for i, a := range all { // at most 100
+		for _, b := range all[:i] {
+			if sameTable(a.table, b.table) && sameKey(a.table, a.key, b.key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// write runs the writes among the statements, each atomic alone.
+func (r *batchStatementsRequest) write(c *exec) {
+	var writes []db.Write
+	var of []*batchStatement
+	room := &writtenRoom{c: c}
+	for i := range r.statements {
+		s := &r.statements[i]
+		if s.err != nil || !s.Kind.IsWrite() {
+			continue
+		}
+		w := s.statement.write(false)
+		if w.KeepOld {
+			w.Change = &roomyChange{Change: w.Change, room: room}
+		}
+		writes, of = append(writes, w), append(of, s)
+	}
+	done, errs := c.DB.WriteEach(c.Ctx, writes)
+	for i, s := range of {
+		s.done = done[i]
+		if errs[i] != nil {
+			s.fail(errs[i])
+		}
+	}
+}
+
+// fail notes why the write failed. One that failed at the item it met is charged by the larger of that item and what it would
+// have put, but does not show the item, whatever it asked for.
+func (s *batchStatement) fail(err error) {
+	var (
+		failed    *db.ConditionFailed
+		duplicate *duplicateItem
+	)
+	switch {
+	case errors.As(err, &failed):
+		s.units = capacity.FailedUnits(failed.Size)
+		err = &db.ConditionFailed{}
+	case errors.As(err, &duplicate):
+		s.units = duplicate.units
+	}
+	if err == error(wire.ErrNoRoom) || errors.Is(err, db.ErrNoMemory) {
+		err = errBatchFull // a batch has no error of its own for that
+	}
+	s.err = writeError(s.table, err, s.keyWords())
+}
+
+// answer reads what is to be read and encodes the response.
+func (r *batchStatementsRequest) answer(c *exec) error {
+	c.BeginObject()
+	c.Name("Responses")
+	begin := c.Length()
+	c.BeginList()
+	for i := range r.statements {
+		c.Element()
+		if err := r.statements[i].answer(c, c.Length()-begin < maxBatchBytes); err != nil {
+			return err
+		}
+	}
+	c.EndList()
+	if c.countsConsumed(r.consumed) {
+		us := r.usages()
+		// Of those that could be read all are writes, or none is.
+		writes := func(s batchStatement) bool { return s.statement != nil && s.Kind.IsWrite() }
+		if slices.ContainsFunc(r.statements, writes) {
+			c.Report.WriteUnits = us.total()
+		} else {
+			c.Report.ReadUnits = us.total()
+		}
+		if len(us) > 0 {
+			c.consumedList(r.consumed, us)
+		}
+	}
+	c.EndObject()
+	return nil
+}
+
+// errBatchFull is that of a statement for whose item the response has no room. That takes items that print much longer than they
+// count, or a server with little memory, so the words are ours; the statement can be sent again.
+var errBatchFull = (&wire.Error{
+	Code: "ThrottlingException", Message: "The response has no room for the item. Please try again.",
+}).Fill()
+
+// answer appends what came of one statement, after it has read what a SELECT selects.
+func (s *batchStatement) answer(c *exec, room bool) error {
+	if s.err == nil && !room && !s.Kind.IsWrite() {
+		s.err = errBatchFull
+	}
+	c.BeginObject()
+	defer c.EndObject()
+	if s.err != nil {
+		return s.answerError(c)
+	}
+	c.StringMember("TableName", s.table.Name)
+	found := func(it item.Item) {
+		c.Name("Item")
+		c.Out = s.AppendJSON(c.Out, it)
+	}
+	if !s.Kind.IsWrite() {
+		size, err := c.getStatement(s.statement, s.consistent.V, found)
+		s.units = capacity.ReadUnits(size, s.consistent.V)
+		return err
+	}
+	if it := s.returned(s.done); it.Exists() {
+		c.Name("Item")
+		c.EncodeWritten(it)
+	}
+	return nil
+}
+
+// answerError appends the error of one statement. The table is named with errors that its item led to.
+func (s *batchStatement) answerError(c *exec) error {
+	e := call.Worded(s.err)
+	if e == nil {
+		return s.err
+	}
+	reason := reasonOf(e)
+	c.Report.NoteStatement(reason)
+	c.Name("Error")
+	c.BeginObject()
+	c.StringMember("Code", reason.Code)
+	c.StringMember("Message", reason.Message)
+	c.EndObject()
+	if s.units > 0 {
+		c.StringMember("TableName", s.table.Name)
+	}
+	return nil
+}
+
+// usages are what the statements used. Those that failed at an item count only for tables on which another one succeeded, and
+// only for the table itself.
+func (r *batchStatementsRequest) usages() (us usages) {
+	for i := range r.statements {
+		if s := &r.statements[i]; s.err == nil {
+			u := us.of(s.table)
+			u.table += s.units
+			u.add(s.done.Units)
+		}
+	}
+	for i := range r.statements {
+		s := &r.statements[i]
+		if s.err == nil || s.units == 0 {
+			continue
+		}
+		for _, u := range us {
+			if u.name == s.table.Name {
+				u.table += s.units
+			}
+		}
+	}
+	return us
+}

@@ -1,0 +1,483 @@
+package data
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/capacity"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// The bounds of BatchGetItem.
+const (
+	maxBatchKeys = 100
+	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes: numbers may be printed much
+	// longer than they count.
+	maxBatchBytes = 16 << 20
+)
+
+// batchGetRequest is the request of BatchGetItem.
+type batchGetRequest struct {
+	set      bool
+	tables   []*batchGetTable // in the order sent; at most one more than there may be keys
+	consumed wire.OptString
+}
+
+// batchGetTable is what a request wants of one table: a KeysAndAttributes.
+type batchGetTable struct {
+	name            string // as the request has it, maybe an ARN
+	keysSet         bool
+	keys            []wire.OptItem // at most one more than there may be
+	attributesToGet wire.OptStrings
+	consistent      wire.OptBool
+	projection      wire.OptString
+	params          expr.Params
+	ph              placeholders
+
+	table     *db.Table
+	projector *expr.Projection // nil: whole items
+	done      int              // keys answered; those after it are left over
+	units     float64
+}
+
+// batchGetMembers are BatchGetItem's members, in the order of the service model.
+var batchGetMembers = members[*batchGetRequest]{
+	{Name: "RequestItems", Read: (*batchGetRequest).readRequestItems},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchGetRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+}
+
+// readRequestItems decodes RequestItems.
+func (r *batchGetRequest) readRequestItems(c *exec) error {
+	r.set, r.tables = true, nil
+	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"KeysAndAttributes", func(table string) error {
+		t := &batchGetTable{name: table}
+		t.ph.params = &t.params
+		if len(r.tables) <= maxBatchKeys {
+			r.tables = append(r.tables, t)
+		}
+		return c.ReadObject(wire.InElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
+	})
+	r.tables = lastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
+	return err
+}
+
+// member decodes a member of a KeysAndAttributes.
+func (t *batchGetTable) member(c *exec, name string) error {
+	switch name {
+	case "Keys":
+		t.keysSet, t.keys = true, t.keys[:0]
+		return c.ReadList(func(int) error {
+			var key wire.OptItem
+			if err := c.nested(); err != nil {
+				return err
+			}
+			err := c.ReadItem(&key)
+			if len(t.keys) <= maxBatchKeys {
+				t.keys = append(t.keys, key)
+			}
+			return err
+		})
+	case "AttributesToGet":
+		return c.ReadStrings(&t.attributesToGet)
+	case "ConsistentRead":
+		return c.ReadBool(&t.consistent)
+	case "ProjectionExpression":
+		return c.ReadString(&t.projection)
+	case "ExpressionAttributeNames":
+		return t.ph.names(&c.Reader)
+	}
+	return c.Skip()
+}
+
+// nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
+func (c *exec) nested() error {
+	if !c.IsScalar() {
+		return nil
+	}
+	return wire.TypeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
+		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')")
+}
+
+// BatchGetItem answers the operation of that name.
+func BatchGetItem(c *call.Call) error { return run(c, (*exec).batchGetItem) }
+
+// batchGetItem answers BatchGetItem.
+func (c *exec) batchGetItem() error {
+	r := new(batchGetRequest)
+	if err := wire.Decode(&c.Reader, r, c, batchGetMembers); err != nil {
+		return err
+	}
+	if err := r.check(c); err != nil {
+		return err
+	}
+	if err := r.open(c); err != nil {
+		return err
+	}
+	c.BeginObject()
+	if err := r.read(c); err != nil {
+		return err
+	}
+	r.unprocessed(c)
+	for _, t := range r.tables {
+		c.Report.ReadUnits += t.units
+	}
+	if wantsConsumed(r.consumed) {
+		var us usages
+		for _, t := range r.tables {
+			us.of(t.table).table += t.units
+		}
+		c.consumedList(r.consumed, us)
+	}
+	c.EndObject()
+	return nil
+}
+
+// check makes the checks that need no table, in DynamoDB's order.
+func (r *batchGetRequest) check(c *exec) error {
+	if err := r.checkCounts(); err != nil {
+		return err
+	}
+	if err := r.checkFamilies(); err != nil {
+		return err
+	}
+	for _, t := range r.tables {
+		if err := t.check(c); err != nil {
+			return err
+		}
+	}
+	for i, t := range r.tables {
+		if t.repeats(r.tables[:i]) {
+			return errDuplicateKeys
+		}
+	}
+	return nil
+}
+
+// errDuplicateKeys: one item twice in a batch.
+var errDuplicateKeys = wire.Validation("Provided list of item keys contains duplicates")
+
+// checkCounts checks the constraints of members and the numbers of keys.
+func (r *batchGetRequest) checkCounts() error {
+	var v violations
+	if !r.set {
+		v.Null("requestItems")
+	}
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	keys := 0
+	for _, t := range r.tables {
+		v.batchTable(t.name)
+		t.checkCounts(&v)
+		keys += len(t.keys)
+	}
+	if err := v.Err(); err != nil {
+		return err
+	}
+	switch {
+	case len(r.tables) == 0:
+		return wire.Validation("The requestItems parameter is required for BatchGetItem")
+	case keys > maxBatchKeys:
+		return wire.Validation("Too many items requested for the BatchGetItem call")
+	}
+	return nil
+}
+
+// batchTable checks a table's name, or ARN, that is a key of RequestItems.
+func (v *violations) batchTable(name string) {
+	if strings.HasPrefix(name, "arn:") {
+		v.TableName(wire.OptString{Set: true, V: name}, 1)
+		return
+	}
+	if !wire.IsName(name) || len(name) > 255 {
+		v.Note("Value at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: " +
+			"[Member must have length less than or equal to 255, Member must have length greater than or equal to 3, " + wire.NamePattern + "]")
+	}
+}
+
+// checkCounts checks the constraints of a KeysAndAttributes. Those of Keys are printed without their value, and the
+// upper one with the member's own spelling (captured).
+func (t *batchGetTable) checkCounts(v *violations) {
+	path := "requestItems." + t.name + ".member."
+	switch n := len(t.keys); {
+	case !t.keysSet:
+		v.Null(path + "keys")
+	case n == 0:
+		v.Note("Value at '" + path + "keys' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	case n > maxBatchKeys:
+		v.Note("Value at 'RequestItems." + t.name + ".member.Keys' failed to satisfy constraint: Member must have length less than or equal to " +
+			strconv.Itoa(maxBatchKeys))
+	}
+	v.attributesToGet(t.attributesToGet, path+"attributesToGet", maxAttributesToGet)
+}
+
+// checkFamilies checks that not both kinds of projections are used, be it for different tables.
+func (r *batchGetRequest) checkFamilies() error {
+	legacy, expression := usage{name: "AttributesToGet"}, usage{name: "ProjectionExpression"}
+	for _, t := range r.tables {
+		legacy.set = legacy.set || t.attributesToGet.Set
+		expression.set = expression.set || t.projection.Set
+	}
+	return words{}.checkFamilies([]usage{legacy}, []usage{expression})
+}
+
+// check checks what is wanted of one table.
+func (t *batchGetTable) check(c *exec) (err error) {
+	p := projectionOf{attributesToGet: t.attributesToGet, expression: t.projection, ph: &t.ph}
+	if err := p.checkParams(); err != nil {
+		return err
+	}
+	if t.projector, err = p.projection(c); err != nil {
+		return err
+	}
+	for i := range t.keys {
+		if f := t.keys[i].Faults.Earliest(); f != nil {
+			return wire.Validation(f.Message)
+		}
+	}
+	return nil
+}
+
+// repeats tells whether a key stands twice in t, or in t and one of the others, if that is the same table by another name. By
+// this time keys are canonical: the numbers 1 and 1.0 are one key.
+func (t *batchGetTable) repeats(others []*batchGetTable) bool {
+	for i := range t.keys { // at most 100 in all
+		if among(t.keys[:i], t.keys[i].V) {
+			return true
+		}
+		for _, o := range others {
+			if wire.BareTableName(o.name) == wire.BareTableName(t.name) && among(o.keys, t.keys[i].V) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// among tells whether one of the keys is the key.
+func among(keys []wire.OptItem, key item.Item) bool {
+	for i := range keys {
+		if item.SameAttributes(keys[i].V, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// open finds all tables, then checks the keys against them.
+func (r *batchGetRequest) open(c *exec) (err error) {
+	var missing error
+	for _, t := range r.tables {
+		if t.table, err = c.TableAmong(t.name, t.want(c, r.consumed), &missing); err != nil {
+			return err
+		}
+	}
+	if missing != nil {
+		return missing
+	}
+	for _, t := range r.tables {
+		for i := range t.keys {
+			if err := checkKey(t.table, t.keys[i].V); err != nil {
+				return err
+			}
+		}
+		if err := checkNested(t.table, t.projector.Nested()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errFull ends the reading of a batch whose response is full.
+var errFull = errors.New("api: the response is full")
+
+// read reads the items and appends Responses.
+func (r *batchGetRequest) read(c *exec) error {
+	c.Name("Responses")
+	c.BeginObject()
+	room := batchRoom{c: c, begin: c.Length()}
+	for _, t := range r.tables {
+		c.NameQuoted(t.name)
+		c.BeginList()
+		if err := t.read(c, &room); err != nil && err != errFull {
+			return err
+		}
+		c.EndList()
+	}
+	c.EndObject()
+	return nil
+}
+
+// batchRoom is what a response has taken so far.
+type batchRoom struct {
+	c     *exec
+	begin int // where in the answer it begins
+	bytes int // of the items, in DynamoDB's sizes
+	any   bool
+	full  bool
+}
+
+// read reads the items of one table and appends them. Missing items are left out.
+func (t *batchGetTable) read(c *exec, room *batchRoom) error {
+	if room.full {
+		return errFull
+	}
+	keys := make([]item.Item, len(t.keys))
+	for i := range t.keys {
+		keys[i] = t.keys[i].V
+	}
+	return c.DB.GetMany(c.Ctx, t.table, keys, t.consistent.V, func(i int, it item.Item) error {
+		if it.Exists() {
+			fits, err := t.append(c, room, it)
+			if err != nil {
+				return err
+			}
+			if !fits {
+				room.full = true
+				return errFull
+			}
+		}
+		t.units += capacity.ReadUnits(it.Size(), t.consistent.V)
+		c.Report.NoteItem(it.Exists())
+		t.done = i + 1
+		return nil
+	})
+}
+
+// append appends an item, unless the response has no room for it; the first item always has.
+func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits bool, err error) {
+	if room.any && room.bytes+it.Size() > maxBatchBytes {
+		return false, nil
+	}
+	room.bytes += it.Size()
+	before := c.Length()
+	c.Element()
+	if t.projector != nil {
+		it = t.projector.Apply(it)
+	}
+	if err := c.Encode(it.Size(), func() { c.Item(it) }); err != nil {
+		if c.Truncate(before); room.any {
+			err = nil // what is there can be answered
+		}
+		return false, err
+	}
+	if room.any && c.Length()-room.begin > maxBatchBytes {
+		c.Truncate(before)
+		return false, nil
+	}
+	room.any = true
+	return true, nil
+}
+
+// unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of their tables.
+func (r *batchGetRequest) unprocessed(c *exec) {
+	c.Name("UnprocessedKeys")
+	c.BeginObject()
+	for _, t := range r.tables {
+		if t.done == len(t.keys) {
+			continue
+		}
+		c.NameQuoted(t.name)
+		c.BeginObject()
+		c.Name("Keys")
+		c.BeginList()
+		for i := t.done; i < len(t.keys); i++ {
+			c.Element()
+			c.Item(t.keys[i].V)
+		}
+		c.EndList()
+		t.echo(c)
+		c.EndObject()
+	}
+	c.EndObject()
+}
+
+// echo appends the members of the KeysAndAttributes but its Keys.
+func (t *batchGetTable) echo(c *exec) {
+	if t.attributesToGet.Set {
+		c.Name("AttributesToGet")
+		c.BeginList()
+		for _, name := range t.attributesToGet.V {
+			c.Element()
+			c.Str(name)
+		}
+		c.EndList()
+	}
+	if t.consistent.Set {
+		c.BooleanMember("ConsistentRead", t.consistent.V)
+	}
+	if t.projection.Set {
+		c.StringMember("ProjectionExpression", t.projection.V)
+	}
+	if t.ph.namesSet {
+		c.Name("ExpressionAttributeNames")
+		c.BeginObject()
+		for _, n := range t.params.Names {
+			c.NameQuoted(n.Key)
+			c.Str(n.Name)
+		}
+		c.EndObject()
+	}
+}
+
+// usages are what a batch used of each table.
+type usages []*usageOf
+
+// usageOf is what a batch used of one table.
+type usageOf struct {
+	name string
+	consumption
+}
+
+// of returns the usage of a table, to be added to.
+func (us *usages) of(t *db.Table) *usageOf {
+	for _, u := range *us {
+		if u.name == t.Name {
+			return u
+		}
+	}
+	u := &usageOf{name: t.Name}
+	*us = append(*us, u)
+	return u
+}
+
+// total is the sum of all units.
+func (us usages) total() float64 {
+	total := 0.0
+	for _, u := range us {
+		total += u.consumption.total()
+	}
+	return total
+}
+
+// consumedList appends the member ConsumedCapacity of a request on several tables, by their names,
+// if it was asked for.
+func (c *exec) consumedList(mode wire.OptString, us usages) {
+	if !wantsConsumed(mode) {
+		return
+	}
+	slices.SortFunc(us, func(a, b *usageOf) int { return strings.Compare(a.name, b.name) })
+	c.Name("ConsumedCapacity")
+	c.BeginList()
+	for _, u := range us {
+		c.Element()
+		c.consumed(mode.V, u.name, u.consumption)
+	}
+	c.EndList()
+}
+
+// want is what a part of BatchGetItem wants, if the call asks for it.
+func (t *batchGetTable) want(c *exec, consumed wire.OptString) call.Want {
+	if !c.Asks() {
+		return call.Want{}
+	}
+	w := call.Want{Action: "BatchGetItem", Projection: t.projector, Select: selected(t.projector != nil), Consumed: consumed.V}
+	for i := range t.keys {
+		w.Items = append(w.Items, t.keys[i].V)
+	}
+	return w
+}

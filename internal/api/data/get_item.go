@@ -1,0 +1,174 @@
+package data
+
+import (
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/capacity"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// getItemRequest is the request of GetItem.
+type getItemRequest struct {
+	table           wire.OptString
+	key             wire.OptItem
+	attributesToGet wire.OptStrings
+	consistent      wire.OptBool
+	consumed        wire.OptString
+	projection      wire.OptString
+
+	projector *expr.Projection // nil: the whole item
+	start     int              // where the answer's members begin
+	size      int              // of the item read
+}
+
+// getItemMembers are GetItem's members, in the order of the service model.
+var getItemMembers = members[*getItemRequest]{
+	{Name: "TableName", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.table) }},
+	{Name: "Key", Read: func(r *getItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
+	{Name: "AttributesToGet", Read: func(r *getItemRequest, c *exec) error { return c.ReadStrings(&r.attributesToGet) }},
+	{Name: "ConsistentRead", Read: func(r *getItemRequest, c *exec) error { return c.ReadBool(&r.consistent) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ProjectionExpression", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.projection) }},
+	{Name: "ExpressionAttributeNames", Read: func(r *getItemRequest, c *exec) error { return c.ph.names(&c.Reader) }},
+}
+
+// GetItem answers the operation of that name.
+func GetItem(c *call.Call) error { return run(c, (*exec).getItem) }
+
+// getItem answers GetItem.
+func (c *exec) getItem() error {
+	r := &c.hot.get
+	*r = getItemRequest{}
+	if err := wire.Decode(&c.Reader, r, c, getItemMembers); err != nil {
+		return err
+	}
+	projection, err := r.check(c)
+	if err != nil {
+		return err
+	}
+	r.projector = projection
+	t, err := c.TableFor(r.table.V, call.Want{
+		Action: "GetItem", Item: r.key.V, Projection: projection, Select: selected(projection != nil), Consumed: r.consumed.V,
+	})
+	if err != nil {
+		return err
+	}
+	if err := checkKey(t, r.key.V); err != nil {
+		return err
+	}
+	if err := checkNested(t, projection.Nested()); err != nil {
+		return err
+	}
+	c.BeginObject()
+	r.start = c.Length()
+	if err := c.DB.Get(c.Ctx, t, r.key.V, r.consistent.V, c.show); err != nil {
+		return err
+	}
+	c.Report.NoteItem(r.size > 0)
+	used := consumption{table: capacity.ReadUnits(r.size, r.consistent.V)}
+	c.Report.NoteRead(used.total())
+	if wantsConsumed(r.consumed) {
+		c.Name("ConsumedCapacity")
+		c.consumed(r.consumed.V, t.Name, used)
+	}
+	c.EndObject()
+	return nil
+}
+
+// showItem appends what GetItem asked for of the item that was read.
+func (c *exec) showItem(it item.Item) error {
+	r := &c.hot.get
+	c.Truncate(r.start)
+	r.size = it.Size()
+	if !it.Exists() {
+		return nil
+	}
+	if r.projector != nil {
+		it = r.projector.Apply(it)
+	}
+	c.Name("Item")
+	return c.Encode(it.Size(), func() { c.Item(it) })
+}
+
+// check makes the checks that need no table, and returns the projection, if there is one.
+func (r *getItemRequest) check(c *exec) (*expr.Projection, error) {
+	var v violations
+	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)
+	v.attributesToGet(r.attributesToGet, "attributesToGet", maxAttributesToGet)
+	v.TableName(r.table, 1)
+	if !r.key.Set {
+		v.Null("key")
+	}
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	p := projectionOf{attributesToGet: r.attributesToGet, expression: r.projection, ph: &c.ph}
+	if err := p.checkParams(); err != nil {
+		return nil, err
+	}
+	if f := r.key.Faults.Earliest(); f != nil {
+		return nil, wire.Validation(f.Message)
+	}
+	return p.projection(c)
+}
+
+// Limits on AttributesToGet.
+const (
+	maxAttributesToGet = 255 // of an item by key; Query and Scan have no limit
+	maxAttributeName   = 65535
+)
+
+// attributesToGet checks AttributesToGet, which may be absent. max is how many there may be, 0 any number.
+func (v *violations) attributesToGet(o wire.OptStrings, path string, max int) {
+	if n := len(o.V); o.Set && (n == 0 || max > 0 && n > max) {
+		v.Length(n, wire.JavaList(o.V), path, 1, max)
+	}
+	v.Elements(o.V, path, 0, maxAttributeName)
+}
+
+// projectionOf is what a request for items by key says about their attributes: GetItem, and a table of BatchGetItem.
+type projectionOf struct {
+	attributesToGet wire.OptStrings
+	expression      wire.OptString
+	ph              *placeholders
+}
+
+// checkParams checks the parameters against each other.
+func (p *projectionOf) checkParams() error {
+	expressions := []usage{{"ProjectionExpression", p.expression.Set}}
+	if err := (words{}).checkFamilies([]usage{{"AttributesToGet", p.attributesToGet.Set}}, expressions); err != nil {
+		return err
+	}
+	return p.ph.check(words{}, expressions, nil)
+}
+
+// projection returns the projection that the request names, nil for none.
+func (p *projectionOf) projection(c *exec) (*expr.Projection, error) {
+	if p.attributesToGet.Set {
+		if err := checkDistinct(p.attributesToGet.V); err != nil {
+			return nil, err
+		}
+		return expr.NewProjection(p.attributesToGet.V), nil
+	}
+	if !p.expression.Set {
+		return nil, nil
+	}
+	projection, err := c.DB.Expressions().Projection(p.expression.V, p.ph.params)
+	if err != nil {
+		return nil, words{}.expression(err)
+	}
+	return projection, p.ph.checkUnused()
+}
+
+// checkDistinct checks that AttributesToGet names no attribute twice.
+func checkDistinct(names []string) error {
+	for i, n := range names { // at most 255 of them
+		for _, m := range names[:i] {
+			if m == n {
+				return wire.Validation(wire.Invalid + "Duplicate value in attribute name: " + n)
+			}
+		}
+	}
+	return nil
+}

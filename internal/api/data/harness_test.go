@@ -1,0 +1,74 @@
+package data
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/partiql"
+)
+
+// openDB returns an empty database in memory, which is closed when the test ends.
+func openDB(t testing.TB) *db.DB {
+	t.Helper()
+	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := db.Open(engine, db.Options{SweepInterval: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(d.Close(), engine.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// createTable makes a table with a partition key of strings and, if there is a sort key, that of
+// numbers.
+func createTable(t testing.TB, d *db.DB, name, hash, sort string, indexes ...db.Index) *db.Table {
+	t.Helper()
+	desc := &db.Descriptor{
+		Namespace: db.DefaultNamespace, Name: name, Billing: db.PayPerRequest, Indexes: indexes,
+		Attributes: []db.AttributeDefinition{{Name: hash, Type: item.S}},
+		Keys:       []db.KeyElement{{Name: hash}},
+	}
+	if sort != "" {
+		desc.Attributes = append(desc.Attributes, db.AttributeDefinition{Name: sort, Type: item.N})
+		desc.Keys = append(desc.Keys, db.KeyElement{Name: sort, Range: true})
+	}
+	for _, x := range indexes {
+		desc.Attributes = append(desc.Attributes,
+			db.AttributeDefinition{Name: x.Keys[0].Name, Type: item.S}, db.AttributeDefinition{Name: x.Keys[1].Name, Type: item.N})
+	}
+	table, err := d.Create(t.Context(), desc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// serve has an operation answer a body, and returns the answer or the error.
+func serve(t testing.TB, d *db.DB, operation func(*call.Call) error, body string) (answer string, err error) {
+	t.Helper()
+	c := call.New(d, partiql.NewCache(1<<20), make(chan struct{}, 1))
+	c.Begin(t.Context(), &call.Request{Body: []byte(body)}, "us-east-1", nil)
+	err = operation(c)
+	return string(c.End()), err
+}
+
+// must is serve for what has to succeed.
+func must(t testing.TB, d *db.DB, operation func(*call.Call) error, body string) (answer string) {
+	t.Helper()
+	answer, err := serve(t, d, operation, body)
+	if err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return answer
+}

@@ -1,0 +1,374 @@
+package data
+
+import (
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// The legacy parameters, those from before expressions: conditions (Expected, KeyConditions, QueryFilter, ScanFilter) with
+// their ConditionalOperator, and AttributeUpdates. Here they are decoded, checked as DynamoDB does,
+// and built into the forms that package expr runs.
+
+// legacyConditions is a map of attribute names to conditions, in the order sent: Expected (decodeExpected, checkExpected), or
+// one of KeyConditions, QueryFilter and ScanFilter (decode, checkFilter).
+type legacyConditions struct {
+	set  bool
+	list []legacyCondition
+}
+
+// AttributeNames are the names of the attributes that have a condition.
+func (l *legacyConditions) AttributeNames() (names []string) {
+	for i := range l.list {
+		names = append(names, l.list[i].attribute)
+	}
+	return names
+}
+
+// legacyCondition is one entry: a Condition, or an ExpectedAttributeValue, which alone has value and exists.
+type legacyCondition struct {
+	attribute string
+	operator  wire.OptString
+	values    []item.Value // AttributeValueList
+	valuesSet bool
+	value     item.Value // Value; missing if it has a fault, so look at valueSet
+	valueSet  bool
+	exists    wire.OptBool
+	fault     *item.Fault // the first fault of the values, in the order sent
+}
+
+// decode decodes a map of Conditions.
+func (l *legacyConditions) decode(c *exec) error { return l.decodeShape(c, "Condition") }
+
+// decodeExpected decodes a map of ExpectedAttributeValues.
+func (l *legacyConditions) decodeExpected(c *exec) error {
+	return l.decodeShape(c, "ExpectedAttributeValue")
+}
+
+// decodeShape decodes a map to structures of the shape.
+func (l *legacyConditions) decodeShape(c *exec, shape string) error {
+	l.set, l.list = true, l.list[:0]
+	err := c.ReadObject(wire.InMap, wire.ShapePrefix+shape, func(attribute string) error {
+		x := legacyCondition{attribute: attribute}
+		err := c.ReadObject(wire.InElement, shape, func(name string) error {
+			return x.member(c, name, shape == "ExpectedAttributeValue")
+		})
+		l.list = append(l.list, x)
+		return err
+	})
+	l.list = lastOfEach(l.list, func(x *legacyCondition) string { return x.attribute })
+	return err
+}
+
+// member decodes one member of the structure.
+func (x *legacyCondition) member(c *exec, name string, expected bool) error {
+	switch {
+	case name == "ComparisonOperator":
+		return c.ReadString(&x.operator)
+	case name == "AttributeValueList":
+		x.valuesSet, x.values = true, x.values[:0]
+		return c.ReadList(func(int) error {
+			v, err := x.decodeValue(c)
+			x.values = append(x.values, v)
+			return err
+		})
+	case name == "Value" && expected:
+		if c.IsScalar() {
+			return wire.ErrFieldType
+		}
+		v, err := x.decodeValue(c)
+		x.valueSet, x.value = true, v
+		return err
+	case name == "Exists" && expected:
+		return c.ReadBool(&x.exists)
+	}
+	return c.Skip()
+}
+
+// decodeValue decodes an AttributeValue and keeps its fault, if it is the first.
+func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
+	v, faults, err := c.ReadValue()
+	if x.fault == nil {
+		x.fault = faults.Earliest()
+	}
+	return v, err
+}
+
+// lastOfEach keeps of the entries with the same name only the last, as a map would. It edits the list in place.
+func lastOfEach[E any](list []E, name func(*E) string) []E {
+	if len(list) < 2 {
+		return list
+	}
+	at := make(map[string]int, len(list))
+	kept := list[:0]
+	for i := range list {
+		n := name(&list[i])
+		if j, ok := at[n]; ok {
+			kept[j] = list[i]
+			continue
+		}
+		at[n] = len(kept)
+		kept = append(kept, list[i])
+	}
+	return kept
+}
+
+// checkEnums reports operators that do not exist, as constraints of the map at path ("expected", "queryFilter", …). In
+// Conditions the operator is required.
+func (l *legacyConditions) checkEnums(v *violations, path string, required bool) {
+	for i := range l.list {
+		x := &l.list[i]
+		if !x.operator.Set && !required {
+			continue
+		}
+		at := path + "." + x.attribute + ".member.comparisonOperator"
+		if !x.operator.Set {
+			v.Null(at)
+			continue
+		}
+		v.Enum(x.operator, at, enumComparison)
+	}
+}
+
+// checkConditionalOperator checks that a ConditionalOperator has at least two conditions to combine: those of l, the
+// operation's Expected, QueryFilter or ScanFilter.
+func (l *legacyConditions) checkConditionalOperator(operator wire.OptString) error {
+	switch {
+	case !operator.Set:
+		return nil
+	case len(l.list) == 0:
+		return wire.Validation("ConditionalOperator cannot be used without Filter or Expected")
+	case len(l.list) == 1:
+		return wire.Validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
+	}
+	return nil
+}
+
+// checkFilter checks KeyConditions, QueryFilter or ScanFilter, whose operators checkEnums has passed.
+func (l *legacyConditions) checkFilter() error {
+	for i := range l.list {
+		x := &l.list[i]
+		if x.fault != nil {
+			return words{}.fault(x.fault)
+		}
+		if err := checkArguments(x.operator.V, x.values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkExpected checks Expected, whose operators checkEnums has passed.
+func (l *legacyConditions) checkExpected(w words) error {
+	for i := range l.list {
+		x := &l.list[i]
+		if x.fault != nil {
+			return w.fault(x.fault)
+		}
+		if err := x.checkExpected(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkExpected checks one entry: the combination of its members first, then the operator's arguments.
+func (x *legacyCondition) checkExpected() error {
+	op := x.operator.V
+	switch {
+	case x.valueSet && x.valuesSet:
+		return x.invalid("Value and AttributeValueList cannot be used together")
+	case x.operator.Set && x.exists.Set:
+		return x.invalid("Exists and ComparisonOperator cannot be used together")
+	case x.operator.Set && op != "NULL" && op != "NOT_NULL" && !x.valueSet && !x.valuesSet:
+		return x.invalid("Value or AttributeValueList must be used with ComparisonOperator: " + op)
+	case x.operator.Set:
+		return checkArguments(op, x.arguments())
+	case x.valuesSet:
+		return x.invalid("AttributeValueList can only be used with a ComparisonOperator")
+	case x.exists.Set && !x.exists.V && x.valueSet:
+		return x.invalid("Value cannot be used when Exists is false")
+	case x.exists.Set && x.exists.V && !x.valueSet:
+		return x.invalid("Value must be provided when Exists is true")
+	case !x.exists.Set && !x.valueSet:
+		return x.invalid("Value must be provided when Exists is null")
+	}
+	return nil
+}
+
+// invalid words an entry whose members do not go together.
+func (x *legacyCondition) invalid(problem string) error {
+	return wire.Validation(wire.Invalid + problem + " for Attribute: " + x.attribute)
+}
+
+// arguments are the values that the operator compares with.
+func (x *legacyCondition) arguments() []item.Value {
+	if x.valueSet {
+		return []item.Value{x.value}
+	}
+	return x.values
+}
+
+// checkArguments checks an operator's values: their number, that they are of one type, that the operator is for that type,
+// and that the bounds of BETWEEN are in order.
+func checkArguments(operator string, values []item.Value) error {
+	op, _ := expr.ParseOperator(operator)
+	if min, max := expr.LegacyArguments(op); len(values) < min || max >= 0 && len(values) > max {
+		return wire.Validation(wire.Invalid + "Invalid number of argument(s) for the " + operator + " ComparisonOperator")
+	}
+	for _, v := range values {
+		if v.Type() != values[0].Type() {
+			return wire.Validation(wire.Invalid + "AttributeValues inside AttributeValueList must be of same type")
+		}
+	}
+	if len(values) > 0 && !takes(op, values[0].Type()) {
+		return wire.Validation(wire.Invalid + "ComparisonOperator " + operator + " is not valid for " + values[0].Type().String() +
+			" AttributeValue type")
+	}
+	if op == expr.BETWEEN {
+		if order, ok := item.Compare(values[0], values[1]); ok && order > 0 {
+			return wire.Validation("The BETWEEN condition was provided a range where the lower bound is greater than the upper bound")
+		}
+	}
+	return nil
+}
+
+// takes tells whether a legacy operator compares with values of the type.
+func takes(op expr.Operator, t item.Type) bool {
+	switch op {
+	case expr.LT, expr.LE, expr.GT, expr.GE, expr.BETWEEN, expr.IN:
+		return t == item.S || t == item.N || t == item.B
+	case expr.CONTAINS, expr.NOT_CONTAINS:
+		return t == item.S || t == item.N || t == item.B || t == item.BOOL || t == item.NULL
+	case expr.BEGINS_WITH:
+		return t == item.S || t == item.B
+	}
+	return true
+}
+
+// conditions returns the checked entries in the form that package expr takes. An ExpectedAttributeValue without an operator
+// is EQ to its Value, or NULL if it has none (Exists false).
+func (l *legacyConditions) conditions() []expr.LegacyCondition {
+	cs := make([]expr.LegacyCondition, len(l.list))
+	for i := range l.list {
+		x := &l.list[i]
+		op := expr.NULL
+		switch {
+		case x.operator.Set:
+			op, _ = expr.ParseOperator(x.operator.V)
+		case x.valueSet:
+			op = expr.EQ
+		}
+		cs[i] = expr.LegacyCondition{Attribute: x.attribute, Operator: op, Values: x.arguments()}
+	}
+	return cs
+}
+
+// condition returns the checked entries combined by the ConditionalOperator, or nil if there are none.
+func (l *legacyConditions) condition(operator wire.OptString) *expr.Condition {
+	if len(l.list) == 0 {
+		return nil
+	}
+	return expr.NewLegacyCondition(l.conditions(), operator.V == "OR")
+}
+
+// legacyUpdates is AttributeUpdates, in the order sent.
+type legacyUpdates struct {
+	set  bool
+	list []legacyUpdate
+}
+
+// legacyUpdate is one AttributeValueUpdate.
+type legacyUpdate struct {
+	attribute string
+	action    wire.OptString
+	value     item.Value // missing if it has a fault, so look at valueSet
+	valueSet  bool
+	fault     *item.Fault // the attribute name's, or the value's first
+}
+
+// decode decodes AttributeUpdates.
+func (l *legacyUpdates) decode(c *exec) error {
+	l.set, l.list = true, l.list[:0]
+	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValueUpdate", func(attribute string) error {
+		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
+		err := c.ReadObject(wire.InElement, "AttributeValueUpdate", func(name string) error { return x.member(c, name) })
+		l.list = append(l.list, x)
+		return err
+	})
+	l.list = lastOfEach(l.list, func(x *legacyUpdate) string { return x.attribute })
+	return err
+}
+
+// member decodes one member of an AttributeValueUpdate.
+func (x *legacyUpdate) member(c *exec, name string) error {
+	switch name {
+	case "Value":
+		if c.IsScalar() {
+			return wire.ErrFieldType
+		}
+		v, faults, err := c.ReadValue()
+		x.valueSet, x.value = true, v
+		if item.NameFault(x.attribute) == nil {
+			x.fault = faults.Earliest()
+		}
+		return err
+	case "Action":
+		return c.ReadString(&x.action)
+	}
+	return c.Skip()
+}
+
+// checkEnums reports actions that do not exist.
+func (l *legacyUpdates) checkEnums(v *violations) {
+	for i := range l.list {
+		v.Enum(l.list[i].action, "attributeUpdates."+l.list[i].attribute+".member.action", enumAction)
+	}
+}
+
+// check checks AttributeUpdates, whose actions checkEnums has passed: the contents of all values, then the rules of actions.
+func (l *legacyUpdates) check(w words) error {
+	for i := range l.list {
+		if f := l.list[i].fault; f != nil {
+			return w.fault(f)
+		}
+	}
+	for i := range l.list {
+		if err := l.list[i].check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check checks that an action goes with its value.
+func (x *legacyUpdate) check() error {
+	t := x.value.Type()
+	switch {
+	case !x.valueSet && x.action.V != "DELETE":
+		return wire.Validation(wire.Invalid + "Only DELETE action is allowed when no attribute value is specified")
+	case !x.valueSet:
+	case x.action.V == "DELETE" && t != item.SS && t != item.NS && t != item.BS:
+		return wire.Validation(wire.Invalid + "DELETE action with value is not supported for the type " + t.String())
+	case x.action.V == "ADD" && t != item.N && t != item.SS && t != item.NS && t != item.BS && t != item.L:
+		return wire.Validation(wire.Invalid + "ADD action is not supported for the type " + t.String())
+	}
+	return nil
+}
+
+// update returns the checked entries as an update. The action is PUT if none is given.
+func (l *legacyUpdates) update() *expr.Update {
+	us := make([]expr.LegacyUpdate, len(l.list))
+	for i := range l.list {
+		x := &l.list[i]
+		action := expr.PUT
+		switch x.action.V {
+		case "ADD":
+			action = expr.ADD
+		case "DELETE":
+			action = expr.DELETE
+		}
+		us[i] = expr.LegacyUpdate{Attribute: x.attribute, Action: action, Value: x.value}
+	}
+	return expr.NewLegacyUpdate(us)
+}

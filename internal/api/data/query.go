@@ -1,0 +1,235 @@
+package data
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// queryRequest is Query's request.
+type queryRequest struct {
+	readRequest
+	forward       wire.OptBool
+	keyText       wire.OptString // KeyConditionExpression
+	keyConditions legacyConditions
+
+	parts  []expr.KeyPart // the key conditions of either form
+	keyErr error          // why KeyConditionExpression is none, though it parses
+	hash   [maxKeyConditions]item.Value
+	ranges [maxKeyConditions]expr.KeyPart
+}
+
+// queryMembers are Query's members, in the order of the service model.
+var queryMembers = members[*queryRequest]{
+	{Name: "TableName", Read: (*queryRequest).readTableName},
+	{Name: "IndexName", Read: (*queryRequest).readIndexName},
+	{Name: "Select", Read: (*queryRequest).readSelect},
+	{Name: "AttributesToGet", Read: (*queryRequest).readAttributesToGet},
+	{Name: "Limit", Read: (*queryRequest).readLimit},
+	{Name: "ConsistentRead", Read: (*queryRequest).readConsistentRead},
+	{Name: "KeyConditions", Read: func(q *queryRequest, c *exec) error { return q.keyConditions.decode(c) }},
+	{Name: "QueryFilter", Read: func(q *queryRequest, c *exec) error { return q.legacyFilter.decode(c) }},
+	{Name: "ConditionalOperator", Read: (*queryRequest).readConditionalOperator},
+	{Name: "ScanIndexForward", Read: func(q *queryRequest, c *exec) error { return c.ReadBool(&q.forward) }},
+	{Name: "ExclusiveStartKey", Read: (*queryRequest).readExclusiveStartKey},
+	{Name: "ReturnConsumedCapacity", Read: (*queryRequest).readReturnConsumedCapacity},
+	{Name: "ProjectionExpression", Read: (*queryRequest).readProjectionExpression},
+	{Name: "FilterExpression", Read: (*queryRequest).readFilterExpression},
+	{Name: "KeyConditionExpression", Read: func(q *queryRequest, c *exec) error { return c.ReadString(&q.keyText) }},
+	{Name: "ExpressionAttributeNames", Read: (*queryRequest).readExpressionAttributeNames},
+	{Name: "ExpressionAttributeValues", Read: (*queryRequest).readExpressionAttributeValues},
+}
+
+// Query answers the operation of that name.
+func Query(c *call.Call) error { return run(c, (*exec).query) }
+
+// query answers Query in DynamoDB's order of checks.
+func (c *exec) query() error {
+	q := &c.hot.query
+	*q = queryRequest{}
+	if err := wire.Decode(&c.Reader, q, c, queryMembers); err != nil {
+		return err
+	}
+	if err := q.checkConstraints(); err != nil {
+		return err
+	}
+	if err := q.checkParameters(c); err != nil {
+		return err
+	}
+	if err := q.bind(c); err != nil {
+		return err
+	}
+	if err := q.checkSelect(words{wraps: true}); err != nil {
+		return err
+	}
+	if err := q.convertKeyConditions(c); err != nil {
+		return err
+	}
+	w := q.want("Query")
+	w.KeyConditions = q.parts
+	if err := q.resolve(c, w); err != nil {
+		return err
+	}
+	if err := q.checkSchema(); err != nil {
+		return err
+	}
+	q.read.Reverse = q.forward.Set && !q.forward.V
+	return q.answer(c)
+}
+
+// checkConstraints checks the constraints of the model, in the order in which DynamoDB reports them.
+func (q *queryRequest) checkConstraints() error {
+	var v violations
+	v.Enum(q.consumed, "returnConsumedCapacity", enumConsumed)
+	v.attributesToGet(q.attributesToGet, "attributesToGet", 0)
+	v.TableName(q.tableName, 1)
+	v.IndexName(q.indexName, "indexName")
+	v.Enum(q.conditional, "conditionalOperator", enumConditional)
+	q.keyConditions.checkEnums(&v, "keyConditions", true)
+	if q.limit.Set && q.limit.V < 1 {
+		// Query alone spells the member so and leaves the value out.
+		v.Note("Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
+	}
+	q.legacyFilter.checkEnums(&v, "queryFilter", true)
+	v.Enum(q.sel, "select", enumSelect)
+	return v.Err()
+}
+
+// checkParameters checks which parameters go together, and the legacy ones but for KeyConditions.
+func (q *queryRequest) checkParameters(c *exec) error {
+	expressions := [...]usage{
+		{"ProjectionExpression", q.projectionText.Set},
+		{"FilterExpression", q.filterText.Set},
+		{"KeyConditionExpression", q.keyText.Set},
+	}
+	legacy := [...]usage{
+		{"AttributesToGet", q.attributesToGet.Set},
+		{"QueryFilter", q.legacyFilter.set},
+		{"ConditionalOperator", q.conditional.Set},
+		// KeyConditions alone among the legacy parameters goes with the other expressions.
+		{"KeyConditions", q.keyConditions.set && q.keyText.Set},
+	}
+	if err := (words{}).checkFamilies(legacy[:], expressions[:]); err != nil {
+		return err
+	}
+	if err := c.ph.checkUse(words{}, expressions[:], expressions[1:]); err != nil {
+		return err
+	}
+	if err := q.checkLegacyFilter(); err != nil {
+		return err
+	}
+	if err := checkDistinct(q.attributesToGet.V); err != nil {
+		return err
+	}
+	if err := q.checkStartValues(); err != nil {
+		return err
+	}
+	if !q.keyText.Set && !q.keyConditions.set {
+		return wire.Validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
+	}
+	return nil
+}
+
+// bind parses and binds the expressions. A key condition that parses but is none is left for convertKeyConditions.
+func (q *queryRequest) bind(c *exec) error {
+	if err := c.ph.checkContents(words{}); err != nil {
+		return err
+	}
+	if q.keyText.Set {
+		condition, err := c.DB.Expressions().KeyCondition(q.keyText.V, &c.params)
+		switch {
+		case err == nil:
+			q.parts = condition.Parts
+		case strings.HasPrefix(err.Error(), "Invalid "+expr.KindKeyCondition.String()+": "):
+			return words{}.expression(err)
+		default:
+			q.keyErr = words{}.expression(err)
+		}
+	}
+	if err := q.bindFilter(c); err != nil {
+		return err
+	}
+	if err := q.bindProjection(c); err != nil {
+		return err
+	}
+	return c.ph.checkUnused()
+}
+
+// convertKeyConditions reports what is wrong with the key conditions whatever the table's key is.
+func (q *queryRequest) convertKeyConditions(c *exec) error {
+	if q.keyErr != nil {
+		return q.keyErr
+	}
+	if !q.keyText.Set {
+		if err := q.keyConditions.checkFilter(); err != nil {
+			return err
+		}
+		q.parts = q.keyConditions.keyParts()
+	}
+	c.how.parts = q.parts
+	return q.checkConditionCount()
+}
+
+// checkSchema checks the request against the keys and the projection of what is read.
+func (q *queryRequest) checkSchema() error {
+	if err := q.checkStartKey(false); err != nil {
+		return err
+	}
+	if err := q.placeConditions(); err != nil {
+		return err
+	}
+	if err := q.checkPaths(); err != nil {
+		return err
+	}
+	if err := q.checkFilterKeys(); err != nil {
+		return err
+	}
+	if err := q.checkStartBounds(); err != nil {
+		return err
+	}
+	if err := q.checkProjected(); err != nil {
+		return err
+	}
+	return checkFilterProjected(&q.read)
+}
+
+// checkFilterKeys reports a filter on the key of what is read: those are for the key conditions. The table's keys may be
+// filtered on when an index is read.
+func (q *queryRequest) checkFilterKeys() error {
+	if q.read.Filter == nil {
+		return nil
+	}
+	filtered := q.read.Filter.Attributes()
+	parameter := "QueryFilter"
+	if q.filterText.Set {
+		parameter = "Filter Expression"
+	}
+	for _, k := range q.read.Table.KeySchema(q.read.Index) {
+		if slices.Contains(filtered, k.Name) {
+			return wire.Validation(parameter + " can only contain non-primary key attributes: Primary key attribute: " + k.Name)
+		}
+	}
+	return nil
+}
+
+// checkFilterProjected reports a filter on attributes that the index does not hold. Nothing is fetched from the table for the
+// sake of a filter, and so Query refuses it, for local indexes too, whatever it returns; only a Scan takes such attributes
+// as missing. (Answers of the service: issue 377 of sensedeep/dynamodb-onetable for a global index, issue 1195 of
+// dynamodb-toolbox for a local one. AWS's documentation does not say it.)
+func checkFilterProjected(r *db.Read) error {
+	if r.Filter == nil || r.Index == nil {
+		return nil
+	}
+	missing := unprojected(r.Table, r.Index, r.Filter.Attributes())
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return wire.Validation(wire.Invalid + "Secondary index " + r.Index.Name + " does not project one or more filter attributes: [" +
+		strings.Join(missing, ", ") + "]")
+}

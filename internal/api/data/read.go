@@ -1,0 +1,307 @@
+package data
+
+import (
+	"strings"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// maxPageBytes is where a page ends by the size of its encoded body: a number that takes two bytes of a row can print as
+// more than a hundred, so the 1 MB of evaluated rows alone does not bound it.
+const maxPageBytes = 16 << 20
+
+// readRequest is what Query and Scan have in common: their shared members, and what the checks make of them.
+type readRequest struct {
+	tableName, indexName, sel, consumed wire.OptString
+	limit                               wire.OptInt
+	consistent                          wire.OptBool
+	start                               wire.OptItem // ExclusiveStartKey
+	attributesToGet                     wire.OptStrings
+	projectionText, filterText          wire.OptString
+	legacyFilter                        legacyConditions // QueryFilter or ScanFilter
+	conditional                         wire.OptString   // ConditionalOperator
+
+	read       db.Read
+	begin      int              // where the rows begin in the answer
+	projection *expr.Projection // nil: whole rows
+	plain      bool             // the projection is of whole attributes
+}
+
+// The members that the requests with a readRequest share.
+func (r *readRequest) readTableName(c *exec) error                 { return c.ReadString(&r.tableName) }
+func (r *readRequest) readIndexName(c *exec) error                 { return c.ReadString(&r.indexName) }
+func (r *readRequest) readSelect(c *exec) error                    { return c.ReadString(&r.sel) }
+func (r *readRequest) readAttributesToGet(c *exec) error           { return c.ReadStrings(&r.attributesToGet) }
+func (r *readRequest) readLimit(c *exec) error                     { return c.ReadInt(&r.limit, "Integer") }
+func (r *readRequest) readConsistentRead(c *exec) error            { return c.ReadBool(&r.consistent) }
+func (r *readRequest) readConditionalOperator(c *exec) error       { return c.ReadString(&r.conditional) }
+func (r *readRequest) readExclusiveStartKey(c *exec) error         { return c.ReadItem(&r.start) }
+func (r *readRequest) readReturnConsumedCapacity(c *exec) error    { return c.ReadString(&r.consumed) }
+func (r *readRequest) readProjectionExpression(c *exec) error      { return c.ReadString(&r.projectionText) }
+func (r *readRequest) readFilterExpression(c *exec) error          { return c.ReadString(&r.filterText) }
+func (r *readRequest) readExpressionAttributeNames(c *exec) error  { return c.ph.names(&c.Reader) }
+func (r *readRequest) readExpressionAttributeValues(c *exec) error { return c.ph.values(&c.Reader) }
+
+// count tells whether the answer has no Items.
+func (r *readRequest) count() bool { return r.sel.V == "COUNT" }
+
+// checkLegacyFilter checks QueryFilter or ScanFilter, and the operator that combines it.
+func (r *readRequest) checkLegacyFilter() error {
+	if err := r.legacyFilter.checkFilter(); err != nil {
+		return err
+	}
+	return r.legacyFilter.checkConditionalOperator(r.conditional)
+}
+
+// bindFilter makes the filter of FilterExpression or its legacy form.
+func (r *readRequest) bindFilter(c *exec) error {
+	if !r.filterText.Set {
+		r.read.Filter = r.legacyFilter.condition(r.conditional)
+		return nil
+	}
+	filter, err := c.DB.Expressions().Condition(expr.KindFilter, r.filterText.V, &c.params)
+	r.read.Filter = filter
+	return words{}.expression(err)
+}
+
+// bindProjection makes the projection of ProjectionExpression or its legacy form.
+func (r *readRequest) bindProjection(c *exec) error {
+	if !r.projectionText.Set {
+		if r.attributesToGet.Set {
+			r.projection, r.plain = expr.NewProjection(r.attributesToGet.V), true
+		}
+		return nil
+	}
+	projection, err := c.DB.Expressions().Projection(r.projectionText.V, &c.params)
+	r.projection = projection
+	r.plain = !strings.ContainsAny(r.projectionText.V, ".[") // placeholders stand for one name, whatever is in it
+	return words{}.expression(err)
+}
+
+// checkSelect checks that Select goes with the other parameters that say what is returned. shown words the one error that
+// the two operations show differently.
+func (r *readRequest) checkSelect(shown words) error {
+	asked := ""
+	switch {
+	case r.projectionText.Set:
+		asked = "ProjectionExpression"
+	case r.attributesToGet.Set:
+		asked = "AttributesToGet"
+	}
+	switch r.sel.V {
+	case "":
+	case "SPECIFIC_ATTRIBUTES":
+		if asked == "" {
+			return shown.static("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		}
+	case "COUNT":
+		if asked != "" {
+			return wire.Validation("Cannot specify the " + asked + " when choosing to get only the Count")
+		}
+	default:
+		if asked != "" {
+			return wire.Validation("Cannot specify the " + asked + " when choosing to get " + r.sel.V)
+		}
+		if r.sel.V == "ALL_PROJECTED_ATTRIBUTES" && !r.indexName.Set {
+			return wire.Validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+		}
+	}
+	return nil
+}
+
+// resolve finds the table and the index, and checks that the index can be read in the way asked for. w is what the request wants.
+func (r *readRequest) resolve(c *exec, w call.Want) error {
+	t, err := c.TableFor(r.tableName.V, w)
+	if err != nil {
+		return err
+	}
+	r.read.Table = t
+	r.read.Consistent = r.consistent.V
+	r.read.Limit = int(r.limit.V)
+	if !r.indexName.Set {
+		return nil
+	}
+	x := t.Index(r.indexName.V)
+	if x == nil || x.Dropping {
+		return wire.Validation("The table does not have the specified index: " + r.indexName.V)
+	}
+	if x.Kind == db.GlobalIndex && r.consistent.V {
+		return wire.Validation("Consistent reads are not supported on global secondary indexes")
+	}
+	r.read.Index = x
+	c.Report.Index = x.Name
+	return c.checkBuilt(t, x)
+}
+
+// checkBuilt checks that an index is not being filled still.
+func (c *exec) checkBuilt(t *db.Table, x *db.Index) error {
+	if status, _ := t.IndexStatus(x, c.DB.Now()); status == db.StatusCreating {
+		return wire.Validation("Cannot read from backfilling global secondary index: " + x.Name)
+	}
+	return nil
+}
+
+// checkPaths checks that filter and projection do not look into keys.
+func (r *readRequest) checkPaths() error {
+	if err := checkNested(r.read.Table, r.read.Filter.Nested()); err != nil {
+		return err
+	}
+	return checkNested(r.read.Table, r.projection.Nested())
+}
+
+// checkProjected checks that the index has what is asked of it, or for a local index has the rest fetched from the table.
+func (r *readRequest) checkProjected() error {
+	t, x := r.read.Table, r.read.Index
+	if x == nil || x.Projection == db.ProjectionAll {
+		return nil
+	}
+	if r.sel.V == "ALL_ATTRIBUTES" {
+		if x.Kind == db.GlobalIndex {
+			return wire.Validation(wire.Invalid + "Select type ALL_ATTRIBUTES is not supported for global secondary index " + x.Name +
+				" because its projection type is not ALL")
+		}
+		r.read.Fetch = true
+	}
+	if r.projection == nil {
+		return nil
+	}
+	missing := unprojected(t, x, r.projection.Attributes())
+	if len(missing) == 0 {
+		return nil
+	}
+	if x.Kind == db.GlobalIndex {
+		return wire.Validation(wire.Invalid + "Global secondary index " + x.Name + " does not project [" + strings.Join(missing, ", ") + "]")
+	}
+	r.read.Fetch = true
+	return nil
+}
+
+// unprojected returns those of the names that the index does not hold.
+func unprojected(t *db.Table, x *db.Index, names []string) []string {
+	var missing []string
+	for _, name := range names {
+		if !t.Projects(x, name) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// answer runs the read and writes its answer.
+func (r *readRequest) answer(c *exec) error {
+	c.BeginObject()
+	emit := countOnly
+	if !r.count() {
+		c.Name("Items")
+		c.BeginList()
+		r.begin, c.page, emit = c.Length(), r, c.showRow
+	}
+	page, err := c.DB.Read(c.Ctx, &r.read, emit)
+	if err != nil {
+		return err
+	}
+	c.Report.NotePage(page)
+	if !r.count() {
+		c.EndList()
+	}
+	c.IntegerMember("Count", int64(page.Count))
+	c.IntegerMember("ScannedCount", int64(page.Scanned))
+	if page.Last.Exists() && !r.atMostOne() {
+		c.Name("LastEvaluatedKey")
+		c.Item(page.Last)
+	}
+	if c.countsConsumed(r.consumed) {
+		r.answerConsumed(c, pageConsumption(&r.read, page))
+	}
+	c.EndObject()
+	return nil
+}
+
+// answerConsumed notes what was used, and answers it if that was asked for.
+func (r *readRequest) answerConsumed(c *exec, used consumption) {
+	c.Report.NoteRead(used.total())
+	if wantsConsumed(r.consumed) {
+		c.Name("ConsumedCapacity")
+		c.consumed(r.consumed.V, r.read.Table.Name, used)
+	}
+}
+
+// countOnly takes the items of a Select COUNT.
+func countOnly(item.Item) (more bool, err error) { return true, nil }
+
+// appendRow appends an item to the Items of c.page.
+func (c *exec) appendRow(it item.Item) (more bool, err error) {
+	r := c.page
+	c.Element()
+	more, err = c.EncodeRow(it.Size(), func() { r.append(c, it) })
+	return more && c.Length()-r.begin < maxPageBytes, err
+}
+
+// append appends what was asked for of an item.
+func (r *readRequest) append(c *exec, it item.Item) {
+	switch {
+	case r.projection == nil:
+		c.Item(it)
+	case r.plain:
+		c.attributes(it, r.projection.Attributes())
+	default:
+		c.Item(r.projection.Apply(it))
+	}
+}
+
+// attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without making an item of them. The
+// names are sorted, as the attributes are.
+func (c *exec) attributes(it item.Item, names []string) {
+	c.BeginObject()
+	for name, v := range it.Attributes() {
+		for len(names) > 0 && names[0] < name {
+			names = names[1:]
+		}
+		if len(names) == 0 {
+			break
+		}
+		if names[0] == name {
+			c.NameQuoted(name)
+			c.Value(v)
+		}
+	}
+	c.EndObject()
+}
+
+// atMostOne tells whether this is a Query of a table without a sort key. Such a read has no LastEvaluatedKey, whatever its
+// Limit: DynamoDB refuses to go on after its one item (checkStartBounds), so a client that pages by rote would be led
+// into that error.
+func (r *readRequest) atMostOne() bool {
+	return r.read.Hash != nil && r.read.Index == nil && len(r.read.Table.Keys) == 1
+}
+
+// pageConsumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
+func pageConsumption(r *db.Read, page db.Page) consumption {
+	table, index := r.Units(&page)
+	if r.Index == nil {
+		return consumption{table: table}
+	}
+	return consumption{table: table, indexes: []db.IndexUnits{{Index: r.Index, Units: index}}}
+}
+
+// want is what Query or Scan wants. The attributes of ExclusiveStartKey are those of the key of what
+// is read.
+func (r *readRequest) want(action string) call.Want {
+	w := call.Want{
+		Action: action, Index: r.indexName.V, Pages: true, Condition: r.read.Filter, Projection: r.projection,
+		Consumed: r.consumed.V,
+	}
+	switch {
+	case r.sel.Set:
+		w.Select = r.sel.V
+	case r.projection == nil && r.indexName.Set:
+		w.Select = "ALL_PROJECTED_ATTRIBUTES"
+	default:
+		w.Select = selected(r.projection != nil)
+	}
+	return w
+}

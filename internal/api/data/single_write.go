@@ -1,0 +1,168 @@
+package data
+
+import (
+	"errors"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// maxItemBytes is the largest size of an item.
+const maxItemBytes = 400 * 1024
+
+// errItemSize: an item to be put is larger than that.
+var errItemSize = wire.Validation("Item size has exceeded the maximum allowed size")
+
+// singleWrite is what the requests of PutItem, UpdateItem and DeleteItem have in common.
+type singleWrite struct {
+	table        wire.OptString
+	expected     legacyConditions
+	operator     wire.OptString // ConditionalOperator
+	returnValues wire.OptString
+	consumed     wire.OptString
+	metrics      wire.OptString
+	condition    wire.OptString
+	onFailure    wire.OptString
+
+	write db.Write // what the request becomes
+}
+
+// The members that the requests with a singleWrite share.
+func (r *singleWrite) readTableName(c *exec) error                   { return c.ReadString(&r.table) }
+func (r *singleWrite) readExpected(c *exec) error                    { return r.expected.decodeExpected(c) }
+func (r *singleWrite) readConditionalOperator(c *exec) error         { return c.ReadString(&r.operator) }
+func (r *singleWrite) readReturnValues(c *exec) error                { return c.ReadString(&r.returnValues) }
+func (r *singleWrite) readReturnConsumedCapacity(c *exec) error      { return c.ReadString(&r.consumed) }
+func (r *singleWrite) readReturnItemCollectionMetrics(c *exec) error { return c.ReadString(&r.metrics) }
+func (r *singleWrite) readConditionExpression(c *exec) error         { return c.ReadString(&r.condition) }
+func (r *singleWrite) readExpressionAttributeNames(c *exec) error    { return c.ph.names(&c.Reader) }
+func (r *singleWrite) readExpressionAttributeValues(c *exec) error   { return c.ph.values(&c.Reader) }
+func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *exec) error {
+	return c.ReadString(&r.onFailure)
+}
+
+// checkTable checks the TableName alone, as PutItem and UpdateItem do before all else.
+func (r *singleWrite) checkTable() error {
+	var v violations
+	v.TableName(r.table, 1)
+	return v.Err()
+}
+
+// checkConditionEnums reports the enums of the condition: those of Expected, and how a failure is answered.
+func (r *singleWrite) checkConditionEnums(v *violations) {
+	r.expected.checkEnums(v, "expected", false)
+	v.Enum(r.operator, "conditionalOperator", enumConditional)
+	v.Enum(r.onFailure, "returnValuesOnConditionCheckFailure", enumOnFailure)
+}
+
+// checkParams checks the parameters of PutItem and DeleteItem against each other.
+func (r *singleWrite) checkParams(c *exec, w words) error {
+	expressions := []usage{{"ConditionExpression", r.condition.Set}}
+	if err := w.checkFamilies([]usage{{"Expected", r.expected.set}}, expressions); err != nil {
+		return err
+	}
+	return c.ph.check(w, expressions, expressions)
+}
+
+// conditionExpression returns the parsed ConditionExpression, nil for none.
+func (r *singleWrite) conditionExpression(c *exec, w words) (*expr.Condition, error) {
+	if !r.condition.Set {
+		return nil, nil
+	}
+	condition, err := c.DB.Expressions().Condition(expr.KindCondition, r.condition.V, c.ph.params)
+	if err != nil {
+		return nil, w.expression(err)
+	}
+	return condition, nil
+}
+
+// checkExpected checks Expected and its ConditionalOperator.
+func (r *singleWrite) checkExpected(w words) error {
+	if err := r.expected.checkConditionalOperator(r.operator); err != nil {
+		return err
+	}
+	return r.expected.checkExpected(w)
+}
+
+// checkAllOldOrNone checks the ReturnValues of PutItem and DeleteItem.
+func (r *singleWrite) checkAllOldOrNone(w words) error {
+	if r.returnValues.Set && r.returnValues.V != "ALL_OLD" && r.returnValues.V != "NONE" {
+		return w.static("ReturnValues can only be ALL_OLD or NONE")
+	}
+	return nil
+}
+
+// run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected counts. That the condition
+// does not look into keys is the last check.
+func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
+	if err := checkNested(r.write.Table, r.write.Condition.Nested()); err != nil {
+		return db.Written{}, err
+	}
+	if r.write.Condition == nil {
+		r.write.Condition = r.expected.condition(r.operator)
+	}
+	r.write.KeepFailed = r.onFailure.V == "ALL_OLD"
+	if r.returnValues.Set && r.returnValues.V != "NONE" {
+		r.write.Change = &roomyChange{Change: r.write.Change, room: &writtenRoom{c: c}}
+	}
+	done, err := c.DB.Write(c.Ctx, &r.write)
+	if err != nil {
+		c.Report.NoteFailed(err)
+		return done, writeError(r.write.Table, err, k)
+	}
+	return done, nil
+}
+
+// writeError words what went wrong with one write. Errors that it does not know it returns as they are.
+func writeError(t *db.Table, err error, k keyWords) error {
+	var (
+		failed  *db.ConditionFailed
+		runtime *expr.RuntimeError
+		fault   *item.Fault
+	)
+	switch {
+	case errors.As(err, &failed):
+		e := wire.Error{Code: "ConditionalCheckFailedException", Message: "The conditional request failed", Item: failed.Item}
+		return e.Fill()
+	case errors.As(err, &runtime):
+		return wire.Validation(runtime.Message)
+	case errors.As(err, &fault):
+		return wire.Validation(fault.Message)
+	}
+	return k.word(t, err)
+}
+
+// answer encodes the response: the Attributes, if there are any, and what was asked for besides.
+func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits) error {
+	t := r.write.Table
+	c.BeginObject()
+	if attributes.Exists() {
+		c.Name("Attributes")
+		c.EncodeWritten(attributes)
+	}
+	used := consumption{table: units.Table, indexes: units.Indexes}
+	c.Report.NoteWritten(used.total())
+	if wantsConsumed(r.consumed) {
+		c.Name("ConsumedCapacity")
+		c.consumed(r.consumed.V, t.Name, used)
+	}
+	if r.metrics.V == "SIZE" && t.HasLocalIndex() {
+		c.Name("ItemCollectionMetrics")
+		if err := c.collectionMetrics(t, r.write.Key); err != nil {
+			return err
+		}
+	}
+	c.EndObject()
+	return nil
+}
+
+// want is what a single write wants: an action on the item with a key, or on the item to be put.
+func (r *singleWrite) want(action string, it item.Item, condition *expr.Condition) call.Want {
+	return call.Want{
+		Action: action, Item: it, Condition: condition, Expected: &r.expected, Consumed: r.consumed.V,
+		ReturnValues: returnedValues(orNone(r.returnValues), r.onFailure),
+	}
+}

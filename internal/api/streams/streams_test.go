@@ -1,0 +1,143 @@
+package streams
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv/pebblekv"
+)
+
+// TestSequenceNumbers: they order as positions, have 21 to 40 digits, and are what parseSequenceNumber takes.
+func TestSequenceNumbers(t *testing.T) {
+	var last *big.Int
+	for _, p := range []db.Position{
+		{}, {15: 1}, {15: 0xFF}, {8: 1}, {7: 1}, db.PositionAt(time.Unix(1_700_000_000, 0)), {0xFF}, db.Position(bytes.Repeat([]byte{0xFF}, 16)),
+	} {
+		s := string(appendSequenceNumber(nil, p))
+		if len(s) < 21 || len(s) > 40 {
+			t.Errorf("position %x is %s: %d digits", p, s, len(s))
+		}
+		if got, ok := parseSequenceNumber(s); got != p || !ok {
+			t.Errorf("parseSequenceNumber(%s) = %x, %v, want %x", s, got, ok, p)
+		}
+		n, _ := new(big.Int).SetString(s, 10)
+		if last != nil && n.Cmp(last) <= 0 {
+			t.Errorf("position %x is %s, not above %s", p, n, last)
+		}
+		last = n
+	}
+	for _, s := range []string{
+		"", "99999999999999999999", "-100000000000000000001", "+100000000000000000001", "1000000000000000000_00", "0x1000000000000000000000",
+		last.Add(last, big.NewInt(1)).String(),
+	} {
+		if p, ok := parseSequenceNumber(s); ok {
+			t.Errorf("parseSequenceNumber(%q) = %x, want none", s, p)
+		}
+	}
+}
+
+// TestBefore: the position below one, which for the first is itself.
+func TestBefore(t *testing.T) {
+	for _, c := range []struct{ p, want db.Position }{
+		{db.Position{}, db.Position{}},
+		{db.Position{15: 1}, db.Position{}},
+		{db.Position{7: 1}, db.Position{8: 0xFF, 9: 0xFF, 10: 0xFF, 11: 0xFF, 12: 0xFF, 13: 0xFF, 14: 0xFF, 15: 0xFF}},
+		{db.Position{14: 1, 15: 0}, db.Position{15: 0xFF}},
+	} {
+		if got := before(c.p); got != c.want {
+			t.Errorf("before(%x) = %x, want %x", c.p, got, c.want)
+		}
+	}
+}
+
+// FuzzIterator: nothing but what appendIterator made is an iterator, and it is what it was.
+func FuzzIterator(f *testing.F) {
+	const arn = "arn:aws:dynamodb:us-east-1:000000000000:table/Tab/stream/2026-01-02T03:04:05.000"
+	it := iterator{log: 1 << 33, shard: 3, after: db.Position{1, 2, 3}, made: time.UnixMilli(1_700_000_000_123)}
+	f.Add(string(appendIterator(nil, arn, it)))
+	f.Add(arn + "|1|")
+	f.Add("|1||1|AAAA")
+	f.Fuzz(func(t *testing.T, s string) {
+		it, ok := parseIterator(s)
+		if !ok {
+			return
+		}
+		arn, _, _ := strings.Cut(s, iteratorMark)
+		again := string(appendIterator(nil, arn, it))
+		if back, ok := parseIterator(again); back != it || !ok {
+			t.Errorf("parseIterator(%q) = %+v; again %+v, %v", s, it, back, ok)
+		}
+	})
+}
+
+// TestIteratorOfAnother hides the iterator of a stream that must not be read behind the ARN of one that may be: what counts is
+// what would be read.
+func TestIteratorOfAnother(t *testing.T) {
+	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := db.Open(engine, db.Options{SweepInterval: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(d.Close(), engine.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err = d.Create(t.Context(), &db.Descriptor{
+		Namespace: db.DefaultNamespace, Name: "Secret", Billing: db.PayPerRequest, StreamViewType: "KEYS_ONLY",
+		Attributes: []db.AttributeDefinition{{Name: "k", Type: item.S}}, Keys: []db.KeyElement{{Name: "k"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, _ := d.Streams(db.DefaultNamespace, "Secret", "", "", 1)
+	const open = "arn:aws:dynamodb:us-east-1:000000000000:table/Open/stream/2026"
+	forged := appendIterator(nil, open, iterator{log: secret[0].ID, made: d.Now(), after: d.Horizon(secret[0], 0)})
+	policy, err := iam.ParsePolicy([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:GetRecords",
+		"Resource":"arn:aws:dynamodb:*:*:table/Open/stream/*"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := call.New(d, nil, make(chan struct{}, 1))
+	r := &call.Request{Body: fmt.Appendf(nil, `{"ShardIterator":%q}`, forged)}
+	for range 2 { // as somebody who is not asked about, then as somebody who may read the other stream
+		c.Begin(t.Context(), r, "us-east-1", nil)
+		err := GetRecords(c)
+		c.End()
+		var e *wire.Error
+		if denied := errors.As(err, &e) && e.Code == "AccessDeniedException"; denied != (r.Principal != nil) || err != nil && !denied {
+			t.Errorf("as %v: %v", r.Principal, err)
+		}
+		r.Principal = &iam.Principal{User: "ann", Policy: policy}
+	}
+}
+
+// TestIteratorAge: an iterator lives for its time, and one that a wrong clock made does not live until then.
+func TestIteratorAge(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for _, c := range []struct {
+		age  time.Duration
+		over bool
+	}{
+		{0, false}, {db.IteratorAge, false}, {db.IteratorAge + 1, true}, {-db.IteratorAge, false}, {-db.IteratorAge - 1, true},
+		{-20 * 365 * 24 * time.Hour, true}, {-1 << 62, true},
+	} {
+		it := iterator{made: now.Add(-c.age)}
+		if got := it.expired(now) != nil; got != c.over {
+			t.Errorf("an iterator made %v ago has expired: %v, want %v", c.age, got, c.over)
+		}
+	}
+}
