@@ -5,9 +5,6 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 )
 
-// nothing is a request without members.
-type nothing struct{}
-
 // DescribeLimits answers DescribeLimits with AWS's default quotas.
 func DescribeLimits(cl *call.Call) error {
 	c := op{cl}

@@ -2,7 +2,6 @@ package control
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/partita-db/partita/internal/api/wire"
@@ -22,29 +21,9 @@ const (
 	maxIndexNameBytes = 255
 )
 
-// optList is a list member: whether it was sent, and its elements.
-type optList[T any] struct {
-	Set bool
-	V   []T
-}
-
 // maxStructs is how many elements of a list of structures are kept. No such list may have as many, so that those that follow change
 // nothing but the memory that the request takes: a structure can have hundreds of bytes where the body has two.
 const maxStructs = 1000
-
-// structs decodes a list of structures, whose Java name is shape.
-func structs[T any](c op, dst *optList[T], shape string, member func(e *T, name string) error) error {
-	*dst = optList[T]{Set: true}
-	var e, empty T
-	return c.ReadList(func(int) error {
-		e = empty
-		err := c.ReadObject(wire.InElement, shape, func(name string) error { return member(&e, name) })
-		if len(dst.V) < maxStructs {
-			dst.V = append(dst.V, e)
-		}
-		return err
-	})
-}
 
 // The parts of a schema as they are sent.
 type (
@@ -134,9 +113,6 @@ func (x *indexSpec) member(c op, name string) error {
 
 // ---- constraints of the service model
 
-// element is the path of element i of a list.
-func element(path string, i int) string { return path + "." + strconv.Itoa(i+1) + ".member" }
-
 // requiredEnum checks a value of an enum that must be there.
 func (v *violations) requiredEnum(o wire.OptString, path string, set wire.Enum) {
 	if !o.Set {
@@ -202,14 +178,6 @@ func dumpKeys(ks []keyElement) string {
 		dumps[i] = "KeySchemaElement(attributeName=" + orNull(k.name) + ", keyType=" + orNull(k.kind) + ")"
 	}
 	return wire.JavaList(dumps)
-}
-
-// orNull is the string, or null if it was not sent.
-func orNull(o wire.OptString) string {
-	if !o.Set {
-		return "null"
-	}
-	return o.V
 }
 
 // projection checks a projection, which must be there.

@@ -168,18 +168,6 @@ func (r *batchStatementsRequest) checkDistinct() error {
 	return nil
 }
 
-// sameItemTwice tells whether two of the statements, whose keys are known, are about one item.
-func sameItemTwice(all []*statement) bool {
-	for i, a := range all { // at most 100
-		for _, b := range all[:i] {
-			if sameTable(a.table, b.table) && sameKey(a.table, a.key, b.key) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // write runs the writes among the statements, each atomic alone.
 func (r *batchStatementsRequest) write(c *exec) {
 	var writes []db.Write

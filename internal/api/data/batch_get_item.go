@@ -2,9 +2,7 @@ package data
 
 import (
 	"errors"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
@@ -12,14 +10,6 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
-)
-
-// The bounds of BatchGetItem.
-const (
-	maxBatchKeys = 100
-	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes: numbers may be printed much
-	// longer than they count.
-	maxBatchBytes = 16 << 20
 )
 
 // batchGetRequest is the request of BatchGetItem.
@@ -95,15 +85,6 @@ func (t *batchGetTable) member(c *exec, name string) error {
 	return c.Skip()
 }
 
-// nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
-func (c *exec) nested() error {
-	if !c.IsScalar() {
-		return nil
-	}
-	return wire.TypeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
-		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')")
-}
-
 // BatchGetItem answers the operation of that name.
 func BatchGetItem(c *call.Call) error { return run(c, (*exec).batchGetItem) }
 
@@ -159,9 +140,6 @@ func (r *batchGetRequest) check(c *exec) error {
 	return nil
 }
 
-// errDuplicateKeys: one item twice in a batch.
-var errDuplicateKeys = wire.Validation("Provided list of item keys contains duplicates")
-
 // checkCounts checks the constraints of members and the numbers of keys.
 func (r *batchGetRequest) checkCounts() error {
 	var v violations
@@ -187,18 +165,6 @@ func (r *batchGetRequest) checkCounts() error {
 	return nil
 }
 
-// batchTable checks a table's name, or ARN, that is a key of RequestItems.
-func (v *violations) batchTable(name string) {
-	if strings.HasPrefix(name, "arn:") {
-		v.TableName(wire.OptString{Set: true, V: name}, 1)
-		return
-	}
-	if !wire.IsName(name) || len(name) > 255 {
-		v.Note("Value at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: " +
-			"[Member must have length less than or equal to 255, Member must have length greater than or equal to 3, " + wire.NamePattern + "]")
-	}
-}
-
 // checkCounts checks the constraints of a KeysAndAttributes. Those of Keys are printed without their value, and the
 // upper one with the member's own spelling (captured).
 func (t *batchGetTable) checkCounts(v *violations) {
@@ -217,12 +183,12 @@ func (t *batchGetTable) checkCounts(v *violations) {
 
 // checkFamilies checks that not both kinds of projections are used, be it for different tables.
 func (r *batchGetRequest) checkFamilies() error {
-	legacy, expression := usage{name: "AttributesToGet"}, usage{name: "ProjectionExpression"}
+	legacy, expression := parameter{name: "AttributesToGet"}, parameter{name: "ProjectionExpression"}
 	for _, t := range r.tables {
 		legacy.set = legacy.set || t.attributesToGet.Set
 		expression.set = expression.set || t.projection.Set
 	}
-	return words{}.checkFamilies([]usage{legacy}, []usage{expression})
+	return words{}.checkFamilies([]parameter{legacy}, []parameter{expression})
 }
 
 // check checks what is wanted of one table.
@@ -422,52 +388,6 @@ func (t *batchGetTable) echo(c *exec) {
 		}
 		c.EndObject()
 	}
-}
-
-// usages are what a batch used of each table.
-type usages []*usageOf
-
-// usageOf is what a batch used of one table.
-type usageOf struct {
-	name string
-	consumption
-}
-
-// of returns the usage of a table, to be added to.
-func (us *usages) of(t *db.Table) *usageOf {
-	for _, u := range *us {
-		if u.name == t.Name {
-			return u
-		}
-	}
-	u := &usageOf{name: t.Name}
-	*us = append(*us, u)
-	return u
-}
-
-// total is the sum of all units.
-func (us usages) total() float64 {
-	total := 0.0
-	for _, u := range us {
-		total += u.consumption.total()
-	}
-	return total
-}
-
-// consumedList appends the member ConsumedCapacity of a request on several tables, by their names,
-// if it was asked for.
-func (c *exec) consumedList(mode wire.OptString, us usages) {
-	if !wantsConsumed(mode) {
-		return
-	}
-	slices.SortFunc(us, func(a, b *usageOf) int { return strings.Compare(a.name, b.name) })
-	c.Name("ConsumedCapacity")
-	c.BeginList()
-	for _, u := range us {
-		c.Element()
-		c.consumed(mode.V, u.name, u.consumption)
-	}
-	c.EndList()
 }
 
 // want is what a part of BatchGetItem wants, if the call asks for it.

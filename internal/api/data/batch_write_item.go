@@ -7,7 +7,6 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 )
 
@@ -204,9 +203,6 @@ func (t *batchWriteTable) checkRequired(v *violations) {
 	}
 }
 
-// maxDumpBytes ends the dump of a request in a message.
-const maxDumpBytes = 2048
-
 // dump prints RequestItems as messages have it: as Java prints its own objects. It is cut off when it gets long.
 func (r *batchWriteRequest) dump() string {
 	b := []byte{'{'}
@@ -244,23 +240,6 @@ func (w *batchWrite) appendDump(b []byte) []byte {
 		b = append(b, ')')
 	}
 	return append(b, ')')
-}
-
-// dumpItem prints an item in a dump, cut off when it gets long.
-func dumpItem(it item.Item) string {
-	b := []byte{'{'}
-	if it.Exists() {
-		for name, v := range it.Attributes() {
-			if len(b) > 1 {
-				b = append(b, ", "...)
-			}
-			b = v.AppendText(append(append(b, name...), '='))
-			if len(b) > maxDumpBytes {
-				return string(b[:maxDumpBytes]) + "...}"
-			}
-		}
-	}
-	return string(append(b, '}'))
 }
 
 // checkMembers checks that the request is a put or a delete. The message is DynamoDB's, odd as it is here.
@@ -335,19 +314,6 @@ func (t *batchWriteTable) checkKeys() error {
 		}
 	}
 	return nil
-}
-
-// sameTable tells whether a and b, which may be nil, are one table. It may have been changed between two looks for it.
-func sameTable(a, b *db.Table) bool { return a == b || a != nil && b != nil && a.ID == b.ID }
-
-// sameKey tells whether two items of a table have one key.
-func sameKey(t *db.Table, a, b item.Item) bool {
-	for _, k := range t.Keys {
-		if !item.Equal(a.Get(k.Name), b.Get(k.Name)) {
-			return false
-		}
-	}
-	return true
 }
 
 // writes returns the writes of all requests, in the order sent.

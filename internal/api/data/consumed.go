@@ -1,12 +1,11 @@
 package data
 
 import (
-	"math"
 	"slices"
+	"strings"
 
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/item"
 )
 
 // consumption is the capacity that a request used on one table.
@@ -97,75 +96,65 @@ func (c *exec) indexUnits(member string, u consumption, kind db.IndexKind) {
 	}
 }
 
-// collections are the item collections that a request on several tables has written to.
-type collections []*collectionsOf
+// usages are what a batch used of each table.
+type usages []*usageOf
 
-// collectionsOf are those of one table. Each of keys is an item, or key, of one of them.
-type collectionsOf struct {
-	name  string // as the request has it, maybe an ARN
-	table *db.Table
-	keys  []item.Item
+// of returns the usage of a table, to be added to.
+func (us *usages) of(t *db.Table) *usageOf {
+	for _, u := range *us {
+		if u.name == t.Name {
+			return u
+		}
+	}
+	u := &usageOf{name: t.Name}
+	*us = append(*us, u)
+	return u
 }
 
-// add notes the collection of an item, if its table has item collections.
-func (cs *collections) add(name string, t *db.Table, it item.Item) {
-	if !t.HasLocalIndex() {
+// total is the sum of all units.
+func (us usages) total() float64 {
+	total := 0.0
+	for _, u := range us {
+		total += u.consumption.total()
+	}
+	return total
+}
+
+// usageOf is what a batch used of one table.
+type usageOf struct {
+	name string
+	consumption
+}
+
+// consumedList appends the member ConsumedCapacity of a request on several tables, by their names,
+// if it was asked for.
+func (c *exec) consumedList(mode wire.OptString, us usages) {
+	if !wantsConsumed(mode) {
 		return
 	}
-	i := slices.IndexFunc(*cs, func(of *collectionsOf) bool { return of.name == name })
-	if i < 0 {
-		i = len(*cs)
-		*cs = append(*cs, &collectionsOf{name: name, table: t})
-	}
-	hash := t.Keys[0].Name
-	of := (*cs)[i]
-	if !slices.ContainsFunc(of.keys, func(key item.Item) bool { return item.Equal(key.Get(hash), it.Get(hash)) }) {
-		of.keys = append(of.keys, it)
-	}
-}
-
-// collectionsList appends the member ItemCollectionMetrics of a request on several tables, if there is anything to report.
-func (c *exec) collectionsList(cs collections) error {
-	if len(cs) == 0 {
-		return nil
-	}
-	c.Name("ItemCollectionMetrics")
-	c.BeginObject()
-	for _, of := range cs {
-		c.NameQuoted(of.name)
-		c.BeginList()
-		for _, key := range of.keys {
-			c.Element()
-			if err := c.collectionMetrics(of.table, key); err != nil {
-				return err
-			}
-		}
-		c.EndList()
-	}
-	c.EndObject()
-	return nil
-}
-
-// collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with key.
-func (c *exec) collectionMetrics(t *db.Table, key item.Item) error {
-	size, err := c.DB.CollectionSize(t, key)
-	if err != nil {
-		return err
-	}
-	hash := t.Keys[0].Name
-	low := math.Floor(float64(size) / (1 << 30))
-	c.BeginObject()
-	c.Name("ItemCollectionKey")
-	c.BeginObject()
-	c.NameQuoted(hash)
-	c.Value(key.Get(hash))
-	c.EndObject()
-	c.Name("SizeEstimateRangeGB")
+	slices.SortFunc(us, func(a, b *usageOf) int { return strings.Compare(a.name, b.name) })
+	c.Name("ConsumedCapacity")
 	c.BeginList()
-	c.Float(low)
-	c.Element()
-	c.Float(low + 1)
+	for _, u := range us {
+		c.Element()
+		c.consumed(mode.V, u.name, u.consumption)
+	}
 	c.EndList()
-	c.EndObject()
-	return nil
+}
+
+// pageConsumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
+func pageConsumption(r *db.Read, page db.Page) consumption {
+	table, index := r.Units(&page)
+	if r.Index == nil {
+		return consumption{table: table}
+	}
+	return consumption{table: table, indexes: []db.IndexUnits{{Index: r.Index, Units: index}}}
+}
+
+// addAll adds what another part of the request used.
+func (u *consumption) addAll(v consumption) {
+	u.table += v.table
+	for _, x := range v.indexes {
+		u.addIndex(x)
+	}
 }

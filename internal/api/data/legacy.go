@@ -94,25 +94,6 @@ func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
 	return v, err
 }
 
-// lastOfEach keeps of the entries with the same name only the last, as a map would. It edits the list in place.
-func lastOfEach[E any](list []E, name func(*E) string) []E {
-	if len(list) < 2 {
-		return list
-	}
-	at := make(map[string]int, len(list))
-	kept := list[:0]
-	for i := range list {
-		n := name(&list[i])
-		if j, ok := at[n]; ok {
-			kept[j] = list[i]
-			continue
-		}
-		at[n] = len(kept)
-		kept = append(kept, list[i])
-	}
-	return kept
-}
-
 // checkEnums reports operators that do not exist, as constraints of the map at path ("expected", "queryFilter", …). In
 // Conditions the operator is required.
 func (l *legacyConditions) checkEnums(v *violations, path string, required bool) {

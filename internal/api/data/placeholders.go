@@ -44,14 +44,14 @@ func (p *placeholders) values(r *wire.Reader) error {
 	})
 }
 
-// usage is one parameter of the request by name and whether it was sent.
-type usage struct {
+// parameter is one parameter of the request by name and whether it was sent.
+type parameter struct {
 	name string
 	set  bool
 }
 
 // sent returns the names of those that were sent.
-func sent(us []usage) []string {
+func sent(us []parameter) []string {
 	var names []string
 	for _, u := range us {
 		if u.set {
@@ -62,7 +62,7 @@ func sent(us []usage) []string {
 }
 
 // anySent tells whether any of them was sent.
-func anySent(us []usage) bool {
+func anySent(us []parameter) bool {
 	for _, u := range us {
 		if u.set {
 			return true
@@ -104,7 +104,7 @@ func (w words) fault(f *item.Fault) error {
 }
 
 // checkFamilies is DynamoDB's first look at the parameters: the legacy and the expression parameters exclude each other.
-func (w words) checkFamilies(legacy, expressions []usage) error {
+func (w words) checkFamilies(legacy, expressions []parameter) error {
 	if !anySent(legacy) || !anySent(expressions) {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (w words) checkFamilies(legacy, expressions []usage) error {
 
 // check is all that DynamoDB checks of names and values before it parses an expression. expressions are all expression
 // parameters, of which valued are those that may use values.
-func (p *placeholders) check(w words, expressions, valued []usage) error {
+func (p *placeholders) check(w words, expressions, valued []parameter) error {
 	if err := p.checkUse(w, expressions, valued); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (p *placeholders) check(w words, expressions, valued []usage) error {
 
 // checkUse is steps 2 and 3: placeholders are sent only with an expression that may use them. Query and Scan look at other
 // parameters between this and checkContents.
-func (p *placeholders) checkUse(w words, expressions, valued []usage) error {
+func (p *placeholders) checkUse(w words, expressions, valued []parameter) error {
 	if p.namesSet && !anySent(expressions) {
 		return wire.Validation("ExpressionAttributeNames can only be specified when using expressions")
 	}
@@ -170,7 +170,7 @@ func (p *placeholders) checkContents(w words) error {
 }
 
 // nullList says that all of the parameters are null: "A is null", "A and B are null".
-func nullList(us []usage) string {
+func nullList(us []parameter) string {
 	names := make([]string, len(us))
 	for i, u := range us {
 		names[i] = u.name

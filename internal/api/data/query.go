@@ -102,12 +102,12 @@ func (q *queryRequest) checkConstraints() error {
 
 // checkParameters checks which parameters go together, and the legacy ones but for KeyConditions.
 func (q *queryRequest) checkParameters(c *exec) error {
-	expressions := [...]usage{
+	expressions := [...]parameter{
 		{"ProjectionExpression", q.projectionText.Set},
 		{"FilterExpression", q.filterText.Set},
 		{"KeyConditionExpression", q.keyText.Set},
 	}
-	legacy := [...]usage{
+	legacy := [...]parameter{
 		{"AttributesToGet", q.attributesToGet.Set},
 		{"QueryFilter", q.legacyFilter.set},
 		{"ConditionalOperator", q.conditional.Set},

@@ -180,17 +180,6 @@ func (r *readRequest) checkProjected() error {
 	return nil
 }
 
-// unprojected returns those of the names that the index does not hold.
-func unprojected(t *db.Table, x *db.Index, names []string) []string {
-	var missing []string
-	for _, name := range names {
-		if !t.Projects(x, name) {
-			missing = append(missing, name)
-		}
-	}
-	return missing
-}
-
 // answer runs the read and writes its answer.
 func (r *readRequest) answer(c *exec) error {
 	c.BeginObject()
@@ -277,15 +266,6 @@ func (c *exec) attributes(it item.Item, names []string) {
 // into that error.
 func (r *readRequest) atMostOne() bool {
 	return r.read.Hash != nil && r.read.Index == nil && len(r.read.Table.Keys) == 1
-}
-
-// pageConsumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
-func pageConsumption(r *db.Read, page db.Page) consumption {
-	table, index := r.Units(&page)
-	if r.Index == nil {
-		return consumption{table: table}
-	}
-	return consumption{table: table, indexes: []db.IndexUnits{{Index: r.Index, Units: index}}}
 }
 
 // want is what Query or Scan wants. The attributes of ExclusiveStartKey are those of the key of what

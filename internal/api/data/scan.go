@@ -93,11 +93,11 @@ func (s *scanRequest) checkConstraints() error {
 
 // checkParameters checks which parameters go together, and the legacy ones.
 func (s *scanRequest) checkParameters(c *exec) error {
-	expressions := [...]usage{
+	expressions := [...]parameter{
 		{"ProjectionExpression", s.projectionText.Set},
 		{"FilterExpression", s.filterText.Set},
 	}
-	legacy := [...]usage{
+	legacy := [...]parameter{
 		{"AttributesToGet", s.attributesToGet.Set},
 		{"ScanFilter", s.legacyFilter.set},
 		{"ConditionalOperator", s.conditional.Set},

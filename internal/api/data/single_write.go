@@ -1,8 +1,6 @@
 package data
 
 import (
-	"errors"
-
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
@@ -60,8 +58,8 @@ func (r *singleWrite) checkConditionEnums(v *violations) {
 
 // checkParams checks the parameters of PutItem and DeleteItem against each other.
 func (r *singleWrite) checkParams(c *exec, w words) error {
-	expressions := []usage{{"ConditionExpression", r.condition.Set}}
-	if err := w.checkFamilies([]usage{{"Expected", r.expected.set}}, expressions); err != nil {
+	expressions := []parameter{{"ConditionExpression", r.condition.Set}}
+	if err := w.checkFamilies([]parameter{{"Expected", r.expected.set}}, expressions); err != nil {
 		return err
 	}
 	return c.ph.check(w, expressions, expressions)
@@ -114,25 +112,6 @@ func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 		return done, writeError(r.write.Table, err, k)
 	}
 	return done, nil
-}
-
-// writeError words what went wrong with one write. Errors that it does not know it returns as they are.
-func writeError(t *db.Table, err error, k keyWords) error {
-	var (
-		failed  *db.ConditionFailed
-		runtime *expr.RuntimeError
-		fault   *item.Fault
-	)
-	switch {
-	case errors.As(err, &failed):
-		e := wire.Error{Code: "ConditionalCheckFailedException", Message: "The conditional request failed", Item: failed.Item}
-		return e.Fill()
-	case errors.As(err, &runtime):
-		return wire.Validation(runtime.Message)
-	case errors.As(err, &fault):
-		return wire.Validation(fault.Message)
-	}
-	return k.word(t, err)
 }
 
 // answer encodes the response: the Attributes, if there are any, and what was asked for besides.

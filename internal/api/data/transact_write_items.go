@@ -252,9 +252,9 @@ func (a *transactAction) checkConstraints(v *violations, path string) {
 
 // check checks the expressions and values of an action, and makes its condition and change as far as no table is needed.
 func (a *transactAction) check(c *exec) error {
-	expressions := []usage{{"ConditionExpression", a.condition.Set}}
+	expressions := []parameter{{"ConditionExpression", a.condition.Set}}
 	if a.kind == transactUpdate {
-		expressions = []usage{{"UpdateExpression", true}, {"ConditionExpression", a.condition.Set}}
+		expressions = []parameter{{"UpdateExpression", true}, {"ConditionExpression", a.condition.Set}}
 	}
 	if err := a.ph.check(words{}, expressions, expressions); err != nil {
 		return err

@@ -1,19 +1,13 @@
 package data
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"hash"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
 
@@ -46,15 +40,6 @@ func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 		reasons[i] = reasonOf(e)
 	}
 	return done, cancellation(reasons)
-}
-
-// reasonOf is the Reason of an action that would have failed with e alone: its code is the exception's, shortened.
-func reasonOf(e *wire.Error) wire.Reason {
-	code := strings.TrimSuffix(e.Code, "Exception")
-	if code == "Validation" || code == "Throttling" {
-		code += "Error"
-	}
-	return wire.Reason{Code: code, Message: e.Message, Item: e.Item}
 }
 
 // cancellation is the TransactionCanceledException with the reasons, of which one at least is not None.
@@ -155,110 +140,4 @@ func (c *exec) transactConsumed(mode wire.OptString, us usages, kind string) {
 		c.Report.WriteUnits = us.total()
 	}
 	c.consumedList(mode, us)
-}
-
-// clientToken checks a ClientRequestToken, which may be absent.
-func (v *violations) clientToken(o wire.OptString) {
-	if o.Set {
-		v.Length(utf8.RuneCountInString(o.V), o.V, "clientRequestToken", 1, 36)
-	}
-}
-
-// token is the Token of a request with a checked ClientRequestToken, nil for one without. feed feeds a fingerprint everything that
-// the request means, but ReturnConsumedCapacity.
-func token(operation db.TokenOperation, o wire.OptString, feed func(*fingerprint)) *db.Token {
-	if !o.Set {
-		return nil
-	}
-	f := newFingerprint()
-	feed(f)
-	return &db.Token{Namespace: db.DefaultNamespace, Operation: operation, Value: o.V, Fingerprint: f.sum()}
-}
-
-// fingerprint tells requests apart by what they mean: it is fed the decoded members, in the order of the service model, so
-// that neither the order in which they were sent nor the spelling of the JSON counts.
-type fingerprint struct {
-	hash hash.Hash
-	rest []byte // what it has not been fed yet
-}
-
-// newFingerprint returns the fingerprint of nothing yet.
-func newFingerprint() *fingerprint { return &fingerprint{hash: sha256.New()} }
-
-// sum is the fingerprint.
-func (f *fingerprint) sum() (sum [32]byte) {
-	f.feed(0)
-	f.hash.Sum(sum[:0])
-	return sum
-}
-
-// feed feeds the hash what there is, if that is more than so many bytes.
-func (f *fingerprint) feed(more int) {
-	if len(f.rest) > more {
-		f.hash.Write(f.rest)
-		f.rest = f.rest[:0]
-	}
-}
-
-// count adds a number, such as that of the members of a list that follow.
-func (f *fingerprint) count(n int) {
-	f.rest = binary.BigEndian.AppendUint64(f.rest, uint64(n))
-}
-
-// bytes adds some bytes.
-func (f *fingerprint) bytes(b []byte) {
-	f.count(len(b))
-	f.rest = append(f.rest, b...)
-	f.feed(fingerprintBytes)
-}
-
-// fingerprintBytes is how much a fingerprint collects for its hash.
-const fingerprintBytes = 4 << 10
-
-// text adds a string.
-func (f *fingerprint) text(s string) {
-	f.count(len(s))
-	f.rest = append(f.rest, s...)
-	f.feed(fingerprintBytes)
-}
-
-// option adds a string that may be absent.
-func (f *fingerprint) option(o wire.OptString) {
-	if !o.Set {
-		f.count(0)
-		return
-	}
-	f.count(1)
-	f.text(o.V)
-}
-
-// item adds an item, or a missing one.
-func (f *fingerprint) item(it item.Item) {
-	if !it.Exists() {
-		f.count(0)
-		return
-	}
-	at := len(f.rest)
-	f.count(0) // until its length is known
-	f.rest = it.AppendStored(f.rest, 0)
-	binary.BigEndian.PutUint64(f.rest[at:], uint64(len(f.rest)-at-8))
-	f.feed(fingerprintBytes)
-}
-
-// params adds ExpressionAttributeNames and ExpressionAttributeValues, by their keys. Of entries with one key the last counts.
-func (f *fingerprint) params(p *expr.Params) {
-	names := lastOfEach(slices.Clone(p.Names), func(n *expr.Name) string { return n.Key })
-	slices.SortFunc(names, func(a, b expr.Name) int { return strings.Compare(a.Key, b.Key) })
-	f.count(len(names))
-	for _, n := range names {
-		f.text(n.Key)
-		f.text(n.Name)
-	}
-	values := lastOfEach(slices.Clone(p.Values), func(v *expr.Value) string { return v.Key })
-	slices.SortFunc(values, func(a, b expr.Value) int { return strings.Compare(a.Key, b.Key) })
-	f.count(len(values))
-	for _, v := range values {
-		f.text(v.Key)
-		f.bytes(v.Value.Raw())
-	}
 }

@@ -1,8 +1,6 @@
 package data
 
 import (
-	"errors"
-
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
@@ -123,8 +121,8 @@ func (r *updateItemRequest) checkEnums() error {
 
 // checkParams checks the parameters against each other.
 func (r *updateItemRequest) checkParams(c *exec, w words) error {
-	legacy := []usage{{"AttributeUpdates", r.updates.set}, {"Expected", r.expected.set}}
-	expressions := []usage{{"UpdateExpression", r.update.Set}, {"ConditionExpression", r.condition.Set}}
+	legacy := []parameter{{"AttributeUpdates", r.updates.set}, {"Expected", r.expected.set}}
+	expressions := []parameter{{"UpdateExpression", r.update.Set}, {"ConditionExpression", r.condition.Set}}
 	if err := w.checkFamilies(legacy, expressions); err != nil {
 		return err
 	}
@@ -147,93 +145,9 @@ func (r *updateItemRequest) expressions(c *exec, w words) (update *expr.Update, 
 	return update, condition, c.ph.checkUnused()
 }
 
-// checkTargets checks that an update leaves the table's key attributes alone, and does not look into keys.
-func checkTargets(t *db.Table, u *expr.Update) error {
-	for target := range u.Targets() {
-		if t.IsKey(target.Attribute) && !target.Nested {
-			return wire.Validation(wire.Invalid + "Cannot update attribute " + target.Attribute + ". This attribute is part of the key")
-		}
-	}
-	return checkNested(t, u.Nested())
-}
-
-// updateChange is the db.Change of UpdateItem.
-type updateChange struct {
-	table  *db.Table
-	update *expr.Update // nil: nothing is changed, but a missing item is made
-	key    item.Item
-	flat   bool // the new item's own size counts alone, as in transactions and statements
-}
-
-// Apply computes the updated item and checks what only it can show: the types of index keys, and the size.
-func (u *updateChange) Apply(old item.Item) (item.Item, error) {
-	base := old
-	if !old.Exists() {
-		if u.update != nil && u.update.OnlyDeletes() {
-			return item.Item{}, nil
-		}
-		base = u.key
-	}
-	if u.update == nil {
-		return base, nil
-	}
-	new, err := u.update.Apply(old, base)
-	if err != nil {
-		return item.Item{}, err
-	}
-	if err := u.table.CheckIndexKeys(new); err != nil {
-		return item.Item{}, u.wordIndexKey(err)
-	}
-	size := new.Size()
-	if !u.flat {
-		size = updateSize(u.update.Costs(), new, u.key)
-	}
-	if size > maxItemBytes {
-		return item.Item{}, wire.Validation("Item size to update has exceeded the maximum allowed size")
-	}
-	return new, nil
-}
-
-// Forget implements what package db asks of a Change that keeps what it has made.
-func (u *updateChange) Forget() {
-	if u.update != nil {
-		u.update.Forget()
-	}
-}
-
-// wordIndexKey words an index key of a wrong type that the request has not given itself: it comes from elsewhere in the item,
-// or was there before the index was. (AWS's answer for the latter: question 58032718 of stackoverflow.com; its guide says
-// that writes of such items are refused.)
-func (u *updateChange) wordIndexKey(err error) error {
-	var e *db.KeyError
-	if errors.As(err, &e) && e.Problem == db.KeyType && !u.update.Assigns(e.Attribute) {
-		return wire.Validation("The update expression attempted to update the secondary index key to unsupported type")
-	}
-	return err
-}
-
 // updateSize is the size by which DynamoDB judges an updated item: its own, or the sum of what the update costs and the
 // attributes beyond the key, whichever is larger (measured at the 400 KB gate).
 func updateSize(costs expr.Costs, new, key item.Item) int {
 	s := new.Size()
 	return max(s, s-key.Size()+3+19*costs.Sets+2*costs.Removes+costs.ListSets+50*costs.Arithmetic)
-}
-
-// updated returns what ReturnValues asks for, a missing item if there is nothing to return.
-func updated(returns string, u *expr.Update, done db.Written) item.Item {
-	switch returns {
-	case "ALL_OLD":
-		return done.Old
-	case "ALL_NEW":
-		return done.New
-	case "UPDATED_OLD":
-		if u != nil && done.Old.Exists() {
-			return u.UpdatedOld(done.Old)
-		}
-	case "UPDATED_NEW":
-		if u != nil && done.New.Exists() {
-			return u.UpdatedNew(done.Old, done.New)
-		}
-	}
-	return item.Item{}
 }

@@ -248,11 +248,3 @@ func (c *exec) getStatement(s *statement, consistent bool, found func(item.Item)
 	c.Report.NoteItem(size > 0)
 	return size, err
 }
-
-// addAll adds what another part of the request used.
-func (u *consumption) addAll(v consumption) {
-	u.table += v.table
-	for _, x := range v.indexes {
-		u.addIndex(x)
-	}
-}

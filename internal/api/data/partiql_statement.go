@@ -7,7 +7,6 @@ import (
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -245,37 +244,6 @@ func (s *statement) write(keepFailed bool) db.Write {
 		w.Condition = s.Where
 	}
 	return w
-}
-
-// insertChange is the db.Change of INSERT.
-type insertChange struct{ item item.Item }
-
-// Apply returns the item, unless there is one with its key.
-func (i insertChange) Apply(old item.Item) (item.Item, error) {
-	if old.Exists() {
-		return item.Item{}, &duplicateItem{units: capacity.WriteUnits(old.Size(), i.item.Size())}
-	}
-	return i.item, nil
-}
-
-// duplicateItem is errDuplicateItem with the write units that it costs.
-type duplicateItem struct{ units float64 }
-
-func (d *duplicateItem) Error() string { return errDuplicateItem.Error() }
-func (d *duplicateItem) Unwrap() error { return errDuplicateItem }
-
-// errDuplicateItem: an INSERT of an item that exists.
-var errDuplicateItem = wire.NewError("DuplicateItemException", "Duplicate primary key exists in table")
-
-// deleteChange is the db.Change of DELETE, which unlike that of DeleteItem is content with a missing item whatever the filter.
-type deleteChange struct{ filter *expr.Condition } // nil: none
-
-// Apply removes the item, if it is what the statement describes.
-func (d deleteChange) Apply(old item.Item) (item.Item, error) {
-	if !old.Exists() || d.filter == nil || d.filter.Holds(old) {
-		return item.Item{}, nil
-	}
-	return item.Item{}, &db.ConditionFailed{Size: old.Size()}
 }
 
 // keyWords are how the keys of the statement's item are worded.

@@ -1,0 +1,85 @@
+package data
+
+import (
+	"strings"
+
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
+func (c *exec) nested() error {
+	if !c.IsScalar() {
+		return nil
+	}
+	return wire.TypeError("class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
+		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')")
+}
+
+// batchTable checks a table's name, or ARN, that is a key of RequestItems.
+func (v *violations) batchTable(name string) {
+	if strings.HasPrefix(name, "arn:") {
+		v.TableName(wire.OptString{Set: true, V: name}, 1)
+		return
+	}
+	if !wire.IsName(name) || len(name) > 255 {
+		v.Note("Value at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: " +
+			"[Member must have length less than or equal to 255, Member must have length greater than or equal to 3, " + wire.NamePattern + "]")
+	}
+}
+
+// errDuplicateKeys: one item twice in a batch.
+var errDuplicateKeys = wire.Validation("Provided list of item keys contains duplicates")
+
+// The bounds of BatchGetItem.
+const (
+	maxBatchKeys = 100
+	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes: numbers may be printed much
+	// longer than they count.
+	maxBatchBytes = 16 << 20
+)
+
+// sameItemTwice tells whether two of the statements, whose keys are known, are about one item.
+func sameItemTwice(all []*statement) bool {
+	for i, a := range all { // at most 100
+		for _, b := range all[:i] {
+			if sameTable(a.table, b.table) && sameKey(a.table, a.key, b.key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sameKey tells whether two items of a table have one key.
+func sameKey(t *db.Table, a, b item.Item) bool {
+	for _, k := range t.Keys {
+		if !item.Equal(a.Get(k.Name), b.Get(k.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameTable tells whether a and b, which may be nil, are one table. It may have been changed between two looks for it.
+func sameTable(a, b *db.Table) bool { return a == b || a != nil && b != nil && a.ID == b.ID }
+
+// lastOfEach keeps of the entries with the same name only the last, as a map would. It edits the list in place.
+func lastOfEach[E any](list []E, name func(*E) string) []E {
+	if len(list) < 2 {
+		return list
+	}
+	at := make(map[string]int, len(list))
+	kept := list[:0]
+	for i := range list {
+		n := name(&list[i])
+		if j, ok := at[n]; ok {
+			kept[j] = list[i]
+			continue
+		}
+		at[n] = len(kept)
+		kept = append(kept, list[i])
+	}
+	return kept
+}

@@ -1,0 +1,39 @@
+package data
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/partita-db/partita/internal/api/wire"
+	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/item"
+)
+
+// writeError words what went wrong with one write. Errors that it does not know it returns as they are.
+func writeError(t *db.Table, err error, k keyWords) error {
+	var (
+		failed  *db.ConditionFailed
+		runtime *expr.RuntimeError
+		fault   *item.Fault
+	)
+	switch {
+	case errors.As(err, &failed):
+		e := wire.Error{Code: "ConditionalCheckFailedException", Message: "The conditional request failed", Item: failed.Item}
+		return e.Fill()
+	case errors.As(err, &runtime):
+		return wire.Validation(runtime.Message)
+	case errors.As(err, &fault):
+		return wire.Validation(fault.Message)
+	}
+	return k.word(t, err)
+}
+
+// reasonOf is the Reason of an action that would have failed with e alone: its code is the exception's, shortened.
+func reasonOf(e *wire.Error) wire.Reason {
+	code := strings.TrimSuffix(e.Code, "Exception")
+	if code == "Validation" || code == "Throttling" {
+		code += "Error"
+	}
+	return wire.Reason{Code: code, Message: e.Message, Item: e.Item}
+}
