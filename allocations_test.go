@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,13 +23,12 @@ import (
 
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/golden"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/metrics"
 	"github.com/partita-db/partita/internal/server"
 )
-
-var rewriteAllocations = flag.Bool("allocations.rewrite", false, "write testdata/allocations.golden anew, to be read in the diff")
 
 // allocationsFile has the allocations of each request of requestKinds, by the way it takes.
 const allocationsFile = "testdata/allocations.golden"
@@ -38,7 +36,7 @@ const allocationsFile = "testdata/allocations.golden"
 // TestRequestAllocations holds the requests to what they allocate, from request bytes to answer bytes. A count that has risen is to
 // be explained or taken back, one that has fallen is to be kept:
 //
-//	go test . -run RequestAllocations -allocations.rewrite
+//	go test . -run RequestAllocations -rewrite
 func TestRequestAllocations(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection would empty the pools
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
@@ -50,10 +48,8 @@ func TestRequestAllocations(t *testing.T) {
 		}
 		got.WriteString("\n")
 	}
-	if *rewriteAllocations {
-		if err := os.WriteFile(allocationsFile, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	if golden.Rewrite() {
+		golden.Write(t, allocationsFile, []byte(got.String()))
 		return
 	}
 	want, err := os.ReadFile(allocationsFile)
@@ -77,7 +73,7 @@ func compareAllocations(t *testing.T, got, want string) {
 		case n > limit:
 			t.Errorf("%s: %d allocations, %d more than in %s", what, n, n-limit, allocationsFile)
 		case n < limit:
-			t.Errorf("%s: %d allocations, %d fewer than in %s, which is stale: write it anew (-allocations.rewrite)", what, n, limit-n, allocationsFile)
+			t.Errorf("%s: %d allocations, %d fewer than in %s, which is stale: write it anew (-rewrite)", what, n, limit-n, allocationsFile)
 		}
 	})
 	for what := range counts {

@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/admin":       {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/page"},
 	"internal/kv/kvtest":   {"internal/kv"},
 	"internal/historytest": {},
+	"internal/golden":      {}, // for tests only
 	"internal/malloc":      {},
 	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
@@ -51,17 +52,18 @@ var mayImport = map[string][]string{
 
 // onlyIn says which packages may import what is not ours and heavy.
 var onlyIn = map[string][]string{
-	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
-	"github.com/cockroachdb/apd":    {"internal/item"},
-	"github.com/alecthomas/kong":    {"internal/cli"},
-	"net/http":                      {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest"},
-	"github.com/prometheus":         {"internal/admin"},
-	"net/http/httptest":             {}, // it brings a flag
-	"testing":                       {"partitatest", "internal/kv/kvtest", "internal/historytest"},
-	"github.com/aws":                {"partitatest", "internal/historytest"}, // a test's client
-	"github.com/anishathalye":       {"internal/historytest"},
-	"github.com/tikv":               {}, // a module of its own, tikv/
-	"google.golang.org/grpc":        {},
+	"github.com/cockroachdb/pebble":     {"internal/kv/pebblekv"},
+	"github.com/cockroachdb/apd":        {"internal/item"},
+	"github.com/alecthomas/kong":        {"internal/cli"},
+	"net/http":                          {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest"},
+	"github.com/prometheus":             {"internal/admin"},
+	"net/http/httptest":                 {}, // it brings a flag
+	"testing":                           {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest"},
+	"github.com/cockroachdb/datadriven": {"internal/golden"},                     // it brings a flag
+	"github.com/aws":                    {"partitatest", "internal/historytest"}, // a test's client
+	"github.com/anishathalye":           {"internal/historytest"},
+	"github.com/tikv":                   {}, // a module of its own, tikv/
+	"google.golang.org/grpc":            {},
 }
 
 // TestImports holds the packages to the directions of mayImport and onlyIn. Tests may import more: they stand beside what
