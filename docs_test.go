@@ -1,6 +1,9 @@
 package partita
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"maps"
 	"os"
@@ -10,7 +13,8 @@ import (
 	"testing"
 )
 
-// TestPromises checks that every test that docs/reliability.md names as the holder of a promise exists.
+// TestPromises checks that every test that docs/reliability.md names as the holder of a promise
+// exists.
 func TestPromises(t *testing.T) {
 	text, err := os.ReadFile("docs/reliability.md")
 	if err != nil {
@@ -28,18 +32,110 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// testNames are the names of all tests and fuzz tests of the module.
-func testNames(t *testing.T) map[string]bool {
+// goName is a Go name, or several with dots between them, in a page's code.
+var goName = regexp.MustCompile("`([A-Za-z][A-Za-z0-9]*(?:\\.[A-Za-z][A-Za-z0-9]*)*)`")
+
+// TestInternalsName checks that what the pages of docs/internals name is declared in the module:
+// they are about functions and types, which move to other files and get other names. Of a name with
+// dots all parts count, so that `writer.record` asks for both. The first letter may have either
+// case: what is exported later stays the same thing.
+func TestInternalsName(t *testing.T) {
+	declared := declaredNames(t)
+	pages, err := filepath.Glob("docs/internals/*.md")
+	if err != nil || len(pages) < 6 {
+		t.Fatalf("pages %v: %v", pages, err)
+	}
+	for _, page := range pages {
+		found := goName.FindAllStringSubmatch(withoutBlocks(t, page), -1)
+		if len(found) < 10 {
+			t.Errorf("%s: only %d names were found", page, len(found))
+		}
+		for _, match := range found {
+			for part := range strings.SplitSeq(match[1], ".") {
+				if !declared[lowered(part)] {
+					t.Errorf("%s names %s, and no %s is declared", page, match[1], part)
+				}
+			}
+		}
+	}
+}
+
+// lowered is a name with a small first letter.
+func lowered(name string) string { return strings.ToLower(name[:1]) + name[1:] }
+
+// fromElsewhere are names in pages of docs/internals that are no declarations of the module: words
+// of the protocols, and of others' packages.
+var fromElsewhere = strings.Fields("code main Host Expect Upgrade Connection net.Listener http.Handler " +
+	"http.Request ApplyNoSyncWait SyncWait ConsistentRead SEAL")
+
+// declaredNames are, lowered, the names of packages, of what they declare, and of fields and
+// methods.
+func declaredNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
-	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9]+)\(`)
+	for _, name := range fromElsewhere {
+		for part := range strings.SplitSeq(name, ".") {
+			names[lowered(part)] = true
+		}
+	}
+	eachGoFile(t, func(name string) error {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		names[f.Name.Name] = true
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				names[lowered(n.Name.Name)] = true
+				return false
+			case *ast.TypeSpec:
+				names[lowered(n.Name.Name)] = true
+			case *ast.ValueSpec:
+				addNames(names, n.Names)
+			case *ast.Field:
+				addNames(names, n.Names)
+			}
+			return true
+		})
+		return nil
+	})
+	return names
+}
+
+// addNames adds names, lowered.
+func addNames(names map[string]bool, ids []*ast.Ident) {
+	for _, id := range ids {
+		names[lowered(id.Name)] = true
+	}
+}
+
+// eachGoFile calls fn for each Go file of the module.
+func eachGoFile(t *testing.T, fn func(name string) error) {
+	t.Helper()
 	err := fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && name != "." && skipped(name):
 			return fs.SkipDir
-		case !strings.HasSuffix(name, "_test.go"):
+		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		return fn(name)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testNames are the names of all tests and fuzz tests of the module.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9]+)\(`)
+	eachGoFile(t, func(name string) error {
+		if !strings.HasSuffix(name, "_test.go") {
 			return nil
 		}
 		source, err := os.ReadFile(name)
@@ -48,20 +144,20 @@ func testNames(t *testing.T) map[string]bool {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return names
 }
 
-// documents are the README and the pages of docs.
-func documents(t *testing.T) []string {
+// documents are the README, the pages beside it, and those of docs.
+func documents(t *testing.T) (pages []string) {
 	t.Helper()
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil || len(pages) < 6 {
-		t.Fatalf("pages %v: %v", pages, err)
+	for _, form := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		some, err := filepath.Glob(form)
+		if err != nil || len(some) < 4 {
+			t.Fatalf("pages %v: %v", some, err)
+		}
+		pages = append(pages, some...)
 	}
-	return append(pages, "README.md", "CHANGELOG.md")
+	return pages
 }
 
 // TestLinks checks that what the README and the pages of docs link to within this repository is
