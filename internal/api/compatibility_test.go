@@ -1,11 +1,12 @@
 package api
 
 import (
-	"flag"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/partita-db/partita/internal/golden"
 )
 
 // compatibilityPage is the document for users, whose table of operations stands between the two marks.
@@ -30,11 +31,8 @@ func TestCompatibility(t *testing.T) {
 	want := operationsTable("Main API", operations) + operationsTable("Streams API", streamOperations)
 	switch {
 	case got == want:
-	case flag.Lookup("rewrite").Value.String() == "true": // datadriven's, as for TestExact
-		page := before + operationsBegin + want + operationsEnd + after
-		if err := os.WriteFile(compatibilityPage, []byte(page), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	case golden.Rewrite():
+		golden.Write(t, compatibilityPage, []byte(before+operationsBegin+want+operationsEnd+after))
 	default:
 		t.Errorf("%s says\n%s\nwant\n%s(-rewrite writes it)", compatibilityPage, got, want)
 	}

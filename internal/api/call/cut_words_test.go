@@ -1,23 +1,19 @@
 package call
 
 import (
-	"flag"
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-)
 
-var rewriteWords = flag.Bool("words.rewrite", false, "write words.txt anew from the string literals of the "+
-	"packages that word errors")
+	"github.com/partita-db/partita/internal/golden"
+)
 
 // worded are the packages and files whose string literals are the words of messages.
 var wordedFiles = []string{"../*.go", "../*/*.go", "../../expr/*.go", "../../partiql/*.go", "../../item/*.go", "../../db/*.go",
@@ -26,7 +22,7 @@ var wordedFiles = []string{"../*.go", "../*/*.go", "../../expr/*.go", "../../par
 // TestWords checks that words.txt has all words of messages. One that it lacks is cut out of the
 // log. To write it anew:
 //
-//	go test ./internal/api/call -run TestWords -words.rewrite
+//	go test ./internal/api/call -run TestWords -rewrite
 func TestWords(t *testing.T) {
 	words := map[string]bool{}
 	for _, pattern := range wordedFiles {
@@ -40,11 +36,8 @@ func TestWords(t *testing.T) {
 			}
 		}
 	}
-	if *rewriteWords {
-		text := strings.Join(slices.Sorted(maps.Keys(words)), "\n") + "\n"
-		if err := os.WriteFile("words.txt", []byte(text), fs.FileMode(0o644)); err != nil {
-			t.Fatal(err)
-		}
+	if golden.Rewrite() {
+		golden.Write(t, "words.txt", []byte(strings.Join(slices.Sorted(maps.Keys(words)), "\n")+"\n"))
 		return
 	}
 	var missing []string
@@ -55,7 +48,7 @@ func TestWords(t *testing.T) {
 	}
 	slices.Sort(missing)
 	if len(missing) > 0 {
-		t.Errorf("words.txt lacks %q: write it anew (-words.rewrite)", missing)
+		t.Errorf("words.txt lacks %q: write it anew (-rewrite)", missing)
 	}
 }
 
