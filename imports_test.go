@@ -26,7 +26,9 @@ var mayImport = map[string][]string{
 	"internal/exception":   {},
 	"internal/expr":        {"internal/item"},
 	"internal/partiql":     {"internal/item", "internal/expr"},
-	"internal/db":          {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics"},
+	"internal/schema":      {"internal/item", "internal/expr", "internal/kv"}, // expr: key conditions; kv: Range, Position, Record, FrontLen
+	"internal/check":       {"internal/item", "internal/kv", "internal/schema"},
+	"internal/db":          {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics", "internal/schema"},
 	"internal/iam":         {},
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
 	"internal/api/wire":    {"internal/exception", "internal/item"},
@@ -46,7 +48,7 @@ var mayImport = map[string][]string{
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/api"}, // api: which table may be meant
 	"internal/bench":       {},
-	"internal/cli":         {".", "internal/bench", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server"}, // db: its check
+	"internal/cli":         {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server"},
 	"cmd/partita":          {"internal/cli"},
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
@@ -229,9 +230,9 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	}
 	defer e.Close()
 	defer d.Close()
-	problems, err := d.Check(ctx, nil)
-	if err != nil || len(problems) > 0 {
-		t.Errorf("Check: %v %v", err, problems)
+	report, err := check.Run(ctx, e, check.Options{Now: d.Now, Open: d})
+	if err != nil || !report.Clean() {
+		t.Errorf("Check: %v %v", err, report.Problems)
 	}
 	if n, _ := d.Counts(d.Lookup(db.DefaultNamespace, "Tab"), nil); n != 100 {
 		t.Errorf("%d items are there after a restart, want 100", n)

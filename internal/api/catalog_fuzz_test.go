@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -170,7 +171,7 @@ func FuzzCatalogRow(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := db.Check(t.Context(), engine, db.CheckOptions{})
+		report, err := check.Run(t.Context(), engine, check.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +191,7 @@ func FuzzCatalogRow(f *testing.F) {
 
 // ofOneRow tells whether a problem is about the row of a descriptor alone, and not about how it
 // goes with others.
-func ofOneRow(p db.Problem) bool {
+func ofOneRow(p check.Problem) bool {
 	return strings.HasPrefix(p.Detail, "the descriptor of table id ") ||
 		strings.HasPrefix(p.Detail, "the stream row ") ||
 		strings.Contains(p.Detail, "is not below the next one")

@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/partita-db/partita"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/check"
 )
 
 // adminSecret is the token of the admin addresses.
@@ -322,7 +322,7 @@ func TestCheckCommand(t *testing.T) {
 	}
 	var damaged checkReport
 	out = wants(t, 1, `"damaged file": 1`, "check", "--data", data, "--json")
-	if err := json.NewDecoder(strings.NewReader(out)).Decode(&damaged); err != nil || len(damaged.Problems) != 1 || damaged.Problems[0].Kind != db.KindFile {
+	if err := json.NewDecoder(strings.NewReader(out)).Decode(&damaged); err != nil || len(damaged.Problems) != 1 || damaged.Problems[0].Kind != check.KindFile {
 		t.Errorf("the report of damage is %+v, %v", damaged, err)
 	}
 	wants(t, 1, "nothing was restored", "restore", data, "--data", filepath.Join(dir, "r"))

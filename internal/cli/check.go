@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-// check verifies a data directory, or a backup.
-type check struct {
+// checkCommand verifies a data directory, or a backup.
+type checkCommand struct {
 	Data string `placeholder:"DIR" help:"Data directory of a stopped server, or a backup. Default: ./partita-data, or /var/lib/partita/data or /var/lib/partita if only that exists."`
 	All  bool   `help:"List all problems, up to 100000, instead of the first 100."`
 	JSON bool   `name:"json" help:"Print the report as JSON."`
@@ -27,7 +27,7 @@ const (
 )
 
 // Help adds to the command's help.
-func (*check) Help() string {
+func (*checkCommand) Help() string {
 	return `Reads all files and rows in the directory and verifies that they agree. Nothing in it is changed.
 No server may have it open: of a running one, take a backup and check that. The exit status is 0 if there is
 no problem and 1 if there is one. The keys of damaged rows are printed, and no other values.
@@ -39,7 +39,7 @@ Examples:
 }
 
 // Run implements the command.
-func (c *check) Run(s *streams) error {
+func (c *checkCommand) Run(s *streams) error {
 	data := findData(c.Data, s.systemData)
 	dir, err := filepath.Abs(data.path)
 	if err != nil {
@@ -70,7 +70,7 @@ func (c *check) Run(s *streams) error {
 }
 
 // checked is a report to print.
-type checked struct{ *db.Report }
+type checked struct{ *check.Report }
 
 // verifyDir checks a directory. The report is nil if there is none. What the engine has to say, as of what a crash has left, goes
 // to stderr.
@@ -83,9 +83,9 @@ func verifyDir(ctx context.Context, dir string, maxProblems int, p *progress, st
 	if err != nil {
 		return nil, err
 	}
-	report, err := db.Check(ctx, engine, db.CheckOptions{Files: true, MaxProblems: maxProblems, Progress: func(at db.Progress) {
+	report, err := check.Run(ctx, engine, check.Options{Files: true, MaxProblems: maxProblems, Progress: func(at check.Progress) {
 		amount := rowCount
-		if at.Stage == db.StageFiles {
+		if at.Stage == check.StageFiles {
 			amount = byteCount
 		}
 		p.tell("checking "+string(at.Stage), at.Done, at.Total, amount)
@@ -132,12 +132,12 @@ func (r *checked) printFound(w io.Writer) {
 		fmt.Fprintf(w, ", of which %d are not listed", left)
 	}
 	fmt.Fprintln(w)
-	for _, kind := range db.Kinds {
+	for _, kind := range check.Kinds {
 		if n := r.Found[kind]; n > 0 {
 			fmt.Fprintf(w, "    %-25s %d\n", kind, n)
 		}
 	}
-	if r.Found[db.KindFile] > 0 {
+	if r.Found[check.KindFile] > 0 {
 		fmt.Fprintln(w, "  a file is damaged, so that the rows were not looked at")
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/check"
 )
 
 // checkReport is what "partita check --json" prints. Scripts read it: members may be added, and
@@ -25,17 +25,17 @@ type checkReport struct {
 	Unfollowed    int64 `json:"unfollowed"` // stream records that were not compared with others of the same item, since there are too many
 	Bytes         int64 `json:"bytes"`
 
-	Found    map[db.Kind]int64 `json:"found"` // all problems, by kind
-	Problems []checkProblem    `json:"problems"`
+	Found    map[check.Kind]int64 `json:"found"` // all problems, by kind
+	Problems []checkProblem       `json:"problems"`
 }
 
 // checkProblem is one of the problems listed. Members that do not apply are left out.
 type checkProblem struct {
-	Kind   db.Kind `json:"kind"`
-	Table  string  `json:"table,omitempty"`
-	Index  string  `json:"index,omitempty"`
-	Key    string  `json:"key,omitempty"`
-	Detail string  `json:"detail"`
+	Kind   check.Kind `json:"kind"`
+	Table  string     `json:"table,omitempty"`
+	Index  string     `json:"index,omitempty"`
+	Key    string     `json:"key,omitempty"`
+	Detail string     `json:"detail"`
 }
 
 // printJSON prints the report as JSON. Lists and objects are there if they are empty, too.
@@ -47,7 +47,7 @@ func (r *checked) printJSON(w io.Writer, dir string, took time.Duration, complet
 		Found: r.Found, Problems: make([]checkProblem, 0, len(r.Problems)),
 	}
 	if out.Found == nil {
-		out.Found = map[db.Kind]int64{}
+		out.Found = map[check.Kind]int64{}
 	}
 	for _, p := range r.Problems {
 		out.Problems = append(out.Problems, checkProblem(p))

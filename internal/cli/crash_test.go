@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
@@ -105,11 +106,11 @@ func checkDir(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	problems, err := d.Check(context.Background(), nil)
+	report, err := check.Run(context.Background(), engine, check.Options{Now: d.Now, Open: d})
 	if err != nil {
 		t.Errorf("Check: %v", err)
 	}
-	for _, p := range problems {
+	for _, p := range report.Problems {
 		t.Errorf("Check found in table %s: %s", p.Table, p.Detail)
 	}
 }

@@ -77,7 +77,7 @@ func TestSystemData(t *testing.T) {
 	}
 	server.stop()
 	stdout.Reset()
-	if err := new(check).Run(s); err != nil || !strings.HasPrefix(stdout.String(), system+"\n") {
+	if err := new(checkCommand).Run(s); err != nil || !strings.HasPrefix(stdout.String(), system+"\n") {
 		t.Errorf("check: %v, printed %q", err, &stdout)
 	}
 	if err := (&restore{Backup: dest}).Run(s); err != nil {

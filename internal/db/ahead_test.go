@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // inYears is how far a clock that is wrong is ahead in these tests.
@@ -28,12 +30,12 @@ func (s *store) stored(id uint64) (stored, readable int) {
 		return 0, 0
 	}
 	for shard := range uint32(l.Shards) {
-		all, _, err := s.engine.ReadLog(s.t.Context(), id, shard, Position{}, 10_000, 1<<30)
+		all, _, err := s.engine.ReadLog(s.t.Context(), id, shard, schema.Position{}, 10_000, 1<<30)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		stored += len(all)
-		_, _, err = s.d.ReadStream(s.t.Context(), l, shard, s.d.Horizon(l, shard), 10_000, func(*StreamRecord) bool {
+		_, _, err = s.d.ReadStream(s.t.Context(), l, shard, s.d.Horizon(l, shard), 10_000, func(*schema.StreamRecord) bool {
 			readable++
 			return true
 		})
@@ -67,9 +69,9 @@ func TestRecordsAhead(t *testing.T) {
 	fill(t, s.d, table, 150)
 	s.wantRecords("before the clock is right", id, 50, 50)
 	s.set(-inYears)
-	lagging := map[uint32]Position{} // before the last record of each shard that has any
+	lagging := map[uint32]schema.Position{} // before the last record of each shard that has any
 	for shard := range uint32(table.shards) {
-		all, _, err := s.engine.ReadLog(t.Context(), id, shard, Position{}, 1000, 1<<30)
+		all, _, err := s.engine.ReadLog(t.Context(), id, shard, schema.Position{}, 1000, 1<<30)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +93,7 @@ func TestRecordsAhead(t *testing.T) {
 	if got := s.told(id, lagging); got == 0 || got != len(lagging) {
 		t.Errorf("readers who had begun before are told so at %d of %d shards", got, len(lagging))
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	s.until(id, right.Add(27*time.Hour), 10, 10)
 	s.set(23 * time.Hour)
 	s.wantRecords("after another day", id, 10, 10)
@@ -99,7 +101,7 @@ func TestRecordsAhead(t *testing.T) {
 	s.until(id, right.Add(52*time.Hour), 0, 0)
 	fill(t, s.d, s.table(), 170)
 	s.wantRecords("later", id, 10, 10)
-	check(t, s.d)
+	checkClean(t, s.d)
 }
 
 // until lets time pass until so many records are stored and readable, which must be so by the time
@@ -116,9 +118,9 @@ func (s *store) until(id uint64, end time.Time, stored, readable int) {
 
 // told is how many of the readers that go on from places, one in each shard, are told that records
 // are gone.
-func (s *store) told(id uint64, places map[uint32]Position) (n int) {
+func (s *store) told(id uint64, places map[uint32]schema.Position) (n int) {
 	for shard, after := range places {
-		_, _, err := s.d.ReadStream(s.t.Context(), s.d.StreamByID(id), shard, after, 100, func(*StreamRecord) bool {
+		_, _, err := s.d.ReadStream(s.t.Context(), s.d.StreamByID(id), shard, after, 100, func(*schema.StreamRecord) bool {
 			return true
 		})
 		if errors.Is(err, ErrTrimmed) {
@@ -139,8 +141,8 @@ func TestEndAhead(t *testing.T) {
 	first := table.StreamLog
 	fill(t, s.d, table, 100)
 	s.set(inYears)
-	for _, view := range []ViewType{"", "NEW_AND_OLD_IMAGES", ""} {
-		if _, _, err := s.d.Alter(t.Context(), DefaultNamespace, "model", false, setStream(view)); err != nil {
+	for _, view := range []schema.ViewType{"", "NEW_AND_OLD_IMAGES", ""} {
+		if _, _, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", false, setStream(view)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -150,7 +152,7 @@ func TestEndAhead(t *testing.T) {
 	s.reopen()
 	listed := func(want int) {
 		t.Helper()
-		if logs, _ := s.d.Streams(DefaultNamespace, "", "", "", 10); len(logs) != want {
+		if logs, _ := s.d.Streams(schema.DefaultNamespace, "", "", "", 10); len(logs) != want {
 			t.Errorf("%d streams are listed, want %d", len(logs), want)
 		}
 		if got := len(s.d.catalog.Load().logs); got != want {
@@ -163,7 +165,7 @@ func TestEndAhead(t *testing.T) {
 	s.set(time.Hour)
 	s.set(0)
 	listed(0)
-	check(t, s.d)
+	checkClean(t, s.d)
 }
 
 // TestWrongAtFirst starts by a clock that stands in 1970 and is set right after an hour, as one
@@ -228,7 +230,7 @@ func TestTokensAhead(t *testing.T) {
 	run := func(i int) bool {
 		t.Helper()
 		transaction := transactionOf(table, fmt.Sprint("p", i))
-		transaction.Token = &Token{Namespace: DefaultNamespace, Value: fmt.Sprint("token", i)}
+		transaction.Token = &schema.Token{Namespace: schema.DefaultNamespace, Value: fmt.Sprint("token", i)}
 		out, err := s.d.Transact(t.Context(), transaction)
 		if err != nil {
 			t.Fatal(err)
@@ -271,7 +273,7 @@ func TestBusyAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.set(-inYears)
-	table, err := s.d.Table(DefaultNamespace, "model")
+	table, err := s.d.Table(schema.DefaultNamespace, "model")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,22 +282,22 @@ func TestBusyAhead(t *testing.T) {
 		t.Errorf("the table is %s, its stream %s", got, stream)
 	}
 	s.set(inYears)
-	if err := s.d.AlterExpiry(t.Context(), DefaultNamespace, "model", "ttl", always); err != nil {
+	if err := s.d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", "ttl", always); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.d.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.set(-inYears)
-	if got := s.table().Expiry.Status(s.now()); got != StatusEnabled {
+	if got := s.table().Expiry.Status(s.now()); got != schema.StatusEnabled {
 		t.Errorf("the expiry is %s", got)
 	}
 	s.set(inYears)
-	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	s.set(-inYears)
-	if table := s.d.Lookup(DefaultNamespace, "model"); table != nil {
+	if table := s.d.Lookup(schema.DefaultNamespace, "model"); table != nil {
 		t.Errorf("the deleted table is %s", table.Status(s.now()))
 	}
 }

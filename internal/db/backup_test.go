@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -25,7 +28,7 @@ func checkCopy(t *testing.T, dir string, now func() time.Time, fn func(*DB)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := Check(t.Context(), engine, CheckOptions{Files: true, Now: now})
+	report, err := check.Run(t.Context(), engine, check.Options{Files: true, Now: now})
 	if err := errors.Join(err, engine.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +106,9 @@ func (b *bank) run() (acked []atomic.Int64, stop func()) {
 // steps makes a table with a stream for the steps of goroutines.
 func (b *bank) steps() *Table {
 	b.t.Helper()
-	table, err := b.d.Create(b.t.Context(), &Descriptor{
-		Name: "steps", Namespace: DefaultNamespace, Billing: "PAY_PER_REQUEST", StreamViewType: "NEW_AND_OLD_IMAGES",
-		Attributes: []AttributeDefinition{{"pk", item.S}}, Keys: []KeyElement{{"pk", false}},
+	table, err := b.d.Create(b.t.Context(), &schema.Descriptor{
+		Name: "steps", Namespace: schema.DefaultNamespace, Billing: "PAY_PER_REQUEST", StreamViewType: "NEW_AND_OLD_IMAGES",
+		Attributes: []schema.AttributeDefinition{{Name: "pk", Type: item.S}}, Keys: []schema.KeyElement{{Name: "pk", Range: false}},
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -126,7 +129,7 @@ func (b *bank) verifyCopy(dir string, before []int64) {
 		if err := b.count(d); err != nil {
 			b.t.Errorf("%s: %v", dir, err)
 		}
-		table, err := d.Table(DefaultNamespace, "steps")
+		table, err := d.Table(schema.DefaultNamespace, "steps")
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -172,7 +175,7 @@ func TestRestoredGoesOn(t *testing.T) {
 	now = now.Add(8 * time.Minute)
 	it := checkedItem("p", 1, "late")
 	putAll(t, d, s.t, it)
-	shard := s.t.shardOf(s.t.appendItemKey(nil, it))
+	shard := schema.ShardOf(s.t.AppendItemKey(nil, it), s.t.shards)
 	if err := d.Backup(t.Context(), filepath.Join(dir, "backup")); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +184,7 @@ func TestRestoredGoesOn(t *testing.T) {
 	}
 	now = now.Add(-4 * time.Minute)
 	checkCopy(t, filepath.Join(dir, "restored"), clock, func(r *DB) {
-		table, err := r.Table(DefaultNamespace, "model")
+		table, err := r.Table(schema.DefaultNamespace, "model")
 		if err != nil || table.UUID != s.t.UUID || table.ID != s.t.ID || table.StreamLog != s.log.ID {
 			t.Fatalf("the table is %+v, %v", table, err)
 		}
@@ -198,8 +201,8 @@ func TestRestoredGoesOn(t *testing.T) {
 		}
 		it := checkedItem("p", 1, "after")
 		putAll(t, r, table, it)
-		rs, _, err := r.kv.ReadLog(t.Context(), table.StreamLog, shard, Position{}, 100, 1<<20)
-		if err != nil || len(rs) != len(s.shards[shard])+2 || comparePositions(rs[len(rs)-1].Position, rs[len(rs)-2].Position) <= 0 {
+		rs, _, err := r.kv.ReadLog(t.Context(), table.StreamLog, shard, schema.Position{}, 100, 1<<20)
+		if err != nil || len(rs) != len(s.shards[shard])+2 || string(rs[len(rs)-1].Position[:]) <= string(rs[len(rs)-2].Position[:]) {
 			t.Errorf("the shard has %d records, %v", len(rs), err)
 		}
 		err = r.Get(t.Context(), table, it, true, func(it item.Item) error {
@@ -211,7 +214,7 @@ func TestRestoredGoesOn(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		check(t, r)
+		checkClean(t, r)
 	})
 }
 
@@ -227,12 +230,12 @@ func TestCheckStopped(t *testing.T) {
 	fill(t, s.d, table, 1500)
 	steps := []func(){
 		func() {
-			s.alterIndexes(func(d *Descriptor) { d.Indexes = append(d.Indexes, gsi("late", "ALL", "a", "|", "n")) })
+			s.alterIndexes(func(d *schema.Descriptor) { d.Indexes = append(d.Indexes, gsi("late", "ALL", "a", "|", "n")) })
 		},
 		func() { alterExpiry(t, s.d, "n") },
-		func() { s.alterIndexes(func(d *Descriptor) { d.Index("late").Drop() }) },
+		func() { s.alterIndexes(func(d *schema.Descriptor) { d.Index("late").Drop() }) },
 		func() {
-			if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+			if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -255,9 +258,9 @@ func TestCheckStopped(t *testing.T) {
 }
 
 // alterIndexes changes the model's indexes without any wait.
-func (s *store) alterIndexes(change func(*Descriptor)) {
+func (s *store) alterIndexes(change func(*schema.Descriptor)) {
 	s.t.Helper()
-	_, _, err := s.d.alter(s.t.Context(), DefaultNamespace, "model", false, func(d *Descriptor) error { change(d); return nil })
+	_, _, err := s.d.alter(s.t.Context(), schema.DefaultNamespace, "model", false, func(d *schema.Descriptor) error { change(d); return nil })
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -270,18 +273,23 @@ func (s *store) checkClosed() (unfinished int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c := newChecker(s.t.Context(), engine, CheckOptions{Now: s.now})
-	report, err := c.run()
+	report, err := check.Run(s.t.Context(), engine, check.Options{Now: s.now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	err = engine.View(s.t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
+		return r.Scan(schema.DescriptorRange(), false, func(key, value []byte) (bool, error) {
+			if desc, f := schema.ParseDescriptor(key, value); f != nil || desc.State != schema.StatePublic || !desc.Settled() {
+				unfinished = 1
+			}
+			return true, nil
+		})
+	})
 	if err := errors.Join(err, engine.Close()); err != nil {
 		s.t.Fatal(err)
 	}
 	for _, p := range report.Problems {
 		s.t.Errorf("%v: %v", p.Kind, p)
-	}
-	for _, t := range c.tables {
-		if t.State != StatePublic || !t.settled() {
-			unfinished = 1
-		}
 	}
 	return unfinished
 }

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,10 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -19,10 +21,10 @@ import (
 // catalog is all tables and streams at one moment. It never changes; a schema change makes a new one.
 type catalog struct {
 	byID   map[uint32]*Table
-	logs   map[uint64]*Log
-	spaces map[Namespace]*space // without tables that are dropped
+	logs   map[uint64]*Stream
+	spaces map[schema.Namespace]*space // without tables that are dropped
 	// streams are the logs in the order of their ARNs.
-	streams map[Namespace][]*Log
+	streams map[schema.Namespace][]*Stream
 	weight  int64 // what it takes in memory, in bytes
 }
 
@@ -33,10 +35,10 @@ type space struct {
 }
 
 // newCatalog derives a catalog from its tables and logs.
-func newCatalog(byID map[uint32]*Table, logs map[uint64]*Log) *catalog {
-	c := &catalog{byID: byID, logs: logs, spaces: map[Namespace]*space{}, streams: map[Namespace][]*Log{}}
+func newCatalog(byID map[uint32]*Table, logs map[uint64]*Stream) *catalog {
+	c := &catalog{byID: byID, logs: logs, spaces: map[schema.Namespace]*space{}, streams: map[schema.Namespace][]*Stream{}}
 	for _, t := range byID {
-		if t.State == StateDropped {
+		if t.State == schema.StateDropped {
 			continue
 		}
 		s := c.spaces[t.Namespace]
@@ -53,14 +55,14 @@ func newCatalog(byID map[uint32]*Table, logs map[uint64]*Log) *catalog {
 		c.streams[l.Namespace] = append(c.streams[l.Namespace], l)
 	}
 	for _, ls := range c.streams {
-		slices.SortFunc(ls, func(a, b *Log) int { return strings.Compare(a.path, b.path) })
+		slices.SortFunc(ls, func(a, b *Stream) int { return strings.Compare(a.Path(), b.Path()) })
 	}
 	c.weigh()
 	return c
 }
 
 // named returns the table with the name, or nil.
-func (d *DB) named(ns Namespace, name string) *Table {
+func (d *DB) named(ns schema.Namespace, name string) *Table {
 	if s := d.catalog.Load().spaces[ns]; s != nil {
 		return s.byName[name]
 	}
@@ -77,7 +79,7 @@ func (d *DB) change(edit func(*catalog)) {
 
 // publish puts t in place of the table with its id, and logs in place of those with theirs; writers see it from now on, and
 // what is under way begins. The caller holds d.schema.
-func (d *DB) publish(t *Table, logs []*Log) {
+func (d *DB) publish(t *Table, logs []*Stream) {
 	d.change(func(c *catalog) {
 		for _, l := range logs {
 			c.logs[l.ID] = l
@@ -87,12 +89,12 @@ func (d *DB) publish(t *Table, logs []*Log) {
 		c.byID[t.ID] = t
 	})
 	for _, l := range logs {
-		d.startLogJobs(l)
+		d.startStreamJobs(l)
 	}
 }
 
 // setShards tells a table that nobody has seen yet how many shards its log has.
-func (t *Table) setShards(logs map[uint64]*Log) {
+func (t *Table) setShards(logs map[uint64]*Stream) {
 	if l := logs[t.StreamLog]; l != nil {
 		t.shards = l.Shards
 	}
@@ -100,35 +102,36 @@ func (t *Table) setShards(logs map[uint64]*Log) {
 
 // loadCatalog reads all descriptors, of tables and of streams.
 func (d *DB) loadCatalog() error {
-	byID, logs := map[uint32]*Table{}, map[uint64]*Log{}
+	byID, logs := map[uint32]*Table{}, map[uint64]*Stream{}
 	err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
-		id, err := r.Get(nextIDKey())
+		id, err := r.Get(schema.NextIDKey())
 		if err != nil {
 			return err
 		}
 		d.nextID = 1
-		switch {
-		case len(id) == 4:
-			d.nextID = binary.BigEndian.Uint32(id)
+		switch next, ok := schema.ReadTableID(id); {
+		case ok:
+			d.nextID = next
 		case id != nil:
-			return faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}.refuse("row %x", nextIDKey())
+			return schema.Faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}.Refuse("row %x", schema.NextIDKey())
 		}
-		err = r.Scan(catalogRange(catalogLog), false, func(key, value []byte) (bool, error) {
-			l, f := parseLog(key, value)
-			if f.given(l.TableID, d.nextID); f != nil {
-				return false, f.refuse("stream %s of table %q, row %x", l.Label, l.Table, key)
+		err = r.Scan(schema.StreamRange(), false, func(key, value []byte) (bool, error) {
+			l, f := schema.ParseStream(key, value)
+			if f.Given(l.TableID, d.nextID); f != nil {
+				return false, f.Refuse("stream %s of table %q, row %x", l.Label, l.Table, key)
 			}
-			logs[l.ID] = l
-			d.equipLog(l)
+			stream := &Stream{Stream: *l}
+			d.equipStream(stream)
+			logs[l.ID] = stream
 			return true, nil
 		})
 		if err != nil {
 			return err
 		}
-		return r.Scan(catalogRange(catalogDescriptor), false, func(key, value []byte) (bool, error) {
-			desc, f := parseDescriptor(key, value)
-			if f.given(desc.ID, d.nextID); f != nil {
-				return false, f.refuse("table %q, row %x", desc.Name, key)
+		return r.Scan(schema.DescriptorRange(), false, func(key, value []byte) (bool, error) {
+			desc, f := schema.ParseDescriptor(key, value)
+			if f.Given(desc.ID, d.nextID); f != nil {
+				return false, f.Refuse("table %q, row %x", desc.Name, key)
 			}
 			t := newTable(desc)
 			t.setShards(logs)
@@ -141,8 +144,19 @@ func (d *DB) loadCatalog() error {
 	return err
 }
 
+// Freeze keeps the catalog, in memory and stored, as it is, until release is called, once or more
+// often. It returns all tables. It is for check.Run, which holds the two against each other.
+func (d *DB) Freeze() (tables map[uint32]*schema.Table, release func()) {
+	d.schema.Lock()
+	tables = map[uint32]*schema.Table{}
+	for id, t := range d.catalog.Load().byID {
+		tables[id] = &t.Table
+	}
+	return tables, sync.OnceFunc(d.schema.Unlock)
+}
+
 // Lookup returns the table by name in any state, DELETING included, for the control plane; nil if there is none.
-func (d *DB) Lookup(ns Namespace, name string) *Table {
+func (d *DB) Lookup(ns schema.Namespace, name string) *Table {
 	t := d.named(ns, name)
 	if t == nil || d.deleted(t) {
 		return nil
@@ -152,16 +166,16 @@ func (d *DB) Lookup(ns Namespace, name string) *Table {
 
 // Table returns a table that is ready for items, for the data plane. Otherwise ErrTableNotFound: in particular while it
 // is CREATING.
-func (d *DB) Table(ns Namespace, name string) (*Table, error) {
+func (d *DB) Table(ns schema.Namespace, name string) (*Table, error) {
 	t := d.named(ns, name)
-	if t == nil || t.State != StatePublic || t.Busy == StatusCreating && Busy(t.BusyUntil, d.now()) {
+	if t == nil || t.State != schema.StatePublic || t.Busy == schema.StatusCreating && schema.Busy(t.BusyUntil, d.now()) {
 		return nil, ErrTableNotFound
 	}
 	return t, nil
 }
 
 // List returns at most limit names of tables after the given name, in order, and whether more follow.
-func (d *DB) List(ns Namespace, after string, limit int) (names []string, more bool) {
+func (d *DB) List(ns schema.Namespace, after string, limit int) (names []string, more bool) {
 	s := d.catalog.Load().spaces[ns]
 	if s == nil {
 		return nil, false
@@ -181,7 +195,7 @@ func (d *DB) List(ns Namespace, after string, limit int) (names []string, more b
 
 // deleted tells whether t is a table whose time in DELETING is over. If so, it sees to its end.
 func (d *DB) deleted(t *Table) bool {
-	if t.State != StateNoWrites || Busy(t.BusyUntil, d.now()) {
+	if t.State != schema.StateNoWrites || schema.Busy(t.BusyUntil, d.now()) {
 		return false
 	}
 	d.startJob(t, nil, d.drop)
@@ -190,14 +204,14 @@ func (d *DB) deleted(t *Table) bool {
 
 // Create makes a table of the descriptor, whose ID, Epoch, UUID, Created, State, and those of its indexes, it sets. If
 // the name is taken: ErrTableExists (look at Lookup for its status). ErrCatalogFull if there is no memory for one more.
-func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
+func (d *DB) Create(ctx context.Context, desc *schema.Descriptor) (*Table, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
 	if old := d.named(desc.Namespace, desc.Name); old != nil {
 		if !d.deleted(old) {
 			return nil, ErrTableExists
 		}
-		if err := d.forget(ctx, old.clone()); err != nil {
+		if err := d.forget(ctx, old.Clone()); err != nil {
 			return nil, err
 		}
 	}
@@ -205,22 +219,22 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 		return nil, err
 	}
 	now := d.now()
-	desc = desc.clone()
-	desc.Format, desc.ID, desc.Epoch, desc.UUID = descriptorFormat, d.nextID, 1, newUUID()
+	desc = desc.Clone()
+	desc.Format, desc.ID, desc.Epoch, desc.UUID = schema.DescriptorFormat, d.nextID, 1, newUUID()
 	desc.Created = now
-	desc.beginCreate(d.busyUntil(now))
-	desc.NextIndex = firstIndexID
+	desc.BeginCreate(d.busyUntil(now))
+	desc.NextIndex = schema.FirstIndexID
 	for i := range desc.Indexes {
 		x := &desc.Indexes[i]
-		x.ID, x.Phase, x.Created = desc.NextIndex, phasePublic, now
+		x.ID, x.Phase, x.Created = desc.NextIndex, schema.PhasePublic, now
 		desc.NextIndex++
 	}
-	slices.SortFunc(desc.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
-	logs := d.settleLog(desc)
+	slices.SortFunc(desc.Attributes, func(a, b schema.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	logs := d.settleStream(desc)
 	t := newTable(desc)
 	err := d.store(ctx, t, logs, func(tx kv.Txn) {
-		tx.Set(nextIDKey(), binary.BigEndian.AppendUint32(nil, desc.ID+1))
-		tx.Set(nameKey(desc.Namespace, desc.Name), binary.BigEndian.AppendUint32(nil, desc.ID))
+		tx.Set(schema.NextIDKey(), schema.AppendTableID(nil, desc.ID+1))
+		tx.Set(schema.NameKey(desc.Namespace, desc.Name), schema.AppendTableID(nil, desc.ID))
 	})
 	if err != nil {
 		return nil, err
@@ -232,22 +246,22 @@ func (d *DB) Create(ctx context.Context, desc *Descriptor) (*Table, error) {
 
 // store writes a table's descriptor, the logs that change with it, and what more writes besides. The caller holds d.schema. A
 // descriptor that could not be read again is not stored.
-func (d *DB) store(ctx context.Context, t *Table, logs []*Log, more func(kv.Txn)) error {
-	if f := t.verify(); f != nil {
+func (d *DB) store(ctx context.Context, t *Table, logs []*Stream, more func(kv.Txn)) error {
+	if f := t.Verify(); f != nil {
 		return fmt.Errorf("the descriptor of table %q is not stored: %s", t.Name, f)
 	}
 	b, err := json.Marshal(&t.Descriptor)
 	if err != nil {
 		return fmt.Errorf("descriptor of %s: %w", t.Name, err)
 	}
-	lock := [][]byte{descriptorKey(t.ID), nameKey(t.Namespace, t.Name), nextIDKey()}
+	lock := [][]byte{schema.DescriptorKey(t.ID), schema.NameKey(t.Namespace, t.Name), schema.NextIDKey()}
 	for _, l := range logs {
-		lock = append(lock, logKey(l.ID))
+		lock = append(lock, schema.StreamKey(l.ID))
 	}
-	return d.kv.Update(ctx, kv.WriteOptions{Lock: lock, MakesRoom: t.shrinks()}, func(tx kv.Txn) error {
-		tx.Set(descriptorKey(t.ID), b)
+	return d.kv.Update(ctx, kv.WriteOptions{Lock: lock, MakesRoom: t.Shrinks()}, func(tx kv.Txn) error {
+		tx.Set(schema.DescriptorKey(t.ID), b)
 		for _, l := range logs {
-			if err := setLog(tx, l); err != nil {
+			if err := putStream(tx, l); err != nil {
 				return err
 			}
 		}
@@ -264,23 +278,23 @@ func (d *DB) store(ctx context.Context, t *Table, logs []*Log, more func(kv.Txn)
 // (the caller checks). A stream begins or ends as it sets or clears StreamViewType. busy makes the
 // table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if
 // there is none, ErrCatalogFull if there is no memory for what it adds.
-func (d *DB) Alter(ctx context.Context, ns Namespace, name string, busy bool, change func(*Descriptor) error) (old, new *Table, err error) {
+func (d *DB) Alter(ctx context.Context, ns schema.Namespace, name string, busy bool, change func(*schema.Descriptor) error) (old, new *Table, err error) {
 	old, new, err = d.alter(ctx, ns, name, busy, change)
 	if err == nil && d.delay == 0 {
 		d.awaitJobs(ctx, new)
-		d.awaitLog(ctx, old)
+		d.awaitStream(ctx, old)
 	}
 	return old, new, err
 }
 
 // alter is Alter without the wait for a quick job.
-func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, change func(*Descriptor) error) (old, new *Table, err error) {
+func (d *DB) alter(ctx context.Context, ns schema.Namespace, name string, busy bool, change func(*schema.Descriptor) error) (old, new *Table, err error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
 	if old = d.Lookup(ns, name); old == nil {
 		return nil, nil, ErrTableNotFound
 	}
-	desc := old.clone()
+	desc := old.Clone()
 	if err := change(desc); err != nil {
 		return old, nil, err
 	}
@@ -288,21 +302,21 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 		return old, nil, err
 	}
 	now := d.now()
-	desc = desc.clone() // change may have put in strings that are not its own
+	desc = desc.Clone() // change may have put in strings that are not its own
 	for i := range desc.Indexes {
 		switch x := &desc.Indexes[i]; {
 		case x.ID == 0:
-			x.ID, x.Phase, x.Created = desc.NextIndex, phaseComing, now
+			x.ID, x.Phase, x.Created = desc.NextIndex, schema.PhaseComing, now
 			desc.NextIndex++
 			if busy {
 				x.BusyUntil = d.busyUntil(now)
 			}
-		case x.marked():
+		case x.MarkedUpdating():
 			x.BusyUntil = now.Add(d.delay)
 		}
 	}
 	if busy && d.delay > 0 {
-		desc.beginUpdate(now.Add(d.delay))
+		desc.BeginUpdate(now.Add(d.delay))
 	}
 	if new, err = d.replace(ctx, desc); err != nil {
 		return old, nil, err
@@ -312,10 +326,10 @@ func (d *DB) alter(ctx context.Context, ns Namespace, name string, busy bool, ch
 }
 
 // replace stores and publishes a changed descriptor. The caller holds d.schema.
-func (d *DB) replace(ctx context.Context, desc *Descriptor) (*Table, error) {
+func (d *DB) replace(ctx context.Context, desc *schema.Descriptor) (*Table, error) {
 	desc.Epoch++
-	slices.SortFunc(desc.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
-	logs := d.settleLog(desc)
+	slices.SortFunc(desc.Attributes, func(a, b schema.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	logs := d.settleStream(desc)
 	t := newTable(desc)
 	if err := d.store(ctx, t, logs, nil); err != nil {
 		return nil, err
@@ -326,14 +340,14 @@ func (d *DB) replace(ctx context.Context, desc *Descriptor) (*Table, error) {
 
 // step is replace for the background jobs: it edits the descriptor that the table has by now, and returns when no writer
 // holds an older one. A nil table says that the table is gone, or that change returned false.
-func (d *DB) step(id uint32, change func(*Descriptor) bool) (*Table, error) {
+func (d *DB) step(id uint32, change func(*schema.Descriptor) bool) (*Table, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
 	old := d.catalog.Load().byID[id]
-	if old == nil || old.State != StatePublic {
+	if old == nil || old.State != schema.StatePublic {
 		return nil, nil
 	}
-	desc := old.clone()
+	desc := old.Clone()
 	if !change(desc) {
 		return nil, nil
 	}
@@ -345,16 +359,16 @@ func (d *DB) step(id uint32, change func(*Descriptor) bool) (*Table, error) {
 }
 
 // Delete drops a table; check may refuse. Rows are removed in the background. It returns the table as it was.
-func (d *DB) Delete(ctx context.Context, ns Namespace, name string, check func(*Table) error) (*Table, error) {
+func (d *DB) Delete(ctx context.Context, ns schema.Namespace, name string, check func(*Table) error) (*Table, error) {
 	old, err := d.delete(ctx, ns, name, check)
 	if err == nil && d.delay == 0 {
-		d.awaitLog(ctx, old)
+		d.awaitStream(ctx, old)
 	}
 	return old, err
 }
 
 // delete is Delete without the wait for the end of the stream.
-func (d *DB) delete(ctx context.Context, ns Namespace, name string, check func(*Table) error) (*Table, error) {
+func (d *DB) delete(ctx context.Context, ns schema.Namespace, name string, check func(*Table) error) (*Table, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
 	old := d.Lookup(ns, name)
@@ -364,8 +378,8 @@ func (d *DB) delete(ctx context.Context, ns Namespace, name string, check func(*
 	if err := check(old); err != nil {
 		return nil, err
 	}
-	desc := old.clone()
-	desc.beginDelete(d.now().Add(d.delay))
+	desc := old.Clone()
+	desc.BeginDelete(d.now().Add(d.delay))
 	if d.delay == 0 {
 		return old, d.forget(ctx, desc)
 	}
@@ -378,12 +392,12 @@ func (d *DB) delete(ctx context.Context, ns Namespace, name string, check func(*
 }
 
 // forget takes the name of a table out of the catalog and sees to it that its rows are removed. The caller holds d.schema.
-func (d *DB) forget(ctx context.Context, desc *Descriptor) error {
-	desc.State = StateDropped
+func (d *DB) forget(ctx context.Context, desc *schema.Descriptor) error {
+	desc.State = schema.StateDropped
 	desc.Epoch++
-	logs := d.settleLog(desc)
+	logs := d.settleStream(desc)
 	t := newTable(desc)
-	err := d.store(ctx, t, logs, func(tx kv.Txn) { tx.Delete(nameKey(t.Namespace, t.Name)) })
+	err := d.store(ctx, t, logs, func(tx kv.Txn) { tx.Delete(schema.NameKey(t.Namespace, t.Name)) })
 	if err != nil {
 		return err
 	}
@@ -395,7 +409,7 @@ func (d *DB) forget(ctx context.Context, desc *Descriptor) error {
 // current returns the table with t's id as it stands now. ErrTableNotFound if it takes no writes any more.
 func (d *DB) current(t *Table) (*Table, error) {
 	c := d.catalog.Load().byID[t.ID]
-	if c == nil || c.State != StatePublic {
+	if c == nil || c.State != schema.StatePublic {
 		return nil, ErrTableNotFound
 	}
 	return c, nil
@@ -423,17 +437,12 @@ func newUUID() string {
 func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 	d.await(ctx, t, func() bool {
 		c := d.catalog.Load().byID[t.ID]
-		return c == nil || c.settled()
+		return c == nil || c.Settled()
 	})
 }
 
-// settled tells whether the table's indexes, that by expiry too, are as they shall be.
-func (t *Table) settled() bool {
-	return t.Expiry.settled() && !slices.ContainsFunc(t.Indexes, func(x Index) bool { return !x.settled() })
-}
-
-// awaitLog waits a little until the log that the table had is closed, if it has ended.
-func (d *DB) awaitLog(ctx context.Context, old *Table) {
+// awaitStream waits a little until the log that the table had is closed, if it has ended.
+func (d *DB) awaitStream(ctx context.Context, old *Table) {
 	d.await(ctx, old, func() bool {
 		l := d.catalog.Load().logs[old.StreamLog]
 		return l == nil || l.Ended.IsZero() || l.Ends != nil

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -28,7 +31,7 @@ var checkClock = time.Unix(1_700_000_000, 0)
 type checkedStore struct {
 	fs       *vfs.MemFS
 	t        *Table
-	log, old *Log
+	log, old *Stream
 	shards   map[uint32][]kv.Record // of the stream
 }
 
@@ -62,20 +65,20 @@ func newCheckedStore(t *testing.T) *checkedStore {
 func (s *checkedStore) fill(t *testing.T, d *DB) {
 	old := streamedDescriptor()
 	old.Name, old.Indexes = "old", nil
-	old.Attributes = []AttributeDefinition{{"pk", item.S}, {"sk", item.N}}
+	old.Attributes = []schema.AttributeDefinition{{Name: "pk", Type: item.S}, {Name: "sk", Type: item.N}}
 	gone, err := d.Create(t.Context(), old)
 	if err != nil {
 		t.Fatal(err)
 	}
 	putAll(t, d, gone, checkedItem("p", 1, "x"))
-	if _, err := d.Delete(t.Context(), DefaultNamespace, "old", func(*Table) error { return nil }); err != nil {
+	if _, err := d.Delete(t.Context(), schema.DefaultNamespace, "old", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Create(t.Context(), streamedDescriptor()); err != nil {
 		t.Fatal(err)
 	}
 	setExpiry(t, d, "e")
-	s.t = d.Lookup(DefaultNamespace, "model")
+	s.t = d.Lookup(schema.DefaultNamespace, "model")
 	for _, it := range []item.Item{checkedItem("p", 1, "before"), checkedItem("p", 1, "a1"), checkedItem("p", 2, "a2"), checkedItem("p", 3, "a3"), checkedItem("r", 1, "r")} {
 		putAll(t, d, s.t, it)
 	}
@@ -85,10 +88,10 @@ func (s *checkedStore) fill(t *testing.T, d *DB) {
 	if _, err := d.Transact(t.Context(), expiringTransaction(s.t)); err != nil {
 		t.Fatal(err)
 	}
-	check(t, d)
+	checkClean(t, d)
 	s.log, s.old = d.StreamByID(s.t.StreamLog), d.StreamByID(gone.StreamLog)
 	for shard := range uint32(s.log.Shards) {
-		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, Position{}, 100, 1<<20); err != nil {
+		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, 100, 1<<20); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,10 +166,10 @@ func (r *rawStore) get(key []byte) []byte {
 }
 
 // key is that of an item, row that of its row in an index.
-func (r *rawStore) key(it item.Item) []byte { return r.t.appendItemKey(nil, it) }
+func (r *rawStore) key(it item.Item) []byte { return r.t.AppendItemKey(nil, it) }
 
 func (r *rawStore) row(index string, it item.Item) []byte {
-	key, ok := r.t.plan(r.t.Index(index)).appendKey(nil, r.t, it)
+	key, ok := r.t.Plan(r.t.Index(index)).AppendKey(nil, it)
 	if !ok {
 		panic("no row in " + index)
 	}
@@ -174,10 +177,10 @@ func (r *rawStore) row(index string, it item.Item) []byte {
 }
 
 // descriptor stores a changed descriptor of the table.
-func (r *rawStore) descriptor(change func(*Descriptor)) {
-	desc := r.t.clone()
+func (r *rawStore) descriptor(change func(*schema.Descriptor)) {
+	desc := r.t.Clone()
 	change(desc)
-	r.json(descriptorKey(r.t.ID), desc)
+	r.json(schema.DescriptorKey(r.t.ID), desc)
 }
 
 func (r *rawStore) json(key []byte, v any) {
@@ -189,27 +192,27 @@ func (r *rawStore) json(key []byte, v any) {
 }
 
 // stream stores a changed descriptor of a stream.
-func (r *rawStore) stream(l *Log, change func(*Log)) {
+func (r *rawStore) stream(l *Stream, change func(*Stream)) {
 	changed := *l
 	change(&changed)
-	r.json(logKey(l.ID), &changed)
+	r.json(schema.StreamKey(l.ID), &changed)
 }
 
 // recordKey is the engine's key of a stream record.
-func recordKey(log uint64, shard uint32, p Position) []byte {
+func recordKey(log uint64, shard uint32, p schema.Position) []byte {
 	k := binary.BigEndian.AppendUint64([]byte{kv.ReservedPrefix, 'l'}, log)
 	return append(binary.BigEndian.AppendUint32(k, shard), p[:]...)
 }
 
 // of returns an item's nth record, and its key.
 func (r *rawStore) of(it item.Item, n int) (key []byte, raw kv.Record) {
-	shard := r.t.shardOf(r.key(it))
+	shard := schema.ShardOf(r.key(it), r.t.shards)
 	for _, raw := range r.shards[shard] {
-		parsed, err := parseRecord(raw)
+		parsed, err := schema.ParseRecord(raw)
 		if err != nil {
 			panic(err)
 		}
-		if string(r.t.appendItemKey(nil, parsed.Keys)) == string(r.key(it)) {
+		if string(r.t.AppendItemKey(nil, parsed.Keys)) == string(r.key(it)) {
 			if n == 0 {
 				return recordKey(r.log.ID, shard, raw.Position), raw
 			}
@@ -219,16 +222,35 @@ func (r *rawStore) of(it item.Item, n int) (key []byte, raw kv.Record) {
 	panic("no such record")
 }
 
+// strayKey is a key of a section, with so many bytes behind it.
+func strayKey(table uint32, section uint16, behind int) []byte {
+	return append(schema.SectionRange(table, section).Start, make([]byte, behind)...)
+}
+
 // after is a position some steps after another.
-func after(p Position, time, number int64) Position {
+func after(p schema.Position, time, number int64) schema.Position {
 	binary.BigEndian.PutUint64(p[:8], uint64(int64(binary.BigEndian.Uint64(p[:8]))+time))
 	binary.BigEndian.PutUint64(p[8:], uint64(int64(binary.BigEndian.Uint64(p[8:]))+number))
 	return p
 }
 
+// What a record says of its change.
+const (
+	hadOld = 1
+	hasNew = 2
+)
+
 // recordData is a record as it is stored.
 func recordData(what byte, keys, new, old item.Item) []byte {
-	return appendImage(appendImage(appendImage([]byte{recordFormat, what}, keys), new), old)
+	data := []byte{1, what} // the form that schema/record.go draws
+	for _, it := range []item.Item{keys, new, old} {
+		image := []byte(nil)
+		if it.Exists() {
+			image = it.AppendStored(nil, 0)
+		}
+		data = append(binary.AppendUvarint(data, uint64(len(image))), image...)
+	}
+	return data
 }
 
 // damages are all kinds of damage, and all that Check has to say of each: its kind and a part of its text.
@@ -238,51 +260,51 @@ var damages = map[string]struct {
 }{
 	"none": {func(*rawStore) {}, nil},
 
-	"a name without an id": {func(r *rawStore) { r.set(nameKey(DefaultNamespace, "x"), nil) }, []string{"catalog: the name row"}},
-	"a name of no table": {func(r *rawStore) { r.set(nameKey(DefaultNamespace, "ghost"), []byte{0, 0, 0, 99}) },
+	"a name without an id": {func(r *rawStore) { r.set(schema.NameKey(schema.DefaultNamespace, "x"), nil) }, []string{"catalog: the name row"}},
+	"a name of no table": {func(r *rawStore) { r.set(schema.NameKey(schema.DefaultNamespace, "ghost"), []byte{0, 0, 0, 99}) },
 		[]string{`catalog: the name "ghost" stands for table id 99`}},
-	"a table without a name": {func(r *rawStore) { r.delete(nameKey(DefaultNamespace, "model")) },
+	"a table without a name": {func(r *rawStore) { r.delete(schema.NameKey(schema.DefaultNamespace, "model")) },
 		[]string{"catalog: table model: its state is PUBLIC, and it stands under a name: false"}},
-	"a next id that was given": {func(r *rawStore) { r.set(nextIDKey(), []byte{0, 0, 0, 2}) },
+	"a next id that was given": {func(r *rawStore) { r.set(schema.NextIDKey(), []byte{0, 0, 0, 2}) },
 		[]string{"catalog: table model: its table id 2 is not below the next one", "stream: the stream row"}},
-	"a next id cut short": {func(r *rawStore) { r.set(nextIDKey(), []byte{9}) },
+	"a next id cut short": {func(r *rawStore) { r.set(schema.NextIDKey(), []byte{9}) },
 		[]string{"catalog: the next table id is 1 bytes", "catalog: table model: its table id", "stream: the stream row", "stream: the stream row"}},
-	"a catalog row of no kind": {func(r *rawStore) { r.set([]byte{spaceCatalog, 'z'}, nil) }, []string{"catalog: the row 017a is of no kind"}},
+	"a catalog row of no kind": {func(r *rawStore) { r.set([]byte{1, 'z'}, nil) }, []string{"catalog: the row 017a is of no kind"}},
 
-	"a damaged descriptor": {func(r *rawStore) { r.set(descriptorKey(r.t.ID), []byte("{")) }, []string{"descriptor: the descriptor of table id 2"}},
-	"a newer descriptor": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Format++ }) },
+	"a damaged descriptor": {func(r *rawStore) { r.set(schema.DescriptorKey(r.t.ID), []byte("{")) }, []string{"descriptor: the descriptor of table id 2"}},
+	"a newer descriptor": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.Format++ }) },
 		[]string{"descriptor: table model: the descriptor of table id 2: a newer version wrote it: its format is 2"}},
-	"a descriptor of another id": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.ID = 1 }) },
+	"a descriptor of another id": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.ID = 1 }) },
 		[]string{"descriptor: table model: the descriptor of table id 2: it says that it is of id 1", "it writes the log 200000001, which it never had"}},
-	"an unknown state":     {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.State = "ODD" }) }, []string{`its state is "ODD"`}},
-	"a key without a type": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Keys[1].Name = "none" }) }, []string{`key attribute "none" has no type`}},
-	"an index id twice": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Indexes[1].ID = d.Indexes[0].ID }) },
+	"an unknown state":     {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.State = "ODD" }) }, []string{`its state is "ODD"`}},
+	"a key without a type": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.Keys[1].Name = "none" }) }, []string{`key attribute "none" has no type`}},
+	"an index id twice": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.Indexes[1].ID = d.Indexes[0].ID }) },
 		[]string{"has the id 16, which is another's"}},
-	"an unknown state of an index": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Indexes[2].State = "ODD" }) }, []string{`index "ga" is "ODD"`}},
+	"an unknown state of an index": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.Indexes[2].State = "ODD" }) }, []string{`index "ga" is "ODD"`}},
 	"a UUID twice": {func(r *rawStore) {
-		twin := r.t.clone()
-		twin.ID, twin.Name, twin.State, twin.StreamLog, twin.StreamViewType = 1, "twin", StateDropped, 0, ""
-		r.json(descriptorKey(1), twin)
-		r.delete(logKey(r.old.ID))
-		r.db.DeleteRange(recordKey(r.old.ID, 0, Position{}), recordKey(r.old.ID+1, 0, Position{}), pebble.Sync)
+		twin := r.t.Clone()
+		twin.ID, twin.Name, twin.State, twin.StreamLog, twin.StreamViewType = 1, "twin", schema.StateDropped, 0, ""
+		r.json(schema.DescriptorKey(1), twin)
+		r.delete(schema.StreamKey(r.old.ID))
+		r.db.DeleteRange(recordKey(r.old.ID, 0, schema.Position{}), recordKey(r.old.ID+1, 0, schema.Position{}), pebble.Sync)
 	}, []string{"descriptor: table model: its UUID"}},
 
-	"a cursor of no table": {func(r *rawStore) { r.set(backfillKey(99, 16), nil) }, []string{"backfill cursor: there is one of table id 99"}},
-	"a cursor of a finished index": {func(r *rawStore) { r.set(backfillKey(r.t.ID, 16), r.key(checkedItem("p", 1, ""))) },
+	"a cursor of no table": {func(r *rawStore) { r.set(schema.BackfillKey(99, 16), nil) }, []string{"backfill cursor: there is one of table id 99"}},
+	"a cursor of a finished index": {func(r *rawStore) { r.set(schema.BackfillKey(r.t.ID, 16), r.key(checkedItem("p", 1, ""))) },
 		[]string{"backfill cursor: table model: there is one of section 16, which is not being built"}},
 	"a cursor that is no key": {func(r *rawStore) {
-		r.descriptor(func(d *Descriptor) { d.Index("gb").State = StateWriteOnly })
-		r.set(backfillKey(r.t.ID, r.t.Index("gb").ID), []byte("x"))
+		r.descriptor(func(d *schema.Descriptor) { d.Index("gb").State = schema.StateWriteOnly })
+		r.set(schema.BackfillKey(r.t.ID, r.t.Index("gb").ID), []byte("x"))
 	}, []string{"backfill cursor: table model: that of section 19 stands at 78"}},
-	"a cursor with an odd key": {func(r *rawStore) { r.set([]byte{spaceCatalog, catalogBackfill, 1}, nil) }, []string{"backfill cursor: the key 016201 is no cursor's"}},
+	"a cursor with an odd key": {func(r *rawStore) { r.set([]byte{1, 'b', 1}, nil) }, []string{"backfill cursor: the key 016201 is no cursor's"}},
 
 	"rows of no table": {func(r *rawStore) {
-		r.set(append(appendSection(nil, 99, 0), make([]byte, 8)...), nil)
-		r.set(append(appendSection(nil, 99, 0), make([]byte, 9)...), nil)
+		r.set(strayKey(99, 0, 8), nil)
+		r.set(strayKey(99, 0, 9), nil)
 	}, []string{"rows that are nobody's: 2 rows are of table id 99, section 0"}},
-	"rows of no index": {func(r *rawStore) { r.set(append(appendSection(nil, r.t.ID, 77), make([]byte, 8)...), nil) },
+	"rows of no index": {func(r *rawStore) { r.set(strayKey(r.t.ID, 77, 8), nil) },
 		[]string{"rows that are nobody's: table model: 1 rows are of section 77"}},
-	"a key cut short": {func(r *rawStore) { r.set([]byte{spaceRows, 0}, nil) }, []string{"rows that are nobody's: key 0200 is too short"}},
+	"a key cut short": {func(r *rawStore) { r.set([]byte{2, 0}, nil) }, []string{"rows that are nobody's: key 0200 is too short"}},
 	"rows of no space": {func(r *rawStore) { r.set([]byte{9, 9}, nil); r.set([]byte{0}, nil) },
 		[]string{"rows that are nobody's: 1 rows have keys that begin with 00", "rows that are nobody's: 1 rows have keys that begin with 09"}},
 
@@ -331,36 +353,38 @@ var damages = map[string]struct {
 		r.set(r.row("ln", it), it.AppendStored(nil, 0))
 	}, []string{`index: table model: index ln: key {"n":{"N":"-1"},"pk":{"S":"r"},"sk":{"N":"1"}}: the row has no item`, "counter: table model: index ln"}},
 	"a wrong row of an unfinished index": {func(r *rawStore) {
-		r.descriptor(func(d *Descriptor) { d.Index("ga").State = StateWriteOnly })
+		r.descriptor(func(d *schema.Descriptor) { d.Index("ga").State = schema.StateWriteOnly })
 		r.set(r.row("ga", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a9").AppendStored(nil, 0))
 	}, []string{`index: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`}},
 	"a wrong row of an index on its way out": {func(r *rawStore) {
-		r.descriptor(func(d *Descriptor) { d.Index("ga").Drop() })
+		r.descriptor(func(d *schema.Descriptor) { d.Index("ga").Drop() })
 		r.set(r.row("ga", checkedItem("p", 2, "a2")), checkedItem("p", 2, "a9").AppendStored(nil, 0))
 	}, []string{`index: table model: index ga: key {"a":{"S":"a2"},"n":{"N":"-2"},"pk":{"S":"p"},"sk":{"N":"2"}}: the row differs`}},
 	"rows left of an index that is being removed": {func(r *rawStore) {
-		r.descriptor(func(d *Descriptor) { d.Index("ga").Phase = phaseClearing })
+		r.descriptor(func(d *schema.Descriptor) { d.Index("ga").Phase = schema.PhaseClearing })
 		r.set(r.row("ga", checkedItem("p", 2, "a2")), []byte("whatever"))
 		r.delete(r.row("ga", checkedItem("p", 1, "a1")))
 	}, nil},
 	"rows left of a table that is being removed": {func(r *rawStore) {
-		r.descriptor(func(d *Descriptor) { d.State, d.StreamLog, d.StreamViewType = StateDropped, 0, "" })
-		r.delete(nameKey(DefaultNamespace, "model"))
-		r.stream(r.log, func(l *Log) { l.Ended = checkClock })
+		r.descriptor(func(d *schema.Descriptor) { d.State, d.StreamLog, d.StreamViewType = schema.StateDropped, 0, "" })
+		r.delete(schema.NameKey(schema.DefaultNamespace, "model"))
+		r.stream(r.log, func(l *Stream) { l.Ended = checkClock })
 		r.delete(r.key(checkedItem("p", 1, "")))
 	}, nil},
 
-	"a missing expiry row": {func(r *rawStore) { r.delete(appendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 4_102_444_800)) },
+	"a missing expiry row": {func(r *rawStore) {
+		r.delete(schema.AppendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 4_102_444_800))
+	},
 		[]string{`expiry: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the item expires at 4102444800, and has no row`}},
-	"an expiry row of another time": {func(r *rawStore) { r.set(appendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 7), nil) },
+	"an expiry row of another time": {func(r *rawStore) { r.set(schema.AppendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 7), nil) },
 		[]string{`expiry: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the row says that the item expires at 7, and it does not`}},
-	"an expiry row without an item": {func(r *rawStore) { r.set(appendExpiryKey(nil, r.key(checkedItem("z", 2, "")), 7), nil) },
+	"an expiry row without an item": {func(r *rawStore) { r.set(schema.AppendExpiryKey(nil, r.key(checkedItem("z", 2, "")), 7), nil) },
 		[]string{`expiry: table model: key {"pk":{"S":"z"},"sk":{"N":"2"}}: the row says that an item expires at 7, and there is none`}},
 	"an expiry row with a value": {func(r *rawStore) {
-		r.set(appendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 4_102_444_800), []byte("x"))
+		r.set(schema.AppendExpiryKey(nil, r.key(checkedItem("p", 2, "")), 4_102_444_800), []byte("x"))
 	},
 		[]string{`expiry: table model: key {"pk":{"S":"p"},"sk":{"N":"2"}}: the row has a value`}},
-	"expiry rows where nothing expires": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.Expiry = nil }) },
+	"expiry rows where nothing expires": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.Expiry = nil }) },
 		[]string{"rows that are nobody's: table model: 4 rows say when items expire, and none do"}},
 
 	"a wrong counter": {func(r *rawStore) { r.set(counterKey(r.t.ID), []byte{0, 2, 4}) },
@@ -373,26 +397,26 @@ var damages = map[string]struct {
 	"an odd row of the engine's": {func(r *rawStore) { r.set([]byte{kv.ReservedPrefix, 'z'}, nil); r.set([]byte{0xF7}, nil) },
 		[]string{"row of the engine's: row f07a", "row of the engine's: row f7"}},
 
-	"a damaged stream row":   {func(r *rawStore) { r.set(logKey(r.old.ID), []byte("{")) }, []string{"stream: the stream row"}},
-	"a stream of another id": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.ID++ }) }, []string{"stream: the stream row 016c0000000100000001: it says that it is of log 100000002"}},
-	"a stream of no table": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.Ended, l.Ends = time.Time{}, nil }) },
+	"a damaged stream row":   {func(r *rawStore) { r.set(schema.StreamKey(r.old.ID), []byte("{")) }, []string{"stream: the stream row"}},
+	"a stream of another id": {func(r *rawStore) { r.stream(r.old, func(l *Stream) { l.ID++ }) }, []string{"stream: the stream row 016c0000000100000001: it says that it is of log 100000002"}},
+	"a stream of no table": {func(r *rawStore) { r.stream(r.old, func(l *Stream) { l.Ended, l.Ends = time.Time{}, nil }) },
 		[]string{"it has not ended, and its table is gone"}},
 	"a stream that the table does not write": {func(r *rawStore) {
 		other := *r.log
 		other.ID, other.Label = other.ID+1, "2033-05-18T03:33:20.000"
-		r.json(logKey(other.ID), &other)
+		r.json(schema.StreamKey(other.ID), &other)
 	}, []string{"stream: table model: stream 2033-05-18T03:33:20.000: it has not ended, and the table does not write it"}},
-	"a stream that is not there": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.StreamLog = 0; d.StreamViewType = "" }) },
+	"a stream that is not there": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.StreamLog = 0; d.StreamViewType = "" }) },
 		[]string{"it has not ended, and the table does not write it"}},
-	"a table that writes an ended stream": {func(r *rawStore) { r.stream(r.log, func(l *Log) { l.Ended = checkClock }) },
+	"a table that writes an ended stream": {func(r *rawStore) { r.stream(r.log, func(l *Stream) { l.Ended = checkClock }) },
 		[]string{"stream: table model: it writes stream"}},
-	"a stream of another view": {func(r *rawStore) { r.descriptor(func(d *Descriptor) { d.StreamViewType = "KEYS_ONLY" }) },
+	"a stream of another view": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.StreamViewType = "KEYS_ONLY" }) },
 		[]string{"stream: table model: it writes a stream"}},
-	"a stream of another UUID": {func(r *rawStore) { r.stream(r.log, func(l *Log) { l.TableUUID = newUUID() }) }, []string{"it names a table of the same id"}},
-	"a stream with ends of other shards": {func(r *rawStore) { r.stream(r.old, func(l *Log) { l.Ends = l.Ends[:1] }) },
+	"a stream of another UUID": {func(r *rawStore) { r.stream(r.log, func(l *Stream) { l.TableUUID = newUUID() }) }, []string{"it names a table of the same id"}},
+	"a stream with ends of other shards": {func(r *rawStore) { r.stream(r.old, func(l *Stream) { l.Ends = l.Ends[:1] }) },
 		[]string{"it has 4 shards, and ends of 1"}},
-	"records of no stream": {func(r *rawStore) { r.delete(logKey(r.old.ID)) }, []string{"stream: there are records, or marks of trimmed ones, of log 100000001"}},
-	"records of no shard": {func(r *rawStore) { r.set(recordKey(r.log.ID, 9, Position{15: 1}), nil) },
+	"records of no stream": {func(r *rawStore) { r.delete(schema.StreamKey(r.old.ID)) }, []string{"stream: there are records, or marks of trimmed ones, of log 100000001"}},
+	"records of no shard": {func(r *rawStore) { r.set(recordKey(r.log.ID, 9, schema.Position{15: 1}), nil) },
 		[]string{"stream: there are records, or marks of trimmed ones, of log 200000001"}},
 
 	"a damaged record": {func(r *rawStore) { key, _ := r.of(checkedItem("p", 2, ""), 0); r.set(key, []byte{1, 2, 99}) },
@@ -410,51 +434,51 @@ var damages = map[string]struct {
 		[]string{"unknown flags"}},
 	"a record without a key": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("p", 2, ""), 0)
-		r.set(key, recordData(recordHasNew, item.New([]item.Entry{attr("pk", item.String("p"))}), checkedItem("p", 2, "a2"), item.Item{}))
+		r.set(key, recordData(hasNew, item.New([]item.Entry{attr("pk", item.String("p"))}), checkedItem("p", 2, "a2"), item.Item{}))
 	}, []string{"it has not the key attributes of the table"}},
 	"a record in another shard": {func(r *rawStore) {
 		it := checkedItem("s", 1, "s")
-		shard := (r.t.shardOf(r.key(it)) + 1) % 4
-		p := Position{7: 1, 15: 1}
+		shard := (schema.ShardOf(r.key(it), r.t.shards) + 1) % 4
+		p := schema.Position{7: 1, 15: 1}
 		if n := len(r.shards[shard]); n > 0 {
 			p = after(r.shards[shard][n-1].Position, 1, 1)
 		}
-		r.set(recordKey(r.log.ID, shard, p), recordData(recordHadOld, it.Pick(r.t.lastKeys), item.Item{}, it))
+		r.set(recordKey(r.log.ID, shard, p), recordData(hadOld, it.Pick(r.t.LastKeys), item.Item{}, it))
 	}, []string{`stream record: table model: key {"pk":{"S":"s"},"sk":{"N":"1"}}: stream 2023-11-14T22:13:20.000`}},
 	"a record of nothing": {func(r *rawStore) {
 		key, raw := r.of(checkedItem("r", 1, ""), 0)
 		next, _ := r.of(checkedItem("r", 1, ""), 1)
-		parsed, _ := parseRecord(raw)
+		parsed, _ := schema.ParseRecord(raw)
 		r.set(key, recordData(0, parsed.Keys, item.Item{}, item.Item{}))
 		r.set(next, recordData(0, parsed.Keys, item.Item{}, item.Item{}))
 	}, []string{"there was no item before it, and none is there after it", "there was no item before it, and none is there after it"}},
 	"a record without its image": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("r", 1, ""), 1)
-		r.set(key, recordData(recordHadOld, checkedItem("r", 1, "").Pick(r.t.lastKeys), item.Item{}, item.Item{}))
+		r.set(key, recordData(hadOld, checkedItem("r", 1, "").Pick(r.t.LastKeys), item.Item{}, item.Item{}))
 	}, []string{"its images are not those of a stream of NEW_AND_OLD_IMAGES"}},
 	"a record of no change": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("p", 3, ""), 0)
 		it := checkedItem("p", 3, "a3")
-		r.set(key, recordData(recordHadOld|recordHasNew, it.Pick(r.t.lastKeys), it, it))
+		r.set(key, recordData(hadOld|hasNew, it.Pick(r.t.LastKeys), it, it))
 	}, []string{"its images are the same"}},
 	"a record of another key": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("r", 1, ""), 1)
-		r.set(key, recordData(recordHadOld, checkedItem("r", 1, "").Pick(r.t.lastKeys), item.Item{}, checkedItem("s", 1, "r")))
+		r.set(key, recordData(hadOld, checkedItem("r", 1, "").Pick(r.t.LastKeys), item.Item{}, checkedItem("s", 1, "r")))
 	}, []string{"its images have another key", "its old image is not the new image of the record before it"}},
 	"a record that does not follow": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("p", 1, ""), 1)
 		it := checkedItem("p", 1, "a1")
-		r.set(key, recordData(recordHadOld|recordHasNew, it.Pick(r.t.lastKeys), it, checkedItem("p", 1, "never")))
+		r.set(key, recordData(hadOld|hasNew, it.Pick(r.t.LastKeys), it, checkedItem("p", 1, "never")))
 	}, []string{`key {"pk":{"S":"p"},"sk":{"N":"1"}}: stream`}},
 	"an insert of what was there": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("p", 1, ""), 1)
 		it := checkedItem("p", 1, "a1")
-		r.set(key, recordData(recordHasNew, it.Pick(r.t.lastKeys), it, item.Item{}))
+		r.set(key, recordData(hasNew, it.Pick(r.t.LastKeys), it, item.Item{}))
 	}, []string{"the record before it says otherwise whether the item was there"}},
 	"a missing record": {func(r *rawStore) { key, _ := r.of(checkedItem("p", 1, ""), 1); r.delete(key) }, []string{"records before it are missing"}},
 	"a record out of order": {func(r *rawStore) {
 		key, raw := r.of(checkedItem("p", 2, ""), 0)
-		r.set(recordKey(r.log.ID, binary.BigEndian.Uint32(key[10:]), after(raw.Position, 0, 1<<40)), recordData(recordHadOld, checkedItem("p", 9, "").Pick(r.t.lastKeys), item.Item{}, checkedItem("p", 9, "x")))
+		r.set(recordKey(r.log.ID, binary.BigEndian.Uint32(key[10:]), after(raw.Position, 0, 1<<40)), recordData(hadOld, checkedItem("p", 9, "").Pick(r.t.LastKeys), item.Item{}, checkedItem("p", 9, "x")))
 	}, []string{"it is out of order", "it is out of order"}},
 	"a record that was trimmed": {func(r *rawStore) {
 		key, raw := r.of(checkedItem("p", 1, ""), 0)
@@ -462,20 +486,20 @@ var damages = map[string]struct {
 		r.set(mark, raw.Position[:])
 	}, []string{"it was trimmed, and is there"}},
 	"a record behind the end": {func(r *rawStore) {
-		r.stream(r.old, func(l *Log) {
+		r.stream(r.old, func(l *Stream) {
 			l.Ends = slices.Clone(l.Ends)
 			for i, end := range l.Ends {
-				if end != (Position{}) {
+				if end != (schema.Position{}) {
 					l.Ends[i] = after(end, -1, -1)
 				}
 			}
 		})
 	}, []string{"it lies behind the end of its shard, which is closed"}},
 	"a missing end": {func(r *rawStore) {
-		r.stream(r.old, func(l *Log) {
+		r.stream(r.old, func(l *Stream) {
 			l.Ends = slices.Clone(l.Ends)
 			for i, end := range l.Ends {
-				if end != (Position{}) {
+				if end != (schema.Position{}) {
 					l.Ends[i] = after(end, 1, 1)
 				}
 			}
@@ -484,40 +508,42 @@ var damages = map[string]struct {
 	"a last record that differs from its item": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("p", 3, ""), 0)
 		it := checkedItem("p", 3, "a4")
-		r.set(key, recordData(recordHasNew, it.Pick(r.t.lastKeys), it, item.Item{}))
+		r.set(key, recordData(hasNew, it.Pick(r.t.LastKeys), it, item.Item{}))
 	}, []string{`key {"pk":{"S":"p"},"sk":{"N":"3"}}: stream`}},
 	"a removal of what is there": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("p", 3, ""), 0)
 		it := checkedItem("p", 3, "a3")
-		r.set(key, recordData(recordHadOld, it.Pick(r.t.lastKeys), item.Item{}, it))
+		r.set(key, recordData(hadOld, it.Pick(r.t.LastKeys), item.Item{}, it))
 	}, []string{"it says that the item was removed, and the item is there"}},
 	"an item that the stream has and the table has not": {func(r *rawStore) {
 		key, _ := r.of(checkedItem("r", 1, ""), 1)
 		it := checkedItem("r", 1, "later")
-		r.set(key, recordData(recordHadOld|recordHasNew, it.Pick(r.t.lastKeys), it, checkedItem("r", 1, "r")))
+		r.set(key, recordData(hadOld|hasNew, it.Pick(r.t.LastKeys), it, checkedItem("r", 1, "r")))
 	}, []string{`key {"pk":{"S":"r"},"sk":{"N":"1"}}: stream`}},
 
-	"a damaged token": {func(r *rawStore) { r.set(checkedToken().appendKey(nil), []byte("x")) },
+	"a damaged token": {func(r *rawStore) { r.set(checkedToken().AppendKey(nil), []byte("x")) },
 		[]string{"transaction token: token row", "transaction token: row"}},
-	"a token with damaged images": {func(r *rawStore) { key := checkedToken().appendKey(nil); r.set(key, append(r.get(key), 0xFF)) },
+	"a token with damaged images": {func(r *rawStore) { key := checkedToken().AppendKey(nil); r.set(key, append(r.get(key), 0xFF)) },
 		[]string{"its images are damaged", "is no token's"}},
 	"a token under another's hash": {func(r *rawStore) {
-		key := checkedToken().appendKey(nil)
+		key := checkedToken().AppendKey(nil)
 		row := r.get(key)
 		r.delete(key)
 		key[5]++
 		r.set(key, row)
 	}, []string{"stands under another's hash", "is no token's"}},
 	"a token that never ends": {func(r *rawStore) {
-		key := checkedToken().appendKey(nil)
-		r.delete(appendTokenExpiryKey(nil, key, tokenExpiryOf(r.get(key))))
+		key := checkedToken().AppendKey(nil)
+		r.delete(schema.AppendTokenExpiryKey(nil, key, binary.BigEndian.Uint64(r.get(key)[1+32:])))
 	}, []string{"transaction token: a token that ends at 2023-11-14 22:23:20 +0000 UTC has no row"}},
-	"the end of no token": {func(r *rawStore) { r.set(appendTokenExpiryKey(nil, (&Token{Value: "t"}).appendKey(nil), 1<<60), nil) }, []string{"is no token's"}},
+	"the end of no token": {func(r *rawStore) {
+		r.set(schema.AppendTokenExpiryKey(nil, (&schema.Token{Value: "t"}).AppendKey(nil), 1<<60), nil)
+	}, []string{"is no token's"}},
 }
 
 // checkedToken is the token of expiringTransaction.
-func checkedToken() *Token {
-	return &Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "once"}
+func checkedToken() *schema.Token {
+	return &schema.Token{Namespace: schema.DefaultNamespace, Operation: schema.TokenTransactWriteItems, Value: "once"}
 }
 
 // counterKey is the engine's key of a table's counter.
@@ -528,11 +554,11 @@ func counterKey(id uint32) []byte {
 // TestCheckFindsDamage does each kind of damage to a database that is healthy otherwise, and wants exactly what there is to say.
 func TestCheckFindsDamage(t *testing.T) {
 	store := newCheckedStore(t)
-	found := map[Kind]bool{}
+	found := map[check.Kind]bool{}
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
 			engine := store.open(t, damage.do)
-			report, err := Check(t.Context(), engine, CheckOptions{Now: func() time.Time { return checkClock }})
+			report, err := check.Run(t.Context(), engine, check.Options{Now: func() time.Time { return checkClock }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -558,7 +584,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range Kinds[1:] { // damaged files are the engine's to find
+	for _, kind := range check.Kinds[1:] { // damaged files are the engine's to find
 		if !found[kind] {
 			t.Errorf("no damage was of the kind %q", kind)
 		}
@@ -568,24 +594,24 @@ func TestCheckFindsDamage(t *testing.T) {
 // TestCheckReport counts what is in the database.
 func TestCheckReport(t *testing.T) {
 	engine := newCheckedStore(t).open(t, func(*rawStore) {})
-	stages := map[Stage]bool{}
-	report, err := Check(t.Context(), engine, CheckOptions{Files: true, Now: func() time.Time { return checkClock }, Progress: func(p Progress) { stages[p.Stage] = true }})
+	stages := map[check.Stage]bool{}
+	report, err := check.Run(t.Context(), engine, check.Options{Files: true, Now: func() time.Time { return checkClock }, Progress: func(p check.Progress) { stages[p.Stage] = true }})
 	if err != nil || !report.Clean() {
 		t.Fatal(report.Problems, err)
 	}
 	report.Bytes, report.Found = 0, nil
 	got, _ := json.Marshal(report)
 	want := `{"Tables":1,"Items":4,"IndexRows":12,"ExpiryRows":4,"Streams":2,"StreamRecords":8,"Tokens":1,"Unfollowed":0,"Bytes":0,"Found":null,"Problems":null}`
-	if string(got) != want || !stages[StageFiles] {
+	if string(got) != want || !stages[check.StageFiles] {
 		t.Errorf("the report is %s, want %s", got, want)
 	}
-	report, err = Check(t.Context(), engine, CheckOptions{FollowKeys: 1, Now: func() time.Time { return checkClock }})
+	report, err = check.Run(t.Context(), engine, check.Options{FollowKeys: 1, Now: func() time.Time { return checkClock }})
 	if err != nil || !report.Clean() || report.Unfollowed == 0 {
 		t.Errorf("with few records followed: %+v, %v", report, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Check(ctx, engine, CheckOptions{Files: true}); !errors.Is(err, context.Canceled) {
+	if _, err := check.Run(ctx, engine, check.Options{Files: true}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled check: %v", err)
 	}
 }
@@ -594,11 +620,11 @@ func TestCheckReport(t *testing.T) {
 func TestCheckLists(t *testing.T) {
 	engine := newCheckedStore(t).open(t, func(r *rawStore) {
 		for i := range byte(20) {
-			r.set([]byte{spaceCatalog, 'z', i}, nil)
+			r.set([]byte{1, 'z', i}, nil)
 		}
 	})
-	report, err := Check(t.Context(), engine, CheckOptions{MaxProblems: 5, Now: func() time.Time { return checkClock }})
-	if err != nil || len(report.Problems) != 5 || report.Found[KindCatalog] != 20 {
+	report, err := check.Run(t.Context(), engine, check.Options{MaxProblems: 5, Now: func() time.Time { return checkClock }})
+	if err != nil || len(report.Problems) != 5 || report.Found[check.KindCatalog] != 20 {
 		t.Errorf("%d problems are listed, %v are counted, %v", len(report.Problems), report.Found, err)
 	}
 }
@@ -610,17 +636,17 @@ func TestCheckHoldsMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := table.clone()
+	changed := table.Clone()
 	changed.Epoch++
 	b, _ := json.Marshal(changed)
-	err = d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{descriptorKey(table.ID)}}, func(tx kv.Txn) error {
-		tx.Set(descriptorKey(table.ID), b)
+	err = d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{schema.DescriptorKey(table.ID)}}, func(tx kv.Txn) error {
+		tx.Set(schema.DescriptorKey(table.ID), b)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	problems, err := d.Check(t.Context(), nil)
+	problems, err := checkOpen(t.Context(), d)
 	if err != nil || len(problems) != 1 || problems[0].Detail != "the stored descriptor is not the one in use" {
 		t.Errorf("Check found %v, %v", problems, err)
 	}
@@ -646,7 +672,7 @@ func TestCheckWhileWriting(t *testing.T) {
 				}
 			}
 			name := fmt.Sprint("late", i/2)
-			_, _, err := d.alter(context.Background(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
+			_, _, err := d.alter(context.Background(), schema.DefaultNamespace, "model", false, func(desc *schema.Descriptor) error {
 				if x := desc.Index(name); x != nil {
 					x.Drop()
 				} else {
@@ -660,7 +686,7 @@ func TestCheckWhileWriting(t *testing.T) {
 		}
 	}()
 	for checks := 0; ; checks++ {
-		problems, err := d.Check(t.Context(), nil)
+		problems, err := checkOpen(t.Context(), d)
 		if err != nil || len(problems) > 0 {
 			t.Fatal(problems, err)
 		}
@@ -670,79 +696,5 @@ func TestCheckWhileWriting(t *testing.T) {
 			return
 		default:
 		}
-	}
-}
-
-// TestDescribeKey shows keys of all types, and those that cannot be read.
-func TestDescribeKey(t *testing.T) {
-	table := newTable(modelDescriptor())
-	for i := range table.Indexes {
-		table.Indexes[i].ID = uint16(firstIndexID + i)
-	}
-	for _, n := range []string{"0", "-1", "1", "99999999999999999999999999999999999999", "-1E-130", "1E+125", "-123.456"} {
-		it := item.New([]item.Entry{attr("pk", item.String("twelve bytes")), attr("sk", num(t, n)), attr("n", num(t, n)), attr("a", item.String(""))})
-		key := it.Pick([]string{"pk", "sk"})
-		if got := table.describeKey(table.appendItemKey(nil, it)); got != string(key.AppendJSON(nil)) {
-			t.Errorf("an item's key is %s, want %s", got, key.AppendJSON(nil))
-		}
-		row, _ := table.plan(table.Index("ln")).appendKey(nil, table, it)
-		if got, want := table.describeKey(row), string(it.Pick([]string{"n", "pk", "sk"}).AppendJSON(nil)); got != want {
-			t.Errorf("an index row's key is %s, want %s", got, want)
-		}
-		for n := range len(row) {
-			table.describeKey(row[:n]) // it must not panic
-		}
-	}
-	if got := table.describeKey([]byte{2, 0}); got != "0200" {
-		t.Errorf("a key that cannot be read is %s", got)
-	}
-}
-
-// heldDrop is an engine whose DropRange waits for held to be closed, and says so.
-type heldDrop struct {
-	kv.Engine
-	reached, held chan struct{}
-}
-
-func (e *heldDrop) DropRange(ctx context.Context, r kv.Range) error {
-	close(e.reached)
-	<-e.held
-	return e.Engine.DropRange(ctx, r)
-}
-
-// TestAlterWhileDropping alters a table of which an index is being removed: nobody may take the index up again.
-func TestAlterWhileDropping(t *testing.T) {
-	d := open(t)
-	table, err := d.Create(t.Context(), streamedDescriptor())
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine := &heldDrop{d.kv, make(chan struct{}), make(chan struct{})}
-	d.kv = engine
-	alter := func(change func(*Descriptor)) {
-		_, _, err := d.alter(t.Context(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
-			change(desc)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	putAll(t, d, table, checkedItem("p", 1, "old"))
-	name := table.Indexes[len(table.Indexes)-1].Name
-	alter(func(desc *Descriptor) { desc.Index(name).Drop() })
-	<-engine.reached
-	alter(func(desc *Descriptor) { desc.Tags = []Tag{{"k", "v"}} })
-	if state := d.Lookup(DefaultNamespace, "model").Index(name).State; state != StateAbsent {
-		t.Errorf("the index is %s while its rows are being removed", state)
-	}
-	putAll(t, d, table, checkedItem("p", 1, "new"))
-	if problems, err := d.Check(t.Context(), nil); err != nil || len(problems) > 0 {
-		t.Error(problems, err)
-	}
-	close(engine.held)
-	d.awaitJobs(t.Context(), d.Lookup(DefaultNamespace, "model"))
-	if problems, err := d.Check(t.Context(), nil); err != nil || len(problems) > 0 {
-		t.Error(problems, err)
 	}
 }

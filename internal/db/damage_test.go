@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -172,7 +174,7 @@ func newDamageable(t testing.TB) *damageable {
 	ctx := context.Background()
 	table, err := d.Create(ctx, streamedDescriptor())
 	must(err)
-	must(d.AlterExpiry(ctx, DefaultNamespace, "model", "e", always))
+	must(d.AlterExpiry(ctx, schema.DefaultNamespace, "model", "e", always))
 	ended := streamedDescriptor()
 	ended.Name = "ended"
 	other, err := d.Create(ctx, ended)
@@ -182,14 +184,14 @@ func newDamageable(t testing.TB) *damageable {
 		_, errs := d.WriteEach(ctx, []Write{{Table: table, Key: it, Change: Put{it}}, {Table: other, Key: it, Change: Put{it}}})
 		must(errors.Join(errs...))
 	}
-	_, _, err = d.Alter(ctx, DefaultNamespace, "ended", false, setStream(""))
+	_, _, err = d.Alter(ctx, schema.DefaultNamespace, "ended", false, setStream(""))
 	must(err)
 	m.token = transactionOf(table, "t1", "t2")
-	m.token.Token = &Token{Operation: TokenTransactWriteItems, Value: "token"}
+	m.token.Token = &schema.Token{Operation: schema.TokenTransactWriteItems, Value: "token"}
 	_, err = d.Transact(ctx, m.token)
 	must(err)
-	must(engine.Update(ctx, kv.WriteOptions{Lock: [][]byte{backfillKey(table.ID, 99)}}, func(tx kv.Txn) error {
-		tx.Set(backfillKey(table.ID, 99), table.appendItemKey(nil, expiring(1, item.Value{})))
+	must(engine.Update(ctx, kv.WriteOptions{Lock: [][]byte{schema.BackfillKey(table.ID, 99)}}, func(tx kv.Txn) error {
+		tx.Set(schema.BackfillKey(table.ID, 99), table.AppendItemKey(nil, expiring(1, item.Value{})))
 		return nil
 	}))
 	must(engine.View(ctx, kv.ReadOptions{}, func(r kv.Reader) error {
@@ -200,7 +202,7 @@ func newDamageable(t testing.TB) *damageable {
 	}))
 	for _, l := range d.catalog.Load().logs {
 		for shard := range uint32(l.Shards) {
-			records, _, err := engine.ReadLog(ctx, l.ID, shard, Position{}, 100, 1<<20)
+			records, _, err := engine.ReadLog(ctx, l.ID, shard, schema.Position{}, 100, 1<<20)
 			must(err)
 			for _, r := range records {
 				m.records = append(m.records, r.Position)
@@ -278,24 +280,24 @@ func (m *damageable) use(engine kv.Engine) {
 	defer func() { _ = d.Close() }()
 	ctx := context.Background()
 	for _, name := range []string{"model", "ended"} {
-		d.Lookup(DefaultNamespace, name)
-		if table, err := d.Table(DefaultNamespace, name); err == nil {
+		d.Lookup(schema.DefaultNamespace, name)
+		if table, err := d.Table(schema.DefaultNamespace, name); err == nil {
 			table.Status(m.now())
 			m.useTable(d, table)
 		}
 	}
-	d.List(DefaultNamespace, "", 100)
-	streams, _ := d.Streams(DefaultNamespace, "", "", "", 100)
+	d.List(schema.DefaultNamespace, "", 100)
+	streams, _ := d.Streams(schema.DefaultNamespace, "", "", "", 100)
 	for _, l := range streams {
 		for _, s := range l.ShardsAt(m.now()) {
-			_, _, _ = d.ReadStream(ctx, l, s.Number, Position{}, 100, func(r *StreamRecord) bool {
+			_, _, _ = d.ReadStream(ctx, l, s.Number, schema.Position{}, 100, func(r *schema.StreamRecord) bool {
 				useItems(r.Keys, r.New, r.Old)
 				return true
 			})
 		}
 	}
 	_, _ = d.Transact(ctx, m.token)
-	_, _ = d.Check(ctx, nil)
+	_, _ = checkOpen(ctx, d)
 	m.clock.Add(20e9)
 	_ = d.Sweep(ctx)
 	m.clock.Add(-20e9)
@@ -317,11 +319,11 @@ func (m *damageable) useTable(d *DB, table *Table) {
 	}
 	for i := range 6 {
 		it := expiring(i, item.Value{})
-		if table.CheckKey(it.Pick(table.lastKeys)) != nil {
+		if table.CheckKey(it.Pick(table.LastKeys)) != nil {
 			return // it is another table by now, and api would say so
 		}
 		_ = d.Get(ctx, table, it, true, func(it item.Item) error { useItems(it); return nil })
-		for _, change := range []Change{Put{it}, Delete{}, updateChange{u, it.Pick(table.lastKeys)}} {
+		for _, change := range []Change{Put{it}, Delete{}, updateChange{u, it.Pick(table.LastKeys)}} {
 			_, _ = d.Write(ctx, &Write{Table: table, Key: it, Change: change, KeepOld: true})
 		}
 	}
@@ -329,7 +331,7 @@ func (m *damageable) useTable(d *DB, table *Table) {
 	for i := range table.Indexes {
 		x := &table.Indexes[i]
 		reads = append(reads, Read{Table: table, Index: x, Limit: 2},
-			Read{Table: table, Index: x, Limit: 2, Reverse: true, Fetch: x.Kind == LocalIndex})
+			Read{Table: table, Index: x, Limit: 2, Reverse: true, Fetch: x.Kind == schema.LocalIndex})
 	}
 	for _, read := range reads {
 		for range 20 {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -51,31 +53,6 @@ type ConditionFailed struct {
 
 func (*ConditionFailed) Error() string        { return ErrConditionFailed.Error() }
 func (*ConditionFailed) Is(target error) bool { return target == ErrConditionFailed }
-
-// KeyProblem says what is wrong with a key.
-type KeyProblem int
-
-// The problems with keys.
-const (
-	KeyMissing      KeyProblem = iota + 1 // the attribute is absent
-	KeyType                               // it has another type than declared
-	KeyEmpty                              // an empty string or binary
-	KeyHashTooLong                        // hash attributes over 2048 bytes together
-	KeyRangeTooLong                       // range attributes over 1024 bytes together
-	KeyExtra                              // a key with more attributes than the schema
-)
-
-// KeyError is an item or a key that does not fit the key schema of the table (Index is empty) or of an index.
-type KeyError struct {
-	Problem   KeyProblem
-	Attribute string
-	Index     string
-	Want, Got item.Type
-}
-
-func (e *KeyError) Error() string {
-	return fmt.Sprintf("db: key attribute %q of index %q: problem %d (declared %v, got %v)", e.Attribute, e.Index, e.Problem, e.Want, e.Got)
-}
 
 // Options for Open.
 type Options struct {
@@ -172,7 +149,7 @@ func Open(engine kv.Engine, o Options) (*DB, error) {
 		d.startJobs(t)
 	}
 	for _, l := range d.catalog.Load().logs {
-		d.startLogJobs(l)
+		d.startStreamJobs(l)
 	}
 	if o.SweepInterval >= 0 {
 		d.jobs.Go(func() { d.sweepEvery(cmp.Or(o.SweepInterval, time.Second)) })
@@ -193,7 +170,7 @@ func (d *DB) Now() time.Time { return d.now() }
 // Ping reads a row, and so tells whether reads are answered.
 func (d *DB) Ping(ctx context.Context) error {
 	return d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
-		_, err := r.Get(nextIDKey())
+		_, err := r.Get(schema.NextIDKey())
 		return err
 	})
 }
@@ -202,8 +179,8 @@ func (d *DB) Ping(ctx context.Context) error {
 func (d *DB) Expressions() *expr.Cache { return d.expressions }
 
 // Counts returns the live number of rows and their bytes (DynamoDB's sizes) of the table itself (x nil) or of an index.
-func (d *DB) Counts(t *Table, x *Index) (items, bytes int64) {
-	section := uint32(sectionItems)
+func (d *DB) Counts(t *Table, x *schema.Index) (items, bytes int64) {
+	section := uint32(schema.SectionItems)
 	if x != nil {
 		section = uint32(x.ID)
 	}

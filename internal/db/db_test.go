@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/item"
@@ -146,18 +148,18 @@ func TestBackfillSurvivesRestarts(t *testing.T) {
 	}
 	const n = 3000
 	fill(t, s.d, table, n)
-	_, _, err = s.d.alter(t.Context(), DefaultNamespace, "model", false, func(d *Descriptor) error {
+	_, _, err = s.d.alter(t.Context(), schema.DefaultNamespace, "model", false, func(d *schema.Descriptor) error {
 		d.Indexes = append(d.Indexes, gsi("late", "ALL", "a", "|", "n"))
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	restarts := s.inPieces(5, func() bool { return s.table().Index("late").State == StatePublic })
+	restarts := s.inPieces(5, func() bool { return s.table().Index("late").State == schema.StatePublic })
 	if want := n / backfillItems / 5; restarts < want {
 		t.Errorf("%d restarts, want %d", restarts, want)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	if got, _ := s.d.Counts(s.table(), s.table().Index("late")); got != n {
 		t.Errorf("the index has %d rows, want %d", got, n)
 	}
@@ -166,7 +168,7 @@ func TestBackfillSurvivesRestarts(t *testing.T) {
 // table is the model's table as it stands.
 func (s *store) table() *Table {
 	s.t.Helper()
-	table := s.d.Lookup(DefaultNamespace, "model")
+	table := s.d.Lookup(schema.DefaultNamespace, "model")
 	if table == nil {
 		s.t.Fatal("the table is gone")
 	}
@@ -181,10 +183,10 @@ func TestDroppedTableLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, s.d, table, 500)
-	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if s.d.Lookup(DefaultNamespace, "model") != nil {
+	if s.d.Lookup(schema.DefaultNamespace, "model") != nil {
 		t.Error("the table is still there after Delete")
 	}
 	again, err := s.d.Create(t.Context(), modelDescriptor())
@@ -199,10 +201,10 @@ func TestDroppedTableLeavesNothing(t *testing.T) {
 		t.Errorf("a write to the dropped table: %v, want ErrTableNotFound", err)
 	}
 	s.reopen()
-	check(t, s.d)
+	checkClean(t, s.d)
 	rows := 0
 	err = s.engine.View(t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
-		return r.Scan(tableRange(table.ID), false, func(_, _ []byte) (bool, error) { rows++; return true, nil })
+		return r.Scan(schema.TableRange(table.ID), false, func(_, _ []byte) (bool, error) { rows++; return true, nil })
 	})
 	if err != nil || rows != 0 {
 		t.Errorf("%d rows are left of the dropped table (%v)", rows, err)
@@ -219,7 +221,7 @@ func TestClockSetBack(t *testing.T) {
 	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.d.AlterExpiry(t.Context(), DefaultNamespace, "model", "ttl", always); err != nil {
+	if err := s.d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", "ttl", always); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.d.Settle(t.Context()); err != nil {
@@ -227,14 +229,14 @@ func TestClockSetBack(t *testing.T) {
 	}
 	s.clock.Add(-int64(time.Hour))
 	s.reopen()
-	table, err := s.d.Table(DefaultNamespace, "model")
+	table, err := s.d.Table(schema.DefaultNamespace, "model")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := table.Status(s.now()); got != "ACTIVE" {
 		t.Errorf("the table is %s", got)
 	}
-	if got := table.Expiry.Status(s.now()); got != StatusEnabled {
+	if got := table.Expiry.Status(s.now()); got != schema.StatusEnabled {
 		t.Errorf("its expiry is %s", got)
 	}
 	for i := range table.Indexes {
@@ -250,10 +252,10 @@ func TestTableDelay(t *testing.T) {
 	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
 		t.Fatal(err)
 	}
-	status := func(want Status) {
+	status := func(want schema.Status) {
 		t.Helper()
-		got := Status("gone")
-		if table := s.d.Lookup(DefaultNamespace, "model"); table != nil {
+		got := schema.Status("gone")
+		if table := s.d.Lookup(schema.DefaultNamespace, "model"); table != nil {
 			got = table.Status(s.now())
 		}
 		if got != want {
@@ -262,7 +264,7 @@ func TestTableDelay(t *testing.T) {
 	}
 	ready := func(want bool) {
 		t.Helper()
-		if _, err := s.d.Table(DefaultNamespace, "model"); (err == nil) != want {
+		if _, err := s.d.Table(schema.DefaultNamespace, "model"); (err == nil) != want {
 			t.Errorf("Table: %v, want ready %v", err, want)
 		}
 	}
@@ -271,14 +273,14 @@ func TestTableDelay(t *testing.T) {
 	s.clock.Add(int64(time.Hour))
 	status("ACTIVE")
 	ready(true)
-	if _, _, err := s.d.Alter(t.Context(), DefaultNamespace, "model", true, func(d *Descriptor) error { d.TableClass = "STANDARD"; return nil }); err != nil {
+	if _, _, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", true, func(d *schema.Descriptor) error { d.TableClass = "STANDARD"; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	status("UPDATING")
 	ready(true)
 	s.clock.Add(int64(time.Hour))
 	status("ACTIVE")
-	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	status("DELETING")
@@ -288,7 +290,7 @@ func TestTableDelay(t *testing.T) {
 	}
 	s.reopen()
 	status("DELETING")
-	deleted := s.d.Lookup(DefaultNamespace, "model")
+	deleted := s.d.Lookup(schema.DefaultNamespace, "model")
 	s.clock.Add(int64(time.Hour))
 	status("gone")
 	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {

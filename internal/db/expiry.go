@@ -3,13 +3,13 @@ package db
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -32,11 +32,11 @@ var ErrExpiryBusy = errors.New("db: the table's expiry is being changed")
 // Dropping to be switched off, or none to be switched on. The index by expiry is built or removed in the background.
 // ErrTableNotFound if there is no such table, ErrExpiryBusy while the last change is ENABLING or DISABLING for
 // TableDelay, or the rows of the last index are still being removed.
-func (d *DB) AlterExpiry(ctx context.Context, ns Namespace, name, attribute string, check func(*Descriptor) error) error {
+func (d *DB) AlterExpiry(ctx context.Context, ns schema.Namespace, name, attribute string, check func(*schema.Descriptor) error) error {
 	if old := d.named(ns, name); attribute != "" && old != nil {
 		d.await(ctx, old, func() bool {
 			t := d.named(ns, name)
-			return t == nil || t.Expiry == nil || !t.Expiry.Dropping || t.Expiry.settled()
+			return t == nil || t.Expiry == nil || !t.Expiry.Dropping || t.Expiry.Settled()
 		})
 	}
 	_, _, err := d.Alter(ctx, ns, name, false, d.changeExpiry(attribute, check))
@@ -44,86 +44,40 @@ func (d *DB) AlterExpiry(ctx context.Context, ns Namespace, name, attribute stri
 }
 
 // changeExpiry is AlterExpiry's change of the descriptor.
-func (d *DB) changeExpiry(attribute string, check func(*Descriptor) error) func(*Descriptor) error {
-	return func(desc *Descriptor) error {
+func (d *DB) changeExpiry(attribute string, check func(*schema.Descriptor) error) func(*schema.Descriptor) error {
+	return func(desc *schema.Descriptor) error {
 		if err := check(desc); err != nil {
 			return err
 		}
 		now := d.now()
 		switch e := desc.Expiry; {
-		case e != nil && (Busy(e.BusyUntil, now) || e.Dropping && !e.settled()):
+		case e != nil && (schema.Busy(e.BusyUntil, now) || e.Dropping && !e.Settled()):
 			return ErrExpiryBusy
 		case attribute == "":
-			e.Phase, e.BusyUntil = phaseLeaving, d.busyUntil(now)
+			e.Phase, e.BusyUntil = schema.PhaseLeaving, d.busyUntil(now)
 		default:
-			desc.Expiry = &Expiry{
-				Attribute: attribute, Since: desc.Epoch + 1, Phase: phaseComing, BusyUntil: d.busyUntil(now),
+			desc.Expiry = &schema.Expiry{
+				Attribute: attribute, Since: desc.Epoch + 1, Phase: schema.PhaseComing, BusyUntil: d.busyUntil(now),
 			}
 		}
 		return nil
 	}
 }
 
-// expiryTime is the time after which the item expires: the attribute's number, cut off to whole seconds since 1970. ok is
-// false for an item that does not expire: no attribute, one of another type, a negative number, or one that is too large.
-func (t *Table) expiryTime(it item.Item) (seconds uint64, ok bool) {
-	if !it.Exists() {
-		return 0, false
-	}
-	n, ok := it.Get(t.Expiry.Attribute).Floor()
-	return uint64(n), ok && n >= 0
-}
-
-// appendExpiryKey appends the key of the expiry row of an item with the key itemKey.
-func appendExpiryKey(dst []byte, itemKey []byte, seconds uint64) []byte {
-	n := len(dst)
-	dst = append(dst, itemKey[:sectionPrefixLen]...)
-	binary.BigEndian.PutUint16(dst[n+sectionPrefixLen-2:], sectionExpiry)
-	dst = binary.BigEndian.AppendUint64(dst, seconds)
-	return append(dst, itemKey[sectionPrefixLen:]...)
-}
-
-// appendExpiringKey appends the key of the item that an expiry row belongs to.
-func appendExpiringKey(dst []byte, row []byte) []byte {
-	if len(row) < kv.FrontLen {
-		return append(dst, row...) // damaged: it is no item's
-	}
-	n := len(dst)
-	dst = append(dst, row[:sectionPrefixLen]...)
-	binary.BigEndian.PutUint16(dst[n+sectionPrefixLen-2:], sectionItems)
-	return append(dst, row[kv.FrontLen:]...)
-}
-
-// expirySecond is the second in the key of an expiry row; never, if it is damaged.
-func expirySecond(row []byte) uint64 {
-	if len(row) < kv.FrontLen {
-		return never
-	}
-	return binary.BigEndian.Uint64(row[sectionPrefixLen:])
-}
-
-// expiryRange is the rows of the table's items that expire from one second to another, both included.
-func expiryRange(table uint32, from, to uint64) kv.Range {
-	r := sectionRange(table, sectionExpiry)
-	r.Start = binary.BigEndian.AppendUint64(r.Start, from)
-	r.End = prefixEnd(binary.BigEndian.AppendUint64(appendSection(nil, table, sectionExpiry), to))
-	return r
-}
-
 // recordExpiry brings the item's expiry row up to date. Nobody counts these rows, so it need not know which exist.
 func (w *writer) recordExpiry(tx kv.Txn, old, new item.Item) {
-	if s := w.t.Expiry.State; s == StateAbsent || s == StateDropped {
+	if s := w.t.Expiry.State; s == schema.StateAbsent || s == schema.StateDropped {
 		return
 	}
-	was, had := w.t.expiryTime(old)
-	is, has := w.t.expiryTime(new)
-	has = has && w.t.Expiry.State != StateDeleteOnly
+	was, had := w.t.ExpiryTime(old)
+	is, has := w.t.ExpiryTime(new)
+	has = has && w.t.Expiry.State != schema.StateDeleteOnly
 	if had && !(has && is == was) {
-		w.row = appendExpiryKey(w.row[:0], w.key, was)
+		w.row = schema.AppendExpiryKey(w.row[:0], w.key, was)
 		tx.Delete(w.row)
 	}
-	if has && !(had && is == was && w.t.Expiry.State == StatePublic) {
-		w.row = appendExpiryKey(w.row[:0], w.key, is)
+	if has && !(had && is == was && w.t.Expiry.State == schema.StatePublic) {
+		w.row = schema.AppendExpiryKey(w.row[:0], w.key, is)
 		tx.Set(w.row, nil)
 		w.expires = is
 	}
@@ -131,8 +85,8 @@ func (w *writer) recordExpiry(tx kv.Txn, old, new item.Item) {
 
 // fillExpiry is the filler of the index by expiry.
 func (t *Table) fillExpiry(tx kv.Txn, key []byte, it item.Item, _ *kv.Count) error {
-	if seconds, ok := t.expiryTime(it); ok {
-		tx.Set(appendExpiryKey(nil, key, seconds), nil)
+	if seconds, ok := t.ExpiryTime(it); ok {
+		tx.Set(schema.AppendExpiryKey(nil, key, seconds), nil)
 	}
 	return nil
 }
@@ -172,7 +126,7 @@ func (u due) holds(it item.Item, attribute string) bool {
 
 // expiring tells whether items of the table are deleted when they expire.
 func (t *Table) expiring() bool {
-	return t.State == StatePublic && t.Expiry != nil && t.Expiry.State == StatePublic && !t.Expiry.Dropping
+	return t.State == schema.StatePublic && t.Expiry != nil && t.Expiry.State == schema.StatePublic && !t.Expiry.Dropping
 }
 
 // expire deletes the items of all tables that have expired.
@@ -205,11 +159,8 @@ type expiryMark struct {
 	since uint64        // of the table's Expiry
 	swept atomic.Uint64 // a second: all rows of earlier ones are gone, but for
 	mu    sync.Mutex
-	left  uint64 // what is of this second or later and was left over, or was written behind the sweep; never: nothing
+	left  uint64 // what is of this second or later and was left over, or was written behind the sweep; Never: nothing
 }
-
-// never is later than all seconds.
-const never = math.MaxUint64
 
 // begin returns the second at which a sweep up to the second to begins. It moves the mark before the sweep looks: a write that
 // does not see it moved was there to be seen.
@@ -219,7 +170,7 @@ func (m *expiryMark) begin(to uint64) (from uint64) {
 	if from = min(m.swept.Load(), m.left); to < m.swept.Load() {
 		from = 0 // the clock was turned back
 	}
-	m.left = never
+	m.left = schema.Never
 	m.swept.Store(to)
 	return from
 }
@@ -233,13 +184,13 @@ func (m *expiryMark) leave(second uint64) {
 
 // noteExpiry tells the sweeps of the expiry row that w has written, if it lies behind them. It is called after the commit.
 func (w *writer) noteExpiry() {
-	if w.expires == never {
+	if w.expires == schema.Never {
 		return
 	}
 	if m, ok := w.d.marks.Load(w.t.ID); ok && w.expires < m.(*expiryMark).swept.Load() {
 		m.(*expiryMark).leave(w.expires)
 	}
-	w.expires = never
+	w.expires = schema.Never
 }
 
 // expirySweep is one sweep of one table.
@@ -256,7 +207,7 @@ func (d *DB) newExpirySweep(t *Table, u due) *expirySweep {
 	if m, ok := d.marks.Load(t.ID); ok && m.(*expiryMark).since == t.Expiry.Since {
 		s.mark = m.(*expiryMark)
 	} else {
-		s.mark = &expiryMark{since: t.Expiry.Since, left: never}
+		s.mark = &expiryMark{since: t.Expiry.Since, left: schema.Never}
 		d.marks.Store(t.ID, s.mark)
 	}
 	s.from = s.mark.begin(u.to)
@@ -264,7 +215,9 @@ func (d *DB) newExpirySweep(t *Table, u due) *expirySweep {
 }
 
 // rows is the range of the rows to look at.
-func (s *expirySweep) rows() kv.Range { return expiryRange(s.t.ID, max(s.from, s.u.from), s.u.to) }
+func (s *expirySweep) rows() kv.Range {
+	return schema.ExpiryRange(s.t.ID, max(s.from, s.u.from), s.u.to)
+}
 
 // findDue finds out which sweeps have rows to look at. One view looks at all tables: when there is nothing to do, which is nearly
 // always, a sweep costs no more than that.
@@ -331,19 +284,20 @@ func (s *expirySweep) expired(ctx context.Context, rows kv.Range) (keys []item.I
 	err = s.d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		keys, last = nil, nil
 		return r.Scan(rows, false, func(row, _ []byte) (bool, error) {
-			if len(row) < kv.FrontLen {
+			second, ok := schema.ExpirySecond(row)
+			if !ok {
 				return false, fmt.Errorf("expiry row %x is damaged", row)
 			}
 			last = append(last[:0], row...)
-			itemKey = appendExpiringKey(itemKey[:0], row)
+			itemKey = schema.AppendExpiringKey(itemKey[:0], row)
 			it, err := s.t.getItem(r, itemKey)
 			if err != nil {
 				return false, err
 			}
 			if s.u.holds(it, s.t.Expiry.Attribute) {
-				keys = append(keys, it.Pick(s.t.lastKeys).Clone())
+				keys = append(keys, it.Pick(s.t.LastKeys).Clone())
 			} else {
-				s.mark.leave(expirySecond(row))
+				s.mark.leave(second)
 			}
 			return len(keys) < expiryChunk, ctx.Err()
 		})

@@ -10,18 +10,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 )
 
 // always is a check for AlterExpiry that refuses nothing.
-func always(*Descriptor) error { return nil }
+func always(*schema.Descriptor) error { return nil }
 
 // setExpiry switches the expiry of the model's table on or, with "", off, and waits until that is done.
 func setExpiry(t *testing.T, d *DB, attribute string) {
 	t.Helper()
-	if err := d.AlterExpiry(t.Context(), DefaultNamespace, "model", attribute, always); err != nil {
+	if err := d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", attribute, always); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, d)
@@ -30,7 +32,7 @@ func setExpiry(t *testing.T, d *DB, attribute string) {
 // alterExpiry is setExpiry without any wait.
 func alterExpiry(t *testing.T, d *DB, attribute string) {
 	t.Helper()
-	if _, _, err := d.alter(t.Context(), DefaultNamespace, "model", false, d.changeExpiry(attribute, always)); err != nil {
+	if _, _, err := d.alter(t.Context(), schema.DefaultNamespace, "model", false, d.changeExpiry(attribute, always)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -74,7 +76,7 @@ func (s *store) sweep(want int) {
 	if err := s.d.Sweep(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	check(s.t, s.d)
+	checkClean(s.t, s.d)
 	if n, _ := s.d.Counts(s.table(), nil); int(n) != want {
 		s.t.Errorf("%d items are left, want %d", n, want)
 	}
@@ -84,7 +86,7 @@ func (s *store) sweep(want int) {
 func (s *store) expiryRows() (n int) {
 	s.t.Helper()
 	err := s.engine.View(s.t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
-		return r.Scan(sectionRange(s.table().ID, sectionExpiry), false, func(_, _ []byte) (bool, error) { n++; return true, nil })
+		return r.Scan(schema.SectionRange(s.table().ID, schema.SectionExpiry), false, func(_, _ []byte) (bool, error) { n++; return true, nil })
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -156,7 +158,7 @@ func TestExpireRechecks(t *testing.T) {
 		if err := errors.Join(errs...); err != nil {
 			t.Error(err)
 		}
-		check(t, s.d)
+		checkClean(t, s.d)
 		if n, _ := s.d.Counts(s.table(), nil); int(n) != want {
 			t.Errorf("%d items are left, want %d", n, want)
 		}
@@ -223,7 +225,7 @@ func TestExpiryBackfill(t *testing.T) {
 	}
 	close(done)
 	all.Wait()
-	check(t, s.d)
+	checkClean(t, s.d)
 	left := 0
 	_, err := s.d.Read(t.Context(), &Read{Table: s.table(), Filter: past(t, s.d, now)}, func(item.Item) (bool, error) { left++; return true, nil })
 	if err != nil {
@@ -232,7 +234,7 @@ func TestExpiryBackfill(t *testing.T) {
 	if err := s.d.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	_, err = s.d.Read(t.Context(), &Read{Table: s.table(), Filter: past(t, s.d, now)}, func(it item.Item) (bool, error) {
 		t.Errorf("%s has expired and is there", it.AppendJSON(nil))
 		return true, nil
@@ -257,26 +259,26 @@ func past(t *testing.T, d *DB, now int64) *expr.Condition {
 // in that state, and wants the job to go on where it stood.
 func TestExpiryStates(t *testing.T) {
 	for _, c := range []struct {
-		state    State
+		state    schema.State
 		dropping bool
-		want     Status
+		want     schema.Status
 	}{
-		{StateDeleteOnly, false, StatusEnabled},
-		{StateWriteOnly, false, StatusEnabled},
-		{StatePublic, false, StatusEnabled},
-		{StateDeleteOnly, true, StatusDisabled},
-		{StateAbsent, true, StatusDisabled},
-		{StateDropped, true, StatusDisabled},
+		{schema.StateDeleteOnly, false, schema.StatusEnabled},
+		{schema.StateWriteOnly, false, schema.StatusEnabled},
+		{schema.StatePublic, false, schema.StatusEnabled},
+		{schema.StateDeleteOnly, true, schema.StatusDisabled},
+		{schema.StateAbsent, true, schema.StatusDisabled},
+		{schema.StateDropped, true, schema.StatusDisabled},
 	} {
 		t.Run(fmt.Sprint(c.state, " ", c.dropping), func(t *testing.T) {
 			s, table := newTTLStore(t, 0)
 			now := s.now().Unix()
 			e := item.Int(now - 1)
 			putAll(t, s.d, table, expiring(1, e), expiring(2, e), expiring(3, e), expiring(4, item.Int(now+9)))
-			if c.state != StateDeleteOnly && c.state != StateWriteOnly || c.dropping {
+			if c.state != schema.StateDeleteOnly && c.state != schema.StateWriteOnly || c.dropping {
 				setExpiry(t, s.d, "e")
 			}
-			if c.state == StateDropped {
+			if c.state == schema.StateDropped {
 				setExpiry(t, s.d, "")
 			}
 			s.enter(c.state, c.dropping)
@@ -289,7 +291,7 @@ func TestExpiryStates(t *testing.T) {
 			if got := s.table().Expiry.Status(s.now()); got != c.want {
 				t.Fatalf("the expiry is %s, want %s", got, c.want)
 			}
-			if c.want == StatusEnabled {
+			if c.want == schema.StatusEnabled {
 				s.sweep(2)
 				return
 			}
@@ -304,15 +306,15 @@ func TestExpiryStates(t *testing.T) {
 }
 
 // enter puts the table's expiry into a state without a job that would go on from there.
-func (s *store) enter(state State, dropping bool) {
+func (s *store) enter(state schema.State, dropping bool) {
 	s.t.Helper()
 	s.d.schema.Lock()
 	defer s.d.schema.Unlock()
-	desc := s.table().clone()
+	desc := s.table().Clone()
 	if desc.Expiry == nil {
-		desc.Expiry = &Expiry{Attribute: "e", Since: desc.Epoch + 1}
+		desc.Expiry = &schema.Expiry{Attribute: "e", Since: desc.Epoch + 1}
 	}
-	desc.Expiry.Phase = Phase{state, dropping}
+	desc.Expiry.Phase = schema.Phase{State: state, Dropping: dropping}
 	if _, err := s.d.replace(s.t.Context(), desc); err != nil {
 		s.t.Fatal(err)
 	}
@@ -333,24 +335,24 @@ func TestExpiryRestarts(t *testing.T) {
 	}
 	putAll(t, s.d, table, items...)
 	alterExpiry(t, s.d, "e")
-	on := s.inPieces(5, func() bool { return s.table().Expiry.State == StatePublic })
+	on := s.inPieces(5, func() bool { return s.table().Expiry.State == schema.StatePublic })
 	if want := n / backfillItems / 5; on < want {
 		t.Errorf("%d restarts, want %d", on, want)
 	}
 	if rows := s.expiryRows(); rows != n {
 		t.Errorf("%d expiry rows, want %d", rows, n)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	alterExpiry(t, s.d, "")
 	off := 0
-	for ; s.table().Expiry.Status(s.now()) != StatusDisabled && off < 200; off++ {
+	for ; s.table().Expiry.Status(s.now()) != schema.StatusDisabled && off < 200; off++ {
 		s.reopen()
 		time.Sleep(time.Duration(2+off/4) * time.Millisecond) // a slow machine gets somewhere as well
 	}
 	if rows := s.expiryRows(); rows != 0 {
 		t.Errorf("%d expiry rows are left", rows)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	t.Logf("%d restarts on the way on, %d on the way off", on, off)
 }
 
@@ -366,10 +368,10 @@ func TestExpiryOffDuringBackfill(t *testing.T) {
 	for i := range 20 {
 		alterExpiry(t, s.d, []string{"e", "n"}[i%2])
 		time.Sleep(time.Duration(i) * 500 * time.Microsecond)
-		if s.table().Expiry.State != StatePublic {
+		if s.table().Expiry.State != schema.StatePublic {
 			unfinished++
 		}
-		if err := s.d.AlterExpiry(t.Context(), DefaultNamespace, "model", "", always); err != nil {
+		if err := s.d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", "", always); err != nil {
 			t.Fatal(err)
 		}
 		for s.table().Expiry != nil && t.Context().Err() == nil {
@@ -386,7 +388,7 @@ func TestExpiryOffDuringBackfill(t *testing.T) {
 	if n := s.expiryRows(); n != len(items) {
 		t.Errorf("%d expiry rows, want %d", n, len(items))
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	t.Logf("%d of 20 backfills were cut short", unfinished)
 }
 
@@ -394,7 +396,7 @@ func TestExpiryOffDuringBackfill(t *testing.T) {
 // other change meanwhile.
 func TestExpiryDelay(t *testing.T) {
 	s, _ := newTTLStore(t, time.Hour)
-	status := func(want Status) {
+	status := func(want schema.Status) {
 		t.Helper()
 		if got := s.table().Expiry.Status(s.now()); got != want {
 			t.Errorf("status %s, want %s", got, want)
@@ -402,27 +404,27 @@ func TestExpiryDelay(t *testing.T) {
 	}
 	busy := func(attribute string) {
 		t.Helper()
-		if err := s.d.AlterExpiry(t.Context(), DefaultNamespace, "model", attribute, always); !errors.Is(err, ErrExpiryBusy) {
+		if err := s.d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", attribute, always); !errors.Is(err, ErrExpiryBusy) {
 			t.Errorf("a change to %q: %v, want ErrExpiryBusy", attribute, err)
 		}
 	}
-	status(StatusDisabled)
+	status(schema.StatusDisabled)
 	setExpiry(t, s.d, "e")
-	status(StatusEnabling)
+	status(schema.StatusEnabling)
 	busy("")
 	s.clock.Add(int64(time.Hour))
-	status(StatusEnabled)
+	status(schema.StatusEnabled)
 	setExpiry(t, s.d, "")
-	status(StatusDisabling)
+	status(schema.StatusDisabling)
 	busy("e")
 	s.reopen()
 	settle(t, s.d)
-	status(StatusDisabling)
+	status(schema.StatusDisabling)
 	s.clock.Add(int64(time.Hour))
-	status(StatusDisabled)
+	status(schema.StatusDisabled)
 	setExpiry(t, s.d, "n")
-	status(StatusEnabling)
-	check(t, s.d)
+	status(schema.StatusEnabling)
+	checkClean(t, s.d)
 }
 
 // TestExpiryMark: a sweep begins where the last one ended, or at what came behind it or was left over.
@@ -470,7 +472,7 @@ func TestExpiryMark(t *testing.T) {
 	s.clock.Add(int64(2 * time.Minute))
 	s.sweep(1)
 	begins("at last", first+70)
-	check(t, s.d)
+	checkClean(t, s.d)
 }
 
 // TestExpireDeletedTable: a table that is deleted under a sweep is no error, and a context that is done ends one.
@@ -485,13 +487,13 @@ func TestExpireDeletedTable(t *testing.T) {
 	}
 	sweep := s.d.newExpirySweep(s.table(), newDue(s.now()))
 	sweep.due = true
-	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := sweep.run(t.Context()); err != nil {
 		t.Error(err)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 }
 
 // TestDue covers the borders of what is deleted, exactly.
@@ -545,7 +547,7 @@ func TestExpiryStream(t *testing.T) {
 	log := s.d.StreamByID(s.table().StreamLog)
 	got := map[string]int{}
 	for shard := range uint32(log.Shards) {
-		_, _, err := s.d.ReadStream(t.Context(), log, shard, Position{}, 100, func(r *StreamRecord) bool {
+		_, _, err := s.d.ReadStream(t.Context(), log, shard, schema.Position{}, 100, func(r *schema.StreamRecord) bool {
 			sk, _ := r.Keys.Get("sk").Int64()
 			got[fmt.Sprint(sk, " ", r.Name, " by service ", r.ByService)]++
 			return true

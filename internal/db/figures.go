@@ -3,12 +3,12 @@ package db
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
-	"math"
 	"math/bits"
 	"slices"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/item"
@@ -20,14 +20,14 @@ import (
 // and how its tables, indexes and streams are. Without Options.Metrics nothing is counted.
 
 // equip gives a table that nobody has seen yet its figures, those of an earlier state of it, and a new log its own.
-func (d *DB) equip(t *Table, logs []*Log) {
+func (d *DB) equip(t *Table, logs []*Stream) {
 	if d.metrics == nil {
 		return
 	}
 	for _, l := range logs {
-		d.equipLog(l)
+		d.equipStream(l)
 	}
-	if t.State == StateDropped {
+	if t.State == schema.StateDropped {
 		d.unequip(t)
 		return
 	}
@@ -35,15 +35,11 @@ func (d *DB) equip(t *Table, logs []*Log) {
 	for i := range t.Indexes {
 		ids[i] = t.Indexes[i].ID
 	}
-	var indexes []*metrics.Index
-	t.meter, indexes = d.metrics.Table(t.ID, ids)
-	for i := range t.Indexes {
-		t.Indexes[i].meter = indexes[i]
-	}
+	t.meter, t.meters = d.metrics.Table(t.ID, ids)
 }
 
-// equipLog gives a log its figures, unless it has some.
-func (d *DB) equipLog(l *Log) {
+// equipStream gives a log its figures, unless it has some.
+func (d *DB) equipStream(l *Stream) {
 	if d.metrics != nil && l.meter == nil {
 		l.meter = metrics.NewStream(l.Shards)
 	}
@@ -121,7 +117,7 @@ func (r *Read) countPage(page *Page) {
 	table, index := r.Units(page)
 	r.Table.meter.Read.Add(table)
 	if r.Index != nil {
-		r.Table.plan(r.Index).x.meter.Read.Add(index)
+		r.Table.meterOf(r.Index).Read.Add(index)
 	}
 }
 
@@ -147,8 +143,12 @@ func (w *writer) meterDone(units float64) {
 		m.Expired.Add(1)
 	case !w.write.ByService:
 		m.Write.Add(units)
-		for _, x := range w.out.Units.Indexes {
-			x.Index.meter.Write.Add(x.Units)
+		at := 0
+		for _, x := range w.out.Units.Indexes { // in the order of the table's indexes
+			for &w.t.Indexes[at] != x.Index {
+				at++
+			}
+			w.t.meters[at].Write.Add(x.Units)
 		}
 	}
 	if w.changed && w.t.StreamLog != 0 {
@@ -186,23 +186,25 @@ type fillingOf struct {
 	section uint16
 }
 
-// beginFilling notes that a part of the table is being built.
-func (d *DB) beginFilling(t *Table, p *part) *filling {
+// beginFilling notes that a target of the table is being built.
+func (d *DB) beginFilling(t *Table, target *schema.Target) *filling {
 	f := &filling{Backfill: new(metrics.Backfill)}
 	items, _ := d.Counts(t, nil)
 	f.Estimated.Store(items)
-	d.filling.Store(fillingOf{t.ID, p.section}, f.Backfill)
+	d.filling.Store(fillingOf{t.ID, target.Section}, f.Backfill)
 	return f
 }
 
 // endFilling notes that it is not any more.
-func (d *DB) endFilling(t *Table, p *part) { d.filling.Delete(fillingOf{t.ID, p.section}) }
+func (d *DB) endFilling(t *Table, target *schema.Target) {
+	d.filling.Delete(fillingOf{t.ID, target.Section})
+}
 
 // resume is called with where the work stands, before each chunk; nil is the beginning. If that is where an earlier run has left it, as much as lies before it counts as
 // done: hashes spread the items evenly.
 func (f *filling) resume(cursor []byte) {
 	if !f.begun && cursor != nil {
-		done, _ := bits.Mul64(binary.BigEndian.Uint64(cursor[sectionPrefixLen:]), uint64(f.Estimated.Load()))
+		done, _ := bits.Mul64(schema.HashOf(cursor), uint64(f.Estimated.Load()))
 		f.Done.Store(int64(done))
 	}
 	f.begun = true
@@ -239,7 +241,7 @@ func (d *DB) Figures(ctx context.Context) ([]Figures, error) {
 	c := d.catalog.Load()
 	tables := make([]*Table, 0, len(c.byID))
 	for _, t := range c.byID {
-		if t.State != StateDropped && t.meter != nil {
+		if t.State != schema.StateDropped && t.meter != nil {
 			tables = append(tables, t)
 		}
 	}
@@ -265,10 +267,10 @@ func (d *DB) figures(t *Table) Figures {
 		f.Name = t.Namespace.Region + "/" + t.Name
 	}
 	counts := d.kv.Counter(uint64(t.ID))
-	f.Items, f.Bytes = countOf(counts, sectionItems)
+	f.Items, f.Bytes = countOf(counts, schema.SectionItems)
 	for i := range t.Indexes {
 		x := &t.Indexes[i]
-		xf := IndexFigures{Name: x.Name, Meter: x.meter}
+		xf := IndexFigures{Name: x.Name, Meter: t.meters[i]}
 		xf.Items, xf.Bytes = countOf(counts, x.ID)
 		if b, ok := d.filling.Load(fillingOf{t.ID, x.ID}); ok {
 			xf.Building = b.(*metrics.Backfill)
@@ -289,7 +291,7 @@ func countOf(counts []kv.Count, section uint16) (items, bytes int64) {
 }
 
 // streamFigures looks at the ends of a log's shards, and at where its readers are.
-func (d *DB) streamFigures(ctx context.Context, l *Log) (*StreamFigures, error) {
+func (d *DB) streamFigures(ctx context.Context, l *Stream) (*StreamFigures, error) {
 	f, now := new(StreamFigures), d.now()
 	for shard := range l.Shards {
 		horizon := d.Horizon(l, uint32(shard))
@@ -302,33 +304,23 @@ func (d *DB) streamFigures(ctx context.Context, l *Log) (*StreamFigures, error) 
 		if len(records) == 0 {
 			continue
 		}
-		newest := now.Sub(TimeOf(end))
-		f.Oldest = max(f.Oldest, now.Sub(TimeOf(records[0].Position)))
+		newest := now.Sub(schema.TimeOf(end))
+		f.Oldest = max(f.Oldest, now.Sub(schema.TimeOf(records[0].Position)))
 		if !f.Any || newest < f.Newest {
 			f.Newest = newest
 		}
 		f.Any = true
-		if !asked || place >= placeOf(end) {
+		if !asked || place >= schema.PlaceOf(end) {
 			continue
 		}
-		if behind := behindPlace(place); string(behind[:]) > string(horizon[:]) {
+		if behind := schema.BehindPlace(place); string(behind[:]) > string(horizon[:]) {
 			if records, _, err = d.kv.ReadLog(ctx, l.ID, uint32(shard), behind, 1, 1); err != nil {
 				return nil, err
 			}
 		}
 		if len(records) > 0 {
-			f.Lag = max(f.Lag, now.Sub(TimeOf(records[0].Position)))
+			f.Lag = max(f.Lag, now.Sub(schema.TimeOf(records[0].Position)))
 		}
 	}
 	return f, nil
-}
-
-// placeOf is the part of a position that orders a shard's records.
-func placeOf(p Position) uint64 { return binary.BigEndian.Uint64(p[:8]) }
-
-// behindPlace is the position behind the record at a place.
-func behindPlace(place uint64) (p Position) {
-	binary.BigEndian.PutUint64(p[:8], place)
-	binary.BigEndian.PutUint64(p[8:], math.MaxUint64)
-	return p
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -87,7 +89,7 @@ func inDir(t *testing.T, dir string, fn func(*DB)) {
 
 // readFormat wants the items, their index rows, and nothing for Check to find.
 func readFormat(t *testing.T, d *DB) {
-	table, err := d.Table(DefaultNamespace, "model")
+	table, err := d.Table(schema.DefaultNamespace, "model")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func readFormat(t *testing.T, d *DB) {
 	if table.StreamViewType != "" && table.Expiry != nil {
 		readStreamed(t, d, table)
 	}
-	check(t, d)
+	checkClean(t, d)
 }
 
 // readStreamed wants the item that expires in the year 2100 and its row, three stream records, and one token. It looks below
@@ -119,12 +121,12 @@ func readFormat(t *testing.T, d *DB) {
 func readStreamed(t *testing.T, d *DB, table *Table) {
 	records := 0
 	for shard := range uint32(table.shards) {
-		rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, Position{}, 10, 1<<20)
+		rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, schema.Position{}, 10, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, raw := range rs {
-			if r, err := parseRecord(raw); err != nil || r.Name != "INSERT" || !r.New.Exists() {
+			if r, err := schema.ParseRecord(raw); err != nil || r.Name != "INSERT" || !r.New.Exists() {
 				t.Errorf("record %+v, %v", r, err)
 			}
 			records++
@@ -133,23 +135,23 @@ func readStreamed(t *testing.T, d *DB, table *Table) {
 	rows := map[byte]int{}
 	err := d.kv.View(t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
 		count := func(key, _ []byte) (bool, error) { rows[key[0]]++; return true, nil }
-		return errors.Join(r.Scan(sectionRange(table.ID, sectionExpiry), false, count),
-			r.Scan(kv.Range{Start: []byte{spaceTokens}, End: []byte{spaceTokens + 1}}, false, count))
+		return errors.Join(r.Scan(schema.SectionRange(table.ID, schema.SectionExpiry), false, count),
+			r.Scan(schema.TokenRange(), false, count))
 	})
-	if records != 3 || rows[spaceRows] != 1 || rows[spaceTokens] != 2 || err != nil {
-		t.Errorf("%d records, %d expiry rows, %d rows of tokens, %v, want 3, 1, 2", records, rows[spaceRows], rows[spaceTokens], err)
+	if records != 3 || rows[2] != 1 || rows[3] != 2 || err != nil {
+		t.Errorf("%d records, %d expiry rows, %d rows of tokens, %v, want 3, 1, 2", records, rows[2], rows[3], err)
 	}
 }
 
 // expiringTransaction puts an item that expires in the year 2100, once.
 func expiringTransaction(table *Table) *Transaction {
 	it := item.New([]item.Entry{attr("e", item.Int(4_102_444_800)), attr("pk", item.String("q")), attr("sk", item.Int(1))})
-	token := &Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "once", Fingerprint: [32]byte{1}}
+	token := &schema.Token{Namespace: schema.DefaultNamespace, Operation: schema.TokenTransactWriteItems, Value: "once", Fingerprint: [32]byte{1}}
 	return &Transaction{Actions: []Action{{Write: Write{Table: table, Key: it, Change: Put{it}}}}, Token: token}
 }
 
 // writeFormat writes a directory of the descriptor's table unless it is there; full says that items expire.
-func writeFormat(t *testing.T, dir string, desc *Descriptor, full bool) {
+func writeFormat(t *testing.T, dir string, desc *schema.Descriptor, full bool) {
 	if _, err := os.Stat(dir); err == nil {
 		return
 	}

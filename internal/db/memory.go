@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/item"
 )
 
@@ -243,7 +245,7 @@ const roughFootprint = 256 << 10
 // they were written.
 func (w *writer) footprint(old, new item.Item) (f footprint) {
 	oldLen, newLen := old.EncodedLen(), new.EncodedLen()
-	if bound := (oldLen + newLen) * (2 + len(w.t.plans)); bound <= roughFootprint {
+	if bound := (oldLen + newLen) * (2 + len(w.t.Plans)); bound <= roughFootprint {
 		return footprint{items: bound}
 	}
 	f.items = oldLen + newLen
@@ -251,15 +253,15 @@ func (w *writer) footprint(old, new item.Item) (f footprint) {
 		f.items += oldLen
 	}
 	f.add(len(w.key), newLen)
-	for _, p := range w.t.plans {
-		if p.x.State == StateAbsent {
+	for _, p := range w.t.Plans {
+		if p.State == schema.StateAbsent {
 			continue
 		}
-		if w.oldRow, _ = p.appendKey(w.oldRow[:0], w.t, old); len(w.oldRow) > 0 {
+		if w.oldRow, _ = p.AppendKey(w.oldRow[:0], old); len(w.oldRow) > 0 {
 			f.add(len(w.oldRow), 0)
 		}
-		if key, ok := p.appendKey(w.newRow[:0], w.t, new); ok {
-			f.add(len(key), p.entryLen(new))
+		if key, ok := p.AppendKey(w.newRow[:0], new); ok {
+			f.add(len(key), p.EntryLen(new))
 			w.newRow = key
 		}
 	}
@@ -267,14 +269,6 @@ func (w *writer) footprint(old, new item.Item) (f footprint) {
 		f.add(rowRoom, oldLen+newLen+len(w.key))
 	}
 	return f
-}
-
-// entryLen is the encoded length of entry(it).
-func (p *indexPlan) entryLen(it item.Item) int {
-	if p.names == nil {
-		return it.EncodedLen()
-	}
-	return it.PickedLen(p.names)
 }
 
 // guess is the footprint of a write whose new item is not known yet, but its old one.

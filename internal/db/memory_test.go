@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/item"
 )
 
@@ -63,7 +65,7 @@ func TestLargeWritesTakeTurns(t *testing.T) {
 	if n, _ := d.Counts(table, nil); n != 80 {
 		t.Errorf("there are %d items, want 80", n)
 	}
-	check(t, d)
+	checkClean(t, d)
 }
 
 // TestNoWaitUnderLatch has writes wait for memory, and checks that nobody else has to wait for them:
@@ -241,27 +243,27 @@ func TestCatalogIsBounded(t *testing.T) {
 	if !errors.Is(err, ErrCatalogFull) || tables < 5 {
 		t.Fatalf("after %d tables: %v, want ErrCatalogFull", tables, err)
 	}
-	grow := func(desc *Descriptor) error {
+	grow := func(desc *schema.Descriptor) error {
 		for i := range 50 {
-			desc.Tags = append(desc.Tags, Tag{fmt.Sprintf("key%02d", i), strings.Repeat("v", 256)})
+			desc.Tags = append(desc.Tags, schema.Tag{Key: fmt.Sprintf("key%02d", i), Value: strings.Repeat("v", 256)})
 		}
 		return nil
 	}
-	if _, _, err := d.Alter(t.Context(), DefaultNamespace, model.Name, false, grow); !errors.Is(err, ErrCatalogFull) {
+	if _, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, false, grow); !errors.Is(err, ErrCatalogFull) {
 		t.Errorf("fifty tags: %v, want ErrCatalogFull", err)
 	}
-	same := func(desc *Descriptor) error { desc.DeletionProtection = true; return nil }
-	if _, _, err := d.Alter(t.Context(), DefaultNamespace, model.Name, false, same); err != nil {
+	same := func(desc *schema.Descriptor) error { desc.DeletionProtection = true; return nil }
+	if _, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, false, same); err != nil {
 		t.Errorf("a change that adds nothing: %v", err)
 	}
 	admit := func(*Table) error { return nil }
 	for i := range 4 {
-		if _, err := d.Delete(t.Context(), DefaultNamespace, fmt.Sprint("table", i), admit); err != nil {
+		if _, err := d.Delete(t.Context(), schema.DefaultNamespace, fmt.Sprint("table", i), admit); err != nil {
 			t.Fatal(err)
 		}
 	}
 	waitFor(t, "the tables are gone", func() bool {
-		_, _, err := d.Alter(t.Context(), DefaultNamespace, model.Name, false, grow)
+		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, false, grow)
 		if err != nil && !errors.Is(err, ErrCatalogFull) {
 			t.Fatal(err)
 		}

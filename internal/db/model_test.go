@@ -17,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -71,17 +74,17 @@ func openOn(t testing.TB, engine kv.Engine, o Options) *DB {
 }
 
 // modelDescriptor is the table of the model tests: a composite key, two GSIs and two LSIs.
-func modelDescriptor() *Descriptor {
-	return &Descriptor{
-		Name: "model", Namespace: DefaultNamespace, Billing: "PAY_PER_REQUEST",
-		Attributes: []AttributeDefinition{{"a", item.S}, {"b", item.B}, {"n", item.N}, {"pk", item.S}, {"sk", item.N}},
-		Keys:       []KeyElement{{"pk", false}, {"sk", true}},
-		Indexes: []Index{
+func modelDescriptor() *schema.Descriptor {
+	return &schema.Descriptor{
+		Name: "model", Namespace: schema.DefaultNamespace, Billing: "PAY_PER_REQUEST",
+		Attributes: []schema.AttributeDefinition{{Name: "a", Type: item.S}, {Name: "b", Type: item.B}, {Name: "n", Type: item.N}, {Name: "pk", Type: item.S}, {Name: "sk", Type: item.N}},
+		Keys:       []schema.KeyElement{{Name: "pk", Range: false}, {Name: "sk", Range: true}},
+		Indexes: []schema.Index{
 			{
-				Name: "lb", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"b", true}},
+				Name: "lb", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "b", Range: true}},
 				Projection: "INCLUDE", NonKey: []string{"x"},
 			},
-			{Name: "ln", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"n", true}}, Projection: "ALL"},
+			{Name: "ln", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "n", Range: true}}, Projection: "ALL"},
 			gsi("ga", "ALL", "a", "|", "n"),
 			gsi("gb", "KEYS_ONLY", "b"),
 		},
@@ -305,7 +308,7 @@ func (m *model) transact() {
 		t.Actions = append(t.Actions, Action{Write: *s.w})
 	}
 	if m.rnd.IntN(2) == 0 {
-		t.Token = &Token{Operation: TokenTransactWriteItems, Value: fmt.Sprint(m.mine, m.n)}
+		t.Token = &schema.Token{Operation: schema.TokenTransactWriteItems, Value: fmt.Sprint(m.mine, m.n)}
 	}
 	out, err := m.d.Transact(context.Background(), t)
 	if cancels {
@@ -363,7 +366,7 @@ func (m *model) read() {
 	} else {
 		m.conditions(r)
 	}
-	if r.Index != nil && r.Index.Kind == LocalIndex && m.rnd.IntN(2) == 0 {
+	if r.Index != nil && r.Index.Kind == schema.LocalIndex && m.rnd.IntN(2) == 0 {
 		r.Fetch = true
 	}
 	got := m.pages(r)
@@ -376,15 +379,15 @@ func (m *model) read() {
 
 // conditions makes r a Query.
 func (m *model) conditions(r *Read) {
-	var rng []attribute
+	var rng []schema.KeyAttribute
 	switch {
 	case r.Index == nil:
-		r.Hash, rng = []item.Value{m.key().Get("pk")}, []attribute{m.table.sort}
-	case r.Index.Kind == LocalIndex:
-		r.Hash, rng = []item.Value{m.key().Get("pk")}, m.table.plan(r.Index).rng
+		r.Hash, rng = []item.Value{m.key().Get("pk")}, []schema.KeyAttribute{m.table.Sort}
+	case r.Index.Kind == schema.LocalIndex:
+		r.Hash, rng = []item.Value{m.key().Get("pk")}, m.table.Plan(r.Index).Range
 	default:
-		rng = m.table.plan(r.Index).rng
-		for _, a := range m.table.plan(r.Index).hash {
+		rng = m.table.Plan(r.Index).Range
+		for _, a := range m.table.Plan(r.Index).Hash {
 			r.Hash = append(r.Hash, m.value(a))
 		}
 	}
@@ -392,19 +395,19 @@ func (m *model) conditions(r *Read) {
 		return
 	}
 	ops := []expr.Operator{expr.EQ, expr.LT, expr.LE, expr.GT, expr.GE, expr.BETWEEN, expr.BEGINS_WITH}
-	if rng[0].typ == item.N {
+	if rng[0].Type == item.N {
 		ops = ops[:6]
 	}
 	v, w := m.value(rng[0]), m.value(rng[0])
 	if compareValues(v, w) > 0 {
 		v, w = w, v
 	}
-	r.Range = []expr.KeyPart{{Attribute: rng[0].name, Operator: ops[m.rnd.IntN(len(ops))], Values: []item.Value{v, w}}}
+	r.Range = []expr.KeyPart{{Attribute: rng[0].Name, Operator: ops[m.rnd.IntN(len(ops))], Values: []item.Value{v, w}}}
 }
 
 // value is a random value of a key attribute.
-func (m *model) value(a attribute) item.Value {
-	switch a.typ {
+func (m *model) value(a schema.KeyAttribute) item.Value {
+	switch a.Type {
 	case item.N:
 		return item.Int(int64(m.rnd.IntN(12) - 5))
 	case item.B:
@@ -451,7 +454,7 @@ func (m *model) pages(r *Read) (rows []string) {
 func (m *model) expected(r *Read) (rows []string) {
 	for _, it := range m.items {
 		keys := m.table.KeySchema(r.Index)
-		if slices.ContainsFunc(keys, func(k KeyElement) bool { return !it.Get(k.Name).Exists() }) {
+		if slices.ContainsFunc(keys, func(k schema.KeyElement) bool { return !it.Get(k.Name).Exists() }) {
 			continue
 		}
 		in, hashes := true, 0
@@ -509,7 +512,7 @@ func (m *model) expire() {
 		if m.expires {
 			attribute = ""
 		}
-		if err := m.d.AlterExpiry(m.t.Context(), DefaultNamespace, "model", attribute, func(*Descriptor) error { return nil }); err != nil {
+		if err := m.d.AlterExpiry(m.t.Context(), schema.DefaultNamespace, "model", attribute, func(*schema.Descriptor) error { return nil }); err != nil {
 			m.t.Fatal(err)
 		}
 		m.expires = !m.expires
@@ -571,11 +574,17 @@ func settle(t *testing.T, d *DB) {
 	}
 }
 
-// check runs Check and wants it to find nothing.
-func check(t *testing.T, d *DB) {
+// checkOpen checks an open database.
+func checkOpen(ctx context.Context, d *DB) ([]check.Problem, error) {
+	report, err := check.Run(ctx, d.kv, check.Options{Now: d.now, Open: d})
+	return report.Problems, err
+}
+
+// checkClean runs a check and wants it to find nothing.
+func checkClean(t *testing.T, d *DB) {
 	t.Helper()
 	settle(t, d)
-	problems, err := d.Check(context.Background(), nil)
+	problems, err := checkOpen(context.Background(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -597,7 +606,7 @@ func TestModel(t *testing.T) {
 	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(s, 1)), items: map[string]item.Item{}, clock: &clock}
 	for range 10 {
 		m.run(*modelOps / 10)
-		check(t, d)
+		checkClean(t, d)
 		if n, _ := d.Counts(table, nil); int(n) != len(m.items) {
 			t.Fatalf("Counts: %d items, want %d", n, len(m.items))
 		}
@@ -623,7 +632,7 @@ func TestModelConcurrent(t *testing.T) {
 	models.Wait()
 	close(done)
 	churn.Wait()
-	check(t, d)
+	checkClean(t, d)
 }
 
 // churnIndexes adds and drops an index over and over.
@@ -638,7 +647,7 @@ func churnIndexes(t *testing.T, d *DB, done chan struct{}) {
 		if n%2 == 1 {
 			alter = d.alter // which does not wait for the job: the next turn drops the index while it is being built
 		}
-		_, _, err := alter(context.Background(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
+		_, _, err := alter(context.Background(), schema.DefaultNamespace, "model", false, func(desc *schema.Descriptor) error {
 			if x := desc.Index("churn"); x != nil {
 				x.Drop() // in whatever state it is, even half built
 				return nil
@@ -663,13 +672,13 @@ func churnExpiry(t *testing.T, d *DB, done chan struct{}) {
 		default:
 		}
 		attribute := []string{"e", "", "n", ""}[n%4]
-		change := d.changeExpiry(attribute, func(*Descriptor) error { return nil })
+		change := d.changeExpiry(attribute, func(*schema.Descriptor) error { return nil })
 		alter := d.Alter
 		if n%3 == 1 {
 			alter = d.alter // which does not wait for the job: the next turn finds it at work
 		}
 		for {
-			_, _, err := alter(context.Background(), DefaultNamespace, "model", false, change)
+			_, _, err := alter(context.Background(), schema.DefaultNamespace, "model", false, change)
 			if err == nil {
 				break
 			}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/item"
 )
 
@@ -51,7 +53,7 @@ func TestPanics(t *testing.T) {
 			s.d.WriteEach(ctx, ws)
 		},
 		"Transact": func() {
-			x := &Transaction{Token: &Token{Namespace: DefaultNamespace, Value: "token"}}
+			x := &Transaction{Token: &schema.Token{Namespace: schema.DefaultNamespace, Value: "token"}}
 			for _, w := range puts() {
 				x.Actions = append(x.Actions, Action{Write: w})
 			}
@@ -81,7 +83,7 @@ func TestPanics(t *testing.T) {
 				t.Errorf("after panics in %s, writing item %d: %v", name, i, err)
 			}
 		}
-		x := &Transaction{Token: &Token{Namespace: DefaultNamespace, Value: "after " + name}}
+		x := &Transaction{Token: &schema.Token{Namespace: schema.DefaultNamespace, Value: "after " + name}}
 		for _, w := range puts() {
 			x.Actions = append(x.Actions, Action{Write: w})
 		}
@@ -96,9 +98,9 @@ func TestPanics(t *testing.T) {
 		}
 		cancel()
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	s.reopen() // fails for an iterator that is open
-	check(t, s.d)
+	checkClean(t, s.d)
 }
 
 // entries are the attributes of an item.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/item"
@@ -31,7 +33,7 @@ func (a *agedWrites) transaction(table *Table, n int) *Transaction {
 	it := expiring(n%5, item.Value{}).With([]item.Entry{attr("v", item.Int(int64(n)))})
 	x := &Transaction{Actions: []Action{{Write: Write{Table: table, Key: it, Change: Put{it}}}}}
 	if n%3 == 0 {
-		x.Token = &Token{Operation: TokenTransactWriteItems, Value: fmt.Sprint("token ", n)}
+		x.Token = &schema.Token{Operation: schema.TokenTransactWriteItems, Value: fmt.Sprint("token ", n)}
 	}
 	return x
 }
@@ -131,21 +133,21 @@ func (s *agedSeen) verify(t *testing.T, a *agedWrites, c *agedCut) {
 			t.Error(err)
 		}
 	}()
-	table := d.Lookup(DefaultNamespace, "model")
+	table := d.Lookup(schema.DefaultNamespace, "model")
 	if table == nil {
 		t.Fatal("the table is gone")
 	}
 	if c.records(t, d, table) > 0 {
 		s.trimmed++
 	}
-	check(t, d)
+	checkClean(t, d)
 	if err := d.Sweep(t.Context()); err != nil {
 		t.Error(err)
 	}
 	c.records(t, d, table)
 	c.oldest(t, d, table)
 	s.tokens(t, a, c, d, table)
-	check(t, d)
+	checkClean(t, d)
 }
 
 // oldest wants nothing to be in the stream that is long gone.
@@ -153,8 +155,8 @@ func (c *agedCut) oldest(t *testing.T, d *DB, table *Table) {
 	t.Helper()
 	l := d.StreamByID(table.StreamLog)
 	for shard := range uint32(l.Shards) {
-		_, _, err := d.ReadStream(t.Context(), l, shard, Position{}, 1, func(r *StreamRecord) bool {
-			if age := time.Unix(0, c.now).Sub(TimeOf(r.Position)); age > Retention+IteratorAge+trimEvery {
+		_, _, err := d.ReadStream(t.Context(), l, shard, schema.Position{}, 1, func(r *schema.StreamRecord) bool {
+			if age := time.Unix(0, c.now).Sub(schema.TimeOf(r.Position)); age > schema.Retention+IteratorAge+trimEvery {
 				t.Errorf("after a sweep a record is there that is %v old", age)
 			}
 			return true
@@ -172,7 +174,7 @@ func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 	first, last := -1, -1
 	l := d.StreamByID(table.StreamLog)
 	for shard := range uint32(l.Shards) {
-		_, _, err := d.ReadStream(t.Context(), l, shard, d.Horizon(l, shard), 1000, func(r *StreamRecord) bool {
+		_, _, err := d.ReadStream(t.Context(), l, shard, d.Horizon(l, shard), 1000, func(r *schema.StreamRecord) bool {
 			v, _ := r.New.Get("v").Int64()
 			switch n := int(v); {
 			case first < 0:
@@ -188,7 +190,7 @@ func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 		}
 	}
 	for n := range c.acked {
-		if age := time.Duration(c.now - c.times[n]); age < Retention && (first < 0 || n < first || n > last) {
+		if age := time.Duration(c.now - c.times[n]); age < schema.Retention && (first < 0 || n < first || n > last) {
 			t.Errorf("write %d is %v old and acknowledged, and the stream has %d to %d", n, age, first, last)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/item"
@@ -116,7 +118,7 @@ func (c *powerCut) compare() {
 
 // check runs Check.
 func (c *powerCut) check() {
-	problems, err := c.d.Check(context.Background(), nil)
+	problems, err := checkOpen(context.Background(), c.d)
 	if err != nil {
 		c.problem("Check: %v", err)
 	}
@@ -129,7 +131,7 @@ func (c *powerCut) check() {
 func (c *powerCut) schema() {
 	c.features = map[string]powerFeatures{}
 	for _, table := range c.w.tables {
-		got := featuresOf(&c.d.Lookup(DefaultNamespace, table.Name).Descriptor)
+		got := featuresOf(&c.d.Lookup(schema.DefaultNamespace, table.Name).Descriptor)
 		c.features[table.Name] = got
 		if known := append(slices.Clone(c.before.features[table.Name]), c.after.features[table.Name]...); !slices.Contains(known, got) {
 			c.problem("table %s has %v, want one of %v", table.Name, got, known)
@@ -141,7 +143,7 @@ func (c *powerCut) schema() {
 			before = c.before.temps[i]
 		}
 		name := fmt.Sprint("temp", i)
-		table := c.d.Lookup(DefaultNamespace, name)
+		table := c.d.Lookup(schema.DefaultNamespace, name)
 		switch {
 		case table == nil && before.made && !after.askedToEnd:
 			c.problem("table %s is gone", name)
@@ -252,13 +254,13 @@ func (c *powerCut) mustBe(client int, one *powerWrite) bool {
 }
 
 // read returns all records of a stream, shard by shard, and wants their positions to ascend.
-func (c *powerCut) read(l *Log) (shards [][]*StreamRecord) {
+func (c *powerCut) read(l *Stream) (shards [][]*schema.StreamRecord) {
 	for shard := range uint32(l.Shards) {
-		var all []*StreamRecord
-		after, n := Position{}, -1
+		var all []*schema.StreamRecord
+		after, n := schema.Position{}, -1
 		for n != len(all) {
 			n = len(all)
-			last, _, err := c.d.ReadStream(context.Background(), l, shard, after, 1000, func(r *StreamRecord) bool {
+			last, _, err := c.d.ReadStream(context.Background(), l, shard, after, 1000, func(r *schema.StreamRecord) bool {
 				if string(r.Position[:]) <= string(after[:]) || n < len(all) && string(r.Position[:]) <= string(all[len(all)-1].Position[:]) {
 					c.problem("a stream record has the position %x, after %x", r.Position, after)
 				}
@@ -266,7 +268,7 @@ func (c *powerCut) read(l *Log) (shards [][]*StreamRecord) {
 				return true
 			})
 			if err != nil {
-				c.problem("reading stream %s: %v", l.path, err)
+				c.problem("reading stream %s: %v", l.Path(), err)
 				return shards
 			}
 			after = last
@@ -316,7 +318,7 @@ func (c *powerCut) leave(place string, ws []*powerWrite, it item.Item) {
 
 // follow finds the write that a record tells of, which is one of ws from number next on: those before it changed nothing. It returns
 // the number behind it.
-func (c *powerCut) follow(place string, r *StreamRecord, ws []*powerWrite, next int) int {
+func (c *powerCut) follow(place string, r *schema.StreamRecord, ws []*powerWrite, next int) int {
 	if r.ByService {
 		if r.New.Exists() || !expired(r.Old.Get("e"), c.after.now) {
 			c.problem("the service made %.100s of %.100s", r.New.AppendJSON(nil), r.Old.AppendJSON(nil))
@@ -341,8 +343,8 @@ func (c *powerCut) follow(place string, r *StreamRecord, ws []*powerWrite, next 
 // replaySide wants the changes of each item to follow one another in each of the side table's streams, and the one that is written now
 // to end with the items.
 func (c *powerCut) replaySide(items map[string]item.Item) {
-	side := c.d.Lookup(DefaultNamespace, "side")
-	logs, _ := c.d.Streams(DefaultNamespace, "side", "", "", 10000)
+	side := c.d.Lookup(schema.DefaultNamespace, "side")
+	logs, _ := c.d.Streams(schema.DefaultNamespace, "side", "", "", 10000)
 	for _, l := range logs {
 		made := map[string]item.Item{}
 		for _, records := range c.read(l) {

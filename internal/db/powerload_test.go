@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 )
@@ -82,7 +84,7 @@ func (c *powerClient) operation(w *powerWorld) *powerOp {
 			op.transaction.Actions = append(op.transaction.Actions, Action{Write: w.write(one)})
 		}
 		if c.rnd.IntN(2) == 0 {
-			op.transaction.Token = &Token{Operation: TokenTransactWriteItems, Value: fmt.Sprint(c.name, "-", len(c.ops))}
+			op.transaction.Token = &schema.Token{Operation: schema.TokenTransactWriteItems, Value: fmt.Sprint(c.name, "-", len(c.ops))}
 		}
 	}
 	return op
@@ -220,7 +222,7 @@ type powerSweep struct {
 type powerFeatures struct{ index, stream, expiry string }
 
 // featuresOf are those of a descriptor. What is being removed is off.
-func featuresOf(desc *Descriptor) (f powerFeatures) {
+func featuresOf(desc *schema.Descriptor) (f powerFeatures) {
 	if x := desc.Index("churn"); x != nil && !x.Dropping {
 		f.index = x.Name
 	}
@@ -267,7 +269,7 @@ func (w *powerWorld) churn() {
 var errPowerOff = errors.New("the power is off")
 
 // toggleIndex adds an index or drops it, in whatever state it is.
-func toggleIndex(desc *Descriptor) error {
+func toggleIndex(desc *schema.Descriptor) error {
 	if x := desc.Index("churn"); x != nil {
 		x.Drop()
 		return nil
@@ -277,7 +279,7 @@ func toggleIndex(desc *Descriptor) error {
 }
 
 // toggleStream switches a stream on or off.
-func toggleStream(desc *Descriptor) error {
+func toggleStream(desc *schema.Descriptor) error {
 	if desc.StreamViewType == "" {
 		desc.StreamViewType = "NEW_AND_OLD_IMAGES"
 	} else {
@@ -287,7 +289,7 @@ func toggleStream(desc *Descriptor) error {
 }
 
 // toggleExpiry switches the expiry on or off. The numbers in n are no times at which anything expires.
-func (w *powerWorld) toggleExpiry(desc *Descriptor) error {
+func (w *powerWorld) toggleExpiry(desc *schema.Descriptor) error {
 	attribute := "n"
 	if featuresOf(desc).expiry != "" {
 		attribute = ""
@@ -296,13 +298,13 @@ func (w *powerWorld) toggleExpiry(desc *Descriptor) error {
 }
 
 // alter changes a table, with or without a wait for the job that follows.
-func (w *powerWorld) alter(table int, rnd *rand.Rand, change func(*Descriptor) error) error {
+func (w *powerWorld) alter(table int, rnd *rand.Rand, change func(*schema.Descriptor) error) error {
 	alter := w.d.Alter
 	if rnd.IntN(2) == 0 {
 		alter = w.d.alter
 	}
 	name := w.tables[table].Name
-	_, _, err := alter(context.Background(), DefaultNamespace, name, false, func(desc *Descriptor) error {
+	_, _, err := alter(context.Background(), schema.DefaultNamespace, name, false, func(desc *schema.Descriptor) error {
 		if err := change(desc); err != nil {
 			return err
 		}
@@ -341,7 +343,7 @@ func (w *powerWorld) temporary(rnd *rand.Rand) error {
 		n := temp.items
 		return w.known(func() {}, func() error {
 			it := expiring(n, item.Value{})
-			_, err := w.d.Write(ctx, &Write{Table: w.d.Lookup(DefaultNamespace, name), Key: it, Change: Put{it}})
+			_, err := w.d.Write(ctx, &Write{Table: w.d.Lookup(schema.DefaultNamespace, name), Key: it, Change: Put{it}})
 			return err
 		}, func() { temp.items++ })
 	}
@@ -352,7 +354,7 @@ func (w *powerWorld) temporary(rnd *rand.Rand) error {
 			if rnd.IntN(2) == 0 {
 				delete = w.d.delete
 			}
-			_, err := delete(ctx, DefaultNamespace, name, func(*Table) error { return nil })
+			_, err := delete(ctx, schema.DefaultNamespace, name, func(*Table) error { return nil })
 			return err
 		},
 		func() { temp.deleted = true })
@@ -377,12 +379,12 @@ func (w *powerWorld) follow() {
 	l := w.d.StreamByID(w.tables[0].StreamLog)
 	for {
 		for shard := range uint32(l.Shards) {
-			after := Position{}
+			after := schema.Position{}
 			if seen := w.shown[shard]; len(seen) > 0 {
 				after = seen[len(seen)-1].at
 			}
 			var got []powerRecord
-			if _, _, err := w.d.ReadStream(context.Background(), l, shard, after, 1000, func(r *StreamRecord) bool {
+			if _, _, err := w.d.ReadStream(context.Background(), l, shard, after, 1000, func(r *schema.StreamRecord) bool {
 				got = append(got, recordOf(r))
 				return true
 			}); err != nil {
@@ -399,12 +401,12 @@ func (w *powerWorld) follow() {
 
 // powerRecord is a stream record that a reader was shown.
 type powerRecord struct {
-	at   Position
+	at   schema.Position
 	what string
 }
 
 // recordOf is what to remember of a record.
-func recordOf(r *StreamRecord) powerRecord {
+func recordOf(r *schema.StreamRecord) powerRecord {
 	return powerRecord{r.Position, fmt.Sprintf("%s %s %s", r.Name, keyText(r.Keys), r.New.Get("v").AppendText(nil))}
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -102,7 +104,7 @@ func newPowerWorld(t *testing.T, seed uint64, unsynced bool) *powerWorld {
 	}
 	side := modelDescriptor()
 	side.Name = "side"
-	for _, desc := range []*Descriptor{streamedDescriptor(), side} {
+	for _, desc := range []*schema.Descriptor{streamedDescriptor(), side} {
 		table, err := d.Create(t.Context(), desc)
 		if err != nil {
 			t.Fatal(err)

@@ -2,8 +2,9 @@ package db
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
@@ -47,7 +48,7 @@ func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, 
 		r.fn = nil
 		d.readers.Put(r)
 	}()
-	r.key, r.fn = t.appendItemKey(r.key[:0], key), fn
+	r.key, r.fn = t.AppendItemKey(r.key[:0], key), fn
 	err := d.kv.View(ctx, kv.ReadOptions{Consistent: consistent, Follower: !consistent, Apart: true}, r.do)
 	if err == nil {
 		t.countRead(r.size, consistent)
@@ -60,7 +61,7 @@ func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, 
 func (d *DB) GetMany(ctx context.Context, t *Table, keys []item.Item, consistent bool, fn func(i int, it item.Item) error) error {
 	rows := make([][]byte, len(keys))
 	for i := range keys {
-		rows[i] = t.appendItemKey(nil, keys[i])
+		rows[i] = t.AppendItemKey(nil, keys[i])
 	}
 	o := kv.ReadOptions{Consistent: consistent, Follower: !consistent, Apart: true}
 	return d.getRows(ctx, rows, o, t.counted(consistent, fn))
@@ -76,7 +77,7 @@ type ItemKey struct {
 func (d *DB) GetEach(ctx context.Context, keys []ItemKey, fn func(i int, it item.Item) error) error {
 	rows := make([][]byte, len(keys))
 	for i, k := range keys {
-		rows[i] = k.Table.appendItemKey(nil, k.Key)
+		rows[i] = k.Table.AppendItemKey(nil, k.Key)
 	}
 	return d.getRows(ctx, rows, kv.ReadOptions{Consistent: true}, countedEach(keys, fn))
 }
@@ -100,7 +101,7 @@ func (d *DB) getRows(ctx context.Context, rows [][]byte, o kv.ReadOptions, fn fu
 // Read is a page of a Query or a Scan.
 type Read struct {
 	Table      *Table
-	Index      *Index // nil: the table
+	Index      *schema.Index // nil: the table
 	Consistent bool
 	Reverse    bool
 	Limit      int // items evaluated at most; 0: no limit
@@ -143,23 +144,23 @@ func (r *Read) Units(page *Page) (table, index float64) {
 // section is the section that the read walks.
 func (r *Read) section() uint16 {
 	if r.Index == nil {
-		return sectionItems
+		return schema.SectionItems
 	}
 	return r.Index.ID
 }
 
 // rows is the range of keys that the read walks. It lies in b.
-func (r *Read) rows(b *bounds) kv.Range {
+func (r *Read) rows(b *schema.Bounds) kv.Range {
 	var rows kv.Range
 	if r.Hash != nil {
-		rows = r.Table.queryRange(b, r.Index, r.Hash, r.Range)
+		rows = r.Table.QueryRange(b, r.Index, r.Hash, r.Range)
 	} else {
-		rows = segmentRange(b, r.Table.ID, r.section(), r.Segment, max(1, r.Segments))
+		rows = schema.SegmentRange(b, r.Table.ID, r.section(), r.Segment, max(1, r.Segments))
 	}
 	if !r.After.Exists() {
 		return rows
 	}
-	switch key := r.Table.rowKey(r.Index, r.After); {
+	switch key := r.Table.RowKey(r.Index, r.After); {
 	case r.Reverse && string(key) < string(rows.End):
 		rows.End = key
 	case !r.Reverse && string(key) >= string(rows.Start):
@@ -170,13 +171,11 @@ func (r *Read) rows(b *bounds) kv.Range {
 
 // within is the front of the lock keys of all rows that the read walks, made in b; nil if there are several. A Query of the table
 // or of a local index stays within one partition, whose writes all lock keys with the front of its items.
-func (r *Read) within(b *bounds) []byte {
-	if r.Hash == nil || r.Index != nil && r.Index.Kind != LocalIndex {
+func (r *Read) within(b *schema.Bounds) []byte {
+	if r.Hash == nil || r.Index != nil && r.Index.Kind != schema.LocalIndex {
 		return nil
 	}
-	copy(b.front[:], b.start)
-	binary.BigEndian.PutUint16(b.front[sectionPrefixLen-2:], sectionItems)
-	return b.front[:]
+	return b.LockFront()
 }
 
 // pager is the scratch memory of one Read, reused.
@@ -184,7 +183,7 @@ type pager struct {
 	walk func(kv.Reader) error // p.run, bound once
 	row  func(key, value []byte) (more bool, err error)
 
-	bounds bounds
+	bounds schema.Bounds
 
 	read *Read
 	rows kv.Range
@@ -262,10 +261,10 @@ func (r *Read) step(kr kv.Reader, page *Page, row item.Item, emit func(item.Item
 
 // fetch reads the item of an index row from the table.
 func (r *Read) fetch(kr kv.Reader, page *Page, row item.Item) (item.Item, error) {
-	if err := r.Table.checkOwnKey(row); err != nil {
+	if err := r.Table.CheckKeyAttributes(row); err != nil {
 		return item.Item{}, fmt.Errorf("a row of index %s of table %s is damaged: %w", r.Index.Name, r.Table.Name, err)
 	}
-	it, err := getItem(kr, r.Table.appendItemKey(nil, row))
+	it, err := getItem(kr, r.Table.AppendItemKey(nil, row))
 	if err != nil {
 		return it, err
 	}
@@ -278,13 +277,13 @@ func (r *Read) fetch(kr kv.Reader, page *Page, row item.Item) (item.Item, error)
 
 // lastKey is the LastEvaluatedKey that names a row. A row without it is damaged.
 func (r *Read) lastKey(row item.Item) (item.Item, error) {
-	names := r.Table.lastKeys
-	err := r.Table.checkOwnKey(row)
+	names := r.Table.LastKeys
+	err := r.Table.CheckKeyAttributes(row)
 	if r.Index != nil {
-		p := r.Table.plan(r.Index)
-		names = p.lastKeys
+		p := r.Table.Plan(r.Index)
+		names = p.LastKeys
 		if err == nil {
-			if _, ok := p.appendKey(nil, r.Table, row); !ok {
+			if _, ok := p.AppendKey(nil, row); !ok {
 				err = fmt.Errorf("the key of index %s is not there", r.Index.Name)
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/kv"
 )
 
@@ -20,7 +22,7 @@ func (d *DB) Sweep(ctx context.Context) (err error) {
 	for _, t := range d.catalog.Load().byID {
 		d.deleted(t)
 	}
-	return errors.Join(d.expire(ctx), d.trimLogs(ctx), d.forgetTokens(ctx))
+	return errors.Join(d.expire(ctx), d.trimStreams(ctx), d.forgetTokens(ctx))
 }
 
 // Settle waits until the indexes of all tables, those by expiry too, are as they shall be, or nobody works on them any more:
@@ -38,7 +40,7 @@ func (d *DB) Settle(ctx context.Context) error {
 // settled tells whether no index is being built or removed.
 func (d *DB) settled() bool {
 	for _, t := range d.catalog.Load().byID {
-		if t.State == StatePublic && !t.settled() {
+		if t.State == schema.StatePublic && !t.Settled() {
 			return false
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -18,7 +20,7 @@ const MaxTransactionBytes = 4 << 20
 // Transaction is some actions on distinct items, of one table or several, of which all happen or none.
 type Transaction struct {
 	Actions []Action
-	Token   *Token // nil: none
+	Token   *schema.Token // nil: none
 }
 
 // Action is one action of a transaction: a write, or without a Change the mere test of its condition.
@@ -83,7 +85,7 @@ func (d *DB) Transact(ctx context.Context, t *Transaction) (Transacted, error) {
 	defer x.holds.release()
 	defer releaseAll(x.ws)
 	if t.Token != nil {
-		x.token = t.Token.appendKey(nil)
+		x.token = t.Token.AppendKey(nil)
 	}
 	for {
 		if err := x.plan(); err != nil {
@@ -366,7 +368,7 @@ func (o *ongoing) holds(key []byte) bool {
 	defer o.mu.Unlock()
 	for x := range o.all {
 		for _, k := range x.lock {
-			if string(k[:kv.FrontLen]) == string(key[:kv.FrontLen]) {
+			if schema.SameFront(k, key) {
 				return true
 			}
 		}

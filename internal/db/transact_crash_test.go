@@ -88,7 +88,7 @@ func (b *bank) checkClone(clone *vfs.MemFS, acked []*Transaction) {
 	if err := b.count(d); err != nil {
 		b.t.Error(err)
 	}
-	check(b.t, d)
+	checkClean(b.t, d)
 	if err := errors.Join(d.Close(), engine.Close()); err != nil {
 		b.t.Fatal(err)
 	}

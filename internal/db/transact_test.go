@@ -3,7 +3,6 @@ package db
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -130,7 +131,7 @@ func TestModelShortLived(t *testing.T) {
 	d, _, table := openHooked(t)
 	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(seed(t), 1)), items: map[string]item.Item{}}
 	m.run(*modelOps / 10)
-	check(t, d)
+	checkClean(t, d)
 }
 
 // held is a Change that holds its item's latch until it is released.
@@ -168,7 +169,7 @@ func TestTransactConflicts(t *testing.T) {
 	d, _, table := openImpatient(t)
 	ctx := t.Context()
 	first := transactionOf(table, "a", "b")
-	first.Token = &Token{Operation: TokenTransactWriteItems, Value: "token"}
+	first.Token = &schema.Token{Operation: schema.TokenTransactWriteItems, Value: "token"}
 	h := hold(first.Actions[0].Change)
 	first.Actions[0].Change = h
 	run := func() error { _, err := d.Transact(ctx, first); return err }
@@ -189,7 +190,7 @@ func TestTransactConflicts(t *testing.T) {
 			t.Errorf("Transact with a token in progress: %v, want ErrTransactionInProgress", err)
 		}
 		other := transactionOf(table, "z")
-		other.Token = &Token{Operation: TokenExecuteTransaction, Value: "token"}
+		other.Token = &schema.Token{Operation: schema.TokenExecuteTransaction, Value: "token"}
 		if _, err := d.Transact(ctx, other); err != nil {
 			t.Errorf("Transact with the token of another operation: %v", err)
 		}
@@ -197,10 +198,10 @@ func TestTransactConflicts(t *testing.T) {
 	if out, err := d.Transact(ctx, first); err != nil || !out.Replayed {
 		t.Errorf("Transact with the token after that: %v, replayed %v", err, out.Replayed)
 	}
-	if d.ongoing.holds(table.appendItemKey(nil, plainItem("a"))) {
+	if d.ongoing.holds(table.AppendItemKey(nil, plainItem("a"))) {
 		t.Error("a transaction that is over still holds an item")
 	}
-	check(t, d)
+	checkClean(t, d)
 }
 
 // wantReasons runs a transaction that shall be cancelled.
@@ -240,7 +241,7 @@ func TestTransactWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	transaction := transactionOf(table, "a", "b")
-	transaction.Token = &Token{Value: "token"}
+	transaction.Token = &schema.Token{Value: "token"}
 	again := *transaction
 	again.Actions = slices.Clone(transaction.Actions)
 	h := hold(transaction.Actions[0].Change)
@@ -269,7 +270,7 @@ func TestTransactReplans(t *testing.T) {
 		transaction.Actions[i].Write.Change = Put{it}
 	}
 	h.before = func() {
-		_, _, err := d.Alter(t.Context(), DefaultNamespace, "model", false, func(desc *Descriptor) error {
+		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, "model", false, func(desc *schema.Descriptor) error {
 			desc.Indexes = append(desc.Indexes, gsi("late", "ALL", "n", "|", "a"))
 			return nil
 		})
@@ -280,13 +281,13 @@ func TestTransactReplans(t *testing.T) {
 	if _, err := d.Transact(t.Context(), transaction); err != nil || h.before != nil {
 		t.Fatalf("Transact: %v", err)
 	}
-	check(t, d)
-	now := d.Lookup(DefaultNamespace, "model")
+	checkClean(t, d)
+	now := d.Lookup(schema.DefaultNamespace, "model")
 	if n, _ := d.Counts(now, now.Index("late")); n != 2 {
 		t.Errorf("the new index has %d rows, want 2", n)
 	}
 	h.before = func() {
-		if _, err := d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+		if _, err := d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 			t.Error(err)
 		}
 	}
@@ -317,7 +318,7 @@ func TestTokens(t *testing.T) {
 	const n = 2*tokenChunk + 10
 	run := func(i int, fingerprint byte) (bool, error) {
 		transaction := transactionOf(s.table(), fmt.Sprint("p", i))
-		transaction.Token = &Token{Namespace: DefaultNamespace, Value: fmt.Sprint("token", i), Fingerprint: [32]byte{fingerprint}}
+		transaction.Token = &schema.Token{Namespace: schema.DefaultNamespace, Value: fmt.Sprint("token", i), Fingerprint: [32]byte{fingerprint}}
 		out, err := s.d.Transact(context.Background(), transaction)
 		return out.Replayed, err
 	}
@@ -353,10 +354,9 @@ func TestTokens(t *testing.T) {
 // tokenRows is how many rows there are about tokens.
 func (s *store) tokenRows() (n int) {
 	s.t.Helper()
-	prefix := []byte{spaceTokens}
 	err := s.engine.View(context.Background(), kv.ReadOptions{}, func(r kv.Reader) error {
 		n = 0
-		return r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(_, _ []byte) (bool, error) { n++; return true, nil })
+		return r.Scan(schema.TokenRange(), false, func(_, _ []byte) (bool, error) { n++; return true, nil })
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -368,12 +368,12 @@ func (s *store) tokenRows() (n int) {
 func TestDamagedToken(t *testing.T) {
 	d, _, table := openHooked(t)
 	transaction := transactionOf(table, "a")
-	transaction.Token = &Token{Value: "token"}
-	key := transaction.Token.appendKey(nil)
-	whole := make([]byte, tokenHead)
-	whole[0] = tokenFormat
-	binary.BigEndian.PutUint64(whole[tokenHead-8:], uint64(time.Now().Add(tokenLife).UnixMilli()))
-	for _, row := range [][]byte{{}, {tokenFormat}, append([]byte{tokenFormat + 1}, make([]byte, tokenHead)...), append(whole, 0x80)} {
+	transaction.Token = &schema.Token{Value: "token"}
+	key := transaction.Token.AppendKey(nil)
+	whole := transaction.Token.AppendRow(nil, uint64(time.Now().Add(tokenLife).UnixMilli()), nil)
+	newer := slices.Clone(whole)
+	newer[0]++
+	for _, row := range [][]byte{{}, whole[:1], newer, append(whole, 0x80)} {
 		err := d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{key}}, func(tx kv.Txn) error {
 			tx.Set(key, row)
 			return nil
@@ -383,26 +383,6 @@ func TestDamagedToken(t *testing.T) {
 		}
 		if out, err := d.Transact(t.Context(), transaction); err == nil {
 			t.Errorf("Transact with the token row %x: %+v, want an error", row, out)
-		}
-	}
-}
-
-// TestTokenKeys goes from the key of a token's row to that of its expiry row and back.
-func TestTokenKeys(t *testing.T) {
-	seen := map[string]bool{}
-	for _, ns := range []Namespace{{}, DefaultNamespace, {Account: "0", Region: "eu-west-1"}} {
-		for _, operation := range []TokenOperation{TokenTransactWriteItems, TokenExecuteTransaction} {
-			for _, value := range []string{"t", "00000000-0000-0000-0000-000000000000"} {
-				key := (&Token{Namespace: ns, Operation: operation, Value: value}).appendKey(nil)
-				if seen[string(key)] || len(key) < kv.FrontLen {
-					t.Errorf("the key %x of %v %c %s is another's, or too short", key, ns, operation, value)
-				}
-				seen[string(key)] = true
-				back, expiry := splitTokenExpiryKey(appendTokenExpiryKey(nil, key, 12345))
-				if string(back) != string(key) || expiry != 12345 {
-					t.Errorf("the expiry row of %x leads to %x at %d", key, back, expiry)
-				}
-			}
 		}
 	}
 }
@@ -476,7 +456,7 @@ func (b *bank) newTransfer(rnd *rand.Rand, token string) *Transaction {
 		t.Actions = append(t.Actions, Action{Write: w})
 	}
 	if token != "" {
-		t.Token = &Token{Value: token}
+		t.Token = &schema.Token{Value: token}
 	}
 	return t
 }
@@ -588,7 +568,7 @@ func TestTransactBank(t *testing.T) {
 		}
 		return nil
 	})
-	check(t, d)
+	checkClean(t, d)
 }
 
 // isClosed tells whether the channel is closed.

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/partita-db/partita/internal/item"
@@ -21,26 +24,26 @@ import (
 
 // fullDescriptor is a table that has everything. Its indexes are, with their ids: 16 local1 and 17
 // local2, which are local, 18 all, 19 keys and 20 some.
-func fullDescriptor() *Descriptor {
-	units := Throughput{Read: 5, Write: 6}
+func fullDescriptor() *schema.Descriptor {
+	units := schema.Throughput{Read: 5, Write: 6}
 	some := gsi("some", "INCLUDE", "a", "b", "|", "n", "m")
 	some.NonKey = []string{"x", "y"}
-	d := &Descriptor{
-		Name: "full", Namespace: DefaultNamespace, Billing: "PROVISIONED", Throughput: units, Warm: &Warm{5, 6},
-		Attributes: []AttributeDefinition{
-			{"a", item.S}, {"b", item.B}, {"m", item.S}, {"n", item.N}, {"pk", item.S}, {"sk", item.N},
+	d := &schema.Descriptor{
+		Name: "full", Namespace: schema.DefaultNamespace, Billing: "PROVISIONED", Throughput: units, Warm: &schema.Warm{Read: 5, Write: 6},
+		Attributes: []schema.AttributeDefinition{
+			{Name: "a", Type: item.S}, {Name: "b", Type: item.B}, {Name: "m", Type: item.S}, {Name: "n", Type: item.N}, {Name: "pk", Type: item.S}, {Name: "sk", Type: item.N},
 		},
-		Keys: []KeyElement{{"pk", false}, {"sk", true}},
-		Indexes: []Index{
+		Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "sk", Range: true}},
+		Indexes: []schema.Index{
 			{
-				Name: "local1", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"b", true}},
+				Name: "local1", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "b", Range: true}},
 				Projection: "INCLUDE", NonKey: []string{"x"},
 			},
-			{Name: "local2", Kind: LocalIndex, Keys: []KeyElement{{"pk", false}, {"n", true}}, Projection: "ALL"},
+			{Name: "local2", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "n", Range: true}}, Projection: "ALL"},
 			gsi("all", "ALL", "a", "|", "n"), gsi("keys", "KEYS_ONLY", "b"), some,
 		},
 		StreamViewType: "NEW_IMAGE", SSEType: "KMS", SSEKey: "key", TableClass: "STANDARD",
-		Tags: []Tag{{"k", "v"}, {"l", ""}}, ResourcePolicy: "{}",
+		Tags: []schema.Tag{{Key: "k", Value: "v"}, {Key: "l", Value: ""}}, ResourcePolicy: "{}",
 	}
 	for i := range d.Indexes[2:] {
 		d.Indexes[2+i].Throughput = units
@@ -74,7 +77,7 @@ func newCatalogStore(t *testing.T) *catalogStore {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.AlterExpiry(t.Context(), DefaultNamespace, "full", "e", always); err != nil {
+	if err := d.AlterExpiry(t.Context(), schema.DefaultNamespace, "full", "e", always); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, d)
@@ -195,11 +198,11 @@ func TestEditedRows(t *testing.T) {
 		var key, row []byte
 		switch c.Cmd {
 		case "table":
-			key = descriptorKey(1)
+			key = schema.DescriptorKey(1)
 		case "stream":
-			key = logKey(1<<32 | 1)
+			key = schema.StreamKey(1<<32 | 1)
 		case "next":
-			key = nextIDKey()
+			key = schema.NextIDKey()
 			row, _ = hex.DecodeString(c.CmdArgs[0].Key)
 		}
 		if row == nil {
@@ -212,7 +215,7 @@ func TestEditedRows(t *testing.T) {
 		}
 		return shortened(strings.Join(said, "\n")) + "\n"
 	})
-	use(t, nextIDKey(), s.row(t, nextIDKey())) // all is as it was
+	use(t, schema.NextIDKey(), s.row(t, schema.NextIDKey())) // all is as it was
 }
 
 // judge puts an edited row in the place of a right one, returns what Check says of that row alone,
@@ -222,7 +225,7 @@ func (s *catalogStore) judge(t *testing.T, key, row []byte) (said []string) {
 	right := s.row(t, key)
 	s.set(t, key, row)
 	defer s.set(t, key, right)
-	report, err := Check(t.Context(), s.engine, CheckOptions{})
+	report, err := check.Run(t.Context(), s.engine, check.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +248,7 @@ func (s *catalogStore) judge(t *testing.T, key, row []byte) (said []string) {
 		return said
 	}
 	wants := append([]string{`"partita check" lists all that is wrong here`, "backup"}, said...)
-	if bytes.Equal(key, nextIDKey()) {
+	if bytes.Equal(key, schema.NextIDKey()) {
 		wants = wants[:3] // it stops at the first row
 	} else if bytes.Contains(row, []byte(`"full"`)) {
 		wants = append(wants, `table "full"`)
@@ -268,7 +271,7 @@ func use(t *testing.T, key, row []byte) {
 	if err != nil {
 		t.Fatalf("Check finds no fault, and Open says %v", err)
 	}
-	table := d.named(DefaultNamespace, "full")
+	table := d.named(schema.DefaultNamespace, "full")
 	it := item.New([]item.Entry{attr("a", item.String("a")), attr("pk", item.String("p")), attr("sk", item.Int(1))})
 	_, err = d.Write(t.Context(), &Write{Table: table, Key: it, Change: Put{it}})
 	settle(t, d)
@@ -328,12 +331,12 @@ func TestNothingWrongIsStored(t *testing.T) {
 	if _, err := d.Create(t.Context(), fullDescriptor()); err != nil {
 		t.Fatal(err)
 	}
-	for what, change := range map[string]func(*Descriptor){
-		"its class":              func(desc *Descriptor) { desc.TableClass = "FIRST" },
-		"its stream view type":   func(desc *Descriptor) { desc.StreamViewType = "BOTH" },
-		`index "all" has 0 hash`: func(desc *Descriptor) { desc.Index("all").Keys = nil },
+	for what, change := range map[string]func(*schema.Descriptor){
+		"its class":              func(desc *schema.Descriptor) { desc.TableClass = "FIRST" },
+		"its stream view type":   func(desc *schema.Descriptor) { desc.StreamViewType = "BOTH" },
+		`index "all" has 0 hash`: func(desc *schema.Descriptor) { desc.Index("all").Keys = nil },
 	} {
-		_, _, err := d.Alter(t.Context(), DefaultNamespace, "full", false, func(desc *Descriptor) error {
+		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, "full", false, func(desc *schema.Descriptor) error {
 			change(desc)
 			return nil
 		})
@@ -341,5 +344,5 @@ func TestNothingWrongIsStored(t *testing.T) {
 			t.Errorf("Alter: %v, want %s", err, what)
 		}
 	}
-	check(t, d)
+	checkClean(t, d)
 }

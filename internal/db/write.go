@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -70,7 +72,7 @@ type WriteUnits struct {
 
 // IndexUnits are the units spent on one index.
 type IndexUnits struct {
-	Index *Index
+	Index *schema.Index
 	Units float64
 }
 
@@ -90,7 +92,7 @@ type writer struct {
 	oldRow []byte // index row keys
 	newRow []byte
 	counts []kv.Count
-	// expires is the second of the expiry row that was written; never: none.
+	// expires is the second of the expiry row that was written; Never: none.
 	expires uint64
 	changed bool // something was recorded
 	// holding is the memory that the write holds: mine, or that of several writes.
@@ -102,14 +104,14 @@ type writer struct {
 
 // newWriter returns a writer of d.
 func newWriter(d *DB) *writer {
-	w := &writer{d: d, expires: never, mine: holding{m: &d.memory}}
+	w := &writer{d: d, expires: schema.Never, mine: holding{m: &d.memory}}
 	w.do, w.holding = w.run, &w.mine
 	return w
 }
 
 // release drops what w refers to and puts it back.
 func (w *writer) release() {
-	w.t, w.write, w.out, w.lock[0], w.expires = nil, nil, Written{}, nil, never // a write that panicked has noted nothing
+	w.t, w.write, w.out, w.lock[0], w.expires = nil, nil, Written{}, nil, schema.Never // a write that panicked has noted nothing
 	w.row, w.kept, w.owned = keptRow(w.row), 0, false
 	w.mine.release()
 	w.mine.until, w.holding = time.Time{}, &w.mine
@@ -131,7 +133,7 @@ func (w *writer) plan(write *Write) (err error) {
 		return err
 	}
 	w.write = write
-	w.key = w.t.appendItemKey(w.key[:0], write.Key)
+	w.key = w.t.AppendItemKey(w.key[:0], write.Key)
 	w.lock[0] = w.key
 	return nil
 }
@@ -323,7 +325,7 @@ func getItem(r kv.Reader, key []byte) (item.Item, error) {
 func (t *Table) getItem(r kv.Reader, key []byte) (item.Item, error) {
 	it, err := getItem(r, key)
 	if err == nil && it.Exists() {
-		if err = t.checkOwnKey(it); err != nil {
+		if err = t.CheckKeyAttributes(it); err != nil {
 			err = fmt.Errorf("item %x is damaged: %w", key, err)
 		}
 	}
@@ -335,11 +337,11 @@ func (t *Table) getItem(r kv.Reader, key []byte) (item.Item, error) {
 func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 	w.changed = true
 	w.counts = w.counts[:0]
-	w.count(sectionItems, old, new)
-	if slices.ContainsFunc(w.t.plans, func(p *indexPlan) bool { return p.x.State != StatePublic }) {
+	w.count(schema.SectionItems, old, new)
+	if slices.ContainsFunc(w.t.Plans, func(p *schema.Plan) bool { return p.State != schema.StatePublic }) {
 		old = old.Clone() // looking up the rows of an unfinished index ends the life of the view that old is
 	}
-	for _, p := range w.t.plans {
+	for _, p := range w.t.Plans {
 		if err := w.recordIndex(tx, p, old, new); err != nil {
 			return err
 		}
@@ -360,6 +362,17 @@ func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 	return nil
 }
 
+// recordStream appends the record of a change to the table's stream.
+func (w *writer) recordStream(tx kv.Txn, old, new item.Item) {
+	by := schema.ByUser
+	if w.write.ByService {
+		by = schema.ByService
+	}
+	r := slices.Grow(w.row[:0], old.EncodedLen()+new.EncodedLen()+2*len(w.key)+rowRoom)
+	w.row = w.t.AppendRecord(r, old, new, by)
+	tx.AppendLog(w.t.StreamLog, schema.ShardOf(w.key, w.t.shards), w.row)
+}
+
 // count notes the change of a section's rows and bytes when a row goes from old to new.
 func (w *writer) count(section uint16, old, new item.Item) {
 	c := kv.Count{Section: uint32(section), Bytes: int64(new.Size() - old.Size())}
@@ -372,112 +385,4 @@ func (w *writer) count(section uint16, old, new item.Item) {
 	if c.Items != 0 || c.Bytes != 0 {
 		w.counts = append(w.counts, c)
 	}
-}
-
-// recordIndex brings one index up to date and counts its units: none if the entry stays the same.
-func (w *writer) recordIndex(tx kv.Txn, p *indexPlan, old, new item.Item) error {
-	if p.x.State == StateAbsent {
-		return nil
-	}
-	var hadOld, hasNew bool
-	w.oldRow, hadOld = p.appendKey(w.oldRow[:0], w.t, old)
-	w.newRow, hasNew = p.appendKey(w.newRow[:0], w.t, new)
-	if !hadOld && !hasNew {
-		return nil
-	}
-	var oldEntry, newEntry item.Item
-	if hadOld {
-		oldEntry = p.entry(old)
-	}
-	if hasNew {
-		newEntry = p.entry(new)
-	}
-	same := hadOld && hasNew && string(w.oldRow) == string(w.newRow)
-	if p.x.State != StatePublic {
-		return w.recordUnfinished(tx, p, oldEntry, newEntry)
-	}
-	if same && item.SameAttributes(oldEntry, newEntry) {
-		return nil
-	}
-	if hadOld && !same {
-		tx.Delete(w.oldRow)
-	}
-	if hasNew {
-		w.row = newEntry.AppendStored(w.row[:0], 0)
-		tx.Set(w.newRow, w.row)
-	}
-	w.count(p.x.ID, oldEntry, newEntry)
-	units := capacity.IndexUnits(oldEntry.Size(), newEntry.Size(), !same)
-	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.x, units})
-	return nil
-}
-
-// recordUnfinished is recordIndex for an index that is being built or dropped, of whose rows nobody knows which exist:
-// it looks before it counts. In DELETE_ONLY rows are removed and none is added.
-func (w *writer) recordUnfinished(tx kv.Txn, p *indexPlan, oldEntry, newEntry item.Item) error {
-	if p.x.State == StateDeleteOnly {
-		newEntry = item.Item{}
-	}
-	same := oldEntry.Exists() && newEntry.Exists() && string(w.oldRow) == string(w.newRow)
-	if oldEntry.Exists() && !same {
-		there, err := getItem(tx, w.oldRow)
-		if err != nil {
-			return err
-		}
-		if there.Exists() {
-			w.count(p.x.ID, there, item.Item{})
-			tx.Delete(w.oldRow)
-		}
-	}
-	if !newEntry.Exists() {
-		return nil
-	}
-	there, err := getItem(tx, w.newRow)
-	if err != nil {
-		return err
-	}
-	w.count(p.x.ID, there, newEntry)
-	w.row = newEntry.AppendStored(w.row[:0], 0)
-	tx.Set(w.newRow, w.row)
-	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.x, capacity.IndexUnits(0, newEntry.Size(), false)})
-	return nil
-}
-
-// maxCollectionBytes is what the item collection of a table with local indexes may hold.
-const maxCollectionBytes = 10 << 30
-
-// checkCollection refuses a growing write into a full item collection. Only a table that is that large as a whole can have
-// one, so small tables never pay for the look.
-func (w *writer) checkCollection(old, new item.Item) error {
-	if !w.t.local || new.Size() <= old.Size() {
-		return nil
-	}
-	total := int64(0)
-	for _, c := range w.d.kv.Counter(uint64(w.t.ID)) {
-		total += c.Bytes
-	}
-	if total < maxCollectionBytes {
-		return nil
-	}
-	size, err := w.d.CollectionSize(w.t, w.write.Key)
-	if err == nil && size >= maxCollectionBytes {
-		return ErrCollectionTooLarge
-	}
-	return err
-}
-
-// CollectionSize estimates the bytes of the item collection with the item's partition key: its items and all their
-// local index rows.
-func (d *DB) CollectionSize(t *Table, key item.Item) (int64, error) {
-	hash := []item.Value{key.Get(t.hash.name)}
-	var b bounds
-	total, err := d.kv.SizeOf(t.queryRange(&b, nil, hash, nil))
-	for i := range t.Indexes {
-		if x := &t.Indexes[i]; x.Kind == LocalIndex && err == nil {
-			var n int64
-			n, err = d.kv.SizeOf(t.queryRange(&b, x, hash, nil))
-			total += n
-		}
-	}
-	return total, err
 }

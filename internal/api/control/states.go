@@ -19,12 +19,12 @@ const (
 
 // statusOf is the TableStatus of a descriptor.
 func statusOf(d *db.Descriptor, now time.Time) db.Status {
-	return (&db.Table{Descriptor: *d}).Status(now)
+	return d.Status(now)
 }
 
 // indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being backfilled.
 func indexStatusOf(d *db.Descriptor, x *db.Index, now time.Time) (status db.Status, backfilling bool) {
-	return (&db.Table{Descriptor: *d}).IndexStatus(x, now)
+	return d.IndexStatus(x, now)
 }
 
 // inUse returns a ResourceInUseException with the usual beginning.

@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // parts reads a key schema from words of the form name:H or name:R.
@@ -149,7 +150,7 @@ func TestAdmitIndexes(t *testing.T) {
 		}
 	}
 	for _, x := range []db.Index{allocating, backfilling, dropping} {
-		err := checkDelete(&db.Table{Descriptor: *table(ready, x)}, now)
+		err := checkDelete(&db.Table{Table: schema.Table{Descriptor: *table(ready, x)}}, now)
 		if err == nil || !strings.Contains(err.Error(), "Cannot delete table while indexes are being created, updated, or deleted.") {
 			t.Errorf("DeleteTable with %s: %v", x.State, err)
 		}

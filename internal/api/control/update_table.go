@@ -417,8 +417,8 @@ func (r *updateTableRequest) applySSE(d *db.Descriptor, region string) error {
 
 // answer is the table as UpdateTable shows it: for the most part as it was, with what is on its way marked UPDATING.
 func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *description {
-	shown := &db.Table{Descriptor: new.Descriptor}
-	d := newDescription(shown, now)
+	shown := *new
+	d := newDescription(&shown, now)
 	d.status = old.Status(now)
 	if r.billing.Set || r.class.Set || r.busy(&old.Descriptor) {
 		d.status = db.StatusUpdating // AWS says so even when nothing changes

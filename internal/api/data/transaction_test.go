@@ -42,7 +42,7 @@ func TestFingerprint(t *testing.T) {
 func TestSameItemWhileTableChanges(t *testing.T) {
 	d := openDB(t)
 	before := createTable(t, d, "changing", "id", "")
-	_, after, err := d.Alter(t.Context(), db.DefaultNamespace, "changing", false, func(desc *db.Descriptor) error {
+	_, after, err := d.Alter(t.Context(), db.DefaultNamespace, "changing", db.Unseen, func(desc *db.Descriptor) error {
 		desc.DeletionProtection = true
 		return nil
 	})

@@ -1,6 +1,9 @@
-package db
+package schema
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // This file is the state machine of schema changes: how far a table and what is built for it are,
 // and what is shown of that. Two things run beside each other, and neither waits for the other.
@@ -64,18 +67,18 @@ type Phase struct {
 
 // The phases, in the order in which an index goes through them. It may leave from any.
 var (
-	phaseComing   = Phase{StateDeleteOnly, false}
-	phaseFilling  = Phase{StateWriteOnly, false}
-	phasePublic   = Phase{StatePublic, false}
-	phaseLeaving  = Phase{StateDeleteOnly, true}
-	phaseClearing = Phase{StateAbsent, true}
-	phaseCleared  = Phase{StateDropped, true} // of the index by expiry, which is shown still
+	PhaseComing   = Phase{StateDeleteOnly, false}
+	PhaseFilling  = Phase{StateWriteOnly, false}
+	PhasePublic   = Phase{StatePublic, false}
+	PhaseLeaving  = Phase{StateDeleteOnly, true}
+	PhaseClearing = Phase{StateAbsent, true}
+	PhaseCleared  = Phase{StateDropped, true} // of the index by expiry, which is shown still
 )
 
 // Drop sends an index on its way out, in whatever phase it is; one that is on it goes on.
 func (p *Phase) Drop() {
 	if !p.Dropping {
-		*p = phaseLeaving
+		*p = PhaseLeaving
 	}
 }
 
@@ -89,21 +92,21 @@ func (p *Phase) move(from, to Phase) bool {
 }
 
 // settled tells whether no job is at work on it.
-func (p Phase) settled() bool { return p == phasePublic || p == phaseCleared }
+func (p Phase) Settled() bool { return p == PhasePublic || p == PhaseCleared }
 
 // indexed tells whether it is a phase that an index can be in.
 func (p Phase) indexed() bool {
-	return p == phaseComing || p == phaseFilling || p == phasePublic || p == phaseLeaving || p == phaseClearing
+	return p == PhaseComing || p == PhaseFilling || p == PhasePublic || p == PhaseLeaving || p == PhaseClearing
 }
 
 // beginCreate, beginUpdate and beginDelete begin a change of the table, which takes until a time.
-func (d *Descriptor) beginCreate(until time.Time) {
+func (d *Descriptor) BeginCreate(until time.Time) {
 	d.State, d.Busy, d.BusyUntil = StatePublic, StatusCreating, until
 }
 
-func (d *Descriptor) beginUpdate(until time.Time) { d.Busy, d.BusyUntil = StatusUpdating, until }
+func (d *Descriptor) BeginUpdate(until time.Time) { d.Busy, d.BusyUntil = StatusUpdating, until }
 
-func (d *Descriptor) beginDelete(until time.Time) {
+func (d *Descriptor) BeginDelete(until time.Time) {
 	d.State, d.Busy, d.BusyUntil = StateNoWrites, StatusDeleting, until
 }
 
@@ -111,7 +114,7 @@ func (d *Descriptor) beginDelete(until time.Time) {
 func (x *Index) MarkUpdating() { x.Updating, x.BusyUntil = true, time.Time{} }
 
 // marked tells whether MarkUpdating was called, and nobody has said yet until when it is.
-func (x *Index) marked() bool { return x.Updating && x.BusyUntil.IsZero() }
+func (x *Index) MarkedUpdating() bool { return x.Updating && x.BusyUntil.IsZero() }
 
 // longestBusy is how long a change of a table is under way at most.
 const longestBusy = 24 * time.Hour
@@ -141,15 +144,15 @@ func (x *Index) Delayed(now time.Time) Status {
 }
 
 // Status is the TableStatus that DescribeTable shows at the time: CREATING, UPDATING, DELETING or ACTIVE.
-func (t *Table) Status(now time.Time) Status {
-	if t.State != StatePublic {
+func (d *Descriptor) Status(now time.Time) Status {
+	if d.State != StatePublic {
 		return StatusDeleting
 	}
-	if s := t.Delayed(now); s != "" {
+	if s := d.Delayed(now); s != "" {
 		return s
 	}
-	for i := range t.Indexes {
-		if s := t.Indexes[i].State; s == StateDeleteOnly || s == StateAbsent {
+	for i := range d.Indexes {
+		if s := d.Indexes[i].State; s == StateDeleteOnly || s == StateAbsent {
 			return StatusUpdating
 		}
 	}
@@ -158,7 +161,7 @@ func (t *Table) Status(now time.Time) Status {
 
 // IndexStatus is an index's IndexStatus at the time, CREATING, UPDATING, DELETING or ACTIVE, and whether it is being
 // backfilled (phase two of a GSI's creation).
-func (t *Table) IndexStatus(x *Index, now time.Time) (status Status, backfilling bool) {
+func (d *Descriptor) IndexStatus(x *Index, now time.Time) (status Status, backfilling bool) {
 	if x.Dropping {
 		return StatusDeleting, false
 	}
@@ -168,7 +171,7 @@ func (t *Table) IndexStatus(x *Index, now time.Time) (status Status, backfilling
 	switch {
 	case x.State == StateWriteOnly:
 		return StatusCreating, true
-	case x.State != StatePublic || t.Delayed(now) == StatusCreating:
+	case x.State != StatePublic || d.Delayed(now) == StatusCreating:
 		return StatusCreating, false
 	}
 	return StatusActive, false
@@ -189,18 +192,23 @@ func (e *Expiry) Status(now time.Time) Status {
 }
 
 // settled tells whether no job is at work on the index by expiry. e may be nil.
-func (e *Expiry) settled() bool { return e == nil || e.Phase.settled() }
+func (e *Expiry) Settled() bool { return e == nil || e.Phase.Settled() }
 
 // Status is the StreamStatus at the time.
-func (l *Log) Status(now time.Time) Status {
-	busy := Busy(l.BusyUntil, now)
+func (s *Stream) Status(now time.Time) Status {
+	busy := Busy(s.BusyUntil, now)
 	switch {
-	case l.Ended.IsZero() && busy:
+	case s.Ended.IsZero() && busy:
 		return StatusEnabling
-	case l.Ended.IsZero():
+	case s.Ended.IsZero():
 		return StatusEnabled
-	case l.Ends == nil || busy:
+	case s.Ends == nil || busy:
 		return StatusDisabling
 	}
 	return StatusDisabled
+}
+
+// settled tells whether the table's indexes, that by expiry too, are as they shall be.
+func (d *Descriptor) Settled() bool {
+	return d.Expiry.Settled() && !slices.ContainsFunc(d.Indexes, func(x Index) bool { return !x.Settled() })
 }

@@ -1,4 +1,4 @@
-package db
+package check
 
 import (
 	"cmp"
@@ -6,8 +6,9 @@ import (
 	"hash/maphash"
 	"slices"
 
+	"github.com/partita-db/partita/internal/schema"
+
 	"github.com/partita-db/partita/internal/item"
-	"github.com/partita-db/partita/internal/kv"
 )
 
 // The rows of a table and of its indexes lie far apart, and to look up one for each of the other would cost more than all the
@@ -39,18 +40,18 @@ func (c *checker) add(d *digest, key, value []byte) {
 }
 
 // part returns what is known of a section.
-func (c *checker) part(t *Table, s uint16) *checkedPart {
+func (c *checker) part(t *schema.Table, s uint16) *checkedPart {
 	return c.partOf(section{t.ID, s}, t)
 }
 
 // partOf is part for a table that may not be there.
-func (c *checker) partOf(s section, t *Table) *checkedPart {
+func (c *checker) partOf(s section, t *schema.Table) *checkedPart {
 	p := c.parts[s]
 	if p == nil {
 		p = &checkedPart{section: s.section}
 		if t != nil {
-			if plan := t.planOf(appendSection(nil, s.table, s.section)); plan != nil {
-				p.index = plan.x.Name
+			if plan := t.PlanOfSection(s.section); plan != nil {
+				p.index = plan.Name
 			}
 		}
 		c.parts[s] = p
@@ -60,9 +61,8 @@ func (c *checker) partOf(s section, t *Table) *checkedPart {
 
 // rows walks through the rows of all tables.
 func (c *checker) rows() error {
-	prefix := []byte{spaceRows}
 	c.done = 0
-	return c.r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, value []byte) (bool, error) {
+	return c.r.Scan(schema.RowsRange(), false, func(key, value []byte) (bool, error) {
 		c.row(key, value)
 		return true, c.saw(StageRows, c.total, len(key)+len(value))
 	})
@@ -70,28 +70,29 @@ func (c *checker) rows() error {
 
 // row looks at one row of any section.
 func (c *checker) row(key, value []byte) {
-	if len(key) < kv.FrontLen {
+	front, _, ok := schema.SplitFront(key)
+	if !ok {
 		c.notef(KindStray, "key %x is too short", key)
 		return
 	}
-	s := section{binary.BigEndian.Uint32(key[1:]), binary.BigEndian.Uint16(key[5:])}
+	s := section{front.Table, front.Section}
 	t := c.tables[s.table]
 	switch {
 	case t == nil && c.broken[s.table]:
 	case t == nil:
 		c.partOf(s, nil).strays++
-	case t.State == StateDropped: // being removed
-	case s.section == sectionExpiry:
+	case t.State == schema.StateDropped: // being removed
+	case s.section == schema.SectionExpiry:
 		c.expiryRow(t, key, value)
-	case s.section == sectionItems:
+	case s.section == schema.SectionItems:
 		c.item(t, key, value)
 	default:
-		c.indexRow(t, key, value)
+		c.indexRow(t, s.section, key, value)
 	}
 }
 
 // parse reads a row, and notes what is wrong with its form.
-func (c *checker) parse(t *Table, part *checkedPart, key, value []byte) (it item.Item, ok bool) {
+func (c *checker) parse(t *schema.Table, part *checkedPart, key, value []byte) (it item.Item, ok bool) {
 	it, err := item.Parse(value)
 	if err == nil {
 		err = it.Verify()
@@ -99,7 +100,7 @@ func (c *checker) parse(t *Table, part *checkedPart, key, value []byte) (it item
 	part.items++
 	part.bytes += int64(it.Size())
 	if err == nil {
-		err = t.checkOwnKey(it)
+		err = t.CheckKeyAttributes(it)
 	}
 	if err != nil {
 		part.uncountable = true
@@ -109,13 +110,13 @@ func (c *checker) parse(t *Table, part *checkedPart, key, value []byte) (it item
 }
 
 // item looks at an item, and adds up what it asks of other sections.
-func (c *checker) item(t *Table, key, value []byte) {
+func (c *checker) item(t *schema.Table, key, value []byte) {
 	c.out.Items++
-	it, ok := c.parse(t, c.part(t, sectionItems), key, value)
+	it, ok := c.parse(t, c.part(t, schema.SectionItems), key, value)
 	if !ok {
 		return
 	}
-	if string(t.appendItemKey(nil, it)) != string(key) {
+	if string(t.AppendItemKey(nil, it)) != string(key) {
 		c.noteRow(KindKey, t, key, "the item that stands here has another key")
 		return
 	}
@@ -123,28 +124,28 @@ func (c *checker) item(t *Table, key, value []byte) {
 		c.noteRow(KindStamp, t, key, "the item's stamp is %d, and none above %d was given", stamp, c.own.bound)
 	}
 	var row []byte
-	for _, p := range t.plans {
-		if rowKey, ok := p.appendKey(row[:0], t, it); ok && p.x.State == StatePublic {
-			row = p.entry(it).AppendStored(rowKey, 0)
-			c.add(&c.part(t, p.x.ID).wanted, row[:len(rowKey)], row[len(rowKey):])
+	for _, p := range t.Plans {
+		if rowKey, ok := p.AppendKey(row[:0], it); ok && p.State == schema.StatePublic {
+			row = p.Entry(it).AppendStored(rowKey, 0)
+			c.add(&c.part(t, p.ID).wanted, row[:len(rowKey)], row[len(rowKey):])
 		}
 	}
-	if t.Expiry != nil && t.Expiry.State == StatePublic {
-		if seconds, ok := t.expiryTime(it); ok {
-			c.add(&c.part(t, sectionExpiry).wanted, appendExpiryKey(row[:0], key, seconds), nil)
+	if t.Expiry != nil && t.Expiry.State == schema.StatePublic {
+		if seconds, ok := t.ExpiryTime(it); ok {
+			c.add(&c.part(t, schema.SectionExpiry).wanted, schema.AppendExpiryKey(row[:0], key, seconds), nil)
 		}
 	}
 }
 
 // indexRow looks at the form of an index row.
-func (c *checker) indexRow(t *Table, key, value []byte) {
-	p := t.planOf(key)
-	part := c.part(t, binary.BigEndian.Uint16(key[5:]))
+func (c *checker) indexRow(t *schema.Table, section uint16, key, value []byte) {
+	p := t.PlanOfSection(section)
+	part := c.part(t, section)
 	switch {
 	case p == nil:
 		part.strays++
 		return
-	case p.x.State == StateAbsent: // being removed
+	case p.State == schema.StateAbsent: // being removed
 		return
 	}
 	c.out.IndexRows++
@@ -155,13 +156,13 @@ func (c *checker) indexRow(t *Table, key, value []byte) {
 }
 
 // expiryRow looks at the form of an expiry row.
-func (c *checker) expiryRow(t *Table, key, value []byte) {
-	part := c.part(t, sectionExpiry)
+func (c *checker) expiryRow(t *schema.Table, key, value []byte) {
+	part := c.part(t, schema.SectionExpiry)
 	switch {
-	case t.Expiry == nil || t.Expiry.State == StateDropped:
+	case t.Expiry == nil || t.Expiry.State == schema.StateDropped:
 		part.strays++
 		return
-	case t.Expiry.State == StateAbsent: // being removed
+	case t.Expiry.State == schema.StateAbsent: // being removed
 		return
 	case len(value) != 0:
 		c.noteRow(KindExpiry, t, key, "the row has a value")
@@ -174,17 +175,17 @@ func (c *checker) expiryRow(t *Table, key, value []byte) {
 func (c *checker) compare() error {
 	for _, id := range sortedKeys(c.tables) {
 		t := c.tables[id]
-		if t.State == StateDropped {
+		if t.State == schema.StateDropped {
 			continue
 		}
-		for _, p := range t.plans {
-			part := c.part(t, p.x.ID)
-			if err := c.comparePart(t, part, p.x.State, c.indexWants(t, p), c.indexHas(t, p)); err != nil {
+		for _, p := range t.Plans {
+			part := c.part(t, p.ID)
+			if err := c.comparePart(t, part, p.State, c.indexWants(t, p), c.indexHas(t, p)); err != nil {
 				return err
 			}
 		}
-		if e := t.Expiry; e != nil && e.State != StateDropped {
-			if err := c.comparePart(t, c.part(t, sectionExpiry), e.State, c.expiryWants(t), c.expiryHas(t)); err != nil {
+		if e := t.Expiry; e != nil && e.State != schema.StateDropped {
+			if err := c.comparePart(t, c.part(t, schema.SectionExpiry), e.State, c.expiryWants(t), c.expiryHas(t)); err != nil {
 				return err
 			}
 		}
@@ -194,35 +195,35 @@ func (c *checker) compare() error {
 }
 
 // comparePart looks up the rows of a section: what is there must be right in every state, and all must be there when it is public.
-func (c *checker) comparePart(t *Table, part *checkedPart, state State, wants, has func(key, value []byte) (bool, error)) error {
-	if state == StateAbsent || state == StatePublic && part.wanted == part.seen {
+func (c *checker) comparePart(t *schema.Table, part *checkedPart, state schema.State, wants, has func(key, value []byte) (bool, error)) error {
+	if state == schema.StateAbsent || state == schema.StatePublic && part.wanted == part.seen {
 		return nil
 	}
-	if state == StatePublic {
-		if err := c.r.Scan(sectionRange(t.ID, sectionItems), false, wants); err != nil {
+	if state == schema.StatePublic {
+		if err := c.r.Scan(schema.SectionRange(t.ID, schema.SectionItems), false, wants); err != nil {
 			return err
 		}
 	}
-	return c.r.Scan(sectionRange(t.ID, part.section), false, has)
+	return c.r.Scan(schema.SectionRange(t.ID, part.section), false, has)
 }
 
 // whole parses a row that is known to be one, of the key that it stands under; ok is false for the others, which are noted already.
-func (t *Table) whole(key, value []byte) (it item.Item, ok bool) {
+func whole(t *schema.Table, key, value []byte) (it item.Item, ok bool) {
 	it, err := item.Parse(value)
-	if err != nil || it.Verify() != nil || t.checkOwnKey(it) != nil {
+	if err != nil || it.Verify() != nil || t.CheckKeyAttributes(it) != nil {
 		return it, false
 	}
-	return it, string(t.appendItemKey(nil, it)) == string(key)
+	return it, string(t.AppendItemKey(nil, it)) == string(key)
 }
 
 // indexWants looks up the index row of each item.
-func (c *checker) indexWants(t *Table, p *indexPlan) func(key, value []byte) (bool, error) {
+func (c *checker) indexWants(t *schema.Table, p *schema.Plan) func(key, value []byte) (bool, error) {
 	return func(key, value []byte) (bool, error) {
-		it, ok := t.whole(key, value)
+		it, ok := whole(t, key, value)
 		if !ok {
 			return true, c.ctx.Err()
 		}
-		rowKey, ok := p.appendKey(nil, t, it)
+		rowKey, ok := p.AppendKey(nil, it)
 		if !ok {
 			return true, c.ctx.Err()
 		}
@@ -232,8 +233,8 @@ func (c *checker) indexWants(t *Table, p *indexPlan) func(key, value []byte) (bo
 		case err != nil:
 			return false, err
 		case raw == nil:
-			c.note(Problem{Kind: KindIndex, Table: t.Name, Index: p.x.Name, Key: t.describeKey(key), Detail: "the item has no row in the index"})
-		case parseErr == nil && row.Verify() == nil && t.checkOwnKey(row) == nil && !item.SameAttributes(row, p.entry(it)):
+			c.note(Problem{Kind: KindIndex, Table: t.Name, Index: p.Name, Key: t.DescribeKey(key), Detail: "the item has no row in the index"})
+		case parseErr == nil && row.Verify() == nil && t.CheckKeyAttributes(row) == nil && !item.SameAttributes(row, p.Entry(it)):
 			c.noteRow(KindIndex, t, rowKey, "the row differs from its item")
 		}
 		return true, c.ctx.Err()
@@ -241,13 +242,13 @@ func (c *checker) indexWants(t *Table, p *indexPlan) func(key, value []byte) (bo
 }
 
 // indexHas looks up the item of each index row.
-func (c *checker) indexHas(t *Table, p *indexPlan) func(key, value []byte) (bool, error) {
+func (c *checker) indexHas(t *schema.Table, p *schema.Plan) func(key, value []byte) (bool, error) {
 	return func(key, value []byte) (bool, error) {
 		row, err := item.Parse(value)
-		if err != nil || row.Verify() != nil || t.checkOwnKey(row) != nil {
+		if err != nil || row.Verify() != nil || t.CheckKeyAttributes(row) != nil {
 			return true, c.ctx.Err() // noted already
 		}
-		itemKey := t.appendItemKey(nil, row)
+		itemKey := t.AppendItemKey(nil, row)
 		raw, err := c.r.Get(itemKey)
 		if err != nil {
 			return false, err
@@ -256,14 +257,14 @@ func (c *checker) indexHas(t *Table, p *indexPlan) func(key, value []byte) (bool
 			c.noteRow(KindIndex, t, key, "the row has no item")
 			return true, c.ctx.Err()
 		}
-		it, ok := t.whole(itemKey, raw)
+		it, ok := whole(t, itemKey, raw)
 		if !ok {
 			return true, c.ctx.Err()
 		}
-		switch rowKey, ok := p.appendKey(nil, t, it); {
+		switch rowKey, ok := p.AppendKey(nil, it); {
 		case !ok || string(rowKey) != string(key):
 			c.noteRow(KindIndex, t, key, "the row is not that of its item")
-		case p.x.State != StatePublic && !item.SameAttributes(row, p.entry(it)):
+		case p.State != schema.StatePublic && !item.SameAttributes(row, p.Entry(it)):
 			c.noteRow(KindIndex, t, key, "the row differs from its item")
 		}
 		return true, c.ctx.Err()
@@ -271,17 +272,17 @@ func (c *checker) indexHas(t *Table, p *indexPlan) func(key, value []byte) (bool
 }
 
 // expiryWants looks up the expiry row of each item.
-func (c *checker) expiryWants(t *Table) func(key, value []byte) (bool, error) {
+func (c *checker) expiryWants(t *schema.Table) func(key, value []byte) (bool, error) {
 	return func(key, value []byte) (bool, error) {
-		it, ok := t.whole(key, value)
+		it, ok := whole(t, key, value)
 		if !ok {
 			return true, c.ctx.Err()
 		}
-		seconds, ok := t.expiryTime(it)
+		seconds, ok := t.ExpiryTime(it)
 		if !ok {
 			return true, c.ctx.Err()
 		}
-		row, err := c.r.Get(appendExpiryKey(nil, key, seconds))
+		row, err := c.r.Get(schema.AppendExpiryKey(nil, key, seconds))
 		if err == nil && row == nil {
 			c.noteRow(KindExpiry, t, key, "the item expires at %d, and has no row that says so", seconds)
 		}
@@ -290,20 +291,21 @@ func (c *checker) expiryWants(t *Table) func(key, value []byte) (bool, error) {
 }
 
 // expiryHas looks up the item of each expiry row.
-func (c *checker) expiryHas(t *Table) func(key, value []byte) (bool, error) {
+func (c *checker) expiryHas(t *schema.Table) func(key, value []byte) (bool, error) {
 	return func(key, _ []byte) (bool, error) {
-		itemKey := appendExpiringKey(nil, key)
+		second, _ := schema.ExpirySecond(key)
+		itemKey := schema.AppendExpiringKey(nil, key)
 		raw, err := c.r.Get(itemKey)
 		if err != nil {
 			return false, err
 		}
 		if raw == nil {
-			c.noteRow(KindExpiry, t, key, "the row says that an item expires at %d, and there is none", expirySecond(key))
+			c.noteRow(KindExpiry, t, key, "the row says that an item expires at %d, and there is none", second)
 			return true, c.ctx.Err()
 		}
-		if it, ok := t.whole(itemKey, raw); ok {
-			if seconds, expires := t.expiryTime(it); !expires || seconds != expirySecond(key) {
-				c.noteRow(KindExpiry, t, key, "the row says that the item expires at %d, and it does not", expirySecond(key))
+		if it, ok := whole(t, itemKey, raw); ok {
+			if seconds, expires := t.ExpiryTime(it); !expires || seconds != second {
+				c.noteRow(KindExpiry, t, key, "the row says that the item expires at %d, and it does not", second)
 			}
 		}
 		return true, c.ctx.Err()
@@ -325,7 +327,7 @@ func (c *checker) noteStrays() {
 		case part.strays == 0:
 		case t == nil:
 			c.notef(KindStray, "%d rows are of table id %d, section %d, and there is no such table", part.strays, s.table, s.section)
-		case s.section == sectionExpiry:
+		case s.section == schema.SectionExpiry:
 			c.noteTable(KindStray, t, "%d rows say when items expire, and none do", part.strays)
 		default:
 			c.noteTable(KindStray, t, "%d rows are of section %d, which is no index", part.strays, s.section)

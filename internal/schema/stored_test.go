@@ -1,4 +1,4 @@
-package db
+package schema
 
 import (
 	"bytes"
@@ -22,8 +22,8 @@ var storedRows = map[string]func() any{
 	"table-everything.json":  func() any { return new(Descriptor) },
 	"table-nothing.json":     func() any { return new(Descriptor) },
 	"table-zeros.json":       func() any { return new(Descriptor) },
-	"stream-everything.json": func() any { return new(Log) },
-	"stream-nothing.json":    func() any { return new(Log) },
+	"stream-everything.json": func() any { return new(Stream) },
+	"stream-nothing.json":    func() any { return new(Stream) },
 }
 
 // TestStoredRows decodes each row and wants the same bytes when it is encoded again. The rows named
@@ -131,7 +131,7 @@ stream.Ahead: Age Ends
 // TestStoredNames compares the tags of all structs of stored rows with storedNames. A field without
 // a tag has no name that lasts, and is an error.
 func TestStoredNames(t *testing.T) {
-	got := slices.Concat(tagsOf(t, "table", reflect.TypeFor[Descriptor]()), tagsOf(t, "stream", reflect.TypeFor[Log]()))
+	got := slices.Concat(tagsOf(t, "table", reflect.TypeFor[Descriptor]()), tagsOf(t, "stream", reflect.TypeFor[Stream]()))
 	want := strings.Split(strings.TrimSpace(strings.ReplaceAll(storedNames, "\n\t", " ")), "\n")
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {

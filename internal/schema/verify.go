@@ -1,4 +1,4 @@
-package db
+package schema
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 
 // This file is the one rule for what a descriptor, of a table or of a stream, may say. It looks at
 // one row alone, and says all that is wrong with it: Open refuses such a row, Check reports it, and
-// none is stored (store, setLog). Everything else trusts descriptors. A rule that a stored row of a
+// none is stored (store, putStream). Everything else trusts descriptors. A rule that a stored row of a
 // released version does not keep would keep its server from starting.
 
 // The limits that stored tables keep, which are DynamoDB's.
@@ -31,27 +31,27 @@ const (
 	mostUnits    = 1 << 50 // no request names as many, and sums of a few do not overflow
 )
 
-// faults are what is wrong with a row, in words.
-type faults []string
+// Faults are what is wrong with a row, in words.
+type Faults []string
 
 // add notes a fault.
-func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
+func (f *Faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
 
 // unless notes a fault where something does not hold.
-func (f *faults) unless(holds bool, format string, args ...any) {
+func (f *Faults) unless(holds bool, format string, args ...any) {
 	if !holds {
 		f.add(format, args...)
 	}
 }
 
 // oneOf notes a value that is none of those that there are.
-func oneOf[T ~string](f *faults, what string, value T, values ...T) {
+func oneOf[T ~string](f *Faults, what string, value T, values ...T) {
 	f.unless(slices.Contains(values, value), "%s is %q, which is none of %q", what, value, values)
 }
 
 // name notes a name that no table or index has. The shortest that requests may give have three
 // characters, and those of the first rows two.
-func (f *faults) name(what, name string) {
+func (f *Faults) name(what, name string) {
 	other := func(c rune) bool { return !asciiAlnum(c) && !strings.ContainsRune("_.-", c) }
 	f.unless(name != "" && len(name) <= mostName && !strings.ContainsFunc(name, other), "%s is %q", what, name)
 }
@@ -62,62 +62,62 @@ func asciiAlnum(c rune) bool {
 }
 
 // attribute notes a name that no attribute has.
-func (f *faults) attribute(what, name string) {
+func (f *Faults) attribute(what, name string) {
 	f.text(what, name, 1, mostName)
 }
 
 // text notes a text of too few or too many characters.
-func (f *faults) text(what, s string, least, most int) {
+func (f *Faults) text(what, s string, least, most int) {
 	n := utf8.RuneCountInString(s)
 	f.unless(n >= least && n <= most, "%s has %d characters, and may have %d to %d", what, n, least, most)
 }
 
 // ascending notes names that are not in their order, or are there twice.
-func (f *faults) ascending(what string, names []string) {
+func (f *Faults) ascending(what string, names []string) {
 	for i := 1; i < len(names); i++ {
 		f.unless(names[i-1] < names[i], "%s %q comes behind %q", what, names[i], names[i-1])
 	}
 }
 
-// given notes the id of a table that is still to be given.
-func (f *faults) given(id, next uint32) {
+// Given notes the id of a table that is still to be given.
+func (f *Faults) Given(id, next uint32) {
 	f.unless(id < next, "its table id %d is not below the next one, %d", id, next)
 }
 
 // String lists them.
-func (f faults) String() string { return strings.Join(f, "; ") }
+func (f Faults) String() string { return strings.Join(f, "; ") }
 
-// refuse is the error of a row that the faults are in, and says what to do.
-func (f faults) refuse(row string, args ...any) error {
+// Refuse is the error of a row that the faults are in, and says what to do.
+func (f Faults) Refuse(row string, args ...any) error {
 	return fmt.Errorf("%s: %s (\"partita check\" lists all that is wrong here; damage is mended by restoring a "+
 		"backup, and what a newer version wrote is opened with that version)", fmt.Sprintf(row, args...), f)
 }
 
 // newer is the fault of a row that a newer version wrote.
-func newer(format, known int) faults {
-	return faults{fmt.Sprintf("a newer version wrote it: its format is %d, and this version reads %d", format, known)}
+func newer(format, known int) Faults {
+	return Faults{fmt.Sprintf("a newer version wrote it: its format is %d, and this version reads %d", format, known)}
 }
 
-// parseDescriptor reads the row of a table, and says all that is wrong with it. Where that is
+// ParseDescriptor reads the row of a table, and says all that is wrong with it. Where that is
 // something, the descriptor has what could be read of its names.
-func parseDescriptor(key, value []byte) (*Descriptor, faults) {
+func ParseDescriptor(key, value []byte) (*Descriptor, Faults) {
 	d := new(Descriptor)
 	if err := json.Unmarshal(value, d); err != nil {
 		var of struct{ Name string }
 		_ = json.Unmarshal(value, &of) // what is told of it is better than nothing
-		return &Descriptor{Name: of.Name}, faults{"it cannot be read: " + err.Error()}
+		return &Descriptor{Name: of.Name}, Faults{"it cannot be read: " + err.Error()}
 	}
-	if d.Format > descriptorFormat {
-		return d, newer(d.Format, descriptorFormat)
+	if d.Format > DescriptorFormat {
+		return d, newer(d.Format, DescriptorFormat)
 	}
-	f := d.verify()
-	f.unless(string(descriptorKey(d.ID)) == string(key), "it says that it is of id %d", d.ID)
+	f := d.Verify()
+	f.unless(string(DescriptorKey(d.ID)) == string(key), "it says that it is of id %d", d.ID)
 	return d, f
 }
 
-// verify says all that is wrong with a descriptor.
-func (d *Descriptor) verify() (f faults) {
-	f.unless(d.Format >= 1 && d.Format <= descriptorFormat, "its format is %d", d.Format)
+// Verify says all that is wrong with a descriptor.
+func (d *Descriptor) Verify() (f Faults) {
+	f.unless(d.Format >= 1 && d.Format <= DescriptorFormat, "its format is %d", d.Format)
 	f.unless(d.ID != 0, "its id is 0")
 	f.unless(d.Epoch != 0, "its epoch is 0")
 	f.unless(isUUID(d.UUID), "its UUID is %q", d.UUID)
@@ -158,7 +158,7 @@ func isUUID(s string) bool {
 
 // verifyAttributes looks at the definitions of attributes: all key attributes have one. One that no
 // key has does no harm.
-func (d *Descriptor) verifyAttributes(f *faults) {
+func (d *Descriptor) verifyAttributes(f *Faults) {
 	seen := map[string]bool{}
 	for _, name := range d.keyNames() {
 		f.unless(seen[name] || d.AttributeType(name) != item.Missing, "the key attribute %q has no type", name)
@@ -188,14 +188,14 @@ func (d *Descriptor) keyNames() (names []string) {
 }
 
 // pair looks at the key of a table: a hash attribute, and perhaps a range attribute.
-func (f *faults) pair(what string, keys []KeyElement) {
+func (f *Faults) pair(what string, keys []KeyElement) {
 	if hash, rng := f.key(what, keys); hash != 1 || rng > 1 {
 		f.add("%s has %d hash attributes and %d range attributes", what, hash, rng)
 	}
 }
 
 // key looks at what all keys have in common, and counts their attributes.
-func (f *faults) key(what string, keys []KeyElement) (hash, rng int) {
+func (f *Faults) key(what string, keys []KeyElement) (hash, rng int) {
 	for i, k := range keys {
 		f.attribute("an attribute of "+what, k.Name)
 		f.unless(!slices.ContainsFunc(keys[:i], func(e KeyElement) bool { return e.Name == k.Name }),
@@ -211,14 +211,14 @@ func (f *faults) key(what string, keys []KeyElement) (hash, rng int) {
 }
 
 // verifyIndexes looks at the indexes: each one alone, and how they go together.
-func (d *Descriptor) verifyIndexes(f *faults) {
-	f.unless(d.NextIndex >= firstIndexID, "its next index id is %d", d.NextIndex)
+func (d *Descriptor) verifyIndexes(f *Faults) {
+	f.unless(d.NextIndex >= FirstIndexID, "its next index id is %d", d.NextIndex)
 	local, global, nonKeys := 0, 0, 0
 	for i := range d.Indexes {
 		x, earlier := &d.Indexes[i], d.Indexes[:i]
 		what := fmt.Sprintf("index %q", x.Name)
 		f.name("the name of "+what, x.Name)
-		f.unless(x.ID >= firstIndexID && x.ID < d.NextIndex, "%s has the id %d, which was never given", what, x.ID)
+		f.unless(x.ID >= FirstIndexID && x.ID < d.NextIndex, "%s has the id %d, which was never given", what, x.ID)
 		f.unless(!slices.ContainsFunc(earlier, func(e Index) bool { return e.ID == x.ID }),
 			"%s has the id %d, which is another's", what, x.ID)
 		f.unless(!slices.ContainsFunc(earlier, func(e Index) bool { return e.Name == x.Name }),
@@ -244,7 +244,7 @@ func (d *Descriptor) verifyIndexes(f *faults) {
 }
 
 // verifyProjection looks at what an index holds of its items.
-func (x *Index) verifyProjection(f *faults, what string) {
+func (x *Index) verifyProjection(f *Faults, what string) {
 	oneOf(f, "the projection of "+what, x.Projection, ProjectionAll, ProjectionKeysOnly, ProjectionInclude)
 	for _, name := range x.NonKey {
 		f.attribute("an attribute that "+what+" projects", name)
@@ -258,7 +258,7 @@ func (x *Index) verifyProjection(f *faults, what string) {
 
 // verifyLocal looks at a local index. It comes and goes with its table, and has no throughput of
 // its own.
-func (d *Descriptor) verifyLocal(f *faults, x *Index, what string) {
+func (d *Descriptor) verifyLocal(f *Faults, x *Index, what string) {
 	if hash, rng := f.key(what, x.Keys); hash != 1 || rng != 1 {
 		f.add("%s is local, and has %d hash attributes and %d range attributes", what, hash, rng)
 	}
@@ -267,13 +267,13 @@ func (d *Descriptor) verifyLocal(f *faults, x *Index, what string) {
 			"%s is local, and begins with %q instead of %q", what, x.Keys[0].Name, d.Keys[0].Name)
 	}
 	f.unless(len(d.Keys) != 1, "%s is local, and the table has no range attribute", what)
-	f.unless(x.Phase == phasePublic, "%s is local, and is %s", what, progress(x.Phase))
+	f.unless(x.Phase == PhasePublic, "%s is local, and is %s", what, progress(x.Phase))
 	f.unless(x.Throughput == Throughput{} && x.OnDemand == nil && x.Warm == nil,
 		"%s is local, and has throughput of its own", what)
 }
 
 // verifyGlobal looks at a global index.
-func (d *Descriptor) verifyGlobal(f *faults, x *Index, what string) {
+func (d *Descriptor) verifyGlobal(f *Faults, x *Index, what string) {
 	if hash, rng := f.key(what, x.Keys); hash < 1 || hash > mostKeyParts || rng > mostKeyParts {
 		f.add("%s has %d hash attributes and %d range attributes", what, hash, rng)
 	}
@@ -290,14 +290,14 @@ func progress(p Phase) string {
 }
 
 // verifyUnits looks at the billing mode and the table's own throughput.
-func (d *Descriptor) verifyUnits(f *faults) {
+func (d *Descriptor) verifyUnits(f *Faults) {
 	oneOf(f, "its billing mode", d.Billing, Provisioned, PayPerRequest)
 	d.verifyThroughput(f, "the table", &d.Throughput, d.OnDemand, d.Warm, false)
 }
 
 // verifyThroughput looks at the throughput of the table or of an index. One that goes when the
 // table is switched to provisioned units is given none.
-func (d *Descriptor) verifyThroughput(f *faults, what string, t *Throughput, o *OnDemand, w *Warm, going bool) {
+func (d *Descriptor) verifyThroughput(f *Faults, what string, t *Throughput, o *OnDemand, w *Warm, going bool) {
 	least, most := int64(0), int64(0)
 	if d.Billing != PayPerRequest {
 		least, most = 1, mostUnits
@@ -325,7 +325,7 @@ var viewTypes = []ViewType{ViewKeysOnly, ViewNewImage, ViewOldImage, ViewNewAndO
 
 // verifyStream looks at what the table says of its streams. A table that was written before there
 // were logs has a view type, and gets a log as soon as it is opened.
-func (d *Descriptor) verifyStream(f *faults) {
+func (d *Descriptor) verifyStream(f *Faults) {
 	if d.StreamViewType != "" {
 		oneOf(f, "its stream view type", d.StreamViewType, viewTypes...)
 	}
@@ -335,7 +335,7 @@ func (d *Descriptor) verifyStream(f *faults) {
 	if d.StreamLog == 0 {
 		return
 	}
-	f.unless(logOf(d.StreamLog, d.ID) && uint32(d.StreamLog) <= d.NextLog,
+	f.unless(streamOf(d.StreamLog, d.ID) && uint32(d.StreamLog) <= d.NextLog,
 		"it writes the log %x, which it never had", d.StreamLog)
 	f.unless(d.StreamLabel != "", "it writes a stream without a label")
 	f.unless(d.StreamViewType != "", "it writes a stream, and has no stream view type")
@@ -343,17 +343,17 @@ func (d *Descriptor) verifyStream(f *faults) {
 		"it writes a stream, and its state is %q", string(d.State))
 }
 
-// logOf tells whether a log with the id can be the table's.
-func logOf(log uint64, table uint32) bool { return uint32(log>>32) == table && uint32(log) != 0 }
+// streamOf tells whether a stream with the id can be the table's.
+func streamOf(id uint64, table uint32) bool { return uint32(id>>32) == table && uint32(id) != 0 }
 
 // label notes what is no label of a stream.
-func (f *faults) label(what, label string) {
+func (f *Faults) label(what, label string) {
 	_, err := time.Parse(labelLayout, label)
 	f.unless(err == nil && len(label) == len(labelLayout), "%s is %q", what, label)
 }
 
 // verifyExpiry looks at what the table says of the expiry of its items.
-func (d *Descriptor) verifyExpiry(f *faults) {
+func (d *Descriptor) verifyExpiry(f *Faults) {
 	e := d.Expiry
 	if e == nil {
 		return
@@ -361,11 +361,11 @@ func (d *Descriptor) verifyExpiry(f *faults) {
 	f.attribute("the attribute by which items expire", e.Attribute)
 	f.unless(e.Since >= 1 && e.Since <= d.Epoch,
 		"items expire since epoch %d, and the table has come to %d", e.Since, d.Epoch)
-	f.unless(e.indexed() || e.Phase == phaseCleared, "the index by expiry is %s", progress(e.Phase))
+	f.unless(e.indexed() || e.Phase == PhaseCleared, "the index by expiry is %s", progress(e.Phase))
 }
 
 // verifySettings looks at what has nothing to do with what is stored of items.
-func (d *Descriptor) verifySettings(f *faults) {
+func (d *Descriptor) verifySettings(f *Faults) {
 	oneOf(f, "its encryption", d.SSEType, "", "KMS")
 	f.unless(d.SSEKey == "" || d.SSEType != "", "it has a key, and no encryption")
 	oneOf(f, "its class", d.TableClass, "", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
@@ -381,39 +381,39 @@ func (d *Descriptor) verifySettings(f *faults) {
 		"its resource policy has %d bytes, and may have %d", len(d.ResourcePolicy), mostPolicy)
 }
 
-// parseLog reads the row of a stream, and says all that is wrong with it, as parseDescriptor.
-func parseLog(key, value []byte) (*Log, faults) {
-	l := new(Log)
-	if err := json.Unmarshal(value, l); err != nil {
+// ParseStream reads the row of a stream, and says all that is wrong with it, as ParseDescriptor.
+func ParseStream(key, value []byte) (*Stream, Faults) {
+	s := new(Stream)
+	if err := json.Unmarshal(value, s); err != nil {
 		var of struct{ Table, Label string }
 		_ = json.Unmarshal(value, &of)
-		return &Log{Table: of.Table, Label: of.Label}, faults{"it cannot be read: " + err.Error()}
+		return &Stream{Table: of.Table, Label: of.Label}, Faults{"it cannot be read: " + err.Error()}
 	}
-	if l.Format > logFormat {
-		return l, newer(l.Format, logFormat)
+	if s.Format > streamFormat {
+		return s, newer(s.Format, streamFormat)
 	}
-	l.path = streamPath(l.Table, l.Label)
-	f := l.verify()
-	f.unless(string(logKey(l.ID)) == string(key), "it says that it is of log %x", l.ID)
-	return l, f
+	s.path = StreamPath(s.Table, s.Label)
+	f := s.Verify()
+	f.unless(string(StreamKey(s.ID)) == string(key), "it says that it is of log %x", s.ID)
+	return s, f
 }
 
-// verify says all that is wrong with the descriptor of a stream.
-func (l *Log) verify() (f faults) {
-	f.unless(l.Format >= 1 && l.Format <= logFormat, "its format is %d", l.Format)
-	f.unless(l.TableID != 0 && logOf(l.ID, l.TableID),
-		"its id is %x, which is none that table id %d could have given", l.ID, l.TableID)
-	f.unless(l.Namespace.Account != "", "it is of no account")
-	f.name("the name of its table", l.Table)
-	f.unless(isUUID(l.TableUUID), "the UUID of its table is %q", l.TableUUID)
-	f.label("its label", l.Label)
-	oneOf(&f, "its view type", l.ViewType, viewTypes...)
-	f.pair("the key of its table", l.Keys)
-	f.unless(!l.Created.IsZero(), "it has no time of its making")
-	f.unless(l.Shards >= 1 && l.Shards <= maxShards, "it has %d shards, and may have 1 to %d", l.Shards, maxShards)
-	if l.Ends != nil {
-		f.unless(len(l.Ends) == l.Shards, "it has %d shards, and ends of %d", l.Shards, len(l.Ends))
-		f.unless(!l.Ended.IsZero(), "it has ends of its shards, and has not ended")
+// Verify says all that is wrong with the descriptor of a stream.
+func (s *Stream) Verify() (f Faults) {
+	f.unless(s.Format >= 1 && s.Format <= streamFormat, "its format is %d", s.Format)
+	f.unless(s.TableID != 0 && streamOf(s.ID, s.TableID),
+		"its id is %x, which is none that table id %d could have given", s.ID, s.TableID)
+	f.unless(s.Namespace.Account != "", "it is of no account")
+	f.name("the name of its table", s.Table)
+	f.unless(isUUID(s.TableUUID), "the UUID of its table is %q", s.TableUUID)
+	f.label("its label", s.Label)
+	oneOf(&f, "its view type", s.ViewType, viewTypes...)
+	f.pair("the key of its table", s.Keys)
+	f.unless(!s.Created.IsZero(), "it has no time of its making")
+	f.unless(s.Shards >= 1 && s.Shards <= maxShards, "it has %d shards, and may have 1 to %d", s.Shards, maxShards)
+	if s.Ends != nil {
+		f.unless(len(s.Ends) == s.Shards, "it has %d shards, and ends of %d", s.Shards, len(s.Ends))
+		f.unless(!s.Ended.IsZero(), "it has ends of its shards, and has not ended")
 	}
 	return f
 }

@@ -1,4 +1,4 @@
-package db
+package schema
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 // TestPhases: an index leaves from any phase, and never comes back; a job moves it only from where
 // the job has taken it to be.
 func TestPhases(t *testing.T) {
-	all := []Phase{phaseComing, phaseFilling, phasePublic, phaseLeaving, phaseClearing, phaseCleared}
+	all := []Phase{PhaseComing, PhaseFilling, PhasePublic, PhaseLeaving, PhaseClearing, PhaseCleared}
 	for i, from := range all {
 		p := from
 		p.Drop()
@@ -17,7 +17,7 @@ func TestPhases(t *testing.T) {
 		}
 		for _, at := range all {
 			p := at
-			if moved := p.move(from, phasePublic); moved != (at == from) || !moved && p != at || moved && p != phasePublic {
+			if moved := p.move(from, PhasePublic); moved != (at == from) || !moved && p != at || moved && p != PhasePublic {
 				t.Errorf("move(%v, public) of %v is %v, and leaves %v", from, at, moved, p)
 			}
 		}
@@ -38,23 +38,23 @@ func TestStatuses(t *testing.T) {
 		want        shown
 		backfilling bool
 	}{
-		{phaseComing, past, false, shown{StatusUpdating, StatusCreating, StatusEnabling}, false},
-		{phaseFilling, past, false, shown{StatusActive, StatusCreating, StatusEnabling}, true},
-		{phaseFilling, soon, false, shown{StatusActive, StatusCreating, StatusEnabling}, false},
-		{phasePublic, soon, false, shown{StatusActive, StatusCreating, StatusEnabling}, false},
-		{phasePublic, soon, true, shown{StatusActive, StatusUpdating, StatusEnabling}, false},
-		{phasePublic, past, true, shown{StatusActive, StatusActive, StatusEnabled}, false},
-		{phasePublic, wrong, true, shown{StatusActive, StatusActive, StatusEnabled}, false},
-		{phaseLeaving, past, true, shown{StatusUpdating, StatusDeleting, StatusDisabling}, false},
-		{phaseClearing, soon, true, shown{StatusUpdating, StatusDeleting, StatusDisabling}, false},
-		{phaseCleared, soon, false, shown{StatusActive, StatusDeleting, StatusDisabling}, false},
-		{phaseCleared, past, false, shown{StatusActive, StatusDeleting, StatusDisabled}, false},
+		{PhaseComing, past, false, shown{StatusUpdating, StatusCreating, StatusEnabling}, false},
+		{PhaseFilling, past, false, shown{StatusActive, StatusCreating, StatusEnabling}, true},
+		{PhaseFilling, soon, false, shown{StatusActive, StatusCreating, StatusEnabling}, false},
+		{PhasePublic, soon, false, shown{StatusActive, StatusCreating, StatusEnabling}, false},
+		{PhasePublic, soon, true, shown{StatusActive, StatusUpdating, StatusEnabling}, false},
+		{PhasePublic, past, true, shown{StatusActive, StatusActive, StatusEnabled}, false},
+		{PhasePublic, wrong, true, shown{StatusActive, StatusActive, StatusEnabled}, false},
+		{PhaseLeaving, past, true, shown{StatusUpdating, StatusDeleting, StatusDisabling}, false},
+		{PhaseClearing, soon, true, shown{StatusUpdating, StatusDeleting, StatusDisabling}, false},
+		{PhaseCleared, soon, false, shown{StatusActive, StatusDeleting, StatusDisabling}, false},
+		{PhaseCleared, past, false, shown{StatusActive, StatusDeleting, StatusDisabled}, false},
 	} {
-		table := &Table{Descriptor: Descriptor{
+		table := &Descriptor{
 			State:   StatePublic,
 			Indexes: []Index{{Phase: c.phase, BusyUntil: c.until, Updating: c.updating}},
 			Expiry:  &Expiry{Phase: c.phase, BusyUntil: c.until},
-		}}
+		}
 		index, backfilling := table.IndexStatus(&table.Indexes[0], now)
 		if got := (shown{table.Status(now), index, table.Expiry.Status(now)}); got != c.want || backfilling != c.backfilling {
 			t.Errorf("%v until %v, updating %v: %v, backfilling %v, want %v, %v",

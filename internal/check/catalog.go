@@ -1,12 +1,12 @@
-package db
+package check
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -15,7 +15,7 @@ import (
 type own struct {
 	shown    bool // it does show
 	counters map[uint64][]kv.Count
-	trimmed  map[shardID]Position
+	trimmed  map[shardID]schema.Position
 	shards   map[shardID]bool // those with records
 	bound    uint64           // of stamps
 }
@@ -28,22 +28,19 @@ type shardID struct {
 
 // catalog reads the catalog: names, descriptors of tables and streams, cursors.
 func (c *checker) catalog() error {
-	id, err := c.r.Get(nextIDKey())
-	if c.memory != nil {
-		c.inUse = c.memory()
-	}
+	id, err := c.r.Get(schema.NextIDKey())
 	c.began()
 	if err != nil {
 		return err
 	}
 	c.nextID = 1
-	switch {
-	case len(id) == 4:
-		c.nextID = binary.BigEndian.Uint32(id)
+	switch next, ok := schema.ReadTableID(id); {
+	case ok:
+		c.nextID = next
 	case id != nil:
 		c.notef(KindCatalog, "the next table id is %d bytes long", len(id))
 	}
-	for _, step := range []func() error{c.descriptors, c.tableNames, c.logDescriptors, c.cursors, c.catalogStrays} {
+	for _, step := range []func() error{c.descriptors, c.tableNames, c.streamDescriptors, c.cursors, c.catalogStrays} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -55,13 +52,13 @@ func (c *checker) catalog() error {
 // descriptors reads the descriptors of all tables.
 func (c *checker) descriptors() error {
 	uuids := map[string]uint32{}
-	return c.r.Scan(catalogRange(catalogDescriptor), false, func(key, value []byte) (bool, error) {
-		if len(key) != 2+4 {
+	return c.r.Scan(schema.DescriptorRange(), false, func(key, value []byte) (bool, error) {
+		id, ok := schema.ReadDescriptorKey(key)
+		if !ok {
 			c.notef(KindDescriptor, "the key %x is no table's", key)
 			return true, nil
 		}
-		id := binary.BigEndian.Uint32(key[2:])
-		desc, f := parseDescriptor(key, value)
+		desc, f := schema.ParseDescriptor(key, value)
 		for _, fault := range f {
 			c.broken[id] = true
 			c.note(Problem{Kind: KindDescriptor, Table: desc.Name, Detail: fmt.Sprintf("the descriptor of table id %d: %s", id, fault)})
@@ -69,9 +66,9 @@ func (c *checker) descriptors() error {
 		if f != nil {
 			return true, nil
 		}
-		t := newTable(desc)
+		t := schema.NewTable(desc)
 		c.tables[id] = t
-		f.given(id, c.nextID)
+		f.Given(id, c.nextID)
 		for _, fault := range f {
 			c.noteTable(KindCatalog, t, "%s", fault)
 		}
@@ -85,21 +82,21 @@ func (c *checker) descriptors() error {
 
 // tableNames checks that names and descriptors belong to each other.
 func (c *checker) tableNames() error {
-	err := c.r.Scan(catalogRange(catalogName), false, func(key, value []byte) (bool, error) {
-		if len(value) != 4 {
+	err := c.r.Scan(schema.NameRange(), false, func(key, value []byte) (bool, error) {
+		id, ok := schema.ReadTableID(value)
+		if !ok {
 			c.notef(KindCatalog, "the name row %x has no table id", key)
 			return true, nil
 		}
-		id := binary.BigEndian.Uint32(value)
 		c.names[id] = true
-		if t := c.tables[id]; !c.broken[id] && (t == nil || string(nameKey(t.Namespace, t.Name)) != string(key)) {
+		if t := c.tables[id]; !c.broken[id] && (t == nil || string(schema.NameKey(t.Namespace, t.Name)) != string(key)) {
 			c.notef(KindCatalog, "the name %s stands for table id %d, which has no descriptor of that name", readName(key), id)
 		}
 		return true, nil
 	})
 	for _, id := range sortedKeys(c.tables) {
 		t := c.tables[id]
-		if named := c.names[id]; named != (t.State != StateDropped) {
+		if named := c.names[id]; named != (t.State != schema.StateDropped) {
 			c.noteTable(KindCatalog, t, "its state is %s, and it stands under a name: %v", t.State, named)
 		}
 	}
@@ -108,34 +105,29 @@ func (c *checker) tableNames() error {
 
 // readName is the table's name in the key of a name row.
 func readName(key []byte) string {
-	rest := key[2:]
-	for range 2 { // account and region
-		_, n := readGroups(rest)
-		if n < 0 {
-			return fmt.Sprintf("%x", key)
-		}
-		rest = rest[n:]
+	if _, name, ok := schema.ReadNameKey(key); ok {
+		return fmt.Sprintf("%q", name)
 	}
-	return fmt.Sprintf("%q", rest)
+	return fmt.Sprintf("%x", key)
 }
 
-// logDescriptors reads the descriptors of all streams, and holds them against their tables.
-func (c *checker) logDescriptors() error {
-	err := c.r.Scan(catalogRange(catalogLog), false, func(key, value []byte) (bool, error) {
-		l, f := parseLog(key, value)
-		f.given(l.TableID, c.nextID)
+// streamDescriptors reads the descriptors of all streams, and holds them against their tables.
+func (c *checker) streamDescriptors() error {
+	err := c.r.Scan(schema.StreamRange(), false, func(key, value []byte) (bool, error) {
+		l, f := schema.ParseStream(key, value)
+		f.Given(l.TableID, c.nextID)
 		for _, fault := range f {
 			c.notef(KindStream, "the stream row %x: %s", key, fault)
 		}
 		if f != nil {
-			if len(key) == 2+8 {
-				c.logs[binary.BigEndian.Uint64(key[2:])] = nil // it is there, and cannot be used
+			if id, ok := schema.ReadStreamKey(key); ok {
+				c.streams[id] = nil // it is there, and cannot be used
 			}
 			return true, nil
 		}
-		c.logs[l.ID] = l
+		c.streams[l.ID] = l
 		if t := c.tables[l.TableID]; !c.broken[l.TableID] {
-			if err := l.belongs(t); err != nil {
+			if err := belongs(l, t); err != nil {
 				c.note(Problem{Kind: KindStream, Table: l.Table, Detail: fmt.Sprintf("stream %s: %v", l.Label, err)})
 			}
 		}
@@ -143,7 +135,7 @@ func (c *checker) logDescriptors() error {
 	})
 	for _, id := range sortedKeys(c.tables) {
 		t := c.tables[id]
-		l, there := c.logs[t.StreamLog]
+		l, there := c.streams[t.StreamLog]
 		switch {
 		case t.StreamLog == 0 || there && l == nil:
 		case !there || !l.Ended.IsZero():
@@ -151,24 +143,12 @@ func (c *checker) logDescriptors() error {
 		case l.ViewType != t.StreamViewType || l.Label != t.StreamLabel:
 			c.noteTable(KindStream, t, "it writes a stream %s of %s, which is %s of %s", t.StreamLabel, t.StreamViewType, l.Label, l.ViewType)
 		}
-		t.setShards(c.usableLogs())
 	}
 	return err
 }
 
-// usableLogs are the logs without those that cannot be used.
-func (c *checker) usableLogs() map[uint64]*Log {
-	usable := map[uint64]*Log{}
-	for id, l := range c.logs {
-		if l != nil {
-			usable[id] = l
-		}
-	}
-	return usable
-}
-
 // belongs holds a stream's descriptor against the table that it names, nil if that is gone.
-func (l *Log) belongs(t *Table) error {
+func belongs(l *schema.Stream, t *schema.Table) error {
 	switch {
 	case t == nil && l.Ended.IsZero():
 		return errors.New("it has not ended, and its table is gone")
@@ -183,40 +163,39 @@ func (l *Log) belongs(t *Table) error {
 
 // cursors checks that backfills are under way where there are cursors.
 func (c *checker) cursors() error {
-	return c.r.Scan(catalogRange(catalogBackfill), false, func(key, value []byte) (bool, error) {
-		if len(key) != 2+4+2 {
+	return c.r.Scan(schema.BackfillRange(), false, func(key, value []byte) (bool, error) {
+		id, section, ok := schema.ReadBackfillKey(key)
+		if !ok {
 			c.notef(KindCursor, "the key %x is no cursor's", key)
 			return true, nil
 		}
-		id, part := binary.BigEndian.Uint32(key[2:]), binary.BigEndian.Uint16(key[6:])
 		t := c.tables[id]
+		at, _, isRow := schema.SplitFront(value)
 		switch {
 		case c.broken[id]:
 		case t == nil:
 			c.notef(KindCursor, "there is one of table id %d, which does not exist", id)
-		case !t.backfills(part):
-			c.noteTable(KindCursor, t, "there is one of section %d, which is not being built", part)
-		case !bytes.HasPrefix(value, appendSection(nil, id, sectionItems)) || len(value) < kv.FrontLen:
-			c.noteTable(KindCursor, t, "that of section %d stands at %x, which is no item's key", part, value)
+		case !backfills(t, section):
+			c.noteTable(KindCursor, t, "there is one of section %d, which is not being built", section)
+		case !isRow || at.Table != id || at.Section != schema.SectionItems:
+			c.noteTable(KindCursor, t, "that of section %d stands at %x, which is no item's key", section, value)
 		}
 		return true, nil
 	})
 }
 
 // backfills tells whether a section may have a cursor: it is being built, or removed before it was.
-func (t *Table) backfills(section uint16) bool {
-	if e := t.Expiry; section == sectionExpiry {
-		return !e.settled()
+func backfills(t *schema.Table, section uint16) bool {
+	if e := t.Expiry; section == schema.SectionExpiry {
+		return !e.Settled()
 	}
-	return slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.ID == section && !x.settled() })
+	return slices.ContainsFunc(t.Indexes, func(x schema.Index) bool { return x.ID == section && !x.Settled() })
 }
 
 // catalogStrays looks for rows of the catalog that are of no kind.
 func (c *checker) catalogStrays() error {
-	kinds := []byte{catalogName, catalogDescriptor, catalogBackfill, catalogLog}
-	prefix := []byte{spaceCatalog}
-	return c.r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, _ []byte) (bool, error) {
-		if !bytes.Equal(key, nextIDKey()) && (len(key) < 2 || !slices.Contains(kinds, key[1])) {
+	return c.r.Scan(schema.CatalogRange(), false, func(key, _ []byte) (bool, error) {
+		if !schema.IsCatalogKey(key) {
 			c.notef(KindCatalog, "the row %x is of no kind", key)
 		}
 		return true, nil
@@ -225,7 +204,7 @@ func (c *checker) catalogStrays() error {
 
 // agree holds the descriptors against those that an open database has in memory.
 func (c *checker) agree() {
-	if c.memory == nil {
+	if c.inUse == nil {
 		return
 	}
 	for _, id := range sortedKeys(c.inUse) {
@@ -254,7 +233,7 @@ func (c *checker) inspect() error {
 				c.total += n.Items
 			}
 		},
-		Trimmed: func(log uint64, shard uint32, upTo Position) { c.own.trimmed[shardID{log, shard}] = upTo },
+		Trimmed: func(log uint64, shard uint32, upTo schema.Position) { c.own.trimmed[shardID{log, shard}] = upTo },
 		Shard:   func(log uint64, shard uint32) { c.own.shards[shardID{log, shard}] = true },
 		Stamp:   func(bound uint64) { c.own.bound = bound },
 		Unknown: func(key []byte, what string) { c.notef(KindEngine, "row %x: %s", key, what) },
@@ -262,7 +241,7 @@ func (c *checker) inspect() error {
 	stray := map[uint64]bool{}
 	for _, ids := range []map[shardID]bool{c.own.shards, marked(c.own.trimmed)} {
 		for id := range ids {
-			l, there := c.logs[id.log]
+			l, there := c.streams[id.log]
 			if !there || l != nil && id.shard >= uint32(l.Shards) {
 				stray[id.log] = true
 			}
@@ -275,7 +254,7 @@ func (c *checker) inspect() error {
 }
 
 // marked are the shards that have a mark.
-func marked(trimmed map[shardID]Position) map[shardID]bool {
+func marked(trimmed map[shardID]schema.Position) map[shardID]bool {
 	ids := map[shardID]bool{}
 	for id := range trimmed {
 		ids[id] = true
@@ -285,15 +264,18 @@ func marked(trimmed map[shardID]Position) map[shardID]bool {
 
 // checkTokens checks that the rows of tokens and their expiry rows belong to each other.
 func (c *checker) checkTokens() error {
-	prefix, due := []byte{spaceTokens}, map[string]bool{}
-	err := c.r.Scan(kv.Range{Start: prefix, End: prefixEnd(prefix)}, false, func(key, row []byte) (bool, error) {
+	due := map[string]bool{}
+	err := c.r.Scan(schema.TokenRange(), false, func(key, row []byte) (bool, error) {
 		c.out.Bytes += int64(len(key) + len(row))
 		switch {
-		case len(key) > tokenScope && key[1] == tokenRow && tokenDamage(key, row) == nil:
+		case schema.IsTokenKey(key):
+			token, err := schema.VerifyToken(key, row)
+			if err != nil {
+				c.notef(KindToken, "%v", err)
+				break
+			}
 			c.out.Tokens++
-			due[string(appendTokenExpiryKey(nil, key, tokenExpiryOf(row)))] = true
-		case len(key) > tokenScope && key[1] == tokenRow:
-			c.notef(KindToken, "%v", tokenDamage(key, row))
+			due[string(schema.AppendTokenExpiryKey(nil, key, token.Expiry))] = true
 		case due[string(key)]: // expiry rows come behind all tokens
 			delete(due, string(key))
 		default:
@@ -302,31 +284,8 @@ func (c *checker) checkTokens() error {
 		return true, c.ctx.Err()
 	})
 	for _, key := range sortedKeys(due) {
-		c.notef(KindToken, "a token that ends at %v has no row %x that says so", time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(key[2:])))).UTC(), key)
+		_, expiry, _ := schema.SplitTokenExpiryKey([]byte(key))
+		c.notef(KindToken, "a token that ends at %v has no row %x that says so", time.UnixMilli(int64(expiry)).UTC(), key)
 	}
 	return err
-}
-
-// tokenDamage says what is wrong with the row of a token.
-func tokenDamage(key, row []byte) error {
-	if err := checkTokenRow(key, row); err != nil {
-		return err
-	}
-	if again := appendTokenExpiryKey(nil, key, 0); !bytes.Equal(tokenKeyOf(again), key) {
-		return fmt.Errorf("token row %x stands under another's hash", key)
-	}
-	for rest := row[tokenHead:]; len(rest) > 0; {
-		_, n := binary.Uvarint(rest)
-		if n <= 0 {
-			return fmt.Errorf("token row %x: its images are damaged", key)
-		}
-		rest = rest[n:]
-	}
-	return nil
-}
-
-// tokenKeyOf is the key of the token with the expiry row.
-func tokenKeyOf(expiryKey []byte) []byte {
-	key, _ := splitTokenExpiryKey(expiryKey)
-	return key
 }

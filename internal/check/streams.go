@@ -1,4 +1,4 @@
-package db
+package check
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -21,10 +23,10 @@ type link struct {
 // shardCheck is the check of one shard of a stream.
 type shardCheck struct {
 	c       *checker
-	l       *Log
-	t       *Table // with the stream's keys; a stand-in where the table is gone
+	l       *schema.Stream
+	t       *schema.Table // with the stream's keys; a stand-in where the table is gone
 	id      shardID
-	last    Position
+	last    schema.Position
 	first   bool // no record was seen
 	chain   map[digest]link
 	showNew bool
@@ -32,9 +34,9 @@ type shardCheck struct {
 }
 
 // streams checks the records of all streams.
-func (c *checker) streams() error {
-	for _, id := range sortedKeys(c.logs) {
-		l := c.logs[id]
+func (c *checker) checkStreams() error {
+	for _, id := range sortedKeys(c.streams) {
+		l := c.streams[id]
 		if l == nil || !c.own.shown {
 			continue
 		}
@@ -48,24 +50,23 @@ func (c *checker) streams() error {
 }
 
 // newShardCheck begins the check of a shard.
-func (c *checker) newShardCheck(l *Log, shard uint32) *shardCheck {
+func (c *checker) newShardCheck(l *schema.Stream, shard uint32) *shardCheck {
 	s := &shardCheck{c: c, l: l, id: shardID{l.ID, shard}, first: true, chain: map[digest]link{}}
-	s.showNew = l.ViewType.hasNew()
-	s.showOld = l.ViewType.hasOld()
+	s.showNew = l.ViewType.HasNew()
+	s.showOld = l.ViewType.HasOld()
 	s.last = c.own.trimmed[s.id]
 	if s.t = c.tables[l.TableID]; s.t == nil {
-		s.t = newTable(&Descriptor{ID: l.TableID, Name: l.Table, Keys: l.Keys})
-		s.t.shards = l.Shards
+		s.t = schema.NewTable(&schema.Descriptor{ID: l.TableID, Name: l.Table, Keys: l.Keys})
 	}
 	return s
 }
 
 // note notes a problem with the record at p.
-func (s *shardCheck) note(p Position, key, detail string) {
+func (s *shardCheck) note(p schema.Position, key, detail string) {
 	n := new(big.Int).SetBytes(p[:])
 	n.Add(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)) // as DynamoDB's clients see it
 	s.c.note(Problem{Kind: KindRecord, Table: s.l.Table, Key: key,
-		Detail: "stream " + s.l.Label + ", " + s.l.shardID(s.id.shard) + ", sequence number " + n.String() + ": " + detail})
+		Detail: "stream " + s.l.Label + ", " + s.l.ShardID(s.id.shard) + ", sequence number " + n.String() + ": " + detail})
 }
 
 // run checks the shard.
@@ -87,7 +88,7 @@ func (s *shardCheck) run() error {
 		return errorOf(scanErr, err)
 	}
 	s.end()
-	if s.l.Ended.IsZero() && s.t.StreamLog == s.l.ID && s.t.State == StatePublic && len(s.chain) > 0 {
+	if s.l.Ended.IsZero() && s.t.StreamLog == s.l.ID && s.t.State == schema.StatePublic && len(s.chain) > 0 {
 		return s.items()
 	}
 	return nil
@@ -102,7 +103,7 @@ func errorOf(a, b error) error {
 }
 
 // place checks a record's position against the one before, or the last that was trimmed. Both its halves grow, the second by one.
-func (s *shardCheck) place(p Position) {
+func (s *shardCheck) place(p schema.Position) {
 	time, number := binary.BigEndian.Uint64(p[:8]), binary.BigEndian.Uint64(p[8:])
 	lastTime, lastNumber := binary.BigEndian.Uint64(s.last[:8]), binary.BigEndian.Uint64(s.last[8:])
 	switch {
@@ -122,7 +123,7 @@ func (s *shardCheck) place(p Position) {
 
 // end checks the end of a closed shard: it is the last position that was given.
 func (s *shardCheck) end() {
-	if s.l.Ends == nil || s.l.gone(s.c.o.Now()) { // it may be half removed
+	if s.l.Ends == nil || s.l.Gone(s.c.o.Now()) { // it may be half removed
 		return
 	}
 	if end := s.l.Ends[s.id.shard]; string(s.last[:]) < string(end[:]) {
@@ -138,12 +139,12 @@ func (s *shardCheck) record(raw kv.Record) {
 		clear(s.chain) // it may have been of any item
 		return
 	}
-	itemKey := s.t.appendItemKey(nil, r.Keys)
+	itemKey := s.t.AppendItemKey(nil, r.Keys)
 	key := string(r.Keys.AppendJSON(nil))
-	if shard := uint32(segmentOf(binary.BigEndian.Uint64(itemKey[sectionPrefixLen:]), s.l.Shards)); shard != s.id.shard {
-		s.note(raw.Position, key, "it belongs to "+s.l.shardID(shard))
+	if shard := schema.ShardOf(itemKey, s.l.Shards); shard != s.id.shard {
+		s.note(raw.Position, key, "it belongs to "+s.l.ShardID(shard))
 	}
-	hadOld, hasNew := raw.Data[1]&recordHadOld != 0, raw.Data[1]&recordHasNew != 0
+	hadOld, hasNew := r.HadOld(), r.HasNew()
 	switch {
 	case !hadOld && !hasNew:
 		s.note(raw.Position, key, "there was no item before it, and none is there after it")
@@ -151,16 +152,16 @@ func (s *shardCheck) record(raw kv.Record) {
 		s.note(raw.Position, key, "its images are not those of a stream of "+string(s.l.ViewType))
 	case r.New.Exists() && item.SameAttributes(r.New, r.Old):
 		s.note(raw.Position, key, "its images are the same")
-	case r.New.Exists() && !item.SameAttributes(r.New.Pick(s.t.lastKeys), r.Keys),
-		r.Old.Exists() && !item.SameAttributes(r.Old.Pick(s.t.lastKeys), r.Keys):
+	case r.New.Exists() && !item.SameAttributes(r.New.Pick(s.t.LastKeys), r.Keys),
+		r.Old.Exists() && !item.SameAttributes(r.Old.Pick(s.t.LastKeys), r.Keys):
 		s.note(raw.Position, key, "its images have another key")
 	}
 	s.follow(raw.Position, itemKey, key, r, hadOld, hasNew)
 }
 
 // parse reads a record, and says what is wrong with its form.
-func (s *shardCheck) parse(raw kv.Record) (r *StreamRecord, what string) {
-	r, err := parseRecord(raw)
+func (s *shardCheck) parse(raw kv.Record) (r *schema.StreamRecord, what string) {
+	r, err := schema.ParseRecord(raw)
 	if err != nil {
 		return nil, "it is damaged, or was written by a newer version"
 	}
@@ -169,11 +170,11 @@ func (s *shardCheck) parse(raw kv.Record) (r *StreamRecord, what string) {
 			return nil, "an image is damaged"
 		}
 	}
-	if r.Keys.Len() != len(s.l.Keys) || raw.Data[1]&^(recordHadOld|recordHasNew|recordByService) != 0 {
+	if r.Keys.Len() != len(s.l.Keys) || !r.Understood() {
 		return nil, "it has not the key attributes of the table, or unknown flags"
 	}
 	for _, k := range s.l.Keys {
-		if keyLen(r.Keys.Get(k.Name)) == 0 {
+		if schema.KeyLen(r.Keys.Get(k.Name)) == 0 {
 			return nil, "it has not the key attributes of the table"
 		}
 	}
@@ -181,7 +182,7 @@ func (s *shardCheck) parse(raw kv.Record) (r *StreamRecord, what string) {
 }
 
 // follow holds a record against the one before of the same item.
-func (s *shardCheck) follow(p Position, itemKey []byte, key string, r *StreamRecord, hadOld, hasNew bool) {
+func (s *shardCheck) follow(p schema.Position, itemKey []byte, key string, r *schema.StreamRecord, hadOld, hasNew bool) {
 	at := s.c.digestOf(itemKey)
 	before, known := s.chain[at]
 	switch {
@@ -217,14 +218,14 @@ func (c *checker) digestItem(it item.Item) digest {
 // items holds the last record of each item against the item, in the part of the table that belongs to the shard.
 func (s *shardCheck) items() error {
 	c, wrong := s.c, map[digest]string{}
-	err := c.r.Scan(segmentRange(new(bounds), s.t.ID, sectionItems, int(s.id.shard), s.l.Shards), false, func(key, value []byte) (bool, error) {
+	err := c.r.Scan(schema.SegmentRange(new(schema.Bounds), s.t.ID, schema.SectionItems, int(s.id.shard), s.l.Shards), false, func(key, value []byte) (bool, error) {
 		at := c.digestOf(key)
 		last, told := s.chain[at]
 		if !told {
 			return true, c.ctx.Err()
 		}
 		delete(s.chain, at)
-		switch it, ok := s.t.whole(key, value); {
+		switch it, ok := whole(s.t, key, value); {
 		case !ok: // noted with the rows
 		case !last.exists:
 			wrong[at] = "it says that the item was removed, and the item is there"
@@ -245,14 +246,14 @@ func (s *shardCheck) items() error {
 }
 
 // comparePositions orders positions.
-func comparePositions(a, b Position) int { return bytes.Compare(a[:], b[:]) }
+func comparePositions(a, b schema.Position) int { return bytes.Compare(a[:], b[:]) }
 
 // name notes what is wrong with the last records of some items, whose keys it looks up once more.
 func (s *shardCheck) name(wrong map[digest]string) error {
-	last, keys := map[digest]Position{}, map[digest]string{}
+	last, keys := map[digest]schema.Position{}, map[digest]string{}
 	err := s.c.r.(kv.Inspector).Records(s.id.log, s.id.shard, func(raw kv.Record) bool {
 		if r, what := s.parse(raw); what == "" {
-			at := s.c.digestOf(s.t.appendItemKey(nil, r.Keys))
+			at := s.c.digestOf(s.t.AppendItemKey(nil, r.Keys))
 			if wrong[at] != "" {
 				last[at], keys[at] = raw.Position, string(r.Keys.AppendJSON(nil))
 			}

@@ -1,4 +1,4 @@
-package db
+package schema
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ func testTable(hash, sort item.Type, indexes ...Index) *Table {
 		ID: 7, Name: "orders", Namespace: DefaultNamespace, State: StatePublic, Billing: "PAY_PER_REQUEST",
 		Attributes: []AttributeDefinition{{"a", item.S}, {"b", item.B}, {"n", item.N}, {"pk", hash}},
 		Keys:       []KeyElement{{Name: "pk"}},
-		NextIndex:  firstIndexID,
+		NextIndex:  FirstIndexID,
 	}
 	if sort != item.Missing {
 		d.Keys = append(d.Keys, KeyElement{Name: "sk", Range: true})
@@ -46,7 +46,7 @@ func testTable(hash, sort item.Type, indexes ...Index) *Table {
 		d.NextIndex++
 		d.Indexes = append(d.Indexes, x)
 	}
-	return newTable(d)
+	return NewTable(d)
 }
 
 // gsi is a global index with the keys, of which those after "|" are range keys.
@@ -73,22 +73,22 @@ func TestKeysGolden(t *testing.T) {
 	})
 	var got strings.Builder
 	line := func(what string, key []byte) { fmt.Fprintf(&got, "%s\n  %s\n", what, hex.EncodeToString(key)) }
-	line("item", table.appendItemKey(nil, it))
-	for _, p := range table.plans {
-		key, ok := p.appendKey(nil, table, it)
+	line("item", table.AppendItemKey(nil, it))
+	for _, p := range table.Plans {
+		key, ok := p.AppendKey(nil, it)
 		if !ok {
-			t.Fatalf("index %s: the item has no row", p.x.Name)
+			t.Fatalf("index %s: the item has no row", p.Name)
 		}
-		line("index "+p.x.Name, key)
+		line("index "+p.Name, key)
 	}
 	simple := testTable(item.B, item.Missing)
-	line("item of a table without sort key", simple.appendItemKey(nil, item.New([]item.Entry{attr("pk", item.Binary([]byte("12345678")))})))
-	line("catalog name", nameKey(DefaultNamespace, "orders"))
-	line("descriptor", descriptorKey(7))
-	line("backfill", backfillKey(7, 16))
-	token := (&Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "a-token"}).appendKey(nil)
+	line("item of a table without sort key", simple.AppendItemKey(nil, item.New([]item.Entry{attr("pk", item.Binary([]byte("12345678")))})))
+	line("catalog name", NameKey(DefaultNamespace, "orders"))
+	line("descriptor", DescriptorKey(7))
+	line("backfill", BackfillKey(7, 16))
+	token := (&Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "a-token"}).AppendKey(nil)
 	line("token", token)
-	line("expiry of a token", appendTokenExpiryKey(nil, token, 1_700_000_000_000))
+	line("expiry of a token", AppendTokenExpiryKey(nil, token, 1_700_000_000_000))
 	want, err := os.ReadFile("testdata/keys.golden")
 	if err != nil || string(want) != got.String() {
 		if os.Getenv("REWRITE") != "" {
@@ -106,13 +106,13 @@ func TestKeyOrder(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, typ := range []item.Type{item.S, item.B, item.N} {
 		table := testTable(item.S, typ, gsi("g", "ALL", "a", "|", "sk"))
-		p := table.plans[0]
+		p := table.Plans[0]
 		for range 3000 {
 			x, y := randomKey(t, rnd, typ), randomKey(t, rnd, typ)
 			row := func(v item.Value) (own, index []byte) {
 				it := item.New([]item.Entry{attr("pk", item.String("p")), attr("sk", v), attr("a", item.String("a"))})
-				index, _ = p.appendKey(nil, table, it)
-				return table.appendItemKey(nil, it), index
+				index, _ = p.AppendKey(nil, it)
+				return table.AppendItemKey(nil, it), index
 			}
 			want := compareValues(x, y)
 			ownX, indexX := row(x)
@@ -186,7 +186,7 @@ func TestQueryRange(t *testing.T) {
 func checkOperators(t *testing.T, table *Table, x *Index, k, v, w item.Value) {
 	t.Helper()
 	it := item.New([]item.Entry{attr("pk", item.String("p")), attr("sk", k)})
-	row := table.rowKey(x, it)
+	row := table.RowKey(x, it)
 	at := compareValues(k, v)
 	if compareValues(v, w) > 0 {
 		v, w = w, v
@@ -200,7 +200,7 @@ func checkOperators(t *testing.T, table *Table, x *Index, k, v, w item.Value) {
 		want[expr.BEGINS_WITH] = bytes.HasPrefix(k.Bytes(), v.Bytes())
 	}
 	for op, in := range want {
-		r := table.queryRange(new(bounds), x, []item.Value{item.String("p")}, []expr.KeyPart{{Attribute: "sk", Operator: op, Values: []item.Value{v, w}}})
+		r := table.QueryRange(new(Bounds), x, []item.Value{item.String("p")}, []expr.KeyPart{{Attribute: "sk", Operator: op, Values: []item.Value{v, w}}})
 		if got := bytes.Compare(row, r.Start) >= 0 && bytes.Compare(row, r.End) < 0; got != in {
 			t.Fatalf("%s %v %s (and %s): in range %v, want %v", k.AppendText(nil), op, v.AppendText(nil), w.AppendText(nil), got, in)
 		}
@@ -243,20 +243,20 @@ func TestLargestRows(t *testing.T) {
 	for _, e := range entries {
 		table.Attributes = append(table.Attributes, AttributeDefinition{e.Name, item.S})
 	}
-	table = newTable(&table.Descriptor)
+	table = NewTable(&table.Descriptor)
 	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer engine.Close()
 	limit := min(engine.Limits().Key, 8192)
-	keys := map[string][]byte{"item": table.appendItemKey(nil, it)}
-	for _, p := range table.plans {
-		key, ok := p.appendKey(nil, table, it)
+	keys := map[string][]byte{"item": table.AppendItemKey(nil, it)}
+	for _, p := range table.Plans {
+		key, ok := p.AppendKey(nil, it)
 		if !ok {
-			t.Fatalf("index %s has no row for the largest item", p.x.Name)
+			t.Fatalf("index %s has no row for the largest item", p.Name)
 		}
-		keys[p.x.Name] = key
+		keys[p.Name] = key
 	}
 	for what, key := range keys {
 		if len(key) >= limit {

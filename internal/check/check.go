@@ -1,4 +1,4 @@
-package db
+package check
 
 import (
 	"cmp"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/kv"
 )
@@ -78,7 +80,7 @@ type Progress struct {
 }
 
 // CheckOptions say what Check does.
-type CheckOptions struct {
+type Options struct {
 	// Files has the engine verify its files first.
 	Files bool
 	// MaxProblems is how many problems are listed; 0: 1000. All are counted.
@@ -90,6 +92,16 @@ type CheckOptions struct {
 	// FollowKeys is of how many items, in each shard of a stream, the records are held against each other; 0: a million. It
 	// bounds the memory: about 80 MB for a million.
 	FollowKeys int
+	// Open, if not nil, is the database that has the engine open. Its tables in memory are held
+	// against those that are stored.
+	Open Frozen
+}
+
+// Frozen is an open database.
+type Frozen interface {
+	// Freeze keeps the catalog, in memory and stored, as it is, until release is called, which may
+	// be called more than once. It returns the tables, by id.
+	Freeze() (tables map[uint32]*schema.Table, release func())
 }
 
 // Report is what Check found.
@@ -111,21 +123,21 @@ func (r *Report) Clean() bool { return len(r.Found) == 0 }
 // checker is a Check in progress.
 type checker struct {
 	ctx    context.Context
-	o      CheckOptions
+	o      Options
 	engine kv.Engine
 	r      kv.Reader
 	out    *Report
-	memory func() map[uint32]*Table // the tables of an open database; nil if there is none
-	began  func()                   // called when the view has begun
-	// inUse are the tables of the open database when the view began.
-	inUse map[uint32]*Table
+	// inUse are the tables of the open database; nil if there is none. They are held as they are
+	// until the view has begun, which began says.
+	inUse map[uint32]*schema.Table
+	began func()
 
-	nextID uint32
-	names  map[uint32]bool // tables that have a name
-	tables map[uint32]*Table
-	broken map[uint32]bool // tables whose descriptor cannot be used: their rows are left alone
-	logs   map[uint64]*Log
-	own    own
+	nextID  uint32
+	names   map[uint32]bool // tables that have a name
+	tables  map[uint32]*schema.Table
+	broken  map[uint32]bool // tables whose descriptor cannot be used: their rows are left alone
+	streams map[uint64]*schema.Stream
+	own     own
 
 	seeds   [2]maphash.Seed
 	parts   map[section]*checkedPart
@@ -143,35 +155,17 @@ type section struct {
 // Check verifies all that an engine keeps for a database: catalog, streams and tables against each other, every row's form, every
 // index and expiry row against its item and back, counters against a recount, streams against the items, orphans. It reads one
 // consistent view, so the database may be in use. The error is that of reading; what is wrong with the data is in the report.
-func Check(ctx context.Context, engine kv.Engine, o CheckOptions) (*Report, error) {
-	return newChecker(ctx, engine, o).run()
-}
-
-// Check is the function Check of the open database, whose tables in memory are held against those that are stored. progress, if
-// not nil, is told the rows seen so far now and then. At most 1000 problems are listed.
-func (d *DB) Check(ctx context.Context, progress func(rows int64)) ([]Problem, error) {
-	c := newChecker(ctx, d.kv, CheckOptions{Now: d.now, Progress: func(p Progress) {
-		if progress != nil && p.Stage == StageRows {
-			progress(p.Done)
-		}
-	}})
-	c.memory = func() map[uint32]*Table { return d.catalog.Load().byID }
-	d.schema.Lock() // until the view has begun: what is stored and what is in memory belong together
-	begun := false
-	unlock := func() {
-		if !begun {
-			begun = true
-			d.schema.Unlock()
-		}
+func Run(ctx context.Context, engine kv.Engine, o Options) (*Report, error) {
+	c := newChecker(ctx, engine, o)
+	if o.Open != nil {
+		c.inUse, c.began = o.Open.Freeze()
+		defer c.began()
 	}
-	defer unlock()
-	c.began = unlock
-	out, err := c.run()
-	return out.Problems, err
+	return c.run()
 }
 
 // newChecker prepares a Check.
-func newChecker(ctx context.Context, engine kv.Engine, o CheckOptions) *checker {
+func newChecker(ctx context.Context, engine kv.Engine, o Options) *checker {
 	o.MaxProblems = cmp.Or(o.MaxProblems, 1000)
 	o.FollowKeys = cmp.Or(o.FollowKeys, 1_000_000)
 	if o.Now == nil {
@@ -195,7 +189,7 @@ func (c *checker) run() (*Report, error) {
 	}
 	err := c.engine.View(c.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		c.begin(r)
-		for _, step := range []func() error{c.catalog, c.inspect, c.checkTokens, c.streams, c.rows, c.compare, c.strays} {
+		for _, step := range []func() error{c.catalog, c.inspect, c.checkTokens, c.checkStreams, c.rows, c.compare, c.strays} {
 			if err := step(); err != nil {
 				return err
 			}
@@ -203,16 +197,16 @@ func (c *checker) run() (*Report, error) {
 		c.counters()
 		return nil
 	})
-	c.out.Tables, c.out.Streams = int64(len(c.tables)), int64(len(c.logs))
+	c.out.Tables, c.out.Streams = int64(len(c.tables)), int64(len(c.streams))
 	return c.out, err
 }
 
 // begin forgets what an earlier run, whose view came to nothing, has found.
 func (c *checker) begin(r kv.Reader) {
 	c.r, c.out, c.done = r, &Report{Found: map[Kind]int64{}}, 0
-	c.names, c.broken, c.tables = map[uint32]bool{}, map[uint32]bool{}, map[uint32]*Table{}
-	c.logs, c.parts = map[uint64]*Log{}, map[section]*checkedPart{}
-	c.own = own{counters: map[uint64][]kv.Count{}, trimmed: map[shardID]Position{}, shards: map[shardID]bool{}}
+	c.names, c.broken, c.tables = map[uint32]bool{}, map[uint32]bool{}, map[uint32]*schema.Table{}
+	c.streams, c.parts = map[uint64]*schema.Stream{}, map[section]*checkedPart{}
+	c.own = own{counters: map[uint64][]kv.Count{}, trimmed: map[shardID]schema.Position{}, shards: map[shardID]bool{}}
 }
 
 // files has the engine verify its files.
@@ -241,16 +235,16 @@ func (c *checker) notef(kind Kind, format string, args ...any) {
 }
 
 // noteRow notes a problem with the row of a table.
-func (c *checker) noteRow(kind Kind, t *Table, key []byte, format string, args ...any) {
-	p := Problem{Kind: kind, Table: t.Name, Key: t.describeKey(key), Detail: fmt.Sprintf(format, args...)}
-	if plan := t.planOf(key); plan != nil {
-		p.Index = plan.x.Name
+func (c *checker) noteRow(kind Kind, t *schema.Table, key []byte, format string, args ...any) {
+	p := Problem{Kind: kind, Table: t.Name, Key: t.DescribeKey(key), Detail: fmt.Sprintf(format, args...)}
+	if plan := t.PlanOf(key); plan != nil {
+		p.Index = plan.Name
 	}
 	c.note(p)
 }
 
 // noteTable notes a problem with a table as a whole.
-func (c *checker) noteTable(kind Kind, t *Table, format string, args ...any) {
+func (c *checker) noteTable(kind Kind, t *schema.Table, format string, args ...any) {
 	c.note(Problem{Kind: kind, Table: t.Name, Detail: fmt.Sprintf(format, args...)})
 }
 
@@ -267,7 +261,7 @@ func (c *checker) saw(stage Stage, total int64, bytes int) error {
 // strays looks for rows that begin with a byte that nothing begins with.
 func (c *checker) strays() error {
 	count := map[byte]int{}
-	for _, r := range []kv.Range{{End: []byte{spaceCatalog}}, {Start: []byte{spaceTokens + 1}}} {
+	for _, r := range schema.StrayRanges() {
 		err := c.r.Scan(r, false, func(key, _ []byte) (bool, error) {
 			count[key[0]]++
 			return true, nil
@@ -286,7 +280,7 @@ func (c *checker) strays() error {
 func (c *checker) counters() {
 	for _, id := range sortedKeys(c.tables) {
 		t := c.tables[id]
-		if t.State == StateDropped {
+		if t.State == schema.StateDropped {
 			continue
 		}
 		counts := map[uint32]kv.Count{}
@@ -302,7 +296,7 @@ func (c *checker) counters() {
 			}
 		}
 		for _, s := range sortedKeys(counts) {
-			if !t.removing(s) {
+			if !removing(t, s) {
 				c.noteTable(KindCounter, t, "the counter says %d rows of section %d, which the table has not", counts[s].Items, s)
 			}
 		}
@@ -323,19 +317,19 @@ func (c *checker) counter(id uint64) []kv.Count {
 }
 
 // countedParts are the sections of a table whose rows are counted, with what was counted.
-func (c *checker) countedParts(t *Table) []*checkedPart {
-	parts := []*checkedPart{c.part(t, sectionItems)}
-	for _, p := range t.plans {
-		if p.x.State != StateAbsent {
-			parts = append(parts, c.part(t, p.x.ID))
+func (c *checker) countedParts(t *schema.Table) []*checkedPart {
+	parts := []*checkedPart{c.part(t, schema.SectionItems)}
+	for _, p := range t.Plans {
+		if p.State != schema.StateAbsent {
+			parts = append(parts, c.part(t, p.ID))
 		}
 	}
 	return parts
 }
 
 // removing tells whether the section's rows are being removed.
-func (t *Table) removing(section uint32) bool {
-	return slices.ContainsFunc(t.Indexes, func(x Index) bool { return uint32(x.ID) == section && x.State == StateAbsent })
+func removing(t *schema.Table, section uint32) bool {
+	return slices.ContainsFunc(t.Indexes, func(x schema.Index) bool { return uint32(x.ID) == section && x.State == schema.StateAbsent })
 }
 
 // sortedKeys are the keys of a map, ascending.

@@ -1,4 +1,4 @@
-package db
+package schema
 
 import (
 	"encoding/json"
@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/item"
-	"github.com/partita-db/partita/internal/metrics"
 )
 
 // Namespace is what a table's name is unique in. Today there is one for all access keys and regions (Region is empty);
@@ -69,13 +68,13 @@ const (
 )
 
 // hasNew tells whether records have the item as it is after the write.
-func (v ViewType) hasNew() bool { return v == ViewNewImage || v == ViewNewAndOldImages }
+func (v ViewType) HasNew() bool { return v == ViewNewImage || v == ViewNewAndOldImages }
 
 // hasOld tells whether records have the item as it was before the write.
-func (v ViewType) hasOld() bool { return v == ViewOldImage || v == ViewNewAndOldImages }
+func (v ViewType) HasOld() bool { return v == ViewOldImage || v == ViewNewAndOldImages }
 
 // descriptorFormat is the version of the descriptor's JSON form.
-const descriptorFormat = 1
+const DescriptorFormat = 1
 
 // Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state of schema changes. It is
 // stored as JSON, by the names in the tags of its structs: Go names may change, tags never do
@@ -108,7 +107,7 @@ type Descriptor struct {
 	StreamViewType     ViewType    `json:"StreamViewType"` // empty: no stream
 	// StreamLabel is of the latest stream, which may have been switched off.
 	StreamLabel string `json:"StreamLabel"`
-	// StreamLog is the log that writers append to (logs.go); 0: none.
+	// StreamLog is the log that writers append to (stream.go); 0: none.
 	StreamLog          uint64    `json:"StreamLog"`
 	NextLog            uint32    `json:"NextLog"` // how many logs the table has had
 	Expiry             *Expiry   `json:"Expiry"`
@@ -232,12 +231,10 @@ type Index struct {
 	Throughput Throughput `json:"Throughput"`
 	OnDemand   *OnDemand  `json:"OnDemand"`
 	Warm       *Warm      `json:"Warm"`
-
-	meter *metrics.Index // nil: nobody counts
 }
 
 // clone returns a deep copy of d.
-func (d *Descriptor) clone() *Descriptor {
+func (d *Descriptor) Clone() *Descriptor {
 	b, err := json.Marshal(d)
 	if err != nil {
 		panic(fmt.Sprintf("db: descriptor of %s: %v", d.Name, err)) // plain data: cannot happen
@@ -277,4 +274,24 @@ func (d *Descriptor) HasLocalIndex() bool {
 		}
 	}
 	return false
+}
+
+// pruneAttributes removes the definitions of attributes that are keys of nothing any more.
+func (d *Descriptor) pruneAttributes() {
+	used := map[string]bool{}
+	for _, k := range d.Keys {
+		used[k.Name] = true
+	}
+	for i := range d.Indexes {
+		for _, k := range d.Indexes[i].Keys {
+			used[k.Name] = true
+		}
+	}
+	kept := d.Attributes[:0]
+	for _, a := range d.Attributes {
+		if used[a.Name] {
+			kept = append(kept, a)
+		}
+	}
+	d.Attributes = kept
 }

@@ -6,75 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/schema"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// TestNextLabel: labels grow even when the clock does not.
-func TestNextLabel(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 6_700_000, time.FixedZone("", 3600))
-	for _, c := range []struct{ latest, want string }{
-		{"", "2026-01-02T02:04:05.006"},
-		{"2026-01-02T02:04:05.005", "2026-01-02T02:04:05.006"},
-		{"2026-01-02T02:04:05.006", "2026-01-02T02:04:05.007"},
-		{"2026-01-02T02:04:59.999", "2026-01-02T02:05:00.000"},
-	} {
-		if got := nextLabel(c.latest, now); got != c.want {
-			t.Errorf("nextLabel(%q) = %s, want %s", c.latest, got, c.want)
-		}
-	}
-}
-
-// TestShardsFor: as many shards as the table has partitions.
-func TestShardsFor(t *testing.T) {
-	for _, c := range []struct {
-		billing     BillingMode
-		read, write int64
-		want        int
-	}{
-		{"PAY_PER_REQUEST", 0, 0, 4},
-		{"PROVISIONED", 1, 1, 1}, {"PROVISIONED", 3000, 0, 1}, {"PROVISIONED", 0, 1000, 1}, {"PROVISIONED", 1500, 500, 1},
-		{"PROVISIONED", 1500, 501, 2}, {"PROVISIONED", 40000, 40000, 54}, {"PROVISIONED", 40000, 1 << 40, 64},
-	} {
-		if got := shardsFor(&Descriptor{Billing: c.billing, Throughput: Throughput{Read: c.read, Write: c.write}}); got != c.want {
-			t.Errorf("shardsFor(%s, %d, %d) = %d, want %d", c.billing, c.read, c.write, got, c.want)
-		}
-	}
-}
-
-// TestShardIDs: the ids of a log's shards differ, and have the form that the service model wants.
-func TestShardIDs(t *testing.T) {
-	seen := map[string]bool{}
-	for id := range uint64(200) {
-		l := &Log{ID: id<<32 | id%3, Created: time.UnixMilli(1_700_000_000_000), Shards: maxShards}
-		ids := map[string]bool{}
-		for _, s := range l.ShardsAt(time.Now()) {
-			if len(s.ID) != len("shardId-00000001414576573621-f55eea83") || ids[s.ID] {
-				t.Fatalf("log %x has shard %s, or twice", id, s.ID)
-			}
-			ids[s.ID], seen[s.ID] = true, true
-		}
-	}
-	if len(seen) < 200*maxShards-10 { // two logs may meet once in a while
-		t.Errorf("%d shards have %d ids", 200*maxShards, len(seen))
-	}
-}
-
 // streamedDescriptor is the model's table with a stream.
-func streamedDescriptor() *Descriptor {
+func streamedDescriptor() *schema.Descriptor {
 	desc := modelDescriptor()
 	desc.StreamViewType = "NEW_AND_OLD_IMAGES"
 	return desc
 }
 
 // setStream switches the stream of the model's table on or off.
-func setStream(view ViewType) func(*Descriptor) error {
-	return func(desc *Descriptor) error {
+func setStream(view schema.ViewType) func(*schema.Descriptor) error {
+	return func(desc *schema.Descriptor) error {
 		desc.StreamViewType = view
 		return nil
 	}
@@ -82,14 +33,14 @@ func setStream(view ViewType) func(*Descriptor) error {
 
 // records reads all of a log and wants the changes of each item to follow one another: it returns the items that they add up
 // to, by key, and how many there are. The items that it begins with are not known: whatever the first change says.
-func records(t *testing.T, d *DB, l *Log) (items map[string]item.Item, n int) {
+func records(t *testing.T, d *DB, l *Stream) (items map[string]item.Item, n int) {
 	t.Helper()
 	items = map[string]item.Item{}
 	for shard := range uint32(l.Shards) {
-		var after Position
+		var after schema.Position
 		for {
 			before := n
-			last, ended, err := d.ReadStream(context.Background(), l, shard, after, 50, func(r *StreamRecord) bool {
+			last, ended, err := d.ReadStream(context.Background(), l, shard, after, 50, func(r *schema.StreamRecord) bool {
 				n++
 				if was, ok := items[keyText(r.Keys)]; ok && !item.SameAttributes(was, r.Old) {
 					t.Errorf("%s of %s begins with %s, after %s", r.Name, r.Keys.AppendJSON(nil), r.Old.AppendJSON(nil), was.AppendJSON(nil))
@@ -109,7 +60,7 @@ func records(t *testing.T, d *DB, l *Log) (items map[string]item.Item, n int) {
 }
 
 // closed waits until a log is closed.
-func (s *store) closed(id uint64) *Log {
+func (s *store) closed(id uint64) *Stream {
 	s.t.Helper()
 	for range 1000 {
 		if l := s.d.StreamByID(id); l == nil || l.Ends != nil {
@@ -139,7 +90,7 @@ func TestLogLife(t *testing.T) {
 	}
 	fill(t, s.d, s.table(), 110) // 100 of these change nothing
 	s.d.stop()                   // no job begins any more
-	if _, _, err := s.d.alter(t.Context(), DefaultNamespace, "model", true, setStream("")); err != nil {
+	if _, _, err := s.d.alter(t.Context(), schema.DefaultNamespace, "model", true, setStream("")); err != nil {
 		t.Fatal(err)
 	}
 	if l := s.d.StreamByID(id); l.Status(s.now()) != "DISABLING" || l.Ends != nil {
@@ -154,16 +105,16 @@ func TestLogLife(t *testing.T) {
 	if _, n := records(t, s.d, l); n != 110 {
 		t.Errorf("the log has %d records, want 110", n)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 	for _, shard := range l.ShardsAt(s.now()) {
 		if end, err := s.d.LastPosition(t.Context(), l, shard.Number); end != shard.End || !shard.Closed || err != nil {
 			t.Errorf("shard %s ends at %x, and its last record is at %x (%v)", shard.ID, shard.End, end, err)
 		}
 	}
-	if _, err := s.d.Delete(t.Context(), DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
+	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.Add(int64(Retention) - 1)
+	s.clock.Add(int64(schema.Retention) - 1)
 	if err := s.d.Sweep(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -180,7 +131,7 @@ func TestLogLife(t *testing.T) {
 		t.Errorf("%d logs are left in the catalog", len(got))
 	}
 	for shard := range uint32(4) {
-		if rs, end, err := s.engine.ReadLog(t.Context(), id, shard, Position{}, 10, 1000); len(rs) > 0 || end != (Position{}) || err != nil {
+		if rs, end, err := s.engine.ReadLog(t.Context(), id, shard, schema.Position{}, 10, 1000); len(rs) > 0 || end != (schema.Position{}) || err != nil {
 			t.Errorf("%d records of the log that is gone are left, its end is %x (%v)", len(rs), end, err)
 		}
 	}
@@ -193,13 +144,13 @@ func TestTableWithoutLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := table.clone()
+	old := table.Clone()
 	old.StreamLog, old.NextLog = 0, 0
 	b, err := json.Marshal(old)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lock := [][]byte{descriptorKey(old.ID), logKey(table.StreamLog)}
+	lock := [][]byte{schema.DescriptorKey(old.ID), schema.StreamKey(table.StreamLog)}
 	err = s.engine.Update(t.Context(), kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
 		tx.Set(lock[0], b)
 		tx.Delete(lock[1])
@@ -218,7 +169,7 @@ func TestTableWithoutLog(t *testing.T) {
 	if _, n := records(t, s.d, l); n != 20 {
 		t.Errorf("the log has %d records, want 20", n)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 }
 
 // TestStreamsAmongWriters switches the stream on and off while items are written. Each stream has, from its first record of an
@@ -238,13 +189,13 @@ func TestStreamsAmongWriters(t *testing.T) {
 	}
 	ids := map[uint64]bool{}
 	for range 30 {
-		_, on, err := s.d.Alter(t.Context(), DefaultNamespace, "model", false, setStream("NEW_AND_OLD_IMAGES"))
+		_, on, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", false, setStream("NEW_AND_OLD_IMAGES"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids[on.StreamLog] = true
 		time.Sleep(5 * time.Millisecond)
-		if _, _, err = s.d.Alter(t.Context(), DefaultNamespace, "model", false, setStream("")); err != nil {
+		if _, _, err = s.d.Alter(t.Context(), schema.DefaultNamespace, "model", false, setStream("")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -264,7 +215,7 @@ func TestStreamsAmongWriters(t *testing.T) {
 	if len(ids) != 30 || total == 0 {
 		t.Errorf("%d streams have %d records", len(ids), total)
 	}
-	check(t, s.d)
+	checkClean(t, s.d)
 }
 
 // scribble writes and deletes a few items until done is closed, each alone and in transactions.
@@ -311,7 +262,7 @@ func writeAll(d *DB, writes []Write, atOnce bool) error {
 func TestRecordLayout(t *testing.T) {
 	d := open(t)
 	desc := streamedDescriptor()
-	desc.Attributes, desc.Keys, desc.Indexes = []AttributeDefinition{{"pk", item.S}}, []KeyElement{{"pk", false}}, nil
+	desc.Attributes, desc.Keys, desc.Indexes = []schema.AttributeDefinition{{Name: "pk", Type: item.S}}, []schema.KeyElement{{Name: "pk", Range: false}}, nil
 	table, err := d.Create(t.Context(), desc)
 	if err != nil {
 		t.Fatal(err)
@@ -323,8 +274,8 @@ func TestRecordLayout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	shard := table.shardOf(table.appendItemKey(nil, it))
-	rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, Position{}, 10, 1000)
+	shard := schema.ShardOf(table.AppendItemKey(nil, it), table.shards)
+	rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, schema.Position{}, 10, 1000)
 	if err != nil || len(rs) != 2 {
 		t.Fatalf("%d records, %v", len(rs), err)
 	}
@@ -338,7 +289,7 @@ func TestRecordLayout(t *testing.T) {
 	}
 	l := *d.StreamByID(table.StreamLog)
 	l.TableUUID, l.Created = "uuid", time.Unix(1_700_000_000, 0).UTC()
-	l.Label, l.BusyUntil, l.Ended, l.Ends = "label", l.Created, l.Created, []Position{{15: 1}}
+	l.Label, l.BusyUntil, l.Ended, l.Ends = "label", l.Created, l.Created, []schema.Position{{15: 1}}
 	b, err := json.Marshal(&l)
 	const want = `{"Format":1,"ID":4294967297,"Namespace":{"Account":"000000000000","Region":""},"Table":"model","TableID":1,"TableUUID":"uuid",` +
 		`"Label":"label","ViewType":"NEW_AND_OLD_IMAGES","Keys":[{"Name":"pk","Range":false}],"Created":"2023-11-14T22:13:20Z","Shards":4,` +
@@ -346,28 +297,4 @@ func TestRecordLayout(t *testing.T) {
 	if string(b) != want || err != nil {
 		t.Errorf("the descriptor is %s (%v), want %s", b, err, want)
 	}
-}
-
-// TestNewerRecords: what a newer version has written is an error, not a guess.
-func TestNewerRecords(t *testing.T) {
-	if _, err := parseRecord(kv.Record{Data: []byte{recordFormat + 1, 0, 0, 0, 0}}); err == nil || !strings.Contains(err.Error(), "newer") {
-		t.Errorf("a record of the next format: %v", err)
-	}
-	_, log := parseLog(nil, []byte(`{"Format":2}`))
-	_, table := parseDescriptor(nil, []byte(`{"Format":2}`))
-	if len(log) != 1 || len(table) != 1 || !strings.Contains(log[0], "newer") || !strings.Contains(table[0], "newer") {
-		t.Errorf("descriptors of the next format: %s, %s", log, table)
-	}
-}
-
-// FuzzStreamRecord: no bytes make the parser panic, and what it takes can be shown.
-func FuzzStreamRecord(f *testing.F) {
-	r := appendImage([]byte{recordFormat, recordHasNew}, item.New([]item.Entry{attr("pk", item.String("p"))}))
-	f.Add(append(appendImage(r, item.New([]item.Entry{attr("pk", item.String("p")), attr("n", item.Int(1))})), 0))
-	f.Add([]byte{recordFormat, recordHadOld, 0, 0, 0})
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		if r, err := parseRecord(kv.Record{Data: b}); err == nil {
-			_ = r.New.AppendJSON(r.Old.AppendJSON(r.Keys.AppendJSON(nil)))
-		}
-	})
 }

@@ -1,9 +1,8 @@
-package db
+package schema
 
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -31,11 +30,34 @@ type StreamRecord struct {
 	New, Old  item.Item // missing where the item was not there, or the stream does not show it
 	Name      string    // INSERT, MODIFY or REMOVE
 	ByService bool      // no user made the change
+
+	what byte
 }
 
-// recordStream appends the record of a change to the table's stream.
-func (w *writer) recordStream(tx kv.Txn, old, new item.Item) {
-	what, of := byte(0), new
+// HadOld tells whether the item was there before the change.
+func (r *StreamRecord) HadOld() bool { return r.what&recordHadOld != 0 }
+
+// HasNew tells whether the item is there after the change.
+func (r *StreamRecord) HasNew() bool { return r.what&recordHasNew != 0 }
+
+// Understood tells whether the record says nothing about its change that this version does not
+// know.
+func (r *StreamRecord) Understood() bool {
+	return r.what&^(recordHadOld|recordHasNew|recordByService) == 0
+}
+
+// Author is who made a change.
+type Author byte
+
+// The authors.
+const (
+	ByUser    Author = 0
+	ByService Author = recordByService // as when an item expires
+)
+
+// AppendRecord appends the record of a change of an item, as the table's stream shows it.
+func (t *Table) AppendRecord(dst []byte, old, new item.Item, by Author) []byte {
+	what, of := byte(by), new
 	if new.Exists() {
 		what |= recordHasNew
 	} else {
@@ -44,22 +66,17 @@ func (w *writer) recordStream(tx kv.Txn, old, new item.Item) {
 	if old.Exists() {
 		what |= recordHadOld
 	}
-	if w.write.ByService {
-		what |= recordByService
-	}
-	view := w.t.StreamViewType
-	r := slices.Grow(w.row[:0], old.EncodedLen()+new.EncodedLen()+2*len(w.key)+rowRoom)
-	r = append(r, recordFormat, what)
-	r = appendImage(r, of.Pick(w.t.lastKeys))
-	if !view.hasNew() {
+	view := t.StreamViewType
+	dst = append(dst, recordFormat, what)
+	dst = appendImage(dst, of.Pick(t.LastKeys))
+	if !view.HasNew() {
 		new = item.Item{}
 	}
-	r = appendImage(r, new)
-	if !view.hasOld() {
+	dst = appendImage(dst, new)
+	if !view.HasOld() {
 		old = item.Item{}
 	}
-	w.row = appendImage(r, old)
-	tx.AppendLog(w.t.StreamLog, w.t.shardOf(w.key), w.row)
+	return appendImage(dst, old)
 }
 
 // appendImage appends an item behind its length, which is 0 for a missing one.
@@ -77,13 +94,8 @@ func appendImage(dst []byte, it item.Item) []byte {
 	return dst
 }
 
-// shardOf is the shard of the table's log that takes the records of the item with that key.
-func (t *Table) shardOf(itemKey []byte) uint32 {
-	return uint32(segmentOf(binary.BigEndian.Uint64(itemKey[sectionPrefixLen:]), max(1, t.shards)))
-}
-
-// parseRecord is the inverse of recordStream.
-func parseRecord(r kv.Record) (*StreamRecord, error) {
+// ParseRecord is the inverse of AppendRecord.
+func ParseRecord(r kv.Record) (*StreamRecord, error) {
 	b := r.Data
 	if len(b) < 2 {
 		return nil, fmt.Errorf("stream record %x is cut short", r.Position)
@@ -91,7 +103,7 @@ func parseRecord(r kv.Record) (*StreamRecord, error) {
 	if b[0] != recordFormat {
 		return nil, fmt.Errorf("stream record %x was written by a newer version (record format %d)", r.Position, b[0])
 	}
-	out := &StreamRecord{Position: r.Position, Name: eventName(b[1]), ByService: b[1]&recordByService != 0}
+	out := &StreamRecord{Position: r.Position, Name: eventName(b[1]), ByService: b[1]&recordByService != 0, what: b[1]}
 	b = b[2:]
 	for _, image := range []*item.Item{&out.Keys, &out.New, &out.Old} {
 		length, n := binary.Uvarint(b)
