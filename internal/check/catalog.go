@@ -6,9 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // own is what the engine showed of what it keeps for itself.
@@ -20,7 +19,7 @@ type own struct {
 	bound    uint64           // of stamps
 }
 
-// shardID names a shard of a log.
+// shardID names a shard of a stream.
 type shardID struct {
 	log   uint64
 	shard uint32
@@ -114,8 +113,8 @@ func readName(key []byte) string {
 // streamDescriptors reads the descriptors of all streams, and holds them against their tables.
 func (c *checker) streamDescriptors() error {
 	err := c.r.Scan(schema.StreamRange(), false, func(key, value []byte) (bool, error) {
-		l, f := schema.ParseStream(key, value)
-		f.Given(l.TableID, c.nextID)
+		stream, f := schema.ParseStream(key, value)
+		f.Given(stream.TableID, c.nextID)
 		for _, fault := range f {
 			c.notef(KindStream, "the stream row %x: %s", key, fault)
 		}
@@ -125,37 +124,37 @@ func (c *checker) streamDescriptors() error {
 			}
 			return true, nil
 		}
-		c.streams[l.ID] = l
-		if t := c.tables[l.TableID]; !c.broken[l.TableID] {
-			if err := belongs(l, t); err != nil {
-				c.note(Problem{Kind: KindStream, Table: l.Table, Detail: fmt.Sprintf("stream %s: %v", l.Label, err)})
+		c.streams[stream.ID] = stream
+		if t := c.tables[stream.TableID]; !c.broken[stream.TableID] {
+			if err := belongs(stream, t); err != nil {
+				c.note(Problem{Kind: KindStream, Table: stream.Table, Detail: fmt.Sprintf("stream %s: %v", stream.Label, err)})
 			}
 		}
 		return true, nil
 	})
 	for _, id := range sortedKeys(c.tables) {
 		t := c.tables[id]
-		l, there := c.streams[t.StreamLog]
+		stream, there := c.streams[t.StreamID]
 		switch {
-		case t.StreamLog == 0 || there && l == nil:
-		case !there || !l.Ended.IsZero():
+		case t.StreamID == 0 || there && stream == nil:
+		case !there || !stream.Ended.IsZero():
 			c.noteTable(KindStream, t, "it writes stream %s, which has ended, or is not there", t.StreamLabel)
-		case l.ViewType != t.StreamViewType || l.Label != t.StreamLabel:
-			c.noteTable(KindStream, t, "it writes a stream %s of %s, which is %s of %s", t.StreamLabel, t.StreamViewType, l.Label, l.ViewType)
+		case stream.ViewType != t.StreamViewType || stream.Label != t.StreamLabel:
+			c.noteTable(KindStream, t, "it writes a stream %s of %s, which is %s of %s", t.StreamLabel, t.StreamViewType, stream.Label, stream.ViewType)
 		}
 	}
 	return err
 }
 
 // belongs holds a stream's descriptor against the table that it names, nil if that is gone.
-func belongs(l *schema.Stream, t *schema.Table) error {
+func belongs(stream *schema.Stream, t *schema.Table) error {
 	switch {
-	case t == nil && l.Ended.IsZero():
+	case t == nil && stream.Ended.IsZero():
 		return errors.New("it has not ended, and its table is gone")
 	case t == nil:
-	case l.Ended.IsZero() && t.StreamLog != l.ID:
+	case stream.Ended.IsZero() && t.StreamID != stream.ID:
 		return errors.New("it has not ended, and the table does not write it")
-	case t.UUID != l.TableUUID || t.Name != l.Table || uint32(l.ID) > t.NextLog || !slices.Equal(t.Keys, l.Keys):
+	case t.UUID != stream.TableUUID || t.Name != stream.Table || uint32(stream.ID) > t.StreamCount || !slices.Equal(t.Keys, stream.Keys):
 		return errors.New("it names a table of the same id, and of another name, key or age")
 	}
 	return nil
@@ -241,8 +240,8 @@ func (c *checker) inspect() error {
 	stray := map[uint64]bool{}
 	for _, ids := range []map[shardID]bool{c.own.shards, marked(c.own.trimmed)} {
 		for id := range ids {
-			l, there := c.streams[id.log]
-			if !there || l != nil && id.shard >= uint32(l.Shards) {
+			stream, there := c.streams[id.log]
+			if !there || stream != nil && id.shard >= uint32(stream.Shards) {
 				stray[id.log] = true
 			}
 		}

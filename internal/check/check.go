@@ -1,3 +1,8 @@
+// Package check verifies all that is stored against all else: catalog, rows, index rows, expiry rows,
+// counters, streams and tokens. It is "partita check", and what tests run on a database in use.
+//
+// It knows what is stored from package schema, and reads it from a kv.Engine. It knows nothing of
+// package db, whose mistakes it is there to find, but for Frozen.
 package check
 
 import (
@@ -9,9 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Kind is a kind of problem, in words for people.
@@ -42,7 +46,7 @@ var Kinds = []Kind{
 	KindCounter, KindStream, KindRecord, KindToken,
 }
 
-// Problem is one thing that Check found. Table, Index and Key are empty where it is not about one.
+// Problem is one thing that a check found. Table, Index and Key are empty where it is not about one.
 type Problem struct {
 	Kind  Kind
 	Table string
@@ -53,17 +57,18 @@ type Problem struct {
 	Detail string
 }
 
+// String is the problem in a line, without its kind.
 func (p Problem) String() string {
 	var at []string
-	for _, part := range []struct{ what, name string }{{"table", p.Table}, {"index", p.Index}, {"key", p.Key}} {
-		if part.name != "" {
-			at = append(at, part.what+" "+part.name)
+	for _, place := range []struct{ what, name string }{{"table", p.Table}, {"index", p.Index}, {"key", p.Key}} {
+		if place.name != "" {
+			at = append(at, place.what+" "+place.name)
 		}
 	}
 	return strings.Join(append(at, p.Detail), ": ")
 }
 
-// Stage is what a Check is doing.
+// Stage is what a check is doing.
 type Stage string
 
 // The stages, in their order.
@@ -73,13 +78,13 @@ const (
 	StageRows    Stage = "rows"
 )
 
-// Progress is how far a Check is. Total is 0 where it is not known.
+// Progress is how far a check is. Total is 0 where it is not known.
 type Progress struct {
 	Stage       Stage
 	Done, Total int64
 }
 
-// CheckOptions say what Check does.
+// Options say what Run does.
 type Options struct {
 	// Files has the engine verify its files first.
 	Files bool
@@ -104,7 +109,7 @@ type Frozen interface {
 	Freeze() (tables map[uint32]*schema.Table, release func())
 }
 
-// Report is what Check found.
+// Report is what a check found.
 type Report struct {
 	Tables, Items, IndexRows, ExpiryRows int64
 	Streams, StreamRecords, Tokens       int64
@@ -120,7 +125,7 @@ type Report struct {
 // Clean tells whether there is no problem.
 func (r *Report) Clean() bool { return len(r.Found) == 0 }
 
-// checker is a Check in progress.
+// checker is a check in progress.
 type checker struct {
 	ctx    context.Context
 	o      Options
@@ -139,20 +144,20 @@ type checker struct {
 	streams map[uint64]*schema.Stream
 	own     own
 
-	seeds   [2]maphash.Seed
-	parts   map[section]*checkedPart
-	done    int64
-	total   int64
-	scratch []byte
+	seeds    [2]maphash.Seed
+	sections map[sectionID]*sectionCheck
+	done     int64
+	total    int64
+	scratch  []byte
 }
 
-// section is a section of a table.
-type section struct {
+// sectionID names a section of a table.
+type sectionID struct {
 	table   uint32
 	section uint16
 }
 
-// Check verifies all that an engine keeps for a database: catalog, streams and tables against each other, every row's form, every
+// Run verifies all that an engine keeps for a database: catalog, streams and tables against each other, every row's form, every
 // index and expiry row against its item and back, counters against a recount, streams against the items, orphans. It reads one
 // consistent view, so the database may be in use. The error is that of reading; what is wrong with the data is in the report.
 func Run(ctx context.Context, engine kv.Engine, o Options) (*Report, error) {
@@ -164,7 +169,7 @@ func Run(ctx context.Context, engine kv.Engine, o Options) (*Report, error) {
 	return c.run()
 }
 
-// newChecker prepares a Check.
+// newChecker prepares a check.
 func newChecker(ctx context.Context, engine kv.Engine, o Options) *checker {
 	o.MaxProblems = cmp.Or(o.MaxProblems, 1000)
 	o.FollowKeys = cmp.Or(o.FollowKeys, 1_000_000)
@@ -179,7 +184,7 @@ func newChecker(ctx context.Context, engine kv.Engine, o Options) *checker {
 	}
 }
 
-// run is the Check.
+// run is the check.
 func (c *checker) run() (*Report, error) {
 	c.out = &Report{Found: map[Kind]int64{}}
 	if c.o.Files {
@@ -205,7 +210,7 @@ func (c *checker) run() (*Report, error) {
 func (c *checker) begin(r kv.Reader) {
 	c.r, c.out, c.done = r, &Report{Found: map[Kind]int64{}}, 0
 	c.names, c.broken, c.tables = map[uint32]bool{}, map[uint32]bool{}, map[uint32]*schema.Table{}
-	c.streams, c.parts = map[uint64]*schema.Stream{}, map[section]*checkedPart{}
+	c.streams, c.sections = map[uint64]*schema.Stream{}, map[sectionID]*sectionCheck{}
 	c.own = own{counters: map[uint64][]kv.Count{}, trimmed: map[shardID]schema.Position{}, shards: map[shardID]bool{}}
 }
 
@@ -287,12 +292,12 @@ func (c *checker) counters() {
 		for _, n := range c.counter(uint64(id)) {
 			counts[n.Section] = n
 		}
-		for _, part := range c.countedParts(t) {
-			n := counts[uint32(part.section)]
-			delete(counts, uint32(part.section))
-			if !part.uncountable && (n.Items != part.items || n.Bytes != part.bytes) {
-				c.note(Problem{Kind: KindCounter, Table: t.Name, Index: part.index, Detail: fmt.Sprintf(
-					"the counter says %d rows of %d bytes, and there are %d of %d", n.Items, n.Bytes, part.items, part.bytes)})
+		for _, sec := range c.countedSections(t) {
+			n := counts[uint32(sec.section)]
+			delete(counts, uint32(sec.section))
+			if !sec.uncountable && (n.Items != sec.items || n.Bytes != sec.bytes) {
+				c.note(Problem{Kind: KindCounter, Table: t.Name, Index: sec.index, Detail: fmt.Sprintf(
+					"the counter says %d rows of %d bytes, and there are %d of %d", n.Items, n.Bytes, sec.items, sec.bytes)})
 			}
 		}
 		for _, s := range sortedKeys(counts) {
@@ -316,15 +321,15 @@ func (c *checker) counter(id uint64) []kv.Count {
 	return c.engine.Counter(id)
 }
 
-// countedParts are the sections of a table whose rows are counted, with what was counted.
-func (c *checker) countedParts(t *schema.Table) []*checkedPart {
-	parts := []*checkedPart{c.part(t, schema.SectionItems)}
+// countedSections are the sections of a table whose rows are counted, with what was counted.
+func (c *checker) countedSections(t *schema.Table) []*sectionCheck {
+	sections := []*sectionCheck{c.section(t, schema.SectionItems)}
 	for _, p := range t.Plans {
 		if p.State != schema.StateAbsent {
-			parts = append(parts, c.part(t, p.ID))
+			sections = append(sections, c.section(t, p.ID))
 		}
 	}
-	return parts
+	return sections
 }
 
 // removing tells whether the section's rows are being removed.

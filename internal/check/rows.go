@@ -6,9 +6,8 @@ import (
 	"hash/maphash"
 	"slices"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // The rows of a table and of its indexes lie far apart, and to look up one for each of the other would cost more than all the
@@ -18,8 +17,8 @@ import (
 // digest is the sum of two keyed hashes over rows, in any order. Two sets of rows that differ have the same digest about once in 2^128.
 type digest [2]uint64
 
-// checkedPart is what is known of a section of a table.
-type checkedPart struct {
+// sectionCheck is what is known of a section of a table.
+type sectionCheck struct {
 	section uint16
 	index   string // its name, if it is one
 	items   int64  // rows, and their bytes as counters count them
@@ -39,22 +38,22 @@ func (c *checker) add(d *digest, key, value []byte) {
 	}
 }
 
-// part returns what is known of a section.
-func (c *checker) part(t *schema.Table, s uint16) *checkedPart {
-	return c.partOf(section{t.ID, s}, t)
+// section returns what is known of a section.
+func (c *checker) section(t *schema.Table, s uint16) *sectionCheck {
+	return c.sectionOf(sectionID{t.ID, s}, t)
 }
 
-// partOf is part for a table that may not be there.
-func (c *checker) partOf(s section, t *schema.Table) *checkedPart {
-	p := c.parts[s]
+// sectionOf is section for a table that may not be there.
+func (c *checker) sectionOf(s sectionID, t *schema.Table) *sectionCheck {
+	p := c.sections[s]
 	if p == nil {
-		p = &checkedPart{section: s.section}
+		p = &sectionCheck{section: s.section}
 		if t != nil {
 			if plan := t.PlanOfSection(s.section); plan != nil {
 				p.index = plan.Name
 			}
 		}
-		c.parts[s] = p
+		c.sections[s] = p
 	}
 	return p
 }
@@ -75,12 +74,12 @@ func (c *checker) row(key, value []byte) {
 		c.notef(KindStray, "key %x is too short", key)
 		return
 	}
-	s := section{front.Table, front.Section}
+	s := sectionID{front.Table, front.Section}
 	t := c.tables[s.table]
 	switch {
 	case t == nil && c.broken[s.table]:
 	case t == nil:
-		c.partOf(s, nil).strays++
+		c.sectionOf(s, nil).strays++
 	case t.State == schema.StateDropped: // being removed
 	case s.section == schema.SectionExpiry:
 		c.expiryRow(t, key, value)
@@ -92,18 +91,18 @@ func (c *checker) row(key, value []byte) {
 }
 
 // parse reads a row, and notes what is wrong with its form.
-func (c *checker) parse(t *schema.Table, part *checkedPart, key, value []byte) (it item.Item, ok bool) {
+func (c *checker) parse(t *schema.Table, sec *sectionCheck, key, value []byte) (it item.Item, ok bool) {
 	it, err := item.Parse(value)
 	if err == nil {
 		err = it.Verify()
 	}
-	part.items++
-	part.bytes += int64(it.Size())
+	sec.items++
+	sec.bytes += int64(it.Size())
 	if err == nil {
 		err = t.CheckKeyAttributes(it)
 	}
 	if err != nil {
-		part.uncountable = true
+		sec.uncountable = true
 		c.noteRow(KindRow, t, key, "%v", err)
 	}
 	return it, err == nil
@@ -112,7 +111,7 @@ func (c *checker) parse(t *schema.Table, part *checkedPart, key, value []byte) (
 // item looks at an item, and adds up what it asks of other sections.
 func (c *checker) item(t *schema.Table, key, value []byte) {
 	c.out.Items++
-	it, ok := c.parse(t, c.part(t, schema.SectionItems), key, value)
+	it, ok := c.parse(t, c.section(t, schema.SectionItems), key, value)
 	if !ok {
 		return
 	}
@@ -127,12 +126,12 @@ func (c *checker) item(t *schema.Table, key, value []byte) {
 	for _, p := range t.Plans {
 		if rowKey, ok := p.AppendKey(row[:0], it); ok && p.State == schema.StatePublic {
 			row = p.Entry(it).AppendStored(rowKey, 0)
-			c.add(&c.part(t, p.ID).wanted, row[:len(rowKey)], row[len(rowKey):])
+			c.add(&c.section(t, p.ID).wanted, row[:len(rowKey)], row[len(rowKey):])
 		}
 	}
 	if t.Expiry != nil && t.Expiry.State == schema.StatePublic {
 		if seconds, ok := t.ExpiryTime(it); ok {
-			c.add(&c.part(t, schema.SectionExpiry).wanted, schema.AppendExpiryKey(row[:0], key, seconds), nil)
+			c.add(&c.section(t, schema.SectionExpiry).wanted, schema.AppendExpiryKey(row[:0], key, seconds), nil)
 		}
 	}
 }
@@ -140,27 +139,27 @@ func (c *checker) item(t *schema.Table, key, value []byte) {
 // indexRow looks at the form of an index row.
 func (c *checker) indexRow(t *schema.Table, section uint16, key, value []byte) {
 	p := t.PlanOfSection(section)
-	part := c.part(t, section)
+	sec := c.section(t, section)
 	switch {
 	case p == nil:
-		part.strays++
+		sec.strays++
 		return
 	case p.State == schema.StateAbsent: // being removed
 		return
 	}
 	c.out.IndexRows++
-	c.add(&part.seen, key, value)
-	if it, ok := c.parse(t, part, key, value); ok && it.Stamp() != 0 {
+	c.add(&sec.seen, key, value)
+	if it, ok := c.parse(t, sec, key, value); ok && it.Stamp() != 0 {
 		c.noteRow(KindStamp, t, key, "a row of an index has a stamp")
 	}
 }
 
 // expiryRow looks at the form of an expiry row.
 func (c *checker) expiryRow(t *schema.Table, key, value []byte) {
-	part := c.part(t, schema.SectionExpiry)
+	sec := c.section(t, schema.SectionExpiry)
 	switch {
 	case t.Expiry == nil || t.Expiry.State == schema.StateDropped:
-		part.strays++
+		sec.strays++
 		return
 	case t.Expiry.State == schema.StateAbsent: // being removed
 		return
@@ -168,7 +167,7 @@ func (c *checker) expiryRow(t *schema.Table, key, value []byte) {
 		c.noteRow(KindExpiry, t, key, "the row has a value")
 	}
 	c.out.ExpiryRows++
-	c.add(&part.seen, key, nil)
+	c.add(&sec.seen, key, nil)
 }
 
 // compare looks up the rows of those sections of which the digests differ, and of those that are not finished.
@@ -179,13 +178,13 @@ func (c *checker) compare() error {
 			continue
 		}
 		for _, p := range t.Plans {
-			part := c.part(t, p.ID)
-			if err := c.comparePart(t, part, p.State, c.indexWants(t, p), c.indexHas(t, p)); err != nil {
+			sec := c.section(t, p.ID)
+			if err := c.compareSection(t, sec, p.State, c.indexWants(t, p), c.indexHas(t, p)); err != nil {
 				return err
 			}
 		}
 		if e := t.Expiry; e != nil && e.State != schema.StateDropped {
-			if err := c.comparePart(t, c.part(t, schema.SectionExpiry), e.State, c.expiryWants(t), c.expiryHas(t)); err != nil {
+			if err := c.compareSection(t, c.section(t, schema.SectionExpiry), e.State, c.expiryWants(t), c.expiryHas(t)); err != nil {
 				return err
 			}
 		}
@@ -194,9 +193,9 @@ func (c *checker) compare() error {
 	return nil
 }
 
-// comparePart looks up the rows of a section: what is there must be right in every state, and all must be there when it is public.
-func (c *checker) comparePart(t *schema.Table, part *checkedPart, state schema.State, wants, has func(key, value []byte) (bool, error)) error {
-	if state == schema.StateAbsent || state == schema.StatePublic && part.wanted == part.seen {
+// compareSection looks up the rows of a section: what is there must be right in every state, and all must be there when it is public.
+func (c *checker) compareSection(t *schema.Table, sec *sectionCheck, state schema.State, wants, has func(key, value []byte) (bool, error)) error {
+	if state == schema.StateAbsent || state == schema.StatePublic && sec.wanted == sec.seen {
 		return nil
 	}
 	if state == schema.StatePublic {
@@ -204,7 +203,7 @@ func (c *checker) comparePart(t *schema.Table, part *checkedPart, state schema.S
 			return err
 		}
 	}
-	return c.r.Scan(schema.SectionRange(t.ID, part.section), false, has)
+	return c.r.Scan(schema.SectionRange(t.ID, sec.section), false, has)
 }
 
 // whole parses a row that is known to be one, of the key that it stands under; ok is false for the others, which are noted already.
@@ -314,23 +313,23 @@ func (c *checker) expiryHas(t *schema.Table) func(key, value []byte) (bool, erro
 
 // noteStrays notes the sections that nobody has.
 func (c *checker) noteStrays() {
-	sections := make([]section, 0, len(c.parts))
-	for s := range c.parts {
+	sections := make([]sectionID, 0, len(c.sections))
+	for s := range c.sections {
 		sections = append(sections, s)
 	}
-	slices.SortFunc(sections, func(a, b section) int {
+	slices.SortFunc(sections, func(a, b sectionID) int {
 		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.section, b.section))
 	})
 	for _, s := range sections {
-		part := c.parts[s]
+		sec := c.sections[s]
 		switch t := c.tables[s.table]; {
-		case part.strays == 0:
+		case sec.strays == 0:
 		case t == nil:
-			c.notef(KindStray, "%d rows are of table id %d, section %d, and there is no such table", part.strays, s.table, s.section)
+			c.notef(KindStray, "%d rows are of table id %d, section %d, and there is no such table", sec.strays, s.table, s.section)
 		case s.section == schema.SectionExpiry:
-			c.noteTable(KindStray, t, "%d rows say when items expire, and none do", part.strays)
+			c.noteTable(KindStray, t, "%d rows say when items expire, and none do", sec.strays)
 		default:
-			c.noteTable(KindStray, t, "%d rows are of section %d, which is no index", part.strays, s.section)
+			c.noteTable(KindStray, t, "%d rows are of section %d, which is no index", sec.strays, s.section)
 		}
 	}
 }

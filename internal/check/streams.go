@@ -8,10 +8,9 @@ import (
 	"math/big"
 	"slices"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // link is what the last record of an item, so far, says of it.
@@ -23,7 +22,7 @@ type link struct {
 // shardCheck is the check of one shard of a stream.
 type shardCheck struct {
 	c       *checker
-	l       *schema.Stream
+	stream  *schema.Stream
 	t       *schema.Table // with the stream's keys; a stand-in where the table is gone
 	id      shardID
 	last    schema.Position
@@ -33,15 +32,15 @@ type shardCheck struct {
 	showOld bool
 }
 
-// streams checks the records of all streams.
+// checkStreams checks the records of all streams.
 func (c *checker) checkStreams() error {
 	for _, id := range sortedKeys(c.streams) {
-		l := c.streams[id]
-		if l == nil || !c.own.shown {
+		stream := c.streams[id]
+		if stream == nil || !c.own.shown {
 			continue
 		}
-		for shard := range uint32(l.Shards) {
-			if err := c.newShardCheck(l, shard).run(); err != nil {
+		for shard := range uint32(stream.Shards) {
+			if err := c.newShardCheck(stream, shard).run(); err != nil {
 				return err
 			}
 		}
@@ -50,13 +49,13 @@ func (c *checker) checkStreams() error {
 }
 
 // newShardCheck begins the check of a shard.
-func (c *checker) newShardCheck(l *schema.Stream, shard uint32) *shardCheck {
-	s := &shardCheck{c: c, l: l, id: shardID{l.ID, shard}, first: true, chain: map[digest]link{}}
-	s.showNew = l.ViewType.HasNew()
-	s.showOld = l.ViewType.HasOld()
+func (c *checker) newShardCheck(stream *schema.Stream, shard uint32) *shardCheck {
+	s := &shardCheck{c: c, stream: stream, id: shardID{stream.ID, shard}, first: true, chain: map[digest]link{}}
+	s.showNew = stream.ViewType.HasNew()
+	s.showOld = stream.ViewType.HasOld()
 	s.last = c.own.trimmed[s.id]
-	if s.t = c.tables[l.TableID]; s.t == nil {
-		s.t = schema.NewTable(&schema.Descriptor{ID: l.TableID, Name: l.Table, Keys: l.Keys})
+	if s.t = c.tables[stream.TableID]; s.t == nil {
+		s.t = schema.NewTable(&schema.Descriptor{ID: stream.TableID, Name: stream.Table, Keys: stream.Keys})
 	}
 	return s
 }
@@ -65,8 +64,8 @@ func (c *checker) newShardCheck(l *schema.Stream, shard uint32) *shardCheck {
 func (s *shardCheck) note(p schema.Position, key, detail string) {
 	n := new(big.Int).SetBytes(p[:])
 	n.Add(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)) // as DynamoDB's clients see it
-	s.c.note(Problem{Kind: KindRecord, Table: s.l.Table, Key: key,
-		Detail: "stream " + s.l.Label + ", " + s.l.ShardID(s.id.shard) + ", sequence number " + n.String() + ": " + detail})
+	s.c.note(Problem{Kind: KindRecord, Table: s.stream.Table, Key: key,
+		Detail: "stream " + s.stream.Label + ", " + s.stream.ShardID(s.id.shard) + ", sequence number " + n.String() + ": " + detail})
 }
 
 // run checks the shard.
@@ -88,7 +87,7 @@ func (s *shardCheck) run() error {
 		return errorOf(scanErr, err)
 	}
 	s.end()
-	if s.l.Ended.IsZero() && s.t.StreamLog == s.l.ID && s.t.State == schema.StatePublic && len(s.chain) > 0 {
+	if s.stream.Ended.IsZero() && s.t.StreamID == s.stream.ID && s.t.State == schema.StatePublic && len(s.chain) > 0 {
 		return s.items()
 	}
 	return nil
@@ -116,17 +115,17 @@ func (s *shardCheck) place(p schema.Position) {
 		s.note(p, "", "records before it are missing")
 		clear(s.chain) // they may have been of any item
 	}
-	if s.l.Ends != nil && string(p[:]) > string(s.l.Ends[s.id.shard][:]) {
+	if s.stream.Ends != nil && string(p[:]) > string(s.stream.Ends[s.id.shard][:]) {
 		s.note(p, "", "it lies behind the end of its shard, which is closed")
 	}
 }
 
 // end checks the end of a closed shard: it is the last position that was given.
 func (s *shardCheck) end() {
-	if s.l.Ends == nil || s.l.Gone(s.c.o.Now()) { // it may be half removed
+	if s.stream.Ends == nil || s.stream.Gone(s.c.o.Now()) { // it may be half removed
 		return
 	}
-	if end := s.l.Ends[s.id.shard]; string(s.last[:]) < string(end[:]) {
+	if end := s.stream.Ends[s.id.shard]; string(s.last[:]) < string(end[:]) {
 		s.note(end, "", "it is the end of the shard, which is closed, and there is no such record")
 	}
 }
@@ -141,22 +140,22 @@ func (s *shardCheck) record(raw kv.Record) {
 	}
 	itemKey := s.t.AppendItemKey(nil, r.Keys)
 	key := string(r.Keys.AppendJSON(nil))
-	if shard := schema.ShardOf(itemKey, s.l.Shards); shard != s.id.shard {
-		s.note(raw.Position, key, "it belongs to "+s.l.ShardID(shard))
+	if shard := schema.ShardOf(itemKey, s.stream.Shards); shard != s.id.shard {
+		s.note(raw.Position, key, "it belongs to "+s.stream.ShardID(shard))
 	}
 	hadOld, hasNew := r.HadOld(), r.HasNew()
 	switch {
 	case !hadOld && !hasNew:
 		s.note(raw.Position, key, "there was no item before it, and none is there after it")
 	case r.New.Exists() != (hasNew && s.showNew) || r.Old.Exists() != (hadOld && s.showOld):
-		s.note(raw.Position, key, "its images are not those of a stream of "+string(s.l.ViewType))
+		s.note(raw.Position, key, "its images are not those of a stream of "+string(s.stream.ViewType))
 	case r.New.Exists() && item.SameAttributes(r.New, r.Old):
 		s.note(raw.Position, key, "its images are the same")
 	case r.New.Exists() && !item.SameAttributes(r.New.Pick(s.t.LastKeys), r.Keys),
 		r.Old.Exists() && !item.SameAttributes(r.Old.Pick(s.t.LastKeys), r.Keys):
 		s.note(raw.Position, key, "its images have another key")
 	}
-	s.follow(raw.Position, itemKey, key, r, hadOld, hasNew)
+	s.follow(itemKey, key, r)
 }
 
 // parse reads a record, and says what is wrong with its form.
@@ -170,10 +169,10 @@ func (s *shardCheck) parse(raw kv.Record) (r *schema.StreamRecord, what string) 
 			return nil, "an image is damaged"
 		}
 	}
-	if r.Keys.Len() != len(s.l.Keys) || !r.Understood() {
+	if r.Keys.Len() != len(s.stream.Keys) || !r.Understood() {
 		return nil, "it has not the key attributes of the table, or unknown flags"
 	}
-	for _, k := range s.l.Keys {
+	for _, k := range s.stream.Keys {
 		if schema.KeyLen(r.Keys.Get(k.Name)) == 0 {
 			return nil, "it has not the key attributes of the table"
 		}
@@ -182,7 +181,8 @@ func (s *shardCheck) parse(raw kv.Record) (r *schema.StreamRecord, what string) 
 }
 
 // follow holds a record against the one before of the same item.
-func (s *shardCheck) follow(p schema.Position, itemKey []byte, key string, r *schema.StreamRecord, hadOld, hasNew bool) {
+func (s *shardCheck) follow(itemKey []byte, key string, r *schema.StreamRecord) {
+	p, hadOld, hasNew := r.Position, r.HadOld(), r.HasNew()
 	at := s.c.digestOf(itemKey)
 	before, known := s.chain[at]
 	switch {
@@ -218,7 +218,7 @@ func (c *checker) digestItem(it item.Item) digest {
 // items holds the last record of each item against the item, in the part of the table that belongs to the shard.
 func (s *shardCheck) items() error {
 	c, wrong := s.c, map[digest]string{}
-	err := c.r.Scan(schema.SegmentRange(new(schema.Bounds), s.t.ID, schema.SectionItems, int(s.id.shard), s.l.Shards), false, func(key, value []byte) (bool, error) {
+	err := c.r.Scan(schema.SegmentRange(new(schema.Bounds), s.t.ID, schema.SectionItems, int(s.id.shard), s.stream.Shards), false, func(key, value []byte) (bool, error) {
 		at := c.digestOf(key)
 		last, told := s.chain[at]
 		if !told {

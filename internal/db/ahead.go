@@ -30,40 +30,40 @@ func (d *DB) hasRun(now time.Time) {
 	d.swept = now
 }
 
-// ageStream returns the log with what is known by now of times of it that lie ahead of the clock, and
+// ageStream returns the stream with what is known by now of times of it that lie ahead of the clock, and
 // stores that if it is news.
-func (d *DB) ageStream(ctx context.Context, l *Stream, now time.Time) (*Stream, error) {
-	ends, ahead, err := d.endsOf(ctx, l, now)
+func (d *DB) ageStream(ctx context.Context, s *Stream, now time.Time) (*Stream, error) {
+	ends, ahead, err := d.endsOf(ctx, s, now)
 	if err != nil {
 		return nil, err
 	}
-	since, known := d.aged[l.ID]
+	since, known := d.aged[s.ID]
 	var next *schema.Ahead
 	switch {
-	case !ahead && l.Ahead == nil:
-		return l, nil
+	case !ahead && s.Ahead == nil:
+		return s, nil
 	case !ahead:
-	case l.Ahead == nil:
+	case s.Ahead == nil:
 		next = &schema.Ahead{Ends: ends}
 	case !known:
-		d.aged[l.ID] = d.run
-		return l, nil
+		d.aged[s.ID] = d.run
+		return s, nil
 	case d.run-since < agesEvery:
-		return l, nil
+		return s, nil
 	default:
-		next = &schema.Ahead{Age: l.Ahead.Age + d.run - since, Ends: l.Ahead.Ends}
+		next = &schema.Ahead{Age: s.Ahead.Age + d.run - since, Ends: s.Ahead.Ends}
 	}
-	return d.setAhead(l, next)
+	return d.setAhead(s, next)
 }
 
-// endsOf returns the last positions of the shards, and whether one of them, or the log's end, lies
+// endsOf returns the last positions of the shards, and whether one of them, or the stream's end, lies
 // ahead of the clock.
-func (d *DB) endsOf(ctx context.Context, l *Stream, now time.Time) (ends []schema.Position, ahead bool, err error) {
-	ends, ahead = l.Ends, schema.IsAhead(l.Ended, now)
+func (d *DB) endsOf(ctx context.Context, s *Stream, now time.Time) (ends []schema.Position, ahead bool, err error) {
+	ends, ahead = s.Ends, schema.IsAhead(s.Ended, now)
 	if ends == nil {
-		ends = make([]schema.Position, l.Shards)
+		ends = make([]schema.Position, s.Shards)
 		for shard := range ends {
-			if ends[shard], err = d.LastPosition(ctx, l, uint32(shard)); err != nil {
+			if ends[shard], err = d.LastPosition(ctx, s, uint32(shard)); err != nil {
 				return nil, false, err
 			}
 		}
@@ -71,24 +71,24 @@ func (d *DB) endsOf(ctx context.Context, l *Stream, now time.Time) (ends []schem
 	return ends, ahead || slices.ContainsFunc(ends, func(p schema.Position) bool { return schema.IsAhead(schema.TimeOf(p), now) }), nil
 }
 
-// setAhead stores the log with another Ahead, and returns it, or the log as it is by now if that is
+// setAhead stores the stream with another Ahead, and returns it, or the stream as it is by now if that is
 // another one.
-func (d *DB) setAhead(l *Stream, ahead *schema.Ahead) (*Stream, error) {
+func (d *DB) setAhead(s *Stream, ahead *schema.Ahead) (*Stream, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
-	if now := d.catalog.Load().logs[l.ID]; now != l {
+	if now := d.catalog.Load().streams[s.ID]; now != s {
 		return now, nil // it has ended, or is closed: the next sweep looks again
 	}
-	aged := *l
+	aged := *s
 	aged.Ahead = ahead
 	if err := d.storeStream(&aged); err != nil {
 		return nil, err
 	}
-	d.change(func(c *catalog) { c.logs[l.ID] = &aged })
+	d.change(func(c *catalog) { c.streams[s.ID] = &aged })
 	if ahead == nil {
-		delete(d.aged, l.ID)
+		delete(d.aged, s.ID)
 	} else {
-		d.aged[l.ID] = d.run
+		d.aged[s.ID] = d.run
 	}
 	return &aged, nil
 }

@@ -25,7 +25,7 @@ func (s *store) set(by time.Duration) {
 // reader from the horizon on.
 func (s *store) stored(id uint64) (stored, readable int) {
 	s.t.Helper()
-	l := s.d.catalog.Load().logs[id]
+	l := s.d.catalog.Load().streams[id]
 	if l == nil {
 		return 0, 0
 	}
@@ -63,7 +63,7 @@ func TestRecordsAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := table.StreamLog
+	id := table.StreamID
 	fill(t, s.d, table, 100)
 	s.set(inYears)
 	fill(t, s.d, table, 150)
@@ -138,11 +138,11 @@ func TestEndAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := table.StreamLog
+	first := table.StreamID
 	fill(t, s.d, table, 100)
 	s.set(inYears)
 	for _, view := range []schema.ViewType{"", "NEW_AND_OLD_IMAGES", ""} {
-		if _, _, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", false, setStream(view)); err != nil {
+		if _, _, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", Unseen, setStream(view)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -155,7 +155,7 @@ func TestEndAhead(t *testing.T) {
 		if logs, _ := s.d.Streams(schema.DefaultNamespace, "", "", "", 10); len(logs) != want {
 			t.Errorf("%d streams are listed, want %d", len(logs), want)
 		}
-		if got := len(s.d.catalog.Load().logs); got != want {
+		if got := len(s.d.catalog.Load().streams); got != want {
 			t.Errorf("%d streams are stored, want %d", got, want)
 		}
 	}
@@ -176,7 +176,7 @@ func TestWrongAtFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := table.StreamLog
+	id := table.StreamID
 	fill(t, s.d, table, 100)
 	now := time.Duration(s.clock.Load())
 	s.clock.Store(0)
@@ -208,7 +208,7 @@ func TestMadeAhead(t *testing.T) {
 	}
 	s.set(-inYears)
 	fill(t, s.d, table, 100)
-	l := s.d.StreamByID(table.StreamLog)
+	l := s.d.StreamByID(table.StreamID)
 	for _, shard := range l.ShardsAt(s.now()) {
 		end, err := s.d.LastPosition(t.Context(), l, shard.Number)
 		if err != nil || string(end[:]) < string(shard.Start[:]) {
@@ -277,7 +277,7 @@ func TestBusyAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream := s.d.StreamByID(table.StreamLog).Status(s.now())
+	stream := s.d.StreamByID(table.StreamID).Status(s.now())
 	if got := table.Status(s.now()); got != "ACTIVE" || stream != "ENABLED" {
 		t.Errorf("the table is %s, its stream %s", got, stream)
 	}

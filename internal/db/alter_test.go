@@ -4,9 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // heldDrop is an engine whose DropRange waits for held to be closed, and says so.
@@ -31,7 +30,7 @@ func TestAlterWhileDropping(t *testing.T) {
 	engine := &heldDrop{d.kv, make(chan struct{}), make(chan struct{})}
 	d.kv = engine
 	alter := func(change func(*schema.Descriptor)) {
-		_, _, err := d.alter(t.Context(), schema.DefaultNamespace, "model", false, func(desc *schema.Descriptor) error {
+		_, _, err := d.alter(t.Context(), schema.DefaultNamespace, "model", Unseen, func(desc *schema.Descriptor) error {
 			change(desc)
 			return nil
 		})

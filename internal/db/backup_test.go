@@ -14,11 +14,10 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/check"
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // checkCopy checks a copy without opening it as a database, and then opens it as one.
@@ -185,7 +184,7 @@ func TestRestoredGoesOn(t *testing.T) {
 	now = now.Add(-4 * time.Minute)
 	checkCopy(t, filepath.Join(dir, "restored"), clock, func(r *DB) {
 		table, err := r.Table(schema.DefaultNamespace, "model")
-		if err != nil || table.UUID != s.t.UUID || table.ID != s.t.ID || table.StreamLog != s.log.ID {
+		if err != nil || table.UUID != s.t.UUID || table.ID != s.t.ID || table.StreamID != s.log.ID {
 			t.Fatalf("the table is %+v, %v", table, err)
 		}
 		if l := r.StreamByID(s.old.ID); l == nil || !slices.Equal(l.Ends, s.old.Ends) {
@@ -201,7 +200,7 @@ func TestRestoredGoesOn(t *testing.T) {
 		}
 		it := checkedItem("p", 1, "after")
 		putAll(t, r, table, it)
-		rs, _, err := r.kv.ReadLog(t.Context(), table.StreamLog, shard, schema.Position{}, 100, 1<<20)
+		rs, _, err := r.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, 100, 1<<20)
 		if err != nil || len(rs) != len(s.shards[shard])+2 || string(rs[len(rs)-1].Position[:]) <= string(rs[len(rs)-2].Position[:]) {
 			t.Errorf("the shard has %d records, %v", len(rs), err)
 		}
@@ -260,7 +259,7 @@ func TestCheckStopped(t *testing.T) {
 // alterIndexes changes the model's indexes without any wait.
 func (s *store) alterIndexes(change func(*schema.Descriptor)) {
 	s.t.Helper()
-	_, _, err := s.d.alter(s.t.Context(), schema.DefaultNamespace, "model", false, func(d *schema.Descriptor) error { change(d); return nil })
+	_, _, err := s.d.alter(s.t.Context(), schema.DefaultNamespace, "model", Unseen, func(d *schema.Descriptor) error { change(d); return nil })
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -13,19 +13,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // catalog is all tables and streams at one moment. It never changes; a schema change makes a new one.
 type catalog struct {
-	byID   map[uint32]*Table
-	logs   map[uint64]*Stream
-	spaces map[schema.Namespace]*space // without tables that are dropped
-	// streams are the logs in the order of their ARNs.
-	streams map[schema.Namespace][]*Stream
-	weight  int64 // what it takes in memory, in bytes
+	byID    map[uint32]*Table
+	streams map[uint64]*Stream
+	spaces  map[schema.Namespace]*space // without tables that are dropped
+	// streamsByPath are the streams in the order of their ARNs.
+	streamsByPath map[schema.Namespace][]*Stream
+	weight        int64 // what it takes in memory, in bytes
 }
 
 // space is the tables of one namespace.
@@ -34,9 +33,9 @@ type space struct {
 	names  []string // byName's keys, sorted
 }
 
-// newCatalog derives a catalog from its tables and logs.
-func newCatalog(byID map[uint32]*Table, logs map[uint64]*Stream) *catalog {
-	c := &catalog{byID: byID, logs: logs, spaces: map[schema.Namespace]*space{}, streams: map[schema.Namespace][]*Stream{}}
+// newCatalog derives a catalog from its tables and streams.
+func newCatalog(byID map[uint32]*Table, streams map[uint64]*Stream) *catalog {
+	c := &catalog{byID: byID, streams: streams, spaces: map[schema.Namespace]*space{}, streamsByPath: map[schema.Namespace][]*Stream{}}
 	for _, t := range byID {
 		if t.State == schema.StateDropped {
 			continue
@@ -51,10 +50,10 @@ func newCatalog(byID map[uint32]*Table, logs map[uint64]*Stream) *catalog {
 	for _, s := range c.spaces {
 		s.names = slices.Sorted(maps.Keys(s.byName))
 	}
-	for _, l := range logs {
-		c.streams[l.Namespace] = append(c.streams[l.Namespace], l)
+	for _, stream := range streams {
+		c.streamsByPath[stream.Namespace] = append(c.streamsByPath[stream.Namespace], stream)
 	}
-	for _, ls := range c.streams {
+	for _, ls := range c.streamsByPath {
 		slices.SortFunc(ls, func(a, b *Stream) int { return strings.Compare(a.Path(), b.Path()) })
 	}
 	c.weigh()
@@ -69,40 +68,40 @@ func (d *DB) named(ns schema.Namespace, name string) *Table {
 	return nil
 }
 
-// change replaces the catalog by one whose tables and logs edit has changed. The caller holds d.schema.
+// change replaces the catalog by one whose tables and streams edit has changed. The caller holds d.schema.
 func (d *DB) change(edit func(*catalog)) {
 	old := d.catalog.Load()
-	c := &catalog{byID: maps.Clone(old.byID), logs: maps.Clone(old.logs)}
+	c := &catalog{byID: maps.Clone(old.byID), streams: maps.Clone(old.streams)}
 	edit(c)
-	d.catalog.Store(newCatalog(c.byID, c.logs))
+	d.catalog.Store(newCatalog(c.byID, c.streams))
 }
 
-// publish puts t in place of the table with its id, and logs in place of those with theirs; writers see it from now on, and
+// publish puts t in place of the table with its id, and streams in place of those with theirs; writers see it from now on, and
 // what is under way begins. The caller holds d.schema.
-func (d *DB) publish(t *Table, logs []*Stream) {
+func (d *DB) publish(t *Table, streams []*Stream) {
 	d.change(func(c *catalog) {
-		for _, l := range logs {
-			c.logs[l.ID] = l
+		for _, s := range streams {
+			c.streams[s.ID] = s
 		}
-		t.setShards(c.logs)
-		d.equip(t, logs)
+		t.setShards(c.streams)
+		d.equip(t, streams)
 		c.byID[t.ID] = t
 	})
-	for _, l := range logs {
-		d.startStreamJobs(l)
+	for _, s := range streams {
+		d.startStreamJobs(s)
 	}
 }
 
-// setShards tells a table that nobody has seen yet how many shards its log has.
-func (t *Table) setShards(logs map[uint64]*Stream) {
-	if l := logs[t.StreamLog]; l != nil {
-		t.shards = l.Shards
+// setShards tells a table that nobody has seen yet how many shards its stream has.
+func (t *Table) setShards(streams map[uint64]*Stream) {
+	if s := streams[t.StreamID]; s != nil {
+		t.shards = s.Shards
 	}
 }
 
 // loadCatalog reads all descriptors, of tables and of streams.
 func (d *DB) loadCatalog() error {
-	byID, logs := map[uint32]*Table{}, map[uint64]*Stream{}
+	byID, streams := map[uint32]*Table{}, map[uint64]*Stream{}
 	err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		id, err := r.Get(schema.NextIDKey())
 		if err != nil {
@@ -116,13 +115,13 @@ func (d *DB) loadCatalog() error {
 			return schema.Faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}.Refuse("row %x", schema.NextIDKey())
 		}
 		err = r.Scan(schema.StreamRange(), false, func(key, value []byte) (bool, error) {
-			l, f := schema.ParseStream(key, value)
-			if f.Given(l.TableID, d.nextID); f != nil {
-				return false, f.Refuse("stream %s of table %q, row %x", l.Label, l.Table, key)
+			parsed, f := schema.ParseStream(key, value)
+			if f.Given(parsed.TableID, d.nextID); f != nil {
+				return false, f.Refuse("stream %s of table %q, row %x", parsed.Label, parsed.Table, key)
 			}
-			stream := &Stream{Stream: *l}
+			stream := &Stream{Stream: *parsed}
 			d.equipStream(stream)
-			logs[l.ID] = stream
+			streams[stream.ID] = stream
 			return true, nil
 		})
 		if err != nil {
@@ -134,13 +133,13 @@ func (d *DB) loadCatalog() error {
 				return false, f.Refuse("table %q, row %x", desc.Name, key)
 			}
 			t := newTable(desc)
-			t.setShards(logs)
+			t.setShards(streams)
 			d.equip(t, nil)
 			byID[desc.ID] = t
 			return true, nil
 		})
 	})
-	d.catalog.Store(newCatalog(byID, logs))
+	d.catalog.Store(newCatalog(byID, streams))
 	return err
 }
 
@@ -230,9 +229,9 @@ func (d *DB) Create(ctx context.Context, desc *schema.Descriptor) (*Table, error
 		desc.NextIndex++
 	}
 	slices.SortFunc(desc.Attributes, func(a, b schema.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
-	logs := d.settleStream(desc)
+	streams := d.settleStream(desc)
 	t := newTable(desc)
-	err := d.store(ctx, t, logs, func(tx kv.Txn) {
+	err := d.store(ctx, t, streams, func(tx kv.Txn) {
 		tx.Set(schema.NextIDKey(), schema.AppendTableID(nil, desc.ID+1))
 		tx.Set(schema.NameKey(desc.Namespace, desc.Name), schema.AppendTableID(nil, desc.ID))
 	})
@@ -240,13 +239,13 @@ func (d *DB) Create(ctx context.Context, desc *schema.Descriptor) (*Table, error
 		return nil, err
 	}
 	d.nextID++
-	d.publish(t, logs)
+	d.publish(t, streams)
 	return t, nil
 }
 
-// store writes a table's descriptor, the logs that change with it, and what more writes besides. The caller holds d.schema. A
+// store writes a table's descriptor, the streams that change with it, and what more writes besides. The caller holds d.schema. A
 // descriptor that could not be read again is not stored.
-func (d *DB) store(ctx context.Context, t *Table, logs []*Stream, more func(kv.Txn)) error {
+func (d *DB) store(ctx context.Context, t *Table, streams []*Stream, more func(kv.Txn)) error {
 	if f := t.Verify(); f != nil {
 		return fmt.Errorf("the descriptor of table %q is not stored: %s", t.Name, f)
 	}
@@ -255,13 +254,13 @@ func (d *DB) store(ctx context.Context, t *Table, logs []*Stream, more func(kv.T
 		return fmt.Errorf("descriptor of %s: %w", t.Name, err)
 	}
 	lock := [][]byte{schema.DescriptorKey(t.ID), schema.NameKey(t.Namespace, t.Name), schema.NextIDKey()}
-	for _, l := range logs {
-		lock = append(lock, schema.StreamKey(l.ID))
+	for _, stream := range streams {
+		lock = append(lock, schema.StreamKey(stream.ID))
 	}
 	return d.kv.Update(ctx, kv.WriteOptions{Lock: lock, MakesRoom: t.Shrinks()}, func(tx kv.Txn) error {
 		tx.Set(schema.DescriptorKey(t.ID), b)
-		for _, l := range logs {
-			if err := putStream(tx, l); err != nil {
+		for _, stream := range streams {
+			if err := putStream(tx, stream); err != nil {
 				return err
 			}
 		}
@@ -272,14 +271,23 @@ func (d *DB) store(ctx context.Context, t *Table, logs []*Stream, more func(kv.T
 	})
 }
 
+// Shown is whether a change of a table is shown in its status.
+type Shown bool
+
+// How a change may be shown.
+const (
+	Unseen     Shown = false
+	AsUpdating Shown = true // for TableDelay
+)
+
 // Alter changes a table. change gets a copy of its descriptor, edits the copy, or returns an error,
 // which Alter returns unchanged. It may be called more than once. An index that it appended (ID 0)
 // is built in the background, one that it dropped (Index.Drop) is removed; at most one of either
-// (the caller checks). A stream begins or ends as it sets or clears StreamViewType. busy makes the
-// table UPDATING for TableDelay. Alter returns the table before and after. ErrTableNotFound if
-// there is none, ErrCatalogFull if there is no memory for what it adds.
-func (d *DB) Alter(ctx context.Context, ns schema.Namespace, name string, busy bool, change func(*schema.Descriptor) error) (old, new *Table, err error) {
-	old, new, err = d.alter(ctx, ns, name, busy, change)
+// (the caller checks). A stream begins or ends as it sets or clears StreamViewType. shown
+// says whether the table is UPDATING for TableDelay. Alter returns the table before and after.
+// ErrTableNotFound if there is none, ErrCatalogFull if there is no memory for what it adds.
+func (d *DB) Alter(ctx context.Context, ns schema.Namespace, name string, shown Shown, change func(*schema.Descriptor) error) (old, new *Table, err error) {
+	old, new, err = d.alter(ctx, ns, name, shown, change)
 	if err == nil && d.delay == 0 {
 		d.awaitJobs(ctx, new)
 		d.awaitStream(ctx, old)
@@ -288,7 +296,7 @@ func (d *DB) Alter(ctx context.Context, ns schema.Namespace, name string, busy b
 }
 
 // alter is Alter without the wait for a quick job.
-func (d *DB) alter(ctx context.Context, ns schema.Namespace, name string, busy bool, change func(*schema.Descriptor) error) (old, new *Table, err error) {
+func (d *DB) alter(ctx context.Context, ns schema.Namespace, name string, shown Shown, change func(*schema.Descriptor) error) (old, new *Table, err error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
 	if old = d.Lookup(ns, name); old == nil {
@@ -308,14 +316,14 @@ func (d *DB) alter(ctx context.Context, ns schema.Namespace, name string, busy b
 		case x.ID == 0:
 			x.ID, x.Phase, x.Created = desc.NextIndex, schema.PhaseComing, now
 			desc.NextIndex++
-			if busy {
+			if shown == AsUpdating {
 				x.BusyUntil = d.busyUntil(now)
 			}
 		case x.MarkedUpdating():
 			x.BusyUntil = now.Add(d.delay)
 		}
 	}
-	if busy && d.delay > 0 {
+	if shown == AsUpdating && d.delay > 0 {
 		desc.BeginUpdate(now.Add(d.delay))
 	}
 	if new, err = d.replace(ctx, desc); err != nil {
@@ -329,12 +337,12 @@ func (d *DB) alter(ctx context.Context, ns schema.Namespace, name string, busy b
 func (d *DB) replace(ctx context.Context, desc *schema.Descriptor) (*Table, error) {
 	desc.Epoch++
 	slices.SortFunc(desc.Attributes, func(a, b schema.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
-	logs := d.settleStream(desc)
+	streams := d.settleStream(desc)
 	t := newTable(desc)
-	if err := d.store(ctx, t, logs, nil); err != nil {
+	if err := d.store(ctx, t, streams, nil); err != nil {
 		return nil, err
 	}
-	d.publish(t, logs)
+	d.publish(t, streams)
 	return t, nil
 }
 
@@ -395,13 +403,13 @@ func (d *DB) delete(ctx context.Context, ns schema.Namespace, name string, check
 func (d *DB) forget(ctx context.Context, desc *schema.Descriptor) error {
 	desc.State = schema.StateDropped
 	desc.Epoch++
-	logs := d.settleStream(desc)
+	streams := d.settleStream(desc)
 	t := newTable(desc)
-	err := d.store(ctx, t, logs, func(tx kv.Txn) { tx.Delete(schema.NameKey(t.Namespace, t.Name)) })
+	err := d.store(ctx, t, streams, func(tx kv.Txn) { tx.Delete(schema.NameKey(t.Namespace, t.Name)) })
 	if err != nil {
 		return err
 	}
-	d.publish(t, logs)
+	d.publish(t, streams)
 	d.startJobs(t)
 	return nil
 }
@@ -441,11 +449,11 @@ func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 	})
 }
 
-// awaitStream waits a little until the log that the table had is closed, if it has ended.
+// awaitStream waits a little until the stream that the table had is closed, if it has ended.
 func (d *DB) awaitStream(ctx context.Context, old *Table) {
 	d.await(ctx, old, func() bool {
-		l := d.catalog.Load().logs[old.StreamLog]
-		return l == nil || l.Ended.IsZero() || l.Ends != nil
+		s := d.catalog.Load().streams[old.StreamID]
+		return s == nil || s.Ended.IsZero() || s.Ends != nil
 	})
 }
 

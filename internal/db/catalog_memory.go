@@ -24,8 +24,8 @@ func (c *catalog) weigh() {
 	for _, t := range c.byID {
 		c.weight += t.weight
 	}
-	for _, l := range c.logs {
-		c.weight += l.Weight()
+	for _, s := range c.streams {
+		c.weight += s.Weight()
 	}
 }
 

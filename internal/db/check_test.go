@@ -12,15 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/check"
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // checkClock is the time in the databases that are damaged here.
@@ -89,7 +88,7 @@ func (s *checkedStore) fill(t *testing.T, d *DB) {
 		t.Fatal(err)
 	}
 	checkClean(t, d)
-	s.log, s.old = d.StreamByID(s.t.StreamLog), d.StreamByID(gone.StreamLog)
+	s.log, s.old = d.StreamByID(s.t.StreamID), d.StreamByID(gone.StreamID)
 	for shard := range uint32(s.log.Shards) {
 		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, 100, 1<<20); err != nil {
 			t.Fatal(err)
@@ -283,7 +282,7 @@ var damages = map[string]struct {
 	"an unknown state of an index": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.Indexes[2].State = "ODD" }) }, []string{`index "ga" is "ODD"`}},
 	"a UUID twice": {func(r *rawStore) {
 		twin := r.t.Clone()
-		twin.ID, twin.Name, twin.State, twin.StreamLog, twin.StreamViewType = 1, "twin", schema.StateDropped, 0, ""
+		twin.ID, twin.Name, twin.State, twin.StreamID, twin.StreamViewType = 1, "twin", schema.StateDropped, 0, ""
 		r.json(schema.DescriptorKey(1), twin)
 		r.delete(schema.StreamKey(r.old.ID))
 		r.db.DeleteRange(recordKey(r.old.ID, 0, schema.Position{}), recordKey(r.old.ID+1, 0, schema.Position{}), pebble.Sync)
@@ -366,7 +365,7 @@ var damages = map[string]struct {
 		r.delete(r.row("ga", checkedItem("p", 1, "a1")))
 	}, nil},
 	"rows left of a table that is being removed": {func(r *rawStore) {
-		r.descriptor(func(d *schema.Descriptor) { d.State, d.StreamLog, d.StreamViewType = schema.StateDropped, 0, "" })
+		r.descriptor(func(d *schema.Descriptor) { d.State, d.StreamID, d.StreamViewType = schema.StateDropped, 0, "" })
 		r.delete(schema.NameKey(schema.DefaultNamespace, "model"))
 		r.stream(r.log, func(l *Stream) { l.Ended = checkClock })
 		r.delete(r.key(checkedItem("p", 1, "")))
@@ -406,7 +405,7 @@ var damages = map[string]struct {
 		other.ID, other.Label = other.ID+1, "2033-05-18T03:33:20.000"
 		r.json(schema.StreamKey(other.ID), &other)
 	}, []string{"stream: table model: stream 2033-05-18T03:33:20.000: it has not ended, and the table does not write it"}},
-	"a stream that is not there": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.StreamLog = 0; d.StreamViewType = "" }) },
+	"a stream that is not there": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.StreamID = 0; d.StreamViewType = "" }) },
 		[]string{"it has not ended, and the table does not write it"}},
 	"a table that writes an ended stream": {func(r *rawStore) { r.stream(r.log, func(l *Stream) { l.Ended = checkClock }) },
 		[]string{"stream: table model: it writes stream"}},
@@ -672,7 +671,7 @@ func TestCheckWhileWriting(t *testing.T) {
 				}
 			}
 			name := fmt.Sprint("late", i/2)
-			_, _, err := d.alter(context.Background(), schema.DefaultNamespace, "model", false, func(desc *schema.Descriptor) error {
+			_, _, err := d.alter(context.Background(), schema.DefaultNamespace, "model", Unseen, func(desc *schema.Descriptor) error {
 				if x := desc.Index(name); x != nil {
 					x.Drop()
 				} else {

@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // damaging is an engine that shows one of its rows, or one of the records of its logs, or a counter, damaged. What is written to it is
@@ -184,7 +183,7 @@ func newDamageable(t testing.TB) *damageable {
 		_, errs := d.WriteEach(ctx, []Write{{Table: table, Key: it, Change: Put{it}}, {Table: other, Key: it, Change: Put{it}}})
 		must(errors.Join(errs...))
 	}
-	_, _, err = d.Alter(ctx, schema.DefaultNamespace, "ended", false, setStream(""))
+	_, _, err = d.Alter(ctx, schema.DefaultNamespace, "ended", Unseen, setStream(""))
 	must(err)
 	m.token = transactionOf(table, "t1", "t2")
 	m.token.Token = &schema.Token{Operation: schema.TokenTransactWriteItems, Value: "token"}
@@ -200,7 +199,7 @@ func newDamageable(t testing.TB) *damageable {
 			return true, nil
 		})
 	}))
-	for _, l := range d.catalog.Load().logs {
+	for _, l := range d.catalog.Load().streams {
 		for shard := range uint32(l.Shards) {
 			records, _, err := engine.ReadLog(ctx, l.ID, shard, schema.Position{}, 100, 1<<20)
 			must(err)

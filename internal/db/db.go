@@ -15,12 +15,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/metrics"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Errors of the package, compared with errors.Is.
@@ -33,8 +32,8 @@ var (
 	ErrTableExists = errors.New("db: table exists")
 	// ErrCollectionTooLarge: the item collection of a table with local indexes would pass 10 GB.
 	ErrCollectionTooLarge = errors.New("db: item collection too large")
-	// ErrTransactionConflict: the item could not be locked in time because of a transaction. That of a single write is
-	// kv.ErrConflict as well.
+	// ErrTransactionConflict: the item could not be locked in time because of a transaction. That of a
+	// single write is ErrBusy as well.
 	ErrTransactionConflict = errors.New("db: a transaction is ongoing for the item")
 	// ErrTransactionInProgress: another transaction with the same token has not come to its end.
 	ErrTransactionInProgress = errors.New("db: a transaction with the token is in progress")
@@ -44,6 +43,17 @@ var (
 	ErrTransactionTooLarge = errors.New("db: transaction too large")
 )
 
+// Errors of the engine that callers tell apart: they are the engine's own values.
+var (
+	// ErrBusy: the items were locked by others for too long. Nothing was written, and the request may be
+	// sent again.
+	ErrBusy = kv.ErrConflict
+	// ErrNoSpace: the volume is nearly full. Only what makes room is written.
+	ErrNoSpace = kv.ErrNoSpace
+	// ErrTooLarge: a write passes what the engine takes at once. Nothing was written.
+	ErrTooLarge = kv.ErrTooLarge
+)
+
 // ConditionFailed is a write whose condition did not hold. Item is the item it met (a copy), if there was one and the
 // Write asked for it, and Size the item's size, 0 if there was none.
 type ConditionFailed struct {
@@ -51,7 +61,10 @@ type ConditionFailed struct {
 	Size int
 }
 
-func (*ConditionFailed) Error() string        { return ErrConditionFailed.Error() }
+// Error is that of ErrConditionFailed.
+func (*ConditionFailed) Error() string { return ErrConditionFailed.Error() }
+
+// Is tells that it is an ErrConditionFailed.
 func (*ConditionFailed) Is(target error) bool { return target == ErrConditionFailed }
 
 // Options for Open.
@@ -100,7 +113,7 @@ type DB struct {
 	marks    sync.Map   // table id → *expiryMark
 	trimmed  time.Time  // under sweeping: up to when streams are trimmed
 	// Under sweeping, of ahead.go: for how long the database has run, when the last sweep was, and,
-	// by log, what run was when the log's age was stored.
+	// by log, what run was when the stream's age was stored.
 	run     time.Duration
 	swept   time.Time
 	aged    map[uint64]time.Duration
@@ -148,8 +161,8 @@ func Open(engine kv.Engine, o Options) (*DB, error) {
 	for _, t := range d.catalog.Load().byID {
 		d.startJobs(t)
 	}
-	for _, l := range d.catalog.Load().logs {
-		d.startStreamJobs(l)
+	for _, s := range d.catalog.Load().streams {
+		d.startStreamJobs(s)
 	}
 	if o.SweepInterval >= 0 {
 		d.jobs.Go(func() { d.sweepEvery(cmp.Or(o.SweepInterval, time.Second)) })

@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // store is an in-memory file system with a database on it that can be closed and opened again. It sweeps only when told.
@@ -148,7 +147,7 @@ func TestBackfillSurvivesRestarts(t *testing.T) {
 	}
 	const n = 3000
 	fill(t, s.d, table, n)
-	_, _, err = s.d.alter(t.Context(), schema.DefaultNamespace, "model", false, func(d *schema.Descriptor) error {
+	_, _, err = s.d.alter(t.Context(), schema.DefaultNamespace, "model", Unseen, func(d *schema.Descriptor) error {
 		d.Indexes = append(d.Indexes, gsi("late", "ALL", "a", "|", "n"))
 		return nil
 	})
@@ -273,7 +272,7 @@ func TestTableDelay(t *testing.T) {
 	s.clock.Add(int64(time.Hour))
 	status("ACTIVE")
 	ready(true)
-	if _, _, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", true, func(d *schema.Descriptor) error { d.TableClass = "STANDARD"; return nil }); err != nil {
+	if _, _, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", AsUpdating, func(d *schema.Descriptor) error { d.TableClass = "STANDARD"; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	status("UPDATING")

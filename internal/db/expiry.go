@@ -9,10 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 const (
@@ -39,7 +38,7 @@ func (d *DB) AlterExpiry(ctx context.Context, ns schema.Namespace, name, attribu
 			return t == nil || t.Expiry == nil || !t.Expiry.Dropping || t.Expiry.Settled()
 		})
 	}
-	_, _, err := d.Alter(ctx, ns, name, false, d.changeExpiry(attribute, check))
+	_, _, err := d.Alter(ctx, ns, name, Unseen, d.changeExpiry(attribute, check))
 	return err
 }
 

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // always is a check for AlterExpiry that refuses nothing.
@@ -32,7 +31,7 @@ func setExpiry(t *testing.T, d *DB, attribute string) {
 // alterExpiry is setExpiry without any wait.
 func alterExpiry(t *testing.T, d *DB, attribute string) {
 	t.Helper()
-	if _, _, err := d.alter(t.Context(), schema.DefaultNamespace, "model", false, d.changeExpiry(attribute, always)); err != nil {
+	if _, _, err := d.alter(t.Context(), schema.DefaultNamespace, "model", Unseen, d.changeExpiry(attribute, always)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -544,7 +543,7 @@ func TestExpiryStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sweep(0)
-	log := s.d.StreamByID(s.table().StreamLog)
+	log := s.d.StreamByID(s.table().StreamID)
 	got := map[string]int{}
 	for shard := range uint32(log.Shards) {
 		_, _, err := s.d.ReadStream(t.Context(), log, shard, schema.Position{}, 100, func(r *schema.StreamRecord) bool {

@@ -8,24 +8,23 @@ import (
 	"slices"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/metrics"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // This file is what the database counts for whoever watches it: the capacity that reads and writes use, whether or not they ask,
 // and how its tables, indexes and streams are. Without Options.Metrics nothing is counted.
 
-// equip gives a table that nobody has seen yet its figures, those of an earlier state of it, and a new log its own.
-func (d *DB) equip(t *Table, logs []*Stream) {
+// equip gives a table that nobody has seen yet its figures, those of an earlier state of it, and a new stream its own.
+func (d *DB) equip(t *Table, streams []*Stream) {
 	if d.metrics == nil {
 		return
 	}
-	for _, l := range logs {
-		d.equipStream(l)
+	for _, s := range streams {
+		d.equipStream(s)
 	}
 	if t.State == schema.StateDropped {
 		d.unequip(t)
@@ -38,10 +37,10 @@ func (d *DB) equip(t *Table, logs []*Stream) {
 	t.meter, t.meters = d.metrics.Table(t.ID, ids)
 }
 
-// equipStream gives a log its figures, unless it has some.
-func (d *DB) equipStream(l *Stream) {
-	if d.metrics != nil && l.meter == nil {
-		l.meter = metrics.NewStream(l.Shards)
+// equipStream gives a stream its figures, unless it has some.
+func (d *DB) equipStream(s *Stream) {
+	if d.metrics != nil && s.meter == nil {
+		s.meter = metrics.NewStream(s.Shards)
 	}
 }
 
@@ -151,7 +150,7 @@ func (w *writer) meterDone(units float64) {
 			w.t.meters[at].Write.Add(x.Units)
 		}
 	}
-	if w.changed && w.t.StreamLog != 0 {
+	if w.changed && w.t.StreamID != 0 {
 		m.Records.Add(1)
 	}
 }
@@ -249,9 +248,9 @@ func (d *DB) Figures(ctx context.Context) ([]Figures, error) {
 	all := make([]Figures, 0, len(tables))
 	for _, t := range tables {
 		f := d.figures(t)
-		if l := c.logs[t.StreamLog]; l != nil && !t.meter.Shared {
+		if s := c.streams[t.StreamID]; s != nil && !t.meter.Shared {
 			var err error
-			if f.Stream, err = d.streamFigures(ctx, l); err != nil {
+			if f.Stream, err = d.streamFigures(ctx, s); err != nil {
 				return nil, err
 			}
 		}
@@ -290,16 +289,16 @@ func countOf(counts []kv.Count, section uint16) (items, bytes int64) {
 	return 0, 0
 }
 
-// streamFigures looks at the ends of a log's shards, and at where its readers are.
-func (d *DB) streamFigures(ctx context.Context, l *Stream) (*StreamFigures, error) {
+// streamFigures looks at the ends of a stream's shards, and at where its readers are.
+func (d *DB) streamFigures(ctx context.Context, s *Stream) (*StreamFigures, error) {
 	f, now := new(StreamFigures), d.now()
-	for shard := range l.Shards {
-		horizon := d.Horizon(l, uint32(shard))
-		records, end, err := d.kv.ReadLog(ctx, l.ID, uint32(shard), horizon, 1, 1)
+	for shard := range s.Shards {
+		horizon := d.Horizon(s, uint32(shard))
+		records, end, err := d.kv.ReadLog(ctx, s.ID, uint32(shard), horizon, 1, 1)
 		if err != nil {
 			return nil, err
 		}
-		place, asked := l.meter.ReadTo(shard)
+		place, asked := s.meter.ReadTo(shard)
 		f.Read = f.Read || asked
 		if len(records) == 0 {
 			continue
@@ -314,7 +313,7 @@ func (d *DB) streamFigures(ctx context.Context, l *Stream) (*StreamFigures, erro
 			continue
 		}
 		if behind := schema.BehindPlace(place); string(behind[:]) > string(horizon[:]) {
-			if records, _, err = d.kv.ReadLog(ctx, l.ID, uint32(shard), behind, 1, 1); err != nil {
+			if records, _, err = d.kv.ReadLog(ctx, s.ID, uint32(shard), behind, 1, 1); err != nil {
 				return nil, err
 			}
 		}

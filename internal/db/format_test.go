@@ -8,11 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // formatDirs are data directories that earlier versions wrote: 1 holds a table with indexes, and 1-streams one that has a stream
@@ -121,7 +120,7 @@ func readFormat(t *testing.T, d *DB) {
 func readStreamed(t *testing.T, d *DB, table *Table) {
 	records := 0
 	for shard := range uint32(table.shards) {
-		rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, schema.Position{}, 10, 1<<20)
+		rs, _, err := d.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, 10, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}

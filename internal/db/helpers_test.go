@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // attr is an entry for item.New.

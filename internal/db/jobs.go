@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // A backfill chunk is at most so many items or bytes: short enough that the writes that wait for its latches do not notice.
@@ -27,8 +26,8 @@ func (d *DB) startJobs(t *Table) {
 	for _, target := range t.Targets() {
 		d.startTarget(t, target)
 	}
-	if t.StreamViewType != "" && t.StreamLog == 0 {
-		// Written before there were logs. Any change gives it one.
+	if t.StreamViewType != "" && t.StreamID == 0 {
+		// Written before there were streams. Any change gives it one.
 		d.startWork("stream of table "+t.UUID, t.Name, func() error {
 			_, err := d.step(t.ID, func(*schema.Descriptor) bool { return true })
 			return err

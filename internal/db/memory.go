@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // A write holds in memory the items before and after it, and all rows and stream records that
@@ -265,7 +264,7 @@ func (w *writer) footprint(old, new item.Item) (f footprint) {
 			w.newRow = key
 		}
 	}
-	if w.t.StreamLog != 0 {
+	if w.t.StreamID != 0 {
 		f.add(rowRoom, oldLen+newLen+len(w.key))
 	}
 	return f

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // largeItem is an item of a partition of its own with n bytes more.
@@ -249,11 +248,11 @@ func TestCatalogIsBounded(t *testing.T) {
 		}
 		return nil
 	}
-	if _, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, false, grow); !errors.Is(err, ErrCatalogFull) {
+	if _, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, Unseen, grow); !errors.Is(err, ErrCatalogFull) {
 		t.Errorf("fifty tags: %v, want ErrCatalogFull", err)
 	}
 	same := func(desc *schema.Descriptor) error { desc.DeletionProtection = true; return nil }
-	if _, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, false, same); err != nil {
+	if _, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, Unseen, same); err != nil {
 		t.Errorf("a change that adds nothing: %v", err)
 	}
 	admit := func(*Table) error { return nil }
@@ -263,7 +262,7 @@ func TestCatalogIsBounded(t *testing.T) {
 		}
 	}
 	waitFor(t, "the tables are gone", func() bool {
-		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, false, grow)
+		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, model.Name, Unseen, grow)
 		if err != nil && !errors.Is(err, ErrCatalogFull) {
 			t.Fatal(err)
 		}

@@ -18,12 +18,11 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/check"
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 var (

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // broken is a Change that panics, as one with a fault would.

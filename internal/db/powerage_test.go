@@ -9,11 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // ageCuts is how often TestPowerLossOverDays cuts the power.
@@ -153,7 +152,7 @@ func (s *agedSeen) verify(t *testing.T, a *agedWrites, c *agedCut) {
 // oldest wants nothing to be in the stream that is long gone.
 func (c *agedCut) oldest(t *testing.T, d *DB, table *Table) {
 	t.Helper()
-	l := d.StreamByID(table.StreamLog)
+	l := d.StreamByID(table.StreamID)
 	for shard := range uint32(l.Shards) {
 		_, _, err := d.ReadStream(t.Context(), l, shard, schema.Position{}, 1, func(r *schema.StreamRecord) bool {
 			if age := time.Unix(0, c.now).Sub(schema.TimeOf(r.Position)); age > schema.Retention+IteratorAge+trimEvery {
@@ -172,7 +171,7 @@ func (c *agedCut) oldest(t *testing.T, d *DB, table *Table) {
 func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 	t.Helper()
 	first, last := -1, -1
-	l := d.StreamByID(table.StreamLog)
+	l := d.StreamByID(table.StreamID)
 	for shard := range uint32(l.Shards) {
 		_, _, err := d.ReadStream(t.Context(), l, shard, d.Horizon(l, shard), 1000, func(r *schema.StreamRecord) bool {
 			v, _ := r.New.Get("v").Int64()

@@ -10,12 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // powerCut is what a cut leaves, and what was known before it and after.
@@ -281,7 +280,7 @@ func (c *powerCut) read(l *Stream) (shards [][]*schema.StreamRecord) {
 // replay wants the first table's stream to tell exactly what happened, and returns the items that it makes.
 func (c *powerCut) replay(items map[string]item.Item, writes map[string][]*powerWrite) map[string]item.Item {
 	made, next := map[string]item.Item{}, map[string]int{}
-	for shard, records := range c.read(c.d.StreamByID(c.w.tables[0].StreamLog)) {
+	for shard, records := range c.read(c.d.StreamByID(c.w.tables[0].StreamID)) {
 		shown := c.before.shown[uint32(shard)]
 		for i, r := range records {
 			if i < len(shown) && recordOf(r) != shown[i] {
@@ -357,7 +356,7 @@ func (c *powerCut) replaySide(items map[string]item.Item) {
 			}
 		}
 		for place, it := range made {
-			if l.ID == side.StreamLog && !item.SameAttributes(items[place], it) {
+			if l.ID == side.StreamID && !item.SameAttributes(items[place], it) {
 				c.problem("%s is %.100s, and the stream tells of %.100s", place, items[place].AppendJSON(nil), it.AppendJSON(nil))
 			}
 		}

@@ -11,10 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // powerWrite is one write of a client.
@@ -376,7 +375,7 @@ func (w *powerWorld) known(asked func(), do func() error, done func()) error {
 
 // follow reads the stream of the first table, and remembers what it was shown.
 func (w *powerWorld) follow() {
-	l := w.d.StreamByID(w.tables[0].StreamLog)
+	l := w.d.StreamByID(w.tables[0].StreamID)
 	for {
 		for shard := range uint32(l.Shards) {
 			after := schema.Position{}

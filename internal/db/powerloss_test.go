@@ -12,11 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 var powerPoints = flag.Int("power.points", 80, "how often TestPowerLoss cuts the power")

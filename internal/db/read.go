@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // maxPageBytes ends a page: the row that makes the sum of sizes reach it is the last one.

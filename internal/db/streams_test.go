@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // streamedDescriptor is the model's table with a stream.
@@ -79,7 +78,7 @@ func TestLogLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := table.StreamLog
+	id := table.StreamID
 	if id != uint64(table.ID)<<32|1 || table.shards != 4 {
 		t.Errorf("the first log of table %d is %x, with %d shards", table.ID, id, table.shards)
 	}
@@ -90,7 +89,7 @@ func TestLogLife(t *testing.T) {
 	}
 	fill(t, s.d, s.table(), 110) // 100 of these change nothing
 	s.d.stop()                   // no job begins any more
-	if _, _, err := s.d.alter(t.Context(), schema.DefaultNamespace, "model", true, setStream("")); err != nil {
+	if _, _, err := s.d.alter(t.Context(), schema.DefaultNamespace, "model", AsUpdating, setStream("")); err != nil {
 		t.Fatal(err)
 	}
 	if l := s.d.StreamByID(id); l.Status(s.now()) != "DISABLING" || l.Ends != nil {
@@ -127,7 +126,7 @@ func TestLogLife(t *testing.T) {
 		t.Error(err)
 	}
 	s.reopen()
-	if got := s.d.catalog.Load().logs; len(got) != 0 {
+	if got := s.d.catalog.Load().streams; len(got) != 0 {
 		t.Errorf("%d logs are left in the catalog", len(got))
 	}
 	for shard := range uint32(4) {
@@ -145,12 +144,12 @@ func TestTableWithoutLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := table.Clone()
-	old.StreamLog, old.NextLog = 0, 0
+	old.StreamID, old.StreamCount = 0, 0
 	b, err := json.Marshal(old)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lock := [][]byte{schema.DescriptorKey(old.ID), schema.StreamKey(table.StreamLog)}
+	lock := [][]byte{schema.DescriptorKey(old.ID), schema.StreamKey(table.StreamID)}
 	err = s.engine.Update(t.Context(), kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
 		tx.Set(lock[0], b)
 		tx.Delete(lock[1])
@@ -161,7 +160,7 @@ func TestTableWithoutLog(t *testing.T) {
 	}
 	s.reopen()
 	settle(t, s.d)
-	l := s.d.StreamByID(s.table().StreamLog)
+	l := s.d.StreamByID(s.table().StreamID)
 	if l == nil || l.Label <= old.StreamLabel || s.table().StreamLabel != l.Label {
 		t.Fatalf("the log is %+v, after a stream labelled %s", l, old.StreamLabel)
 	}
@@ -189,13 +188,13 @@ func TestStreamsAmongWriters(t *testing.T) {
 	}
 	ids := map[uint64]bool{}
 	for range 30 {
-		_, on, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", false, setStream("NEW_AND_OLD_IMAGES"))
+		_, on, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", Unseen, setStream("NEW_AND_OLD_IMAGES"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids[on.StreamLog] = true
+		ids[on.StreamID] = true
 		time.Sleep(5 * time.Millisecond)
-		if _, _, err = s.d.Alter(t.Context(), schema.DefaultNamespace, "model", false, setStream("")); err != nil {
+		if _, _, err = s.d.Alter(t.Context(), schema.DefaultNamespace, "model", Unseen, setStream("")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -275,7 +274,7 @@ func TestRecordLayout(t *testing.T) {
 		}
 	}
 	shard := schema.ShardOf(table.AppendItemKey(nil, it), table.shards)
-	rs, _, err := d.kv.ReadLog(t.Context(), table.StreamLog, shard, schema.Position{}, 10, 1000)
+	rs, _, err := d.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, 10, 1000)
 	if err != nil || len(rs) != 2 {
 		t.Fatalf("%d records, %v", len(rs), err)
 	}
@@ -287,7 +286,7 @@ func TestRecordLayout(t *testing.T) {
 			t.Errorf("record %d is %s, want %s", i, got, want)
 		}
 	}
-	l := *d.StreamByID(table.StreamLog)
+	l := *d.StreamByID(table.StreamID)
 	l.TableUUID, l.Created = "uuid", time.Unix(1_700_000_000, 0).UTC()
 	l.Label, l.BusyUntil, l.Ended, l.Ends = "label", l.Created, l.Created, []schema.Position{{15: 1}}
 	b, err := json.Marshal(&l)

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Sweep does what is due by the database's clock: it deletes the items that have expired, trims streams, forgets the tokens

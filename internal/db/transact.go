@@ -7,11 +7,10 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // MaxTransactionBytes is what the items of a transaction take together at most, in DynamoDB's sizes.

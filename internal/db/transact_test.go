@@ -12,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // hooked is an engine that a test reaches into.
@@ -270,7 +269,7 @@ func TestTransactReplans(t *testing.T) {
 		transaction.Actions[i].Write.Change = Put{it}
 	}
 	h.before = func() {
-		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, "model", false, func(desc *schema.Descriptor) error {
+		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, "model", Unseen, func(desc *schema.Descriptor) error {
 			desc.Indexes = append(desc.Indexes, gsi("late", "ALL", "n", "|", "a"))
 			return nil
 		})

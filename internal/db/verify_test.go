@@ -12,14 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/partita-db/partita/internal/check"
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // fullDescriptor is a table that has everything. Its indexes are, with their ids: 16 local1 and 17
@@ -336,7 +335,7 @@ func TestNothingWrongIsStored(t *testing.T) {
 		"its stream view type":   func(desc *schema.Descriptor) { desc.StreamViewType = "BOTH" },
 		`index "all" has 0 hash`: func(desc *schema.Descriptor) { desc.Index("all").Keys = nil },
 	} {
-		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, "full", false, func(desc *schema.Descriptor) error {
+		_, _, err := d.Alter(t.Context(), schema.DefaultNamespace, "full", Unseen, func(desc *schema.Descriptor) error {
 			change(desc)
 			return nil
 		})

@@ -7,12 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/partita-db/partita/internal/schema"
-
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Change computes a write's new item from the old one, which may be missing. It is pure and may be called more than
@@ -355,7 +354,7 @@ func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 	if w.t.Expiry != nil {
 		w.recordExpiry(tx, old, new)
 	}
-	if w.t.StreamLog != 0 {
+	if w.t.StreamID != 0 {
 		w.recordStream(tx, old, new)
 	}
 	tx.Add(uint64(w.t.ID), w.counts...)
@@ -370,7 +369,7 @@ func (w *writer) recordStream(tx kv.Txn, old, new item.Item) {
 	}
 	r := slices.Grow(w.row[:0], old.EncodedLen()+new.EncodedLen()+2*len(w.key)+rowRoom)
 	w.row = w.t.AppendRecord(r, old, new, by)
-	tx.AppendLog(w.t.StreamLog, schema.ShardOf(w.key, w.t.shards), w.row)
+	tx.AppendLog(w.t.StreamID, schema.ShardOf(w.key, w.t.shards), w.row)
 }
 
 // count notes the change of a section's rows and bytes when a row goes from old to new.

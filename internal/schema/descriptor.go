@@ -1,3 +1,10 @@
+// Package schema is what is stored: descriptors of tables and streams and the states of their
+// changes, the keys of all rows, written and read back, and the rows of expiry, tokens and streams.
+//
+// All of it is pure: no engine, no clock, no locks, and nothing that is alive only while the
+// database is open, as meters are. Descriptors are verified by one rule (verify.go), and the layout
+// of the keys is drawn once (keys.go). What tables and indexes derive from descriptors (Table, Plan)
+// never changes.
 package schema
 
 import (
@@ -67,10 +74,10 @@ const (
 	ViewNewAndOldImages ViewType = "NEW_AND_OLD_IMAGES"
 )
 
-// hasNew tells whether records have the item as it is after the write.
+// HasNew tells whether records have the item as it is after the write.
 func (v ViewType) HasNew() bool { return v == ViewNewImage || v == ViewNewAndOldImages }
 
-// hasOld tells whether records have the item as it was before the write.
+// HasOld tells whether records have the item as it was before the write.
 func (v ViewType) HasOld() bool { return v == ViewOldImage || v == ViewNewAndOldImages }
 
 // descriptorFormat is the version of the descriptor's JSON form.
@@ -107,9 +114,9 @@ type Descriptor struct {
 	StreamViewType     ViewType    `json:"StreamViewType"` // empty: no stream
 	// StreamLabel is of the latest stream, which may have been switched off.
 	StreamLabel string `json:"StreamLabel"`
-	// StreamLog is the log that writers append to (stream.go); 0: none.
-	StreamLog          uint64    `json:"StreamLog"`
-	NextLog            uint32    `json:"NextLog"` // how many logs the table has had
+	// StreamID is the stream that writers append to (stream.go); 0: none.
+	StreamID           uint64    `json:"StreamLog"`
+	StreamCount        uint32    `json:"NextLog"` // how many streams the table has had
 	Expiry             *Expiry   `json:"Expiry"`
 	SSEType            string    `json:"SSEType"` // KMS, or empty
 	SSEKey             string    `json:"SSEKey"`
@@ -233,7 +240,7 @@ type Index struct {
 	Warm       *Warm      `json:"Warm"`
 }
 
-// clone returns a deep copy of d.
+// Clone returns a deep copy of d.
 func (d *Descriptor) Clone() *Descriptor {
 	b, err := json.Marshal(d)
 	if err != nil {

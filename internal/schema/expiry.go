@@ -8,7 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// expiryTime is the time after which the item expires: the attribute's number, cut off to whole seconds since 1970. ok is
+// ExpiryTime is the time after which the item expires: the attribute's number, cut off to whole seconds since 1970. ok is
 // false for an item that does not expire: no attribute, one of another type, a negative number, or one that is too large.
 func (t *Table) ExpiryTime(it item.Item) (seconds uint64, ok bool) {
 	if !it.Exists() {
@@ -18,7 +18,7 @@ func (t *Table) ExpiryTime(it item.Item) (seconds uint64, ok bool) {
 	return uint64(n), ok && n >= 0
 }
 
-// appendExpiryKey appends the key of the expiry row of an item with the key itemKey.
+// AppendExpiryKey appends the key of the expiry row of an item with the key itemKey.
 func AppendExpiryKey(dst []byte, itemKey []byte, seconds uint64) []byte {
 	n := len(dst)
 	dst = append(dst, itemKey[:sectionPrefixLen]...)
@@ -50,7 +50,7 @@ func ExpirySecond(row []byte) (second uint64, ok bool) {
 	return f.Hash, true
 }
 
-// expiryRange is the rows of the table's items that expire from one second to another, both included.
+// ExpiryRange is the rows of the table's items that expire from one second to another, both included.
 func ExpiryRange(table uint32, from, to uint64) kv.Range {
 	r := SectionRange(table, SectionExpiry)
 	r.Start = binary.BigEndian.AppendUint64(r.Start, from)

@@ -17,7 +17,7 @@ import (
 //	  01 'd' table(4)                              its descriptor, JSON (descriptor.go)
 //	  01 'i'                                       the next table id (4 bytes)
 //	  01 'b' table(4) index(2)                     how far a backfill has come: the last item key done
-//	  01 'l' log(8)                                a stream's own descriptor, JSON (stream.go); it outlives the table
+//	  01 'l' stream(8)                             a stream's own descriptor, JSON (stream.go); it outlives the table
 //
 //	rows, space 0x02:
 //	  02 table(4) section(2) hash(8)  …            the front, kv.FrontLen bytes, and behind it:
@@ -67,7 +67,7 @@ const (
 	usualKeyBytes    = 64
 )
 
-// nameKey is the catalog key of a table's name.
+// NameKey is the catalog key of a table's name.
 func NameKey(ns Namespace, name string) []byte {
 	k := []byte{spaceCatalog, catalogName}
 	k = appendGroups(k, []byte(ns.Account))
@@ -75,15 +75,15 @@ func NameKey(ns Namespace, name string) []byte {
 	return append(k, name...)
 }
 
-// descriptorKey is the catalog key of a table's descriptor.
+// DescriptorKey is the catalog key of a table's descriptor.
 func DescriptorKey(id uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{spaceCatalog, catalogDescriptor}, id)
 }
 
-// nextIDKey is the catalog key of the next table id.
+// NextIDKey is the catalog key of the next table id.
 func NextIDKey() []byte { return []byte{spaceCatalog, catalogNextID} }
 
-// backfillKey is the catalog key of a backfill's cursor.
+// BackfillKey is the catalog key of a backfill's cursor.
 func BackfillKey(id uint32, index uint16) []byte {
 	k := binary.BigEndian.AppendUint32([]byte{spaceCatalog, catalogBackfill}, id)
 	return binary.BigEndian.AppendUint16(k, index)
@@ -136,11 +136,12 @@ func startPartition(dst []byte, id uint32, section uint16) []byte {
 	return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
+// endPartition fills in the hash.
 func endPartition(key []byte) {
 	binary.BigEndian.PutUint64(key[sectionPrefixLen:], xxhash.Sum64(key[kv.FrontLen:]))
 }
 
-// appendItemKey appends the key of an item, from the item or anything else that has the table's key attributes.
+// AppendItemKey appends the key of an item, from the item or anything else that has the table's key attributes.
 func (t *Table) AppendItemKey(dst []byte, it item.Item) []byte {
 	n := len(dst)
 	dst = startPartition(dst, t.ID, SectionItems)
@@ -187,7 +188,7 @@ func (p *Plan) AppendKey(dst []byte, it item.Item) (key []byte, ok bool) {
 	return appendSortKey(dst, p.sk, it), true
 }
 
-// keyLen is the length that key limits count: of a string or binary its bytes, of a number those of its form. 0 for what
+// KeyLen is the length that key limits count: of a string or binary its bytes, of a number those of its form. 0 for what
 // cannot be a key.
 func KeyLen(v item.Value) int {
 	switch v.Type() {
@@ -197,7 +198,7 @@ func KeyLen(v item.Value) int {
 	return 0
 }
 
-// rowKey is the key of the row that a LastEvaluatedKey names.
+// RowKey is the key of the row that a LastEvaluatedKey names.
 func (t *Table) RowKey(x *Index, after item.Item) []byte {
 	if x == nil {
 		return t.AppendItemKey(nil, after)

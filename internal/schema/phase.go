@@ -91,7 +91,7 @@ func (p *Phase) move(from, to Phase) bool {
 	return true
 }
 
-// settled tells whether no job is at work on it.
+// Settled tells whether no job is at work on it.
 func (p Phase) Settled() bool { return p == PhasePublic || p == PhaseCleared }
 
 // indexed tells whether it is a phase that an index can be in.
@@ -99,13 +99,15 @@ func (p Phase) indexed() bool {
 	return p == PhaseComing || p == PhaseFilling || p == PhasePublic || p == PhaseLeaving || p == PhaseClearing
 }
 
-// beginCreate, beginUpdate and beginDelete begin a change of the table, which takes until a time.
+// BeginCreate begins the making of the table, which takes until a time.
 func (d *Descriptor) BeginCreate(until time.Time) {
 	d.State, d.Busy, d.BusyUntil = StatePublic, StatusCreating, until
 }
 
+// BeginUpdate begins a change of the table, likewise.
 func (d *Descriptor) BeginUpdate(until time.Time) { d.Busy, d.BusyUntil = StatusUpdating, until }
 
+// BeginDelete begins the deletion of the table, likewise.
 func (d *Descriptor) BeginDelete(until time.Time) {
 	d.State, d.Busy, d.BusyUntil = StateNoWrites, StatusDeleting, until
 }
@@ -113,7 +115,7 @@ func (d *Descriptor) BeginDelete(until time.Time) {
 // MarkUpdating makes the index UPDATING, from the Alter by which it is called, for as long as --table-delay says.
 func (x *Index) MarkUpdating() { x.Updating, x.BusyUntil = true, time.Time{} }
 
-// marked tells whether MarkUpdating was called, and nobody has said yet until when it is.
+// MarkedUpdating tells whether MarkUpdating was called, and nobody has said yet until when it is.
 func (x *Index) MarkedUpdating() bool { return x.Updating && x.BusyUntil.IsZero() }
 
 // longestBusy is how long a change of a table is under way at most.
@@ -191,7 +193,7 @@ func (e *Expiry) Status(now time.Time) Status {
 	return StatusEnabled
 }
 
-// settled tells whether no job is at work on the index by expiry. e may be nil.
+// Settled tells whether no job is at work on the index by expiry. e may be nil.
 func (e *Expiry) Settled() bool { return e == nil || e.Phase.Settled() }
 
 // Status is the StreamStatus at the time.
@@ -208,7 +210,7 @@ func (s *Stream) Status(now time.Time) Status {
 	return StatusDisabled
 }
 
-// settled tells whether the table's indexes, that by expiry too, are as they shall be.
+// Settled tells whether the table's indexes, that by expiry too, are as they shall be.
 func (d *Descriptor) Settled() bool {
 	return d.Expiry.Settled() && !slices.ContainsFunc(d.Indexes, func(x Index) bool { return !x.Settled() })
 }

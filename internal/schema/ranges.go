@@ -76,13 +76,13 @@ func successor(b []byte) []byte {
 	return nil
 }
 
-// bounds is memory for a range of keys, used again.
+// Bounds is memory for a range of keys, used again.
 type Bounds struct {
 	start, end []byte
 	front      [kv.FrontLen]byte // of lock keys
 }
 
-// LockFront is the front of the lock keys of all rows of a range of queryRange, of the table or of a
+// LockFront is the front of the lock keys of all rows of a range of QueryRange, of the table or of a
 // local index: they are written under the keys of the items of one partition. It lies in b.
 func (b *Bounds) LockFront() []byte {
 	copy(b.front[:], b.start)
@@ -90,7 +90,7 @@ func (b *Bounds) LockFront() []byte {
 	return b.front[:]
 }
 
-// HashValues are the values of the hash attribute of the table's own key in an item, for queryRange.
+// HashValues are the values of the hash attribute of the table's own key in an item, for QueryRange.
 func (t *Table) HashValues(it item.Item) []item.Value { return []item.Value{it.Get(t.Hash.Name)} }
 
 // appendPartition appends the front and hash attributes of a Query: what the keys of all its rows begin with.
@@ -108,7 +108,7 @@ func (t *Table) appendPartition(dst []byte, x *Index, hash []item.Value) []byte 
 	return dst
 }
 
-// queryRange is the range of keys that a Query reads: conditions on the first range attributes, of which all but the last
+// QueryRange is the range of keys that a Query reads: conditions on the first range attributes, of which all but the last
 // are equalities. It lies in b.
 func (t *Table) QueryRange(b *Bounds, x *Index, hash []item.Value, conditions []expr.KeyPart) kv.Range {
 	p := t.appendPartition(b.start[:0], x, hash)
@@ -173,7 +173,7 @@ func likeType(v item.Value, b []byte) item.Value {
 	return item.Binary(b)
 }
 
-// segmentRange is the part of a section that is segment i of n: the hashes [⌊i·2⁶⁴/n⌋, ⌊(i+1)·2⁶⁴/n⌋). It lies in b.
+// SegmentRange is the part of a section that is segment i of n: the hashes [⌊i·2⁶⁴/n⌋, ⌊(i+1)·2⁶⁴/n⌋). It lies in b.
 func SegmentRange(b *Bounds, id uint32, section uint16, i, n int) kv.Range {
 	b.start, b.end = appendSection(b.start[:0], id, section), appendSection(b.end[:0], id, section)
 	if i > 0 {

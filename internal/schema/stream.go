@@ -22,7 +22,7 @@ const Retention = 24 * time.Hour
 // streamFormat is the version of a stream's JSON form.
 const streamFormat = 1
 
-// schemaStream is all that is known of a stream: of a table, or of one that is gone. It is stored as JSON in a row of the
+// Stream is all that is known of a stream: of a table, or of one that is gone. It is stored as JSON in a row of the
 // catalog (its tags are part of the format, as a Descriptor's are), and outlives the table by
 // Retention. A Stream is never changed; a change makes a new one.
 type Stream struct {
@@ -72,15 +72,15 @@ type Shard struct {
 // is the present time, or later: it is above latest, the highest of the streams of other tables that
 // have had the name, and above that of the table's own latest one.
 func NewStream(desc *Descriptor, latest string, now time.Time) *Stream {
-	desc.NextLog++
+	desc.StreamCount++
 	s := &Stream{
-		Format: streamFormat, ID: uint64(desc.ID)<<32 | uint64(desc.NextLog), Namespace: desc.Namespace,
+		Format: streamFormat, ID: uint64(desc.ID)<<32 | uint64(desc.StreamCount), Namespace: desc.Namespace,
 		Table: desc.Name, TableID: desc.ID, TableUUID: desc.UUID, Label: nextLabel(max(latest, desc.StreamLabel), now),
 		ViewType: desc.StreamViewType, Keys: desc.Keys, Created: now.Round(0), Shards: shardsFor(desc),
 		BusyUntil: desc.BusyUntil,
 	}
 	s.path = StreamPath(s.Table, s.Label)
-	desc.StreamLog, desc.StreamLabel = s.ID, s.Label
+	desc.StreamID, desc.StreamLabel = s.ID, s.Label
 	return s
 }
 

@@ -41,7 +41,7 @@ func TestShardsFor(t *testing.T) {
 	}
 }
 
-// TestShardIDs: the ids of a log's shards differ, and have the form that the service model wants.
+// TestShardIDs: the ids of a stream's shards differ, and have the form that the service model wants.
 func TestShardIDs(t *testing.T) {
 	seen := map[string]bool{}
 	for id := range uint64(200) {
@@ -54,7 +54,7 @@ func TestShardIDs(t *testing.T) {
 			ids[s.ID], seen[s.ID] = true, true
 		}
 	}
-	if len(seen) < 200*maxShards-10 { // two logs may meet once in a while
+	if len(seen) < 200*maxShards-10 { // two streams may meet once in a while
 		t.Errorf("%d shards have %d ids", 200*maxShards, len(seen))
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// attribute is a key attribute with its declared type.
+// KeyAttribute is a key attribute with its declared type.
 type KeyAttribute struct {
 	Name string
 	Type item.Type
 }
 
-// schemaTable is a descriptor and what is derived from it. It never changes.
+// Table is a descriptor and what is derived from it. It never changes.
 type Table struct {
 	Descriptor
 	// Plans are those of Indexes, in the same order.
@@ -39,7 +39,7 @@ type Plan struct {
 	names       []string // the projected attributes, sorted; nil: all
 }
 
-// newSchemaTable derives a table. It takes the descriptor over.
+// NewTable derives a table. It takes the descriptor over.
 func NewTable(desc *Descriptor) *Table {
 	t := &Table{Descriptor: *desc}
 	for _, k := range t.Keys {

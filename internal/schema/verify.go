@@ -12,7 +12,7 @@ import (
 )
 
 // This file is the one rule for what a descriptor, of a table or of a stream, may say. It looks at
-// one row alone, and says all that is wrong with it: Open refuses such a row, Check reports it, and
+// one row alone, and says all that is wrong with it: db.Open refuses such a row, check.Run reports it, and
 // none is stored (store, putStream). Everything else trusts descriptors. A rule that a stored row of a
 // released version does not keep would keep its server from starting.
 
@@ -278,7 +278,7 @@ func (d *Descriptor) verifyGlobal(f *Faults, x *Index, what string) {
 		f.add("%s has %d hash attributes and %d range attributes", what, hash, rng)
 	}
 	f.unless(x.indexed(), "%s is %s", what, progress(x.Phase))
-	d.verifyThroughput(f, what, &x.Throughput, x.OnDemand, x.Warm, x.Dropping)
+	d.verifyThroughput(f, what, &throughput{&x.Throughput, x.OnDemand, x.Warm, x.Dropping})
 }
 
 // progress words how far something is.
@@ -292,29 +292,38 @@ func progress(p Phase) string {
 // verifyUnits looks at the billing mode and the table's own throughput.
 func (d *Descriptor) verifyUnits(f *Faults) {
 	oneOf(f, "its billing mode", d.Billing, Provisioned, PayPerRequest)
-	d.verifyThroughput(f, "the table", &d.Throughput, d.OnDemand, d.Warm, false)
+	d.verifyThroughput(f, "the table", &throughput{Throughput: &d.Throughput, onDemand: d.OnDemand, warm: d.Warm})
 }
 
-// verifyThroughput looks at the throughput of the table or of an index. One that goes when the
-// table is switched to provisioned units is given none.
-func (d *Descriptor) verifyThroughput(f *Faults, what string, t *Throughput, o *OnDemand, w *Warm, going bool) {
+// throughput is all that is stored of the throughput of a table or of an index.
+type throughput struct {
+	*Throughput
+	onDemand *OnDemand
+	warm     *Warm
+	// mayBeNone allows none where units are provisioned: an index that goes when its table is
+	// switched to them is given none.
+	mayBeNone bool
+}
+
+// verifyThroughput looks at the throughput of the table or of an index.
+func (d *Descriptor) verifyThroughput(f *Faults, what string, t *throughput) {
 	least, most := int64(0), int64(0)
 	if d.Billing != PayPerRequest {
 		least, most = 1, mostUnits
 	}
-	if going {
+	if t.mayBeNone {
 		least = 0
 	}
 	in := func(n, least, most int64) bool { return n >= least && n <= most }
 	f.unless(in(t.Read, least, most) && in(t.Write, least, most), "%s has %d read units and %d write units, and is %s",
 		what, t.Read, t.Write, d.Billing)
 	f.unless(t.DecreasesToday >= 0, "the throughput of %s was decreased %d times", what, t.DecreasesToday)
-	if o != nil {
+	if o := t.onDemand; o != nil {
 		f.unless(d.Billing != Provisioned, "%s has maxima of on-demand units, and is PROVISIONED", what)
 		f.unless(in(o.MaxRead, -1, mostUnits) && in(o.MaxWrite, -1, mostUnits),
 			"%s has maxima of %d and %d on-demand units", what, o.MaxRead, o.MaxWrite)
 	}
-	if w != nil {
+	if w := t.warm; w != nil {
 		f.unless(in(w.Read, 0, mostUnits) && in(w.Write, 0, mostUnits),
 			"%s has %d and %d warm units", what, w.Read, w.Write)
 	}
@@ -324,7 +333,7 @@ func (d *Descriptor) verifyThroughput(f *Faults, what string, t *Throughput, o *
 var viewTypes = []ViewType{ViewKeysOnly, ViewNewImage, ViewOldImage, ViewNewAndOldImages}
 
 // verifyStream looks at what the table says of its streams. A table that was written before there
-// were logs has a view type, and gets a log as soon as it is opened.
+// were streams has a view type, and gets a stream as soon as it is opened.
 func (d *Descriptor) verifyStream(f *Faults) {
 	if d.StreamViewType != "" {
 		oneOf(f, "its stream view type", d.StreamViewType, viewTypes...)
@@ -332,11 +341,11 @@ func (d *Descriptor) verifyStream(f *Faults) {
 	if d.StreamLabel != "" {
 		f.label("its stream label", d.StreamLabel)
 	}
-	if d.StreamLog == 0 {
+	if d.StreamID == 0 {
 		return
 	}
-	f.unless(streamOf(d.StreamLog, d.ID) && uint32(d.StreamLog) <= d.NextLog,
-		"it writes the log %x, which it never had", d.StreamLog)
+	f.unless(streamOf(d.StreamID, d.ID) && uint32(d.StreamID) <= d.StreamCount,
+		"it writes the log %x, which it never had", d.StreamID)
 	f.unless(d.StreamLabel != "", "it writes a stream without a label")
 	f.unless(d.StreamViewType != "", "it writes a stream, and has no stream view type")
 	f.unless(d.State != StateNoWrites && d.State != StateDropped,
