@@ -60,7 +60,8 @@ func (c *checker) descriptors() error {
 		desc, f := schema.ParseDescriptor(key, value)
 		for _, fault := range f {
 			c.broken[id] = true
-			c.note(Problem{Kind: KindDescriptor, Table: desc.Name, Detail: fmt.Sprintf("the descriptor of table id %d: %s", id, fault)})
+			detail := fmt.Sprintf("the descriptor of table id %d: %s", id, fault)
+			c.note(Problem{Kind: KindDescriptor, Table: desc.Name, Detail: detail})
 		}
 		if f != nil {
 			return true, nil
@@ -88,8 +89,10 @@ func (c *checker) tableNames() error {
 			return true, nil
 		}
 		c.names[id] = true
-		if t := c.tables[id]; !c.broken[id] && (t == nil || string(schema.NameKey(t.Namespace, t.Name)) != string(key)) {
-			c.notef(KindCatalog, "the name %s stands for table id %d, which has no descriptor of that name", readName(key), id)
+		t := c.tables[id]
+		if !c.broken[id] && (t == nil || string(schema.NameKey(t.Namespace, t.Name)) != string(key)) {
+			c.notef(KindCatalog, "the name %s stands for table id %d, which has no descriptor of that name",
+				readName(key), id)
 		}
 		return true, nil
 	})
@@ -127,7 +130,8 @@ func (c *checker) streamDescriptors() error {
 		c.streams[stream.ID] = stream
 		if t := c.tables[stream.TableID]; !c.broken[stream.TableID] {
 			if err := belongs(stream, t); err != nil {
-				c.note(Problem{Kind: KindStream, Table: stream.Table, Detail: fmt.Sprintf("stream %s: %v", stream.Label, err)})
+				detail := fmt.Sprintf("stream %s: %v", stream.Label, err)
+				c.note(Problem{Kind: KindStream, Table: stream.Table, Detail: detail})
 			}
 		}
 		return true, nil
@@ -140,7 +144,8 @@ func (c *checker) streamDescriptors() error {
 		case !there || !stream.Ended.IsZero():
 			c.noteTable(KindStream, t, "it writes stream %s, which has ended, or is not there", t.StreamLabel)
 		case stream.ViewType != t.StreamViewType || stream.Label != t.StreamLabel:
-			c.noteTable(KindStream, t, "it writes a stream %s of %s, which is %s of %s", t.StreamLabel, t.StreamViewType, stream.Label, stream.ViewType)
+			c.noteTable(KindStream, t, "it writes a stream %s of %s, which is %s of %s",
+				t.StreamLabel, t.StreamViewType, stream.Label, stream.ViewType)
 		}
 	}
 	return err
@@ -154,7 +159,8 @@ func belongs(stream *schema.Stream, t *schema.Table) error {
 	case t == nil:
 	case stream.Ended.IsZero() && t.StreamID != stream.ID:
 		return errors.New("it has not ended, and the table does not write it")
-	case t.UUID != stream.TableUUID || t.Name != stream.Table || uint32(stream.ID) > t.StreamCount || !slices.Equal(t.Keys, stream.Keys):
+	case t.UUID != stream.TableUUID || t.Name != stream.Table || uint32(stream.ID) > t.StreamCount ||
+		!slices.Equal(t.Keys, stream.Keys):
 		return errors.New("it names a table of the same id, and of another name, key or age")
 	}
 	return nil
@@ -247,7 +253,8 @@ func (c *checker) inspect() error {
 		}
 	}
 	for _, log := range sortedKeys(stray) {
-		c.notef(KindStream, "there are records, or marks of trimmed ones, of log %x that belong to no shard of a stream", log)
+		c.notef(KindStream, "there are records, or marks of trimmed ones, of log %x that belong to "+
+			"no shard of a stream", log)
 	}
 	return err
 }
@@ -284,7 +291,8 @@ func (c *checker) checkTokens() error {
 	})
 	for _, key := range sortedKeys(due) {
 		_, expiry, _ := schema.SplitTokenExpiryKey([]byte(key))
-		c.notef(KindToken, "a token that ends at %v has no row %x that says so", time.UnixMilli(int64(expiry)).UTC(), key)
+		c.notef(KindToken, "a token that ends at %v has no row %x that says so",
+			time.UnixMilli(int64(expiry)).UTC(), key)
 	}
 	return err
 }

@@ -1,5 +1,6 @@
-// Package check verifies all that is stored against all else: catalog, rows, index rows, expiry rows,
-// counters, streams and tokens. It is "partita check", and what tests run on a database in use.
+// Package check verifies all that is stored against all else: catalog, rows, index rows, expiry
+// rows, counters, streams and tokens. It is "partita check", and what tests run on a database in
+// use.
 //
 // It knows what is stored from package schema, and reads it from a kv.Engine. It knows nothing of
 // package db, whose mistakes it is there to find, but for Frozen.
@@ -42,17 +43,18 @@ const (
 
 // Kinds are all kinds, in the order in which a summary lists them.
 var Kinds = []Kind{
-	KindFile, KindEngine, KindCatalog, KindDescriptor, KindCursor, KindStray, KindRow, KindKey, KindStamp, KindIndex, KindExpiry,
-	KindCounter, KindStream, KindRecord, KindToken,
+	KindFile, KindEngine, KindCatalog, KindDescriptor, KindCursor, KindStray, KindRow, KindKey, KindStamp, KindIndex,
+	KindExpiry, KindCounter, KindStream, KindRecord, KindToken,
 }
 
-// Problem is one thing that a check found. Table, Index and Key are empty where it is not about one.
+// Problem is one thing that a check found. Table, Index and Key are empty where it is not about
+// one.
 type Problem struct {
 	Kind  Kind
 	Table string
 	Index string `json:",omitempty"`
-	// Key has the key attributes of the row as DynamoDB's JSON, or its bytes in hexadecimal where they cannot be read. Nothing
-	// else that users have stored is ever told.
+	// Key has the key attributes of the row as DynamoDB's JSON, or its bytes in hexadecimal where
+	// they cannot be read. Nothing else that users have stored is ever told.
 	Key    string `json:",omitempty"`
 	Detail string
 }
@@ -94,8 +96,8 @@ type Options struct {
 	Progress func(Progress)
 	// Now is the time, which tells what streams are forgotten; nil: time.Now.
 	Now func() time.Time
-	// FollowKeys is of how many items, in each shard of a stream, the records are held against each other; 0: a million. It
-	// bounds the memory: about 80 MB for a million.
+	// FollowKeys is of how many items, in each shard of a stream, the records are held against each
+	// other; 0: a million. It bounds the memory: about 80 MB for a million.
 	FollowKeys int
 	// Open, if not nil, is the database that has the engine open. Its tables in memory are held
 	// against those that are stored.
@@ -113,7 +115,8 @@ type Frozen interface {
 type Report struct {
 	Tables, Items, IndexRows, ExpiryRows int64
 	Streams, StreamRecords, Tokens       int64
-	// Unfollowed are the stream records that were not held against others of the same item, for FollowKeys.
+	// Unfollowed are the stream records that were not held against others of the same item, for
+	// FollowKeys.
 	Unfollowed int64
 	// Bytes are those of all rows seen, keys included.
 	Bytes int64
@@ -157,9 +160,10 @@ type sectionID struct {
 	section uint16
 }
 
-// Run verifies all that an engine keeps for a database: catalog, streams and tables against each other, every row's form, every
-// index and expiry row against its item and back, counters against a recount, streams against the items, orphans. It reads one
-// consistent view, so the database may be in use. The error is that of reading; what is wrong with the data is in the report.
+// Run verifies all that an engine keeps for a database: catalog, streams and tables against each
+// other, every row's form, every index and expiry row against its item and back, counters against a
+// recount, streams against the items, orphans. It reads one consistent view, so the database may be
+// in use. The error is that of reading; what is wrong with the data is in the report.
 func Run(ctx context.Context, engine kv.Engine, o Options) (*Report, error) {
 	c := newChecker(ctx, engine, o)
 	if o.Open != nil {
@@ -180,7 +184,8 @@ func newChecker(ctx context.Context, engine kv.Engine, o Options) *checker {
 		o.Progress = func(Progress) {}
 	}
 	return &checker{
-		ctx: ctx, o: o, engine: engine, began: func() {}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		ctx: ctx, o: o, engine: engine, began: func() {},
+		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}
 }
 
@@ -194,7 +199,10 @@ func (c *checker) run() (*Report, error) {
 	}
 	err := c.engine.View(c.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		c.begin(r)
-		for _, step := range []func() error{c.catalog, c.inspect, c.checkTokens, c.checkStreams, c.rows, c.compare, c.strays} {
+		steps := []func() error{
+			c.catalog, c.inspect, c.checkTokens, c.checkStreams, c.rows, c.compare, c.strays,
+		}
+		for _, step := range steps {
 			if err := step(); err != nil {
 				return err
 			}
@@ -281,7 +289,8 @@ func (c *checker) strays() error {
 	return nil
 }
 
-// counters compares the counters with what was counted. Rows that are being removed are not counted with the rest.
+// counters compares the counters with what was counted. Rows that are being removed are not counted
+// with the rest.
 func (c *checker) counters() {
 	for _, id := range sortedKeys(c.tables) {
 		t := c.tables[id]
@@ -296,13 +305,15 @@ func (c *checker) counters() {
 			n := counts[uint32(sec.section)]
 			delete(counts, uint32(sec.section))
 			if !sec.uncountable && (n.Items != sec.items || n.Bytes != sec.bytes) {
-				c.note(Problem{Kind: KindCounter, Table: t.Name, Index: sec.index, Detail: fmt.Sprintf(
-					"the counter says %d rows of %d bytes, and there are %d of %d", n.Items, n.Bytes, sec.items, sec.bytes)})
+				detail := fmt.Sprintf("the counter says %d rows of %d bytes, and there are %d of %d",
+					n.Items, n.Bytes, sec.items, sec.bytes)
+				c.note(Problem{Kind: KindCounter, Table: t.Name, Index: sec.index, Detail: detail})
 			}
 		}
 		for _, s := range sortedKeys(counts) {
 			if !removing(t, s) {
-				c.noteTable(KindCounter, t, "the counter says %d rows of section %d, which the table has not", counts[s].Items, s)
+				c.noteTable(KindCounter, t, "the counter says %d rows of section %d, which the table has not",
+					counts[s].Items, s)
 			}
 		}
 	}
@@ -313,7 +324,8 @@ func (c *checker) counters() {
 	}
 }
 
-// counter returns a table's counter as the view shows it, or, of an engine that does not, the present one.
+// counter returns a table's counter as the view shows it, or, of an engine that does not, the
+// present one.
 func (c *checker) counter(id uint64) []kv.Count {
 	if c.own.shown {
 		return c.own.counters[id]
@@ -334,7 +346,9 @@ func (c *checker) countedSections(t *schema.Table) []*sectionCheck {
 
 // removing tells whether the section's rows are being removed.
 func removing(t *schema.Table, section uint32) bool {
-	return slices.ContainsFunc(t.Indexes, func(x schema.Index) bool { return uint32(x.ID) == section && x.State == schema.StateAbsent })
+	return slices.ContainsFunc(t.Indexes, func(x schema.Index) bool {
+		return uint32(x.ID) == section && x.State == schema.StateAbsent
+	})
 }
 
 // sortedKeys are the keys of a map, ascending.

@@ -10,11 +10,13 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// The rows of a table and of its indexes lie far apart, and to look up one for each of the other would cost more than all the
-// rest. So a first walk through everything adds up digests: of the rows that the items ask for, and of those that are there.
-// Only where these differ, each row is looked up, to find out which it is.
+// The rows of a table and of its indexes lie far apart, and to look up one for each of the other
+// would cost more than all the rest. So a first walk through everything adds up digests: of the
+// rows that the items ask for, and of those that are there. Only where these differ, each row is
+// looked up, to find out which it is.
 
-// digest is the sum of two keyed hashes over rows, in any order. Two sets of rows that differ have the same digest about once in 2^128.
+// digest is the sum of two keyed hashes over rows, in any order. Two sets of rows that differ have
+// the same digest about once in 2^128.
 type digest [2]uint64
 
 // sectionCheck is what is known of a section of a table.
@@ -170,7 +172,8 @@ func (c *checker) expiryRow(t *schema.Table, key, value []byte) {
 	c.add(&sec.seen, key, nil)
 }
 
-// compare looks up the rows of those sections of which the digests differ, and of those that are not finished.
+// compare looks up the rows of those sections of which the digests differ, and of those that are
+// not finished.
 func (c *checker) compare() error {
 	for _, id := range sortedKeys(c.tables) {
 		t := c.tables[id]
@@ -184,7 +187,8 @@ func (c *checker) compare() error {
 			}
 		}
 		if e := t.Expiry; e != nil && e.State != schema.StateDropped {
-			if err := c.compareSection(t, c.section(t, schema.SectionExpiry), e.State, c.expiryWants(t), c.expiryHas(t)); err != nil {
+			sec := c.section(t, schema.SectionExpiry)
+			if err := c.compareSection(t, sec, e.State, c.expiryWants(t), c.expiryHas(t)); err != nil {
 				return err
 			}
 		}
@@ -193,8 +197,12 @@ func (c *checker) compare() error {
 	return nil
 }
 
-// compareSection looks up the rows of a section: what is there must be right in every state, and all must be there when it is public.
-func (c *checker) compareSection(t *schema.Table, sec *sectionCheck, state schema.State, wants, has func(key, value []byte) (bool, error)) error {
+// look looks at a row of a Scan.
+type look = func(key, value []byte) (more bool, err error)
+
+// compareSection looks up the rows of a section: what is there must be right in every state, and
+// all must be there when it is public.
+func (c *checker) compareSection(t *schema.Table, sec *sectionCheck, state schema.State, wants, has look) error {
 	if state == schema.StateAbsent || state == schema.StatePublic && sec.wanted == sec.seen {
 		return nil
 	}
@@ -206,7 +214,8 @@ func (c *checker) compareSection(t *schema.Table, sec *sectionCheck, state schem
 	return c.r.Scan(schema.SectionRange(t.ID, sec.section), false, has)
 }
 
-// whole parses a row that is known to be one, of the key that it stands under; ok is false for the others, which are noted already.
+// whole parses a row that is known to be one, of the key that it stands under; ok is false for the
+// others, which are noted already.
 func whole(t *schema.Table, key, value []byte) (it item.Item, ok bool) {
 	it, err := item.Parse(value)
 	if err != nil || it.Verify() != nil || t.CheckKeyAttributes(it) != nil {
@@ -232,8 +241,12 @@ func (c *checker) indexWants(t *schema.Table, p *schema.Plan) func(key, value []
 		case err != nil:
 			return false, err
 		case raw == nil:
-			c.note(Problem{Kind: KindIndex, Table: t.Name, Index: p.Name, Key: t.DescribeKey(key), Detail: "the item has no row in the index"})
-		case parseErr == nil && row.Verify() == nil && t.CheckKeyAttributes(row) == nil && !item.SameAttributes(row, p.Entry(it)):
+			c.note(Problem{
+				Kind: KindIndex, Table: t.Name, Index: p.Name, Key: t.DescribeKey(key),
+				Detail: "the item has no row in the index",
+			})
+		case parseErr == nil && row.Verify() == nil && t.CheckKeyAttributes(row) == nil &&
+			!item.SameAttributes(row, p.Entry(it)):
 			c.noteRow(KindIndex, t, rowKey, "the row differs from its item")
 		}
 		return true, c.ctx.Err()
@@ -325,7 +338,8 @@ func (c *checker) noteStrays() {
 		switch t := c.tables[s.table]; {
 		case sec.strays == 0:
 		case t == nil:
-			c.notef(KindStray, "%d rows are of table id %d, section %d, and there is no such table", sec.strays, s.table, s.section)
+			c.notef(KindStray, "%d rows are of table id %d, section %d, and there is no such table",
+				sec.strays, s.table, s.section)
 		case s.section == schema.SectionExpiry:
 			c.noteTable(KindStray, t, "%d rows say when items expire, and none do", sec.strays)
 		default:

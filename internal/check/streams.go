@@ -64,8 +64,8 @@ func (c *checker) newShardCheck(stream *schema.Stream, shard uint32) *shardCheck
 func (s *shardCheck) note(p schema.Position, key, detail string) {
 	n := new(big.Int).SetBytes(p[:])
 	n.Add(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)) // as DynamoDB's clients see it
-	s.c.note(Problem{Kind: KindRecord, Table: s.stream.Table, Key: key,
-		Detail: "stream " + s.stream.Label + ", " + s.stream.ShardID(s.id.shard) + ", sequence number " + n.String() + ": " + detail})
+	at := "stream " + s.stream.Label + ", " + s.stream.ShardID(s.id.shard) + ", sequence number " + n.String()
+	s.c.note(Problem{Kind: KindRecord, Table: s.stream.Table, Key: key, Detail: at + ": " + detail})
 }
 
 // run checks the shard.
@@ -101,7 +101,8 @@ func errorOf(a, b error) error {
 	return b
 }
 
-// place checks a record's position against the one before, or the last that was trimmed. Both its halves grow, the second by one.
+// place checks a record's position against the one before, or the last that was trimmed. Both its
+// halves grow, the second by one.
 func (s *shardCheck) place(p schema.Position) {
 	time, number := binary.BigEndian.Uint64(p[:8]), binary.BigEndian.Uint64(p[8:])
 	lastTime, lastNumber := binary.BigEndian.Uint64(s.last[:8]), binary.BigEndian.Uint64(s.last[8:])
@@ -215,10 +216,12 @@ func (c *checker) digestItem(it item.Item) digest {
 	return c.digestOf(c.scratch)
 }
 
-// items holds the last record of each item against the item, in the part of the table that belongs to the shard.
+// items holds the last record of each item against the item, in the part of the table that belongs
+// to the shard.
 func (s *shardCheck) items() error {
 	c, wrong := s.c, map[digest]string{}
-	err := c.r.Scan(schema.SegmentRange(new(schema.Bounds), s.t.ID, schema.SectionItems, int(s.id.shard), s.stream.Shards), false, func(key, value []byte) (bool, error) {
+	rows := schema.SegmentRange(new(schema.Bounds), s.t.ID, schema.SectionItems, int(s.id.shard), s.stream.Shards)
+	err := c.r.Scan(rows, false, func(key, value []byte) (bool, error) {
 		at := c.digestOf(key)
 		last, told := s.chain[at]
 		if !told {
@@ -260,7 +263,8 @@ func (s *shardCheck) name(wrong map[digest]string) error {
 		}
 		return s.c.ctx.Err() == nil
 	})
-	for _, at := range slices.SortedFunc(maps.Keys(wrong), func(a, b digest) int { return comparePositions(last[a], last[b]) }) {
+	inOrder := func(a, b digest) int { return comparePositions(last[a], last[b]) }
+	for _, at := range slices.SortedFunc(maps.Keys(wrong), inOrder) {
 		s.note(last[at], keys[at], wrong[at])
 	}
 	return errorOf(err, s.c.ctx.Err())

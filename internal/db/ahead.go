@@ -30,8 +30,8 @@ func (d *DB) hasRun(now time.Time) {
 	d.swept = now
 }
 
-// ageStream returns the stream with what is known by now of times of it that lie ahead of the clock, and
-// stores that if it is news.
+// ageStream returns the stream with what is known by now of times of it that lie ahead of the
+// clock, and stores that if it is news.
 func (d *DB) ageStream(ctx context.Context, s *Stream, now time.Time) (*Stream, error) {
 	ends, ahead, err := d.endsOf(ctx, s, now)
 	if err != nil {
@@ -56,8 +56,8 @@ func (d *DB) ageStream(ctx context.Context, s *Stream, now time.Time) (*Stream, 
 	return d.setAhead(s, next)
 }
 
-// endsOf returns the last positions of the shards, and whether one of them, or the stream's end, lies
-// ahead of the clock.
+// endsOf returns the last positions of the shards, and whether one of them, or the stream's end,
+// lies ahead of the clock.
 func (d *DB) endsOf(ctx context.Context, s *Stream, now time.Time) (ends []schema.Position, ahead bool, err error) {
 	ends, ahead = s.Ends, schema.IsAhead(s.Ended, now)
 	if ends == nil {
@@ -68,11 +68,12 @@ func (d *DB) endsOf(ctx context.Context, s *Stream, now time.Time) (ends []schem
 			}
 		}
 	}
-	return ends, ahead || slices.ContainsFunc(ends, func(p schema.Position) bool { return schema.IsAhead(schema.TimeOf(p), now) }), nil
+	late := func(p schema.Position) bool { return schema.IsAhead(schema.TimeOf(p), now) }
+	return ends, ahead || slices.ContainsFunc(ends, late), nil
 }
 
-// setAhead stores the stream with another Ahead, and returns it, or the stream as it is by now if that is
-// another one.
+// setAhead stores the stream with another Ahead, and returns it, or the stream as it is by now if
+// that is another one.
 func (d *DB) setAhead(s *Stream, ahead *schema.Ahead) (*Stream, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()

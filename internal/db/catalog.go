@@ -17,7 +17,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// catalog is all tables and streams at one moment. It never changes; a schema change makes a new one.
+// catalog is all tables and streams at one moment. It never changes; a schema change makes a new
+// one.
 type catalog struct {
 	byID    map[uint32]*Table
 	streams map[uint64]*Stream
@@ -35,7 +36,10 @@ type space struct {
 
 // newCatalog derives a catalog from its tables and streams.
 func newCatalog(byID map[uint32]*Table, streams map[uint64]*Stream) *catalog {
-	c := &catalog{byID: byID, streams: streams, spaces: map[schema.Namespace]*space{}, streamsByPath: map[schema.Namespace][]*Stream{}}
+	c := &catalog{
+		byID: byID, streams: streams,
+		spaces: map[schema.Namespace]*space{}, streamsByPath: map[schema.Namespace][]*Stream{},
+	}
 	for _, t := range byID {
 		if t.State == schema.StateDropped {
 			continue
@@ -68,7 +72,8 @@ func (d *DB) named(ns schema.Namespace, name string) *Table {
 	return nil
 }
 
-// change replaces the catalog by one whose tables and streams edit has changed. The caller holds d.schema.
+// change replaces the catalog by one whose tables and streams edit has changed. The caller holds
+// d.schema.
 func (d *DB) change(edit func(*catalog)) {
 	old := d.catalog.Load()
 	c := &catalog{byID: maps.Clone(old.byID), streams: maps.Clone(old.streams)}
@@ -76,8 +81,8 @@ func (d *DB) change(edit func(*catalog)) {
 	d.catalog.Store(newCatalog(c.byID, c.streams))
 }
 
-// publish puts t in place of the table with its id, and streams in place of those with theirs; writers see it from now on, and
-// what is under way begins. The caller holds d.schema.
+// publish puts t in place of the table with its id, and streams in place of those with theirs;
+// writers see it from now on, and what is under way begins. The caller holds d.schema.
 func (d *DB) publish(t *Table, streams []*Stream) {
 	d.change(func(c *catalog) {
 		for _, s := range streams {
@@ -112,7 +117,8 @@ func (d *DB) loadCatalog() error {
 		case ok:
 			d.nextID = next
 		case id != nil:
-			return schema.Faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}.Refuse("row %x", schema.NextIDKey())
+			f := schema.Faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}
+			return f.Refuse("row %x", schema.NextIDKey())
 		}
 		err = r.Scan(schema.StreamRange(), false, func(key, value []byte) (bool, error) {
 			parsed, f := schema.ParseStream(key, value)
@@ -154,7 +160,8 @@ func (d *DB) Freeze() (tables map[uint32]*schema.Table, release func()) {
 	return tables, sync.OnceFunc(d.schema.Unlock)
 }
 
-// Lookup returns the table by name in any state, DELETING included, for the control plane; nil if there is none.
+// Lookup returns the table by name in any state, DELETING included, for the control plane; nil if
+// there is none.
 func (d *DB) Lookup(ns schema.Namespace, name string) *Table {
 	t := d.named(ns, name)
 	if t == nil || d.deleted(t) {
@@ -163,17 +170,19 @@ func (d *DB) Lookup(ns schema.Namespace, name string) *Table {
 	return t
 }
 
-// Table returns a table that is ready for items, for the data plane. Otherwise ErrTableNotFound: in particular while it
-// is CREATING.
+// Table returns a table that is ready for items, for the data plane. Otherwise ErrTableNotFound: in
+// particular while it is CREATING.
 func (d *DB) Table(ns schema.Namespace, name string) (*Table, error) {
 	t := d.named(ns, name)
-	if t == nil || t.State != schema.StatePublic || t.Busy == schema.StatusCreating && schema.Busy(t.BusyUntil, d.now()) {
+	if t == nil || t.State != schema.StatePublic ||
+		t.Busy == schema.StatusCreating && schema.Busy(t.BusyUntil, d.now()) {
 		return nil, ErrTableNotFound
 	}
 	return t, nil
 }
 
-// List returns at most limit names of tables after the given name, in order, and whether more follow.
+// List returns at most limit names of tables after the given name, in order, and whether more
+// follow.
 func (d *DB) List(ns schema.Namespace, after string, limit int) (names []string, more bool) {
 	s := d.catalog.Load().spaces[ns]
 	if s == nil {
@@ -201,8 +210,9 @@ func (d *DB) deleted(t *Table) bool {
 	return true
 }
 
-// Create makes a table of the descriptor, whose ID, Epoch, UUID, Created, State, and those of its indexes, it sets. If
-// the name is taken: ErrTableExists (look at Lookup for its status). ErrCatalogFull if there is no memory for one more.
+// Create makes a table of the descriptor, whose ID, Epoch, UUID, Created, State, and those of its
+// indexes, it sets. If the name is taken: ErrTableExists (look at Lookup for its status).
+// ErrCatalogFull if there is no memory for one more.
 func (d *DB) Create(ctx context.Context, desc *schema.Descriptor) (*Table, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
@@ -228,7 +238,7 @@ func (d *DB) Create(ctx context.Context, desc *schema.Descriptor) (*Table, error
 		x.ID, x.Phase, x.Created = desc.NextIndex, schema.PhasePublic, now
 		desc.NextIndex++
 	}
-	slices.SortFunc(desc.Attributes, func(a, b schema.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	desc.SortAttributes()
 	streams := d.settleStream(desc)
 	t := newTable(desc)
 	err := d.store(ctx, t, streams, func(tx kv.Txn) {
@@ -243,8 +253,8 @@ func (d *DB) Create(ctx context.Context, desc *schema.Descriptor) (*Table, error
 	return t, nil
 }
 
-// store writes a table's descriptor, the streams that change with it, and what more writes besides. The caller holds d.schema. A
-// descriptor that could not be read again is not stored.
+// store writes a table's descriptor, the streams that change with it, and what more writes besides.
+// The caller holds d.schema. A descriptor that could not be read again is not stored.
 func (d *DB) store(ctx context.Context, t *Table, streams []*Stream, more func(kv.Txn)) error {
 	if f := t.Verify(); f != nil {
 		return fmt.Errorf("the descriptor of table %q is not stored: %s", t.Name, f)
@@ -286,7 +296,9 @@ const (
 // (the caller checks). A stream begins or ends as it sets or clears StreamViewType. shown
 // says whether the table is UPDATING for TableDelay. Alter returns the table before and after.
 // ErrTableNotFound if there is none, ErrCatalogFull if there is no memory for what it adds.
-func (d *DB) Alter(ctx context.Context, ns schema.Namespace, name string, shown Shown, change func(*schema.Descriptor) error) (old, new *Table, err error) {
+func (d *DB) Alter(
+	ctx context.Context, ns schema.Namespace, name string, shown Shown, change func(*schema.Descriptor) error,
+) (old, new *Table, err error) {
 	old, new, err = d.alter(ctx, ns, name, shown, change)
 	if err == nil && d.delay == 0 {
 		d.awaitJobs(ctx, new)
@@ -296,7 +308,9 @@ func (d *DB) Alter(ctx context.Context, ns schema.Namespace, name string, shown 
 }
 
 // alter is Alter without the wait for a quick job.
-func (d *DB) alter(ctx context.Context, ns schema.Namespace, name string, shown Shown, change func(*schema.Descriptor) error) (old, new *Table, err error) {
+func (d *DB) alter(
+	ctx context.Context, ns schema.Namespace, name string, shown Shown, change func(*schema.Descriptor) error,
+) (old, new *Table, err error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
 	if old = d.Lookup(ns, name); old == nil {
@@ -336,7 +350,7 @@ func (d *DB) alter(ctx context.Context, ns schema.Namespace, name string, shown 
 // replace stores and publishes a changed descriptor. The caller holds d.schema.
 func (d *DB) replace(ctx context.Context, desc *schema.Descriptor) (*Table, error) {
 	desc.Epoch++
-	slices.SortFunc(desc.Attributes, func(a, b schema.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	desc.SortAttributes()
 	streams := d.settleStream(desc)
 	t := newTable(desc)
 	if err := d.store(ctx, t, streams, nil); err != nil {
@@ -346,8 +360,9 @@ func (d *DB) replace(ctx context.Context, desc *schema.Descriptor) (*Table, erro
 	return t, nil
 }
 
-// step is replace for the background jobs: it edits the descriptor that the table has by now, and returns when no writer
-// holds an older one. A nil table says that the table is gone, or that change returned false.
+// step is replace for the background jobs: it edits the descriptor that the table has by now, and
+// returns when no writer holds an older one. A nil table says that the table is gone, or that
+// change returned false.
 func (d *DB) step(id uint32, change func(*schema.Descriptor) bool) (*Table, error) {
 	d.schema.Lock()
 	defer d.schema.Unlock()
@@ -366,7 +381,8 @@ func (d *DB) step(id uint32, change func(*schema.Descriptor) bool) (*Table, erro
 	return t, d.kv.Barrier(d.ctx)
 }
 
-// Delete drops a table; check may refuse. Rows are removed in the background. It returns the table as it was.
+// Delete drops a table; check may refuse. Rows are removed in the background. It returns the table
+// as it was.
 func (d *DB) Delete(ctx context.Context, ns schema.Namespace, name string, check func(*Table) error) (*Table, error) {
 	old, err := d.delete(ctx, ns, name, check)
 	if err == nil && d.delay == 0 {
@@ -399,7 +415,8 @@ func (d *DB) delete(ctx context.Context, ns schema.Namespace, name string, check
 	return old, nil
 }
 
-// forget takes the name of a table out of the catalog and sees to it that its rows are removed. The caller holds d.schema.
+// forget takes the name of a table out of the catalog and sees to it that its rows are removed. The
+// caller holds d.schema.
 func (d *DB) forget(ctx context.Context, desc *schema.Descriptor) error {
 	desc.State = schema.StateDropped
 	desc.Epoch++
@@ -414,7 +431,8 @@ func (d *DB) forget(ctx context.Context, desc *schema.Descriptor) error {
 	return nil
 }
 
-// current returns the table with t's id as it stands now. ErrTableNotFound if it takes no writes any more.
+// current returns the table with t's id as it stands now. ErrTableNotFound if it takes no writes
+// any more.
 func (d *DB) current(t *Table) (*Table, error) {
 	c := d.catalog.Load().byID[t.ID]
 	if c == nil || c.State != schema.StatePublic {
@@ -423,8 +441,8 @@ func (d *DB) current(t *Table) (*Table, error) {
 	return c, nil
 }
 
-// busyUntil is until when a change that is made now takes. Without a delay it is over at once, also for a clock that is set back
-// later.
+// busyUntil is until when a change that is made now takes. Without a delay it is over at once, also
+// for a clock that is set back later.
 func (d *DB) busyUntil(now time.Time) time.Time {
 	if d.delay == 0 {
 		return time.Time{}
@@ -440,8 +458,8 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// awaitJobs waits a little until the table's indexes, that by expiry too, are as they shall be: on a small table they are then
-// ready with the next request.
+// awaitJobs waits a little until the table's indexes, that by expiry too, are as they shall be: on
+// a small table they are then ready with the next request.
 func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 	d.await(ctx, t, func() bool {
 		c := d.catalog.Load().byID[t.ID]
@@ -463,8 +481,8 @@ const (
 	smallBytes = 1 << 20
 )
 
-// How long a request waits for a job, in real time. The job of a small table is waited for on a busy machine too: it takes longer
-// only if something is wrong.
+// How long a request waits for a job, in real time. The job of a small table is waited for on a
+// busy machine too: it takes longer only if something is wrong.
 const (
 	patience      = 100 * time.Millisecond
 	smallPatience = 10 * time.Second

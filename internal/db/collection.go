@@ -8,8 +8,8 @@ import (
 // maxCollectionBytes is what the item collection of a table with local indexes may hold.
 const maxCollectionBytes = 10 << 30
 
-// checkCollection refuses a growing write into a full item collection. Only a table that is that large as a whole can have
-// one, so small tables never pay for the look.
+// checkCollection refuses a growing write into a full item collection. Only a table that is that
+// large as a whole can have one, so small tables never pay for the look.
 func (w *writer) checkCollection(old, new item.Item) error {
 	if !w.t.HasLocalIndex() || new.Size() <= old.Size() {
 		return nil
@@ -28,8 +28,8 @@ func (w *writer) checkCollection(old, new item.Item) error {
 	return err
 }
 
-// CollectionSize estimates the bytes of the item collection with the item's partition key: its items and all their
-// local index rows.
+// CollectionSize estimates the bytes of the item collection with the item's partition key: its
+// items and all their local index rows.
 func (d *DB) CollectionSize(t *Table, key item.Item) (int64, error) {
 	hash := t.HashValues(key)
 	var b schema.Bounds

@@ -1,8 +1,9 @@
-// Package db is the database: tables with their keys and indexes as rows of a kv.Engine, the one write path, reads and
-// pages, schema changes with their background jobs, and the check that all of it agrees.
+// Package db is the database: tables with their keys and indexes as rows of a kv.Engine, the one
+// write path, reads and pages, schema changes with their background jobs, and the check that all of
+// it agrees.
 //
-// It works on decoded requests: items, bound expressions, descriptors. It knows nothing of JSON requests, DynamoDB's
-// error texts or HTTP; its errors are typed, and package api words them.
+// It works on decoded requests: items, bound expressions, descriptors. It knows nothing of JSON
+// requests, DynamoDB's error texts or HTTP; its errors are typed, and package api words them.
 package db
 
 import (
@@ -24,7 +25,8 @@ import (
 
 // Errors of the package, compared with errors.Is.
 var (
-	// ErrTableNotFound: no table of that name, or it is still being created or already being deleted.
+	// ErrTableNotFound: no table of that name, or it is still being created or already being
+	// deleted.
 	ErrTableNotFound = errors.New("db: table not found")
 	// ErrConditionFailed is returned as *ConditionFailed.
 	ErrConditionFailed = errors.New("db: the condition failed")
@@ -32,8 +34,8 @@ var (
 	ErrTableExists = errors.New("db: table exists")
 	// ErrCollectionTooLarge: the item collection of a table with local indexes would pass 10 GB.
 	ErrCollectionTooLarge = errors.New("db: item collection too large")
-	// ErrTransactionConflict: the item could not be locked in time because of a transaction. That of a
-	// single write is ErrBusy as well.
+	// ErrTransactionConflict: the item could not be locked in time because of a transaction. That
+	// of a single write is ErrBusy as well.
 	ErrTransactionConflict = errors.New("db: a transaction is ongoing for the item")
 	// ErrTransactionInProgress: another transaction with the same token has not come to its end.
 	ErrTransactionInProgress = errors.New("db: a transaction with the token is in progress")
@@ -45,8 +47,8 @@ var (
 
 // Errors of the engine that callers tell apart: they are the engine's own values.
 var (
-	// ErrBusy: the items were locked by others for too long. Nothing was written, and the request may be
-	// sent again.
+	// ErrBusy: the items were locked by others for too long. Nothing was written, and the request
+	// may be sent again.
 	ErrBusy = kv.ErrConflict
 	// ErrNoSpace: the volume is nearly full. Only what makes room is written.
 	ErrNoSpace = kv.ErrNoSpace
@@ -54,8 +56,8 @@ var (
 	ErrTooLarge = kv.ErrTooLarge
 )
 
-// ConditionFailed is a write whose condition did not hold. Item is the item it met (a copy), if there was one and the
-// Write asked for it, and Size the item's size, 0 if there was none.
+// ConditionFailed is a write whose condition did not hold. Item is the item it met (a copy), if
+// there was one and the Write asked for it, and Size the item's size, 0 if there was none.
 type ConditionFailed struct {
 	Item item.Item
 	Size int
@@ -74,14 +76,17 @@ type Options struct {
 	// Elapsed is the time that has passed since some moment, which is never set. nil: Go's own
 	// reading; with a Now, what that goes ahead.
 	Elapsed func() time.Duration
-	// TableDelay is how long tables stay CREATING, UPDATING and DELETING. 0: usable from the next request on.
+	// TableDelay is how long tables stay CREATING, UPDATING and DELETING. 0: usable from the next
+	// request on.
 	TableDelay time.Duration
 	// SweepInterval is how often Sweep runs by itself. 0: every second; negative: never.
 	SweepInterval time.Duration
-	// WriteMemory is what all writes in progress may hold in memory together, in bytes: items before and after them, index
-	// rows, stream records. A large one waits until there is enough, for ten seconds at most. 0: 64 MiB.
+	// WriteMemory is what all writes in progress may hold in memory together, in bytes: items
+	// before and after them, index rows, stream records. A large one waits until there is enough,
+	// for ten seconds at most. 0: 64 MiB.
 	WriteMemory int64
-	// CatalogMemory is what the descriptors of all tables and streams may take, in bytes; more are refused. 0: 128 MiB.
+	// CatalogMemory is what the descriptors of all tables and streams may take, in bytes; more are
+	// refused. 0: 128 MiB.
 	CatalogMemory int64
 	// Metrics count what is read, written and done in the background. nil: nobody counts.
 	Metrics *metrics.Metrics
@@ -130,8 +135,8 @@ type DB struct {
 	pagers  sync.Pool // of *pager
 }
 
-// Open reads the catalog, and resumes the schema changes that were under way. The engine stays the caller's to close,
-// after Close.
+// Open reads the catalog, and resumes the schema changes that were under way. The engine stays the
+// caller's to close, after Close.
 func Open(engine kv.Engine, o Options) (*DB, error) {
 	d := &DB{
 		kv: engine, now: o.Now, elapsed: o.Elapsed, delay: o.TableDelay, log: o.Logger, metrics: o.Metrics,
@@ -191,7 +196,8 @@ func (d *DB) Ping(ctx context.Context) error {
 // Expressions is the cache of parsed expressions.
 func (d *DB) Expressions() *expr.Cache { return d.expressions }
 
-// Counts returns the live number of rows and their bytes (DynamoDB's sizes) of the table itself (x nil) or of an index.
+// Counts returns the live number of rows and their bytes (DynamoDB's sizes) of the table itself (x
+// nil) or of an index.
 func (d *DB) Counts(t *Table, x *schema.Index) (items, bytes int64) {
 	section := uint32(schema.SectionItems)
 	if x != nil {

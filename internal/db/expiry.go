@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// expiryYears is how long ago an item may have expired to be deleted. What is older is taken for a mistake, and left alone.
+	// expiryYears is how long ago an item may have expired to be deleted. What is older is taken
+	// for a mistake, and left alone.
 	expiryYears = 5
-	// expiryChunk is how many expired items are deleted with one wait for the disk, before requests have their turn.
+	// expiryChunk is how many expired items are deleted with one wait for the disk, before requests
+	// have their turn.
 	expiryChunk = 64
 	// maxExpiryPause is for how long they have it at most.
 	maxExpiryPause = 100 * time.Millisecond
@@ -26,12 +28,15 @@ const (
 // ErrExpiryBusy refuses a change of a table's expiry while the last one is under way.
 var ErrExpiryBusy = errors.New("db: the table's expiry is being changed")
 
-// AlterExpiry switches the time to live of a table's items on, with the attribute that holds it, or off, where attribute is empty.
-// check gets a copy of the table's descriptor and may refuse; if it does not, the table has an expiry that is not
-// Dropping to be switched off, or none to be switched on. The index by expiry is built or removed in the background.
-// ErrTableNotFound if there is no such table, ErrExpiryBusy while the last change is ENABLING or DISABLING for
-// TableDelay, or the rows of the last index are still being removed.
-func (d *DB) AlterExpiry(ctx context.Context, ns schema.Namespace, name, attribute string, check func(*schema.Descriptor) error) error {
+// AlterExpiry switches the time to live of a table's items on, with the attribute that holds it, or
+// off, where attribute is empty. check gets a copy of the table's descriptor and may refuse; if it
+// does not, the table has an expiry that is not Dropping to be switched off, or none to be switched
+// on. The index by expiry is built or removed in the background. ErrTableNotFound if there is no
+// such table, ErrExpiryBusy while the last change is ENABLING or DISABLING for TableDelay, or the
+// rows of the last index are still being removed.
+func (d *DB) AlterExpiry(
+	ctx context.Context, ns schema.Namespace, name, attribute string, check func(*schema.Descriptor) error,
+) error {
 	if old := d.named(ns, name); attribute != "" && old != nil {
 		d.await(ctx, old, func() bool {
 			t := d.named(ns, name)
@@ -63,7 +68,8 @@ func (d *DB) changeExpiry(attribute string, check func(*schema.Descriptor) error
 	}
 }
 
-// recordExpiry brings the item's expiry row up to date. Nobody counts these rows, so it need not know which exist.
+// recordExpiry brings the item's expiry row up to date. Nobody counts these rows, so it need not
+// know which exist.
 func (w *writer) recordExpiry(tx kv.Txn, old, new item.Item) {
 	if s := w.t.Expiry.State; s == schema.StateAbsent || s == schema.StateDropped {
 		return
@@ -90,8 +96,8 @@ func (t *Table) fillExpiry(tx kv.Txn, key []byte, it item.Item, _ *kv.Count) err
 	return nil
 }
 
-// due is the times at which what is deleted now has expired: from oldest on, and before now, exactly. As values they are
-// seconds since 1970, and as numbers cut off to whole ones.
+// due is the times at which what is deleted now has expired: from oldest on, and before now,
+// exactly. As values they are seconds since 1970, and as numbers cut off to whole ones.
 type due struct {
 	oldest, now item.Value
 	from, to    uint64
@@ -125,7 +131,8 @@ func (u due) holds(it item.Item, attribute string) bool {
 
 // expiring tells whether items of the table are deleted when they expire.
 func (t *Table) expiring() bool {
-	return t.State == schema.StatePublic && t.Expiry != nil && t.Expiry.State == schema.StatePublic && !t.Expiry.Dropping
+	return t.State == schema.StatePublic &&
+		t.Expiry != nil && t.Expiry.State == schema.StatePublic && !t.Expiry.Dropping
 }
 
 // expire deletes the items of all tables that have expired.
@@ -152,8 +159,9 @@ func (d *DB) expire(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// expiryMark remembers how far the expiry rows of a table have been swept. The engine steps over removed rows for as long as it
-// has not cleaned them away, so a sweep does not begin where the last one has been.
+// expiryMark remembers how far the expiry rows of a table have been swept. The engine steps over
+// removed rows for as long as it has not cleaned them away, so a sweep does not begin where the
+// last one has been.
 type expiryMark struct {
 	since uint64        // of the table's Expiry
 	swept atomic.Uint64 // a second: all rows of earlier ones are gone, but for
@@ -161,8 +169,8 @@ type expiryMark struct {
 	left  uint64 // what is of this second or later and was left over, or was written behind the sweep; Never: nothing
 }
 
-// begin returns the second at which a sweep up to the second to begins. It moves the mark before the sweep looks: a write that
-// does not see it moved was there to be seen.
+// begin returns the second at which a sweep up to the second to begins. It moves the mark before
+// the sweep looks: a write that does not see it moved was there to be seen.
 func (m *expiryMark) begin(to uint64) (from uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,7 +189,8 @@ func (m *expiryMark) leave(second uint64) {
 	m.left = min(m.left, second)
 }
 
-// noteExpiry tells the sweeps of the expiry row that w has written, if it lies behind them. It is called after the commit.
+// noteExpiry tells the sweeps of the expiry row that w has written, if it lies behind them. It is
+// called after the commit.
 func (w *writer) noteExpiry() {
 	if w.expires == schema.Never {
 		return
@@ -218,8 +227,8 @@ func (s *expirySweep) rows() kv.Range {
 	return schema.ExpiryRange(s.t.ID, max(s.from, s.u.from), s.u.to)
 }
 
-// findDue finds out which sweeps have rows to look at. One view looks at all tables: when there is nothing to do, which is nearly
-// always, a sweep costs no more than that.
+// findDue finds out which sweeps have rows to look at. One view looks at all tables: when there is
+// nothing to do, which is nearly always, a sweep costs no more than that.
 func (d *DB) findDue(ctx context.Context, sweeps []*expirySweep) error {
 	err := d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		for _, s := range sweeps {
@@ -242,9 +251,10 @@ func (d *DB) findDue(ctx context.Context, sweeps []*expirySweep) error {
 	return err
 }
 
-// run deletes the items of the table that are due, chunk by chunk. After each it rests for as long as the chunk took, so that
-// requests, which are in more of a hurry, find at least half of the machine whatever expires. An item that is locked for long
-// stays until the next sweep, and so does all of a table whose expiry is changed meanwhile.
+// run deletes the items of the table that are due, chunk by chunk. After each it rests for as long
+// as the chunk took, so that requests, which are in more of a hurry, find at least half of the
+// machine whatever expires. An item that is locked for long stays until the next sweep, and so does
+// all of a table whose expiry is changed meanwhile.
 func (s *expirySweep) run(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -276,8 +286,9 @@ func (s *expirySweep) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// expired returns the keys of the first items in a range of expiry rows that are due, and the key of the last row that it has
-// looked at; nil if there was none. It leaves those that are not due quite yet to the next sweep.
+// expired returns the keys of the first items in a range of expiry rows that are due, and the key
+// of the last row that it has looked at; nil if there was none. It leaves those that are not due
+// quite yet to the next sweep.
 func (s *expirySweep) expired(ctx context.Context, rows kv.Range) (keys []item.Item, last []byte, err error) {
 	var itemKey []byte
 	err = s.d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
@@ -311,7 +322,8 @@ type expiration struct {
 	u due
 }
 
-// Apply returns no item, or the old one if its attribute says something else by now, or the table does.
+// Apply returns no item, or the old one if its attribute says something else by now, or the table
+// does.
 func (x *expiration) Apply(old item.Item) (item.Item, error) {
 	if old.Exists() && x.u.holds(old, x.t.Expiry.Attribute) && x.wanted() {
 		return item.Item{}, nil

@@ -15,10 +15,12 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// This file is what the database counts for whoever watches it: the capacity that reads and writes use, whether or not they ask,
-// and how its tables, indexes and streams are. Without Options.Metrics nothing is counted.
+// This file is what the database counts for whoever watches it: the capacity that reads and writes
+// use, whether or not they ask, and how its tables, indexes and streams are. Without
+// Options.Metrics nothing is counted.
 
-// equip gives a table that nobody has seen yet its figures, those of an earlier state of it, and a new stream its own.
+// equip gives a table that nobody has seen yet its figures, those of an earlier state of it, and a
+// new stream its own.
 func (d *DB) equip(t *Table, streams []*Stream) {
 	if d.metrics == nil {
 		return
@@ -120,7 +122,8 @@ func (r *Read) countPage(page *Page) {
 	}
 }
 
-// meter counts a write that ended with err. One whose condition failed costs by the item that it met.
+// meter counts a write that ended with err. One whose condition failed costs by the item that it
+// met.
 func (w *writer) meter(err error) {
 	switch {
 	case w.t.meter == nil:
@@ -199,8 +202,9 @@ func (d *DB) endFilling(t *Table, target *schema.Target) {
 	d.filling.Delete(fillingOf{t.ID, target.Section})
 }
 
-// resume is called with where the work stands, before each chunk; nil is the beginning. If that is where an earlier run has left it, as much as lies before it counts as
-// done: hashes spread the items evenly.
+// resume is called with where the work stands, before each chunk; nil is the beginning. If that is
+// where an earlier run has left it, as much as lies before it counts as done: hashes spread the
+// items evenly.
 func (f *filling) resume(cursor []byte) {
 	if !f.begun && cursor != nil {
 		done, _ := bits.Mul64(schema.HashOf(cursor), uint64(f.Estimated.Load()))
@@ -228,14 +232,16 @@ type IndexFigures struct {
 	Building     *metrics.Backfill // nil: it is not being built
 }
 
-// StreamFigures are how old the records of a stream are. Lag is for how long the oldest one has waited that nobody has read, of the
-// shards that anybody has read since the start; zero if there is none.
+// StreamFigures are how old the records of a stream are. Lag is for how long the oldest one has
+// waited that nobody has read, of the shards that anybody has read since the start; zero if there
+// is none.
 type StreamFigures struct {
 	Oldest, Newest, Lag time.Duration
 	Any, Read           bool // there are records; somebody has asked for some
 }
 
-// Figures returns those of all tables, by id. Tables whose Meter is shared come without more than their counts.
+// Figures returns those of all tables, by id. Tables whose Meter is shared come without more than
+// their counts.
 func (d *DB) Figures(ctx context.Context) ([]Figures, error) {
 	c := d.catalog.Load()
 	tables := make([]*Table, 0, len(c.byID))

@@ -48,8 +48,8 @@ func (w *writer) recordIndex(tx kv.Txn, p *schema.Plan, old, new item.Item) erro
 	return nil
 }
 
-// recordUnfinished is recordIndex for an index that is being built or dropped, of whose rows nobody knows which exist:
-// it looks before it counts. In DELETE_ONLY rows are removed and none is added.
+// recordUnfinished is recordIndex for an index that is being built or dropped, of whose rows nobody
+// knows which exist: it looks before it counts. In DELETE_ONLY rows are removed and none is added.
 func (w *writer) recordUnfinished(tx kv.Txn, p *schema.Plan, oldEntry, newEntry item.Item) error {
 	if p.State == schema.StateDeleteOnly {
 		newEntry = item.Item{}
@@ -75,7 +75,8 @@ func (w *writer) recordUnfinished(tx kv.Txn, p *schema.Plan, oldEntry, newEntry 
 	w.count(p.ID, there, newEntry)
 	w.row = newEntry.AppendStored(w.row[:0], 0)
 	tx.Set(w.newRow, w.row)
-	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.Index, capacity.IndexUnits(0, newEntry.Size(), false)})
+	units := capacity.IndexUnits(0, newEntry.Size(), false)
+	w.out.Units.Indexes = append(w.out.Units.Indexes, IndexUnits{p.Index, units})
 	return nil
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// A backfill chunk is at most so many items or bytes: short enough that the writes that wait for its latches do not notice.
+// A backfill chunk is at most so many items or bytes: short enough that the writes that wait for
+// its latches do not notice.
 const (
 	backfillItems = 64
 	backfillBytes = 256 << 10
@@ -57,8 +58,8 @@ func (d *DB) startJob(t *Table, target *schema.Target, run func(*Table, *schema.
 	d.startWork(what, t.Name, func() error { return run(t, target) })
 }
 
-// startWork runs a job in the background, unless it runs already. It is tried again after an error until the database is closed.
-// what names the job for ever, table is for people.
+// startWork runs a job in the background, unless it runs already. It is tried again after an error
+// until the database is closed. what names the job for ever, table is for people.
 func (d *DB) startWork(what, table string, run func() error) {
 	if _, running := d.working.LoadOrStore(what, struct{}{}); running || d.ctx.Err() != nil {
 		return
@@ -90,7 +91,8 @@ func (d *DB) sleep(wait time.Duration) {
 	}
 }
 
-// drop sees a deleted table to its end: when its time in DELETING is over its name goes, then its rows, then its descriptor.
+// drop sees a deleted table to its end: when its time in DELETING is over its name goes, then its
+// rows, then its descriptor.
 func (d *DB) drop(t *Table, _ *schema.Target) error {
 	if t.State == schema.StateNoWrites {
 		if schema.Busy(t.BusyUntil, d.now()) {
@@ -127,7 +129,8 @@ func (d *DB) drop(t *Table, _ *schema.Target) error {
 	return err
 }
 
-// forgetDeleted is forget for a table that may have been forgotten already, so that its name is another table's by now.
+// forgetDeleted is forget for a table that may have been forgotten already, so that its name is
+// another table's by now.
 func (d *DB) forgetDeleted(id uint32) error {
 	d.schema.Lock()
 	defer d.schema.Unlock()
@@ -146,7 +149,8 @@ func (d *DB) dropTarget(t *Table, target *schema.Target) error {
 	if _, err := d.step(t.ID, move(target, schema.PhaseLeaving, schema.PhaseClearing)); err != nil {
 		return err
 	}
-	if err := d.kv.Barrier(d.ctx); err != nil { // nobody writes it any more, even where the step was taken before a restart
+	// Nobody writes it any more, even where the step was taken before a restart.
+	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
 	}
 	if err := d.kv.DropRange(d.ctx, schema.SectionRange(t.ID, target.Section)); err != nil {
@@ -169,7 +173,8 @@ func (d *DB) dropTarget(t *Table, target *schema.Target) error {
 	return err
 }
 
-// buildTarget takes a new target from DELETE_ONLY over WRITE_ONLY, in which all items get their rows, to PUBLIC.
+// buildTarget takes a new target from DELETE_ONLY over WRITE_ONLY, in which all items get their
+// rows, to PUBLIC.
 func (d *DB) buildTarget(t *Table, target *schema.Target) error {
 	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
@@ -192,7 +197,8 @@ func (d *DB) buildTarget(t *Table, target *schema.Target) error {
 	return err
 }
 
-// backfill gives all items of the table their rows in the target, chunk by chunk, from where the cursor stands.
+// backfill gives all items of the table their rows in the target, chunk by chunk, from where the
+// cursor stands.
 func (d *DB) backfill(t *Table, target *schema.Target) (err error) {
 	cursorKey := schema.BackfillKey(t.ID, target.Section)
 	rows := schema.SectionRange(t.ID, schema.SectionItems)
@@ -251,8 +257,8 @@ func (d *DB) backfill(t *Table, target *schema.Target) (err error) {
 // errAbandoned ends a backfill whose target is not wanted any more.
 var errAbandoned = errors.New("db: the index is being dropped")
 
-// building returns the table if the target is still in backfill, nil otherwise. Asked under latches, the answer holds until they
-// are released: a drop begins its work with a Barrier.
+// building returns the table if the target is still in backfill, nil otherwise. Asked under
+// latches, the answer holds until they are released: a drop begins its work with a Barrier.
 func (d *DB) building(id uint32, target *schema.Target) *Table {
 	t := d.catalog.Load().byID[id]
 	if t == nil || t.State != schema.StatePublic {
@@ -297,18 +303,21 @@ func backfillChunk(tx kv.Txn, t *Table, fill filler, keys [][]byte, cursorKey []
 	return nil
 }
 
-// filler writes an item's row in a target that is being built, and counts it. key is that of the locked item.
+// filler writes an item's row in a target that is being built, and counts it. key is that of the
+// locked item.
 type filler func(tx kv.Txn, key []byte, it item.Item, count *kv.Count) error
 
-// filler returns the filler of a target. Writers keep the target up to date at the same time, so a row that is there already is
-// right and counted.
+// filler returns the filler of a target. Writers keep the target up to date at the same time, so a
+// row that is there already is right and counted.
 func (t *Table) filler(target *schema.Target) filler {
 	if target.Section == schema.SectionExpiry {
 		return t.fillExpiry
 	}
 	for _, plan := range t.Plans {
 		if plan.ID == target.Section {
-			return func(tx kv.Txn, _ []byte, it item.Item, count *kv.Count) error { return fillIndex(tx, plan, it, count) }
+			return func(tx kv.Txn, _ []byte, it item.Item, count *kv.Count) error {
+				return fillIndex(tx, plan, it, count)
+			}
 		}
 	}
 	panic(fmt.Sprintf("db: table %s has no %v", t.Name, target))

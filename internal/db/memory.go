@@ -39,6 +39,7 @@ var ErrNoMemory = errors.New("db: the memory for large writes is in use")
 // needsMemory is the error with which an update is left that needs so many bytes at once.
 type needsMemory struct{ bytes int64 }
 
+// Error names the bytes.
 func (e *needsMemory) Error() string { return fmt.Sprintf("db: the write needs %d bytes", e.bytes) }
 
 // memoryNeeded tells whether err is a *needsMemory, and of how many bytes.

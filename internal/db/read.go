@@ -55,9 +55,11 @@ func (d *DB) Get(ctx context.Context, t *Table, key item.Item, consistent bool, 
 	return err
 }
 
-// GetMany calls fn for each key in order with its item, missing if there is none, until fn returns an error, which it returns.
-// Each is a read of its own: they need not be of one moment.
-func (d *DB) GetMany(ctx context.Context, t *Table, keys []item.Item, consistent bool, fn func(i int, it item.Item) error) error {
+// GetMany calls fn for each key in order with its item, missing if there is none, until fn returns
+// an error, which it returns. Each is a read of its own: they need not be of one moment.
+func (d *DB) GetMany(
+	ctx context.Context, t *Table, keys []item.Item, consistent bool, fn func(i int, it item.Item) error,
+) error {
 	rows := make([][]byte, len(keys))
 	for i := range keys {
 		rows[i] = t.AppendItemKey(nil, keys[i])
@@ -106,16 +108,17 @@ type Read struct {
 	Limit      int // items evaluated at most; 0: no limit
 	// Spent is how many bytes of its 1 MB the page has evaluated already, by Reads before this one.
 	Spent int64
-	// Query: Hash has the values of all hash attributes in key order, and Range the conditions on the first range
-	// attributes, in key order, checked against the schema (all but the last are EQ). A Scan has Hash nil, and Segment of
-	// Segments (0 means 1).
+	// Query: Hash has the values of all hash attributes in key order, and Range the conditions on
+	// the first range attributes, in key order, checked against the schema (all but the last are
+	// EQ). A Scan has Hash nil, and Segment of Segments (0 means 1).
 	Hash              []item.Value
 	Range             []expr.KeyPart
 	Segment, Segments int
 	// After, if it exists, is a LastEvaluatedKey, checked: the page begins strictly behind it.
 	After  item.Item
 	Filter *expr.Condition // nil: none
-	// Fetch reads each matched row's item from the table: a local index asked for attributes it does not project.
+	// Fetch reads each matched row's item from the table: a local index asked for attributes it
+	// does not project.
 	Fetch bool
 }
 
@@ -130,8 +133,8 @@ type Page struct {
 	Last item.Item
 }
 
-// Units are the read units of a page of r: of the table, and of the index if r reads one. Then those
-// of the table are for the items that were fetched from it.
+// Units are the read units of a page of r: of the table, and of the index if r reads one. Then
+// those of the table are for the items that were fetched from it.
 func (r *Read) Units(page *Page) (table, index float64) {
 	units := capacity.PageUnits(page.Bytes, r.Consistent)
 	if r.Index == nil {
@@ -168,8 +171,9 @@ func (r *Read) rows(b *schema.Bounds) kv.Range {
 	return rows
 }
 
-// within is the front of the lock keys of all rows that the read walks, made in b; nil if there are several. A Query of the table
-// or of a local index stays within one partition, whose writes all lock keys with the front of its items.
+// within is the front of the lock keys of all rows that the read walks, made in b; nil if there are
+// several. A Query of the table or of a local index stays within one partition, whose writes all
+// lock keys with the front of its items.
 func (r *Read) within(b *schema.Bounds) []byte {
 	if r.Hash == nil || r.Index != nil && r.Index.Kind != schema.LocalIndex {
 		return nil
@@ -213,9 +217,9 @@ func (p *pager) step(key, value []byte) (more bool, err error) {
 	return p.read.step(p.kr, &p.page, it, p.emit)
 }
 
-// Read runs a page. It calls emit for each row that passes the filter; the item is valid during the call. A page ends at the
-// Limit, after the row that makes its bytes reach 1 MB, or after a call that returned more false, at the end of the data
-// otherwise.
+// Read runs a page. It calls emit for each row that passes the filter; the item is valid during the
+// call. A page ends at the Limit, after the row that makes its bytes reach 1 MB, or after a call
+// that returned more false, at the end of the data otherwise.
 func (d *DB) Read(ctx context.Context, r *Read, emit func(item.Item) (more bool, err error)) (Page, error) {
 	p := d.pagers.Get().(*pager)
 	defer func() {
@@ -236,7 +240,9 @@ func (d *DB) Read(ctx context.Context, r *Read, emit func(item.Item) (more bool,
 }
 
 // step evaluates one row.
-func (r *Read) step(kr kv.Reader, page *Page, row item.Item, emit func(item.Item) (bool, error)) (more bool, err error) {
+func (r *Read) step(
+	kr kv.Reader, page *Page, row item.Item, emit func(item.Item) (bool, error),
+) (more bool, err error) {
 	page.Scanned++
 	page.Bytes += int64(row.Size())
 	more, it := true, row

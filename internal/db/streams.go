@@ -23,15 +23,16 @@ type Stream struct {
 }
 
 const (
-	// IteratorAge is how long a place in a stream may be kept before the next read. Records stay that much longer than
-	// Retention, so that a reader can be told exactly whether he missed any.
+	// IteratorAge is how long a place in a stream may be kept before the next read. Records stay
+	// that much longer than Retention, so that a reader can be told exactly whether he missed any.
 	IteratorAge = 15 * time.Minute
 	// trimEvery is how far apart the moments are up to which records are removed.
 	trimEvery = time.Minute
 )
 
-// settleStream gives a descriptor that is about to be stored the stream that it asks for with its StreamViewType, and ends the one
-// that it asks for no more. It returns the streams that this makes and changes. The caller holds d.schema.
+// settleStream gives a descriptor that is about to be stored the stream that it asks for with its
+// StreamViewType, and ends the one that it asks for no more. It returns the streams that this makes
+// and changes. The caller holds d.schema.
 func (d *DB) settleStream(desc *schema.Descriptor) (changed []*Stream) {
 	wanted := desc.StreamViewType
 	if desc.State != schema.StatePublic {
@@ -74,7 +75,8 @@ func (d *DB) startStreamJobs(s *Stream) {
 	}
 }
 
-// closeStream notes the end of each shard of a stream that has ended, when no writer can append any more.
+// closeStream notes the end of each shard of a stream that has ended, when no writer can append any
+// more.
 func (d *DB) closeStream(id uint64) error {
 	d.schema.Lock()
 	defer d.schema.Unlock()
@@ -85,7 +87,8 @@ func (d *DB) closeStream(id uint64) error {
 	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
 	}
-	// Some of what was appended may not be durable yet, and so not readable. A durable write covers all before it.
+	// Some of what was appended may not be durable yet, and so not readable. A durable write covers
+	// all before it.
 	if err := d.storeStream(s); err != nil {
 		return err
 	}
@@ -106,13 +109,15 @@ func (d *DB) closeStream(id uint64) error {
 
 // storeStream writes a stream's row alone.
 func (d *DB) storeStream(s *Stream) error {
-	return d.kv.Update(d.ctx, kv.WriteOptions{Lock: [][]byte{schema.StreamKey(s.ID)}, MakesRoom: true}, func(tx kv.Txn) error { return putStream(tx, s) })
+	o := kv.WriteOptions{Lock: [][]byte{schema.StreamKey(s.ID)}, MakesRoom: true}
+	return d.kv.Update(d.ctx, o, func(tx kv.Txn) error { return putStream(tx, s) })
 }
 
 // Stream returns the stream of the table with the label, or nil.
 func (d *DB) Stream(ns schema.Namespace, table, label string) *Stream {
 	streams := d.catalog.Load().streamsByPath[ns]
-	i, ok := slices.BinarySearchFunc(streams, schema.StreamPath(table, label), func(s *Stream, path string) int { return strings.Compare(s.Path(), path) })
+	byPath := func(s *Stream, path string) int { return strings.Compare(s.Path(), path) }
+	i, ok := slices.BinarySearchFunc(streams, schema.StreamPath(table, label), byPath)
 	if !ok || streams[i].Gone(d.now()) {
 		return nil
 	}
@@ -127,9 +132,12 @@ func (d *DB) StreamByID(id uint64) *Stream {
 	return nil
 }
 
-// Streams returns at most limit streams behind that of afterTable with afterLabel (empty: from the first), in the order of
-// their ARNs, and whether more follow: those of tables named table, or, if it is empty, of all.
-func (d *DB) Streams(ns schema.Namespace, table, afterTable, afterLabel string, limit int) (streams []*Stream, more bool) {
+// Streams returns at most limit streams behind that of afterTable with afterLabel (empty: from the
+// first), in the order of their ARNs, and whether more follow: those of tables named table, or, if
+// it is empty, of all.
+func (d *DB) Streams(
+	ns schema.Namespace, table, afterTable, afterLabel string, limit int,
+) (streams []*Stream, more bool) {
 	after, now := "", d.now()
 	if afterTable != "" {
 		after = schema.StreamPath(afterTable, afterLabel)
@@ -163,11 +171,13 @@ func (d *DB) LastPosition(ctx context.Context, s *Stream, shard uint32) (schema.
 // maxRecordBytes is how much of a stream ReadStream reads at once.
 const maxRecordBytes = 1 << 20
 
-// ReadStream calls emit for at most limit records of a shard after a position, oldest first, until one is refused. It
-// returns the position to go on from, that of the last one taken, and whether nothing will ever follow. ErrTrimmed if the first record after the position
-// was there when the place was taken, at most IteratorAge ago, and is older than Retention by now.
+// ReadStream calls emit for at most limit records of a shard after a position, oldest first, until
+// one is refused. It returns the position to go on from, that of the last one taken, and whether
+// nothing will ever follow. ErrTrimmed if the first record after the position was there when the
+// place was taken, at most IteratorAge ago, and is older than Retention by now.
 func (d *DB) ReadStream(
-	ctx context.Context, stream *Stream, shard uint32, after schema.Position, limit int, emit func(*schema.StreamRecord) (taken bool),
+	ctx context.Context, stream *Stream, shard uint32, after schema.Position, limit int,
+	emit func(*schema.StreamRecord) (taken bool),
 ) (last schema.Position, ended bool, err error) {
 	last = after
 	records, _, err := d.kv.ReadLog(ctx, stream.ID, shard, after, limit, maxRecordBytes)
@@ -193,7 +203,8 @@ func (d *DB) ReadStream(
 	return last, ended, nil
 }
 
-// trimStreams removes the records that nobody can have a place at any more, and the streams whose time is over.
+// trimStreams removes the records that nobody can have a place at any more, and the streams whose
+// time is over.
 func (d *DB) trimStreams(ctx context.Context) error {
 	var errs []error
 	now := d.now()
@@ -217,14 +228,16 @@ func (d *DB) trimStreams(ctx context.Context) error {
 	return err
 }
 
-// trimStream removes a stream's records up to a position, and those ahead of the clock that are as old.
+// trimStream removes a stream's records up to a position, and those ahead of the clock that are as
+// old.
 func (d *DB) trimStream(ctx context.Context, s *Stream, now time.Time, upTo schema.Position) error {
 	s, err := d.ageStream(ctx, s, now)
 	if err != nil || s == nil {
 		return err
 	}
 	for shard := range uint32(s.Shards) {
-		if err := d.kv.TrimLog(ctx, s.ID, shard, schema.Later(upTo, s.Old(shard, schema.Retention+IteratorAge))); err != nil {
+		upTo := schema.Later(upTo, s.Old(shard, schema.Retention+IteratorAge))
+		if err := d.kv.TrimLog(ctx, s.ID, shard, upTo); err != nil {
 			return err
 		}
 	}
@@ -246,7 +259,8 @@ func (d *DB) dropStream(ctx context.Context, s *Stream) error {
 	}
 	d.schema.Lock()
 	defer d.schema.Unlock()
-	err := d.kv.Update(ctx, kv.WriteOptions{Lock: [][]byte{schema.StreamKey(s.ID)}, MakesRoom: true}, func(tx kv.Txn) error {
+	o := kv.WriteOptions{Lock: [][]byte{schema.StreamKey(s.ID)}, MakesRoom: true}
+	err := d.kv.Update(ctx, o, func(tx kv.Txn) error {
 		tx.Delete(schema.StreamKey(s.ID))
 		return nil
 	})

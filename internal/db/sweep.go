@@ -11,9 +11,10 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// Sweep does what is due by the database's clock: it deletes the items that have expired, trims streams, forgets the tokens
-// of old transactions, and sees to the end of deleted tables whose time in DELETING is over. When it returns, all of that is
-// done, but for the rows of deleted tables, which go in the background. Sweeps run one at a time.
+// Sweep does what is due by the database's clock: it deletes the items that have expired, trims
+// streams, forgets the tokens of old transactions, and sees to the end of deleted tables whose time
+// in DELETING is over. When it returns, all of that is done, but for the rows of deleted tables,
+// which go in the background. Sweeps run one at a time.
 func (d *DB) Sweep(ctx context.Context) (err error) {
 	d.sweeping.Lock()
 	defer d.sweeping.Unlock()
@@ -24,8 +25,9 @@ func (d *DB) Sweep(ctx context.Context) (err error) {
 	return errors.Join(d.expire(ctx), d.trimStreams(ctx), d.forgetTokens(ctx))
 }
 
-// Settle waits until the indexes of all tables, those by expiry too, are as they shall be, or nobody works on them any more:
-// what is due in a table whose index by expiry is still being built, Sweep cannot see.
+// Settle waits until the indexes of all tables, those by expiry too, are as they shall be, or
+// nobody works on them any more: what is due in a table whose index by expiry is still being built,
+// Sweep cannot see.
 func (d *DB) Settle(ctx context.Context) error {
 	for !d.settled() && d.works() {
 		if err := errors.Join(ctx.Err(), d.ctx.Err()); err != nil {
@@ -82,8 +84,8 @@ type lately struct {
 	at   time.Time
 }
 
-// isNew tells whether the failure is to be logged, as another one than last, or after a minute. Tables that fail together do so in any
-// order.
+// isNew tells whether the failure is to be logged, as another one than last, or after a minute.
+// Tables that fail together do so in any order.
 func (l *lately) isNew(err error) bool {
 	lines := strings.Split(err.Error(), "\n")
 	slices.Sort(lines)

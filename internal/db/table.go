@@ -5,9 +5,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// Table is a table as it stands at one moment: what its descriptor says, and what is alive of it. It
-// never changes; a schema change makes a new one. Holding an old one is fine: writes notice and plan
-// anew.
+// Table is a table as it stands at one moment: what its descriptor says, and what is alive of it.
+// It never changes; a schema change makes a new one. Holding an old one is fine: writes notice and
+// plan anew.
 type Table struct {
 	schema.Table
 	shards int            // of the stream that it writes

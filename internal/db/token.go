@@ -33,8 +33,9 @@ func tokensLive(now time.Time) (from, to uint64) {
 	return uint64(max(0, now.UnixMilli()+1)), uint64(max(0, now.Add(tokenLife+tokenSlack).UnixMilli()))
 }
 
-// readToken looks at the row of the token. It fills in x.out if that makes the transaction a replay, and returns
-// ErrTokenMismatch if it was another request's. used is the expiry of a row whose time is over, 0 if there is none.
+// readToken looks at the row of the token. It fills in x.out if that makes the transaction a
+// replay, and returns ErrTokenMismatch if it was another request's. used is the expiry of a row
+// whose time is over, 0 if there is none.
 func (x *transactor) readToken(tx kv.Txn) (used uint64, err error) {
 	if x.token == nil {
 		return 0, nil
@@ -62,7 +63,8 @@ func (x *transactor) readToken(tx kv.Txn) (used uint64, err error) {
 	}
 }
 
-// writeToken remembers the token with the transaction's batch, in place of what used, if not 0, is the expiry of.
+// writeToken remembers the token with the transaction's batch, in place of what used, if not 0, is
+// the expiry of.
 func (x *transactor) writeToken(tx kv.Txn, used uint64) {
 	if x.token == nil {
 		return

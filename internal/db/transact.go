@@ -13,20 +13,24 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// MaxTransactionBytes is what the items of a transaction take together at most, in DynamoDB's sizes.
+// MaxTransactionBytes is what the items of a transaction take together at most, in DynamoDB's
+// sizes.
 const MaxTransactionBytes = 4 << 20
 
-// Transaction is some actions on distinct items, of one table or several, of which all happen or none.
+// Transaction is some actions on distinct items, of one table or several, of which all happen or
+// none.
 type Transaction struct {
 	Actions []Action
 	Token   *schema.Token // nil: none
 }
 
-// Action is one action of a transaction: a write, or without a Change the mere test of its condition.
+// Action is one action of a transaction: a write, or without a Change the mere test of its
+// condition.
 type Action struct {
 	Write
-	// Err is what was found wrong with the action beforehand, such as a key of a wrong type. The transaction will be cancelled
-	// with it as the action's reason; of the Write nothing is looked at.
+	// Err is what was found wrong with the action beforehand, such as a key of a wrong type. The
+	// transaction will be cancelled with it as the action's reason; of the Write nothing is looked
+	// at.
 	Err error
 }
 
@@ -35,15 +39,16 @@ type Transacted struct {
 	// Written is what each action did, with the units that it would have consumed alone; of a
 	// condition check it has only these. Nil for a replay.
 	Written []Written
-	// Replayed tells that a transaction with the same token and fingerprint has happened before, so that nothing was done. Images
-	// are the sizes, of each action, of the larger of the item before and after it, as they were then.
+	// Replayed tells that a transaction with the same token and fingerprint has happened before, so
+	// that nothing was done. Images are the sizes, of each action, of the larger of the item before
+	// and after it, as they were then.
 	Replayed bool
 	Images   []int
 }
 
-// Canceled is a transaction that did nothing. Reasons has the error of each action, nil where there was nothing wrong:
-// *ConditionFailed, *KeyError of an index, ErrCollectionTooLarge, ErrTransactionConflict, what Change.Apply returned, or the
-// action's own Err.
+// Canceled is a transaction that did nothing. Reasons has the error of each action, nil where there
+// was nothing wrong: *ConditionFailed, *KeyError of an index, ErrCollectionTooLarge,
+// ErrTransactionConflict, what Change.Apply returned, or the action's own Err.
 type Canceled struct{ Reasons []error }
 
 // Error returns all reasons.
@@ -69,16 +74,17 @@ type transactor struct {
 // tokenLock stands in transactor.of for the token.
 const tokenLock = -1
 
-// Transact runs a transaction: it locks the keys of all items and the token, reads all old items, tests all conditions and
-// applies all changes to what was there before, and if nothing is wrong with any of them records all, in one atomic batch,
-// durable when it returns. With a token that a completed transaction of the last ten minutes had, nothing is done. Errors:
-// *Canceled, ErrTableNotFound, ErrTransactionInProgress, ErrTokenMismatch, ErrTransactionTooLarge, ErrNoMemory, and those of
-// package kv.
-// Transacted is valid only without an error.
+// Transact runs a transaction: it locks the keys of all items and the token, reads all old items,
+// tests all conditions and applies all changes to what was there before, and if nothing is wrong
+// with any of them records all, in one atomic batch, durable when it returns. With a token that a
+// completed transaction of the last ten minutes had, nothing is done. Errors: *Canceled,
+// ErrTableNotFound, ErrTransactionInProgress, ErrTokenMismatch, ErrTransactionTooLarge,
+// ErrNoMemory, and those of package kv. Transacted is valid only without an error.
 func (d *DB) Transact(ctx context.Context, t *Transaction) (Transacted, error) {
 	n := len(t.Actions)
 	x := &transactor{
-		d: d, t: t, ws: make([]*writer, n), olds: make([]item.Item, n), news: make([]item.Item, 0, n), images: make([]int, 0, n),
+		d: d, t: t, ws: make([]*writer, n),
+		olds: make([]item.Item, n), news: make([]item.Item, 0, n), images: make([]int, 0, n),
 		lock: make([][]byte, 0, n+1), of: make([]int, 0, n+1), holds: holding{m: &d.memory},
 	}
 	defer x.holds.release()
@@ -178,8 +184,8 @@ func (x *transactor) run(tx kv.Txn) error {
 	return nil
 }
 
-// read reads all old items, before anything is written and while each lasts only until the next is read. Where there is no memory
-// for them it goes on, to find out how much is needed.
+// read reads all old items, before anything is written and while each lasts only until the next is
+// read. Where there is no memory for them it goes on, to find out how much is needed.
 func (x *transactor) read(tx kv.Txn) error {
 	var needs footprint
 	var short error
@@ -205,8 +211,8 @@ func (x *transactor) read(tx kv.Txn) error {
 	return nil
 }
 
-// hold sees to it that all that will be recorded is held, now that it is known. A transaction that no engine would take is refused
-// before it is made.
+// hold sees to it that all that will be recorded is held, now that it is known. A transaction that
+// no engine would take is refused before it is made.
 func (x *transactor) hold(tx kv.Txn) error {
 	var holds footprint
 	for i, w := range x.ws {
@@ -234,8 +240,8 @@ func (x *transactor) forget() {
 	}
 }
 
-// apply tests all conditions and computes all new items, even after one has failed. Its error is a *Canceled,
-// ErrTransactionTooLarge, or one of the engine.
+// apply tests all conditions and computes all new items, even after one has failed. Its error is a
+// *Canceled, ErrTransactionTooLarge, or one of the engine.
 func (x *transactor) apply() error {
 	reasons, size := x.reasons(), 0
 	x.news, x.images = x.news[:0], x.images[:0]
@@ -273,8 +279,8 @@ func (x *transactor) reasons() []error {
 	return reasons
 }
 
-// applyOne tests the condition of an action and computes its new item, which for a condition check is the old one. reason is what
-// cancels the transaction, fatal an error of the engine.
+// applyOne tests the condition of an action and computes its new item, which for a condition check
+// is the old one. reason is what cancels the transaction, fatal an error of the engine.
 func (x *transactor) applyOne(w *writer, old item.Item) (new item.Item, reason, fatal error) {
 	w.out, w.changed = Written{}, false
 	if w.write.Change == nil {
@@ -337,8 +343,8 @@ func (x *transactor) conflict(err error) error {
 	return &Canceled{reasons}
 }
 
-// ongoing are the transactions that hold their latches. Only who could not get a latch in time asks, so entering costs
-// little and plain writes do not know of it.
+// ongoing are the transactions that hold their latches. Only who could not get a latch in time
+// asks, so entering costs little and plain writes do not know of it.
 type ongoing struct {
 	mu  sync.Mutex
 	all map[*transactor]struct{}

@@ -14,9 +14,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// Change computes a write's new item from the old one, which may be missing. It is pure and may be called more than
-// once. A missing new item means: delete. Its error is returned by Write unchanged; a *ConditionFailed gets the Item, if it is
-// wanted.
+// Change computes a write's new item from the old one, which may be missing. It is pure and may be
+// called more than once. A missing new item means: delete. Its error is returned by Write
+// unchanged; a *ConditionFailed gets the Item, if it is wanted.
 type Change interface {
 	Apply(old item.Item) (new item.Item, err error)
 }
@@ -47,7 +47,8 @@ func (Delete) Apply(item.Item) (item.Item, error) { return item.Item{}, nil }
 // Write is one write of one item.
 type Write struct {
 	Table *Table
-	// Key has the table's key attributes, checked; it may have others, which are ignored (a Put's item is its own key).
+	// Key has the table's key attributes, checked; it may have others, which are ignored (a Put's
+	// item is its own key).
 	Key       item.Item
 	Condition *expr.Condition // nil: none
 	Change    Change          // nil, in a Transaction only: the condition is merely tested
@@ -63,7 +64,8 @@ type Written struct {
 	Units    WriteUnits
 }
 
-// WriteUnits are the write capacity units of a write: of the table, and of each index that it touched.
+// WriteUnits are the write capacity units of a write: of the table, and of each index that it
+// touched.
 type WriteUnits struct {
 	Table   float64
 	Indexes []IndexUnits
@@ -110,7 +112,8 @@ func newWriter(d *DB) *writer {
 
 // release drops what w refers to and puts it back.
 func (w *writer) release() {
-	w.t, w.write, w.out, w.lock[0], w.expires = nil, nil, Written{}, nil, schema.Never // a write that panicked has noted nothing
+	w.t, w.write, w.out, w.lock[0] = nil, nil, Written{}, nil
+	w.expires = schema.Never // a write that panicked has noted nothing
 	w.row, w.kept, w.owned = keptRow(w.row), 0, false
 	w.mine.release()
 	w.mine.until, w.holding = time.Time{}, &w.mine
@@ -137,10 +140,10 @@ func (w *writer) plan(write *Write) (err error) {
 	return nil
 }
 
-// Write runs one write: it locks the item's key, reads the old item, tests the condition, applies the change, and records what
-// follows from it (index rows, counters), durably when it returns. Errors: *ConditionFailed, *KeyError of an index,
-// ErrTableNotFound, ErrCollectionTooLarge, ErrTransactionConflict, ErrNoMemory, what Change.Apply returned, and those of
-// package kv.
+// Write runs one write: it locks the item's key, reads the old item, tests the condition, applies
+// the change, and records what follows from it (index rows, counters), durably when it returns.
+// Errors: *ConditionFailed, *KeyError of an index, ErrTableNotFound, ErrCollectionTooLarge,
+// ErrTransactionConflict, ErrNoMemory, what Change.Apply returned, and those of package kv.
 func (d *DB) Write(ctx context.Context, write *Write) (Written, error) {
 	return d.writeUntil(ctx, write, time.Time{})
 }
@@ -170,7 +173,8 @@ func (d *DB) writeUntil(ctx context.Context, write *Write, until time.Time) (Wri
 	}
 }
 
-// blame returns err, the outcome of w's update, as ErrTransactionConflict if it is a conflict with a transaction.
+// blame returns err, the outcome of w's update, as ErrTransactionConflict if it is a conflict with
+// a transaction.
 func (w *writer) blame(err error) error {
 	if err != nil && errors.Is(err, kv.ErrConflict) && w.d.ongoing.holds(w.key) {
 		return fmt.Errorf("%w: %w", ErrTransactionConflict, err)
@@ -259,8 +263,8 @@ func (w *writer) keep(n int) {
 	w.kept = int64(n)
 }
 
-// apply tests the condition on the old item, computes the new one and fills in w.out. When both have the same attributes
-// there is nothing to record.
+// apply tests the condition on the old item, computes the new one and fills in w.out. When both
+// have the same attributes there is nothing to record.
 func (w *writer) apply(old item.Item) (new item.Item, err error) {
 	if err := w.test(old); err != nil {
 		return new, err
@@ -320,7 +324,8 @@ func getItem(r kv.Reader, key []byte) (item.Item, error) {
 	return it, nil
 }
 
-// getItem is getItem for an item of the table, which has its key: index rows cannot be found without.
+// getItem is getItem for an item of the table, which has its key: index rows cannot be found
+// without.
 func (t *Table) getItem(r kv.Reader, key []byte) (item.Item, error) {
 	it, err := getItem(r, key)
 	if err == nil && it.Exists() {
@@ -331,8 +336,9 @@ func (t *Table) getItem(r kv.Reader, key []byte) (item.Item, error) {
 	return it, err
 }
 
-// record writes all that follows from a change of an item from old to new, either of which may be missing: the item's row,
-// its index rows, its expiry row, its stream record, the counters. It is the one place that knows them all.
+// record writes all that follows from a change of an item from old to new, either of which may be
+// missing: the item's row, its index rows, its expiry row, its stream record, the counters. It is
+// the one place that knows them all.
 func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 	w.changed = true
 	w.counts = w.counts[:0]

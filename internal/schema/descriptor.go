@@ -3,20 +3,23 @@
 //
 // All of it is pure: no engine, no clock, no locks, and nothing that is alive only while the
 // database is open, as meters are. Descriptors are verified by one rule (verify.go), and the layout
-// of the keys is drawn once (keys.go). What tables and indexes derive from descriptors (Table, Plan)
-// never changes.
+// of the keys is drawn once (keys.go). What tables and indexes derive from descriptors (Table,
+// Plan) never changes.
 package schema
 
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Namespace is what a table's name is unique in. Today there is one for all access keys and regions (Region is empty);
-// catalog rows carry it from the start, so that separation can come as an option.
+// Namespace is what a table's name is unique in. Today there is one for all access keys and regions
+// (Region is empty); catalog rows carry it from the start, so that separation can come as an
+// option.
 type Namespace struct {
 	Account string `json:"Account"`
 	Region  string `json:"Region"`
@@ -83,9 +86,10 @@ func (v ViewType) HasOld() bool { return v == ViewOldImage || v == ViewNewAndOld
 // descriptorFormat is the version of the descriptor's JSON form.
 const DescriptorFormat = 1
 
-// Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state of schema changes. It is
-// stored as JSON, by the names in the tags of its structs: Go names may change, tags never do
-// (stored_test.go). A Descriptor inside a Table is never changed; Alter works on a copy.
+// Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state
+// of schema changes. It is stored as JSON, by the names in the tags of its structs: Go names may
+// change, tags never do (stored_test.go). A Descriptor inside a Table is never changed; Alter works
+// on a copy.
 type Descriptor struct {
 	Format    int       `json:"Format"` // version of this JSON form, 1
 	ID        uint32    `json:"ID"`     // never reused
@@ -95,10 +99,12 @@ type Descriptor struct {
 	Name      string    `json:"Name"`
 	Created   time.Time `json:"Created"`
 	State     State     `json:"State"`
-	// BusyUntil is when a change that takes --table-delay ends: until then the table is CREATING, UPDATING or DELETING as Busy says.
+	// BusyUntil is when a change that takes --table-delay ends: until then the table is CREATING,
+	// UPDATING or DELETING as Busy says.
 	BusyUntil time.Time `json:"BusyUntil"`
 	Busy      Status    `json:"Busy"`
-	// BusyWith is what UPDATING is about, in words of the API's own, for its errors about changes that collide.
+	// BusyWith is what UPDATING is about, in words of the API's own, for its errors about changes
+	// that collide.
 	BusyWith string `json:"BusyWith"`
 
 	Attributes []AttributeDefinition `json:"Attributes"` // sorted by name
@@ -127,7 +133,8 @@ type Descriptor struct {
 	ResourcePolicy     string    `json:"ResourcePolicy"`
 }
 
-// AttributeDefinition is the type (S, N or B) of an attribute that is a key of the table or of an index.
+// AttributeDefinition is the type (S, N or B) of an attribute that is a key of the table or of an
+// index.
 type AttributeDefinition struct {
 	Name string    `json:"Name"`
 	Type item.Type `json:"Type"`
@@ -160,8 +167,8 @@ type Warm struct {
 	Write int64 `json:"Write"`
 }
 
-// Expiry is the time to live of a table's items: an attribute that holds the time, in seconds since 1970, after which an item
-// is to be deleted.
+// Expiry is the time to live of a table's items: an attribute that holds the time, in seconds since
+// 1970, after which an item is to be deleted.
 type Expiry struct {
 	Attribute string `json:"Attribute"`
 	// Since is the table's epoch that it came with: it tells one from the next.
@@ -273,7 +280,8 @@ func (d *Descriptor) AttributeType(name string) item.Type {
 	return item.Missing
 }
 
-// HasLocalIndex tells whether the table has a local secondary index, and so item collections with a size limit.
+// HasLocalIndex tells whether the table has a local secondary index, and so item collections with a
+// size limit.
 func (d *Descriptor) HasLocalIndex() bool {
 	for i := range d.Indexes {
 		if d.Indexes[i].Kind == LocalIndex {
@@ -281,6 +289,11 @@ func (d *Descriptor) HasLocalIndex() bool {
 		}
 	}
 	return false
+}
+
+// SortAttributes brings the definitions of attributes into the order in which they are stored.
+func (d *Descriptor) SortAttributes() {
+	slices.SortFunc(d.Attributes, func(a, b AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // pruneAttributes removes the definitions of attributes that are keys of nothing any more.

@@ -8,8 +8,9 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// ExpiryTime is the time after which the item expires: the attribute's number, cut off to whole seconds since 1970. ok is
-// false for an item that does not expire: no attribute, one of another type, a negative number, or one that is too large.
+// ExpiryTime is the time after which the item expires: the attribute's number, cut off to whole
+// seconds since 1970. ok is false for an item that does not expire: no attribute, one of another
+// type, a negative number, or one that is too large.
 func (t *Table) ExpiryTime(it item.Item) (seconds uint64, ok bool) {
 	if !it.Exists() {
 		return 0, false
@@ -50,7 +51,8 @@ func ExpirySecond(row []byte) (second uint64, ok bool) {
 	return f.Hash, true
 }
 
-// ExpiryRange is the rows of the table's items that expire from one second to another, both included.
+// ExpiryRange is the rows of the table's items that expire from one second to another, both
+// included.
 func ExpiryRange(table uint32, from, to uint64) kv.Range {
 	r := SectionRange(table, SectionExpiry)
 	r.Start = binary.BigEndian.AppendUint64(r.Start, from)

@@ -19,7 +19,8 @@ const (
 	KeyExtra                              // a key with more attributes than the schema
 )
 
-// KeyError is an item or a key that does not fit the key schema of the table (Index is empty) or of an index.
+// KeyError is an item or a key that does not fit the key schema of the table (Index is empty) or of
+// an index.
 type KeyError struct {
 	Problem   KeyProblem
 	Attribute string
@@ -27,13 +28,15 @@ type KeyError struct {
 	Want, Got item.Type
 }
 
+// Error names the attribute and the problem.
 func (e *KeyError) Error() string {
-	return fmt.Sprintf("db: key attribute %q of index %q: problem %d (declared %v, got %v)", e.Attribute, e.Index, e.Problem, e.Want, e.Got)
+	return fmt.Sprintf("db: key attribute %q of index %q: problem %d (declared %v, got %v)",
+		e.Attribute, e.Index, e.Problem, e.Want, e.Got)
 }
 
-// CheckKey reports as *KeyError (of the table) whether key has exactly the table's key attributes, with their types, not
-// empty and not too long. Problems are looked for in this order: wrong number or names or types, then empty values, then
-// lengths.
+// CheckKey reports as *KeyError (of the table) whether key has exactly the table's key attributes,
+// with their types, not empty and not too long. Problems are looked for in this order: wrong number
+// or names or types, then empty values, then lengths.
 func (t *Table) CheckKey(key item.Item) error {
 	for _, a := range t.KeyAttributes {
 		if err := checkAttribute(key, a, ""); err != nil && err.Problem != KeyEmpty {
@@ -46,8 +49,9 @@ func (t *Table) CheckKey(key item.Item) error {
 	return t.CheckKeyAttributes(key)
 }
 
-// CheckItem reports as *KeyError whether an item to be put has the table's key attributes and whether its index key
-// attributes, where present, fit: first the table's keys, then the indexes' by index name.
+// CheckItem reports as *KeyError whether an item to be put has the table's key attributes and
+// whether its index key attributes, where present, fit: first the table's keys, then the indexes'
+// by index name.
 func (t *Table) CheckItem(it item.Item) error {
 	for _, a := range t.KeyAttributes {
 		if err := checkAttribute(it, a, ""); err != nil && err.Problem != KeyEmpty {
@@ -60,7 +64,8 @@ func (t *Table) CheckItem(it item.Item) error {
 	return t.CheckIndexKeys(it)
 }
 
-// CheckKeyAttributes looks for empty, then for too long values of key attributes that have the right types.
+// CheckKeyAttributes looks for empty, then for too long values of key attributes that have the
+// right types.
 func (t *Table) CheckKeyAttributes(it item.Item) error {
 	for _, a := range t.KeyAttributes {
 		if err := checkAttribute(it, a, ""); err != nil {

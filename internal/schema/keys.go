@@ -16,31 +16,39 @@ import (
 //	  01 'n' groups(account) groups(region) name   the id (4 bytes) of the table with that name
 //	  01 'd' table(4)                              its descriptor, JSON (descriptor.go)
 //	  01 'i'                                       the next table id (4 bytes)
-//	  01 'b' table(4) index(2)                     how far a backfill has come: the last item key done
-//	  01 'l' stream(8)                             a stream's own descriptor, JSON (stream.go); it outlives the table
+//	  01 'b' table(4) index(2)                     how far a backfill has come: the
+//	                                               last item key done
+//	  01 'l' stream(8)                             a stream's own descriptor, JSON (stream.go);
+//	                                               it outlives the table
 //
 //	rows, space 0x02:
 //	  02 table(4) section(2) hash(8)  …            the front, kv.FrontLen bytes, and behind it:
 //	    section 0, items:      pk            sk        → item with stamp
-//	    section 1, expiry:     hash(8) pk    sk        → nothing; instead of a hash the front has the time, seconds
-//	                                                     since 1970, and the hash is that of the item (expiry.go)
+//	    section 1, expiry:     hash(8) pk    sk        → nothing (expiry.go)
 //	    section 16…, a GSI:    h1…h4  r1…r4  pk  sk    → projected item without stamp
 //	    section 16…, an LSI:   pk     r      sk        → projected item without stamp
 //
 //	tokens, space 0x03:
-//	  03 't' operation(1) hash(8) scope token      what became of a transaction with that token (token.go); scope is
-//	                                               groups(account) groups(region), the hash that of scope and token
-//	  03 'x' time(8) operation(1) scope token      that it is forgotten then, milliseconds since 1970 → nothing
+//	  03 't' operation(1) hash(8) scope token      what became of a transaction with that token
+//	                                               (token.go)
+//	  03 'x' time(8) operation(1) scope token      that it is forgotten then, milliseconds since
+//	                                               1970 → nothing
 //
-// pk and sk are the table's partition and sort key, h and r the hash and range
-// attributes of an index. The hash is XXH64 (seed 0) of all hash attributes as encoded behind the front.
+// pk and sk are the table's partition and sort key, h and r the hash and range attributes of an
+// index. The hash is XXH64 (seed 0) of all hash attributes as encoded behind the front. In
+// section 1 the front has the time instead of it, in seconds since 1970, and the hash behind it
+// is that of the item. The scope of a token is groups(account) groups(region); its hash is that
+// of scope and token.
 //
-// Every component but sk is self-delimiting, so that components compare one after the other: a string or binary is in groups
-// of 8 bytes, each followed by a byte that says how many of them count (0xFF: all, more groups follow; 0xF7+n, n<8: the
-// first n, this is the last group, filled up with zeros); a number is in the prefix-free form of item/number.go. sk is last and raw: the
-// bytes of a string or binary as they are, or the number's form. All of it orders as bytes like the values themselves.
+// Every component but sk is self-delimiting, so that components compare one after the other: a
+// string or binary is in groups of 8 bytes, each followed by a byte that says how many of them
+// count (0xFF: all, more groups follow; 0xF7+n, n<8: the first n, this is the last group,
+// filled up with zeros); a number is in the prefix-free form of item/number.go. sk is last and
+// raw: the bytes of a string or binary as they are, or the number's form. All of it orders as
+// bytes like the values themselves.
 //
-// The lock key of a row is the key of the item that it belongs to; those of catalog rows are their own keys.
+// The lock key of a row is the key of the item that it belongs to; those of catalog rows are
+// their own keys.
 const (
 	spaceCatalog = 0x01
 	spaceRows    = 0x02
@@ -128,8 +136,8 @@ func appendComponent(dst []byte, v item.Value) []byte {
 	return appendGroups(dst, v.Bytes())
 }
 
-// startPartition appends the first sectionPrefixLen bytes and room for the hash, which endPartition fills in when the
-// hash attributes stand behind it.
+// startPartition appends the first sectionPrefixLen bytes and room for the hash, which endPartition
+// fills in when the hash attributes stand behind it.
 func startPartition(dst []byte, id uint32, section uint16) []byte {
 	dst = slices.Grow(dst, usualKeyBytes) // once, and not with each part
 	dst = appendSection(dst, id, section)
@@ -141,7 +149,8 @@ func endPartition(key []byte) {
 	binary.BigEndian.PutUint64(key[sectionPrefixLen:], xxhash.Sum64(key[kv.FrontLen:]))
 }
 
-// AppendItemKey appends the key of an item, from the item or anything else that has the table's key attributes.
+// AppendItemKey appends the key of an item, from the item or anything else that has the table's key
+// attributes.
 func (t *Table) AppendItemKey(dst []byte, it item.Item) []byte {
 	n := len(dst)
 	dst = startPartition(dst, t.ID, SectionItems)
@@ -158,8 +167,9 @@ func appendSortKey(dst []byte, sk KeyAttribute, it item.Item) []byte {
 	return dst
 }
 
-// AppendKey appends the key of the item's row in the index. ok is false if the item does not belong there: a key attribute is
-// absent, or cannot be one (only rows written before the index existed can have such).
+// AppendKey appends the key of the item's row in the index. ok is false if the item does not belong
+// there: a key attribute is absent, or cannot be one (only rows written before the index existed
+// can have such).
 func (p *Plan) AppendKey(dst []byte, it item.Item) (key []byte, ok bool) {
 	if !it.Exists() {
 		return dst, false
@@ -188,8 +198,8 @@ func (p *Plan) AppendKey(dst []byte, it item.Item) (key []byte, ok bool) {
 	return appendSortKey(dst, p.sk, it), true
 }
 
-// KeyLen is the length that key limits count: of a string or binary its bytes, of a number those of its form. 0 for what
-// cannot be a key.
+// KeyLen is the length that key limits count: of a string or binary its bytes, of a number those of
+// its form. 0 for what cannot be a key.
 func KeyLen(v item.Value) int {
 	switch v.Type() {
 	case item.S, item.B, item.N:
@@ -210,7 +220,8 @@ func (t *Table) RowKey(x *Index, after item.Item) []byte {
 	return key
 }
 
-// SegmentOf returns the segment of n in which the row of the LastEvaluatedKey after lies, for Scan's check.
+// SegmentOf returns the segment of n in which the row of the LastEvaluatedKey after lies, for
+// Scan's check.
 func (t *Table) SegmentOf(x *Index, after item.Item, n int) int {
 	return segmentOf(HashOf(t.RowKey(x, after)), n)
 }

@@ -45,8 +45,9 @@ import (
 //	             delay: ENABLING; ENABLED
 //	a stream     goes on: its delay's, or ENABLED; not closed, or a delay: DISABLING; DISABLED
 
-// State is how far a table or an index has come in a change of schema. The states exist so that at any moment two
-// neighbouring states may be in use by different writers without harm (docs/storage.md).
+// State is how far a table or an index has come in a change of schema. The states exist so that at
+// any moment two neighbouring states may be in use by different writers without harm
+// (docs/storage.md).
 type State string
 
 // The states.
@@ -112,7 +113,8 @@ func (d *Descriptor) BeginDelete(until time.Time) {
 	d.State, d.Busy, d.BusyUntil = StateNoWrites, StatusDeleting, until
 }
 
-// MarkUpdating makes the index UPDATING, from the Alter by which it is called, for as long as --table-delay says.
+// MarkUpdating makes the index UPDATING, from the Alter by which it is called, for as long as
+// --table-delay says.
 func (x *Index) MarkUpdating() { x.Updating, x.BusyUntil = true, time.Time{} }
 
 // MarkedUpdating tells whether MarkUpdating was called, and nobody has said yet until when it is.
@@ -145,7 +147,8 @@ func (x *Index) Delayed(now time.Time) Status {
 	return StatusCreating
 }
 
-// Status is the TableStatus that DescribeTable shows at the time: CREATING, UPDATING, DELETING or ACTIVE.
+// Status is the TableStatus that DescribeTable shows at the time: CREATING, UPDATING, DELETING or
+// ACTIVE.
 func (d *Descriptor) Status(now time.Time) Status {
 	if d.State != StatePublic {
 		return StatusDeleting
@@ -161,8 +164,8 @@ func (d *Descriptor) Status(now time.Time) Status {
 	return StatusActive
 }
 
-// IndexStatus is an index's IndexStatus at the time, CREATING, UPDATING, DELETING or ACTIVE, and whether it is being
-// backfilled (phase two of a GSI's creation).
+// IndexStatus is an index's IndexStatus at the time, CREATING, UPDATING, DELETING or ACTIVE, and
+// whether it is being backfilled (phase two of a GSI's creation).
 func (d *Descriptor) IndexStatus(x *Index, now time.Time) (status Status, backfilling bool) {
 	if x.Dropping {
 		return StatusDeleting, false

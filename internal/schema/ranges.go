@@ -51,7 +51,8 @@ func SectionRange(id uint32, section uint16) kv.Range {
 	return kv.Range{Start: k, End: prefixEnd(k)}
 }
 
-// prefixEnd is the first key behind all that begin with prefix. The first byte of prefix is never 0xFF.
+// prefixEnd is the first key behind all that begin with prefix. The first byte of prefix is never
+// 0xFF.
 func prefixEnd(prefix []byte) []byte { return toPrefixEnd(bytes.Clone(prefix)) }
 
 // toPrefixEnd is prefixEnd in the memory of the prefix.
@@ -82,18 +83,20 @@ type Bounds struct {
 	front      [kv.FrontLen]byte // of lock keys
 }
 
-// LockFront is the front of the lock keys of all rows of a range of QueryRange, of the table or of a
-// local index: they are written under the keys of the items of one partition. It lies in b.
+// LockFront is the front of the lock keys of all rows of a range of QueryRange, of the table or of
+// a local index: they are written under the keys of the items of one partition. It lies in b.
 func (b *Bounds) LockFront() []byte {
 	copy(b.front[:], b.start)
 	binary.BigEndian.PutUint16(b.front[sectionPrefixLen-2:], SectionItems)
 	return b.front[:]
 }
 
-// HashValues are the values of the hash attribute of the table's own key in an item, for QueryRange.
+// HashValues are the values of the hash attribute of the table's own key in an item, for
+// QueryRange.
 func (t *Table) HashValues(it item.Item) []item.Value { return []item.Value{it.Get(t.Hash.Name)} }
 
-// appendPartition appends the front and hash attributes of a Query: what the keys of all its rows begin with.
+// appendPartition appends the front and hash attributes of a Query: what the keys of all its rows
+// begin with.
 func (t *Table) appendPartition(dst []byte, x *Index, hash []item.Value) []byte {
 	section := uint16(SectionItems)
 	if x != nil {
@@ -108,8 +111,8 @@ func (t *Table) appendPartition(dst []byte, x *Index, hash []item.Value) []byte 
 	return dst
 }
 
-// QueryRange is the range of keys that a Query reads: conditions on the first range attributes, of which all but the last
-// are equalities. It lies in b.
+// QueryRange is the range of keys that a Query reads: conditions on the first range attributes, of
+// which all but the last are equalities. It lies in b.
 func (t *Table) QueryRange(b *Bounds, x *Index, hash []item.Value, conditions []expr.KeyPart) kv.Range {
 	p := t.appendPartition(b.start[:0], x, hash)
 	for _, c := range conditions[:max(0, len(conditions)-1)] {
@@ -124,8 +127,9 @@ func (t *Table) QueryRange(b *Bounds, x *Index, hash []item.Value, conditions []
 	return kv.Range{Start: b.start, End: b.end}
 }
 
-// narrow narrows a range, both of whose bounds are the same prefix still, to the rows behind it for which a condition holds. raw
-// tells that the attribute is the table's sort key, which is last and raw.
+// narrow narrows a range, both of whose bounds are the same prefix still, to the rows behind it for
+// which a condition holds. raw tells that the attribute is the table's sort key, which is last and
+// raw.
 func (b *Bounds) narrow(raw bool, c *expr.KeyPart) {
 	at := func(dst []byte, v item.Value) []byte {
 		if raw {
@@ -173,7 +177,8 @@ func likeType(v item.Value, b []byte) item.Value {
 	return item.Binary(b)
 }
 
-// SegmentRange is the part of a section that is segment i of n: the hashes [⌊i·2⁶⁴/n⌋, ⌊(i+1)·2⁶⁴/n⌋). It lies in b.
+// SegmentRange is the part of a section that is segment i of n: the hashes [⌊i·2⁶⁴/n⌋,
+// ⌊(i+1)·2⁶⁴/n⌋). It lies in b.
 func SegmentRange(b *Bounds, id uint32, section uint16, i, n int) kv.Range {
 	b.start, b.end = appendSection(b.start[:0], id, section), appendSection(b.end[:0], id, section)
 	if i > 0 {

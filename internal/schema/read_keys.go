@@ -120,7 +120,8 @@ func (t *Table) PlanOfSection(section uint16) *Plan {
 	return t.Plans[i]
 }
 
-// DescribeKey shows the key attributes in a row's key, as DynamoDB's JSON, for people; in hexadecimal if they cannot be read.
+// DescribeKey shows the key attributes in a row's key, as DynamoDB's JSON, for people; in
+// hexadecimal if they cannot be read.
 func (t *Table) DescribeKey(key []byte) string {
 	if entries, ok := t.readKey(key); ok {
 		return string(item.New(entries).AppendJSON(nil))
@@ -164,7 +165,8 @@ func (t *Table) readKey(key []byte) (entries []item.Entry, ok bool) {
 	return entries, len(rest) == 0
 }
 
-// readComponent reads a value that appendComponent wrote, or, raw, one that is all of b. n is how long it is; below zero: it is none.
+// readComponent reads a value that appendComponent wrote, or, raw, one that is all of b. n is how
+// long it is; below zero: it is none.
 func readComponent(b []byte, typ item.Type, raw bool) (v item.Value, n int) {
 	text := b
 	if n = len(b); !raw && typ == item.N {

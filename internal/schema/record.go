@@ -12,9 +12,10 @@ import (
 //
 //	format(1)  what(1)  keys  new  old
 //
-// keys, new and old are items in stored form without a stamp, each behind its length as a uvarint; a length of 0 stands for an
-// image that is not there, or that the stream does not show. what tells about the change itself: bit 0, there was an
-// old item; bit 1, there is a new one; bit 2, no user made the change.
+// keys, new and old are items in stored form without a stamp, each behind its length as a uvarint;
+// a length of 0 stands for an image that is not there, or that the stream does not show. what tells
+// about the change itself: bit 0, there was an old item; bit 1, there is a new one; bit 2, no user
+// made the change.
 const (
 	recordFormat = 1
 
@@ -23,7 +24,8 @@ const (
 	recordByService = 1 << 2
 )
 
-// StreamRecord is one change of an item, as a stream tells it. The items are views of memory that nobody else uses.
+// StreamRecord is one change of an item, as a stream tells it. The items are views of memory that
+// nobody else uses.
 type StreamRecord struct {
 	Position  Position // its place in the shard
 	Keys      item.Item

@@ -16,15 +16,16 @@ import (
 // Position is a record's place in a shard of a stream.
 type Position = kv.Position
 
-// Retention is how long a stream's records can be read, and for how long it is listed after its end.
+// Retention is how long a stream's records can be read, and for how long it is listed after its
+// end.
 const Retention = 24 * time.Hour
 
 // streamFormat is the version of a stream's JSON form.
 const streamFormat = 1
 
-// Stream is all that is known of a stream: of a table, or of one that is gone. It is stored as JSON in a row of the
-// catalog (its tags are part of the format, as a Descriptor's are), and outlives the table by
-// Retention. A Stream is never changed; a change makes a new one.
+// Stream is all that is known of a stream: of a table, or of one that is gone. It is stored as JSON
+// in a row of the catalog (its tags are part of the format, as a Descriptor's are), and outlives
+// the table by Retention. A Stream is never changed; a change makes a new one.
 type Stream struct {
 	Format int `json:"Format"` // version of this JSON form, 1
 	// ID is the table's id << 32 | number among the table's streams, from 1; never reused.
@@ -42,8 +43,8 @@ type Stream struct {
 	Shards int `json:"Shards"`
 	// Ended is when writers were told to append no more; zero: they do append.
 	Ended time.Time `json:"Ended"`
-	// Ends are the last positions of the shards, zero for one without records. They are known once nobody can append any more:
-	// the stream is closed then.
+	// Ends are the last positions of the shards, zero for one without records. They are known once
+	// nobody can append any more: the stream is closed then.
 	Ends []Position `json:"Ends"`
 	// BusyUntil is until when it is ENABLING, or with Ended DISABLING, however far it is.
 	BusyUntil time.Time `json:"BusyUntil"`
@@ -69,8 +70,8 @@ type Shard struct {
 }
 
 // NewStream is the stream that a table of the descriptor gets now, which is noted there. Its label
-// is the present time, or later: it is above latest, the highest of the streams of other tables that
-// have had the name, and above that of the table's own latest one.
+// is the present time, or later: it is above latest, the highest of the streams of other tables
+// that have had the name, and above that of the table's own latest one.
 func NewStream(desc *Descriptor, latest string, now time.Time) *Stream {
 	desc.StreamCount++
 	s := &Stream{
@@ -99,8 +100,9 @@ func nextLabel(latest string, now time.Time) string {
 // maxShards is the most that a stream has.
 const maxShards = 64
 
-// shardsFor is how many shards the table's next stream has: as many as DynamoDB's documentation has it make partitions for
-// the table's throughput ("Partitions and data distribution"), four on demand.
+// shardsFor is how many shards the table's next stream has: as many as DynamoDB's documentation has
+// it make partitions for the table's throughput ("Partitions and data distribution"), four on
+// demand.
 func shardsFor(desc *Descriptor) int {
 	if desc.Billing == PayPerRequest {
 		return 4
@@ -149,14 +151,16 @@ func (s *Stream) ShardsAt(now time.Time) []Shard {
 	return shards
 }
 
-// ShardID is the id of a shard: shardId-, 20 digits of the time of its making, and 8 hexadecimal ones that differ within the stream.
+// ShardID is the id of a shard: shardId-, 20 digits of the time of its making, and 8 hexadecimal
+// ones that differ within the stream.
 func (s *Stream) ShardID(number uint32) string {
 	h := uint32(xxhash.Sum64(binary.BigEndian.AppendUint64(nil, s.ID))) + number
 	h *= 0x9E3779B1 // odd, so that no two numbers of a stream meet
 	return fmt.Sprintf("shardId-%020d-%08x", s.Created.UnixMilli(), h)
 }
 
-// PositionAt is a position before those of all records of the time's millisecond and later, and behind all earlier ones.
+// PositionAt is a position before those of all records of the time's millisecond and later, and
+// behind all earlier ones.
 func PositionAt(t time.Time) (p Position) {
 	if ms := t.UnixMilli(); ms > 0 {
 		binary.BigEndian.PutUint64(p[:8], uint64(ms)<<16)

@@ -130,8 +130,8 @@ func (t *Table) KeySchema(x *Index) []KeyElement {
 	return x.Keys
 }
 
-// ReadKeys returns the attributes of a LastEvaluatedKey: the keys of the index, then those of the table that are not
-// among them.
+// ReadKeys returns the attributes of a LastEvaluatedKey: the keys of the index, then those of the
+// table that are not among them.
 func (t *Table) ReadKeys(x *Index) []string {
 	var names []string
 	for _, k := range t.KeySchema(x) {

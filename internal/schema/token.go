@@ -14,8 +14,9 @@ import (
 //
 //	format(1)  fingerprint(32)  expiry(8)  image(uvarint)*
 //
-// expiry is when the token is forgotten, milliseconds since 1970, which is also part of the key of its expiry row. There is an
-// image for each action: the size of the larger of the item before and after it.
+// expiry is when the token is forgotten, milliseconds since 1970, which is also part of the key of
+// its expiry row. There is an image for each action: the size of the larger of the item before and
+// after it.
 const (
 	tokenFormat = 1
 	tokenHead   = 1 + 32 + 8
@@ -26,7 +27,8 @@ type Token struct {
 	Namespace Namespace
 	Operation TokenOperation // operations have tokens of their own
 	Value     string         // the ClientRequestToken, 1 to 36 characters
-	// Fingerprint tells requests apart that have the same token. It is over what a request means, not how it is written.
+	// Fingerprint tells requests apart that have the same token. It is over what a request means,
+	// not how it is written.
 	Fingerprint [32]byte
 }
 

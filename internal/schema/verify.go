@@ -12,9 +12,9 @@ import (
 )
 
 // This file is the one rule for what a descriptor, of a table or of a stream, may say. It looks at
-// one row alone, and says all that is wrong with it: db.Open refuses such a row, check.Run reports it, and
-// none is stored (store, putStream). Everything else trusts descriptors. A rule that a stored row of a
-// released version does not keep would keep its server from starting.
+// one row alone, and says all that is wrong with it: db.Open refuses such a row, check.Run reports
+// it, and none is stored (store, putStream). Everything else trusts descriptors. A rule that a
+// stored row of a released version does not keep would keep its server from starting.
 
 // The limits that stored tables keep, which are DynamoDB's.
 const (

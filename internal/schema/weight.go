@@ -1,6 +1,7 @@
 package schema
 
-// What descriptors take in memory, with what is derived from them and with figures of each, in bytes.
+// What descriptors take in memory, with what is derived from them and with figures of each, in
+// bytes.
 //
 // The weights were measured on tables with 0, 1 and 20 indexes and with 0 and 50 tags, with short
 // names and with the longest; they are above what such tables take, by up to a third.
