@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -172,45 +171,6 @@ func (x *transactor) meter(err error) {
 			w.meterDone(capacity.InTransaction(w.out.Units.Table))
 		}
 	}
-}
-
-// ---- backfill
-
-// filling is the making of an index.
-type filling struct {
-	*metrics.Backfill
-	begun bool
-}
-
-// fillingOf names an index that is being made.
-type fillingOf struct {
-	table   uint32
-	section uint16
-}
-
-// beginFilling notes that a target of the table is being built.
-func (d *DB) beginFilling(t *Table, target *schema.Target) *filling {
-	f := &filling{Backfill: new(metrics.Backfill)}
-	items, _ := d.Counts(t, nil)
-	f.Estimated.Store(items)
-	d.filling.Store(fillingOf{t.ID, target.Section}, f.Backfill)
-	return f
-}
-
-// endFilling notes that it is not any more.
-func (d *DB) endFilling(t *Table, target *schema.Target) {
-	d.filling.Delete(fillingOf{t.ID, target.Section})
-}
-
-// resume is called with where the work stands, before each chunk; nil is the beginning. If that is
-// where an earlier run has left it, as much as lies before it counts as done: hashes spread the
-// items evenly.
-func (f *filling) resume(cursor []byte) {
-	if !f.begun && cursor != nil {
-		done, _ := bits.Mul64(schema.HashOf(cursor), uint64(f.Estimated.Load()))
-		f.Done.Store(int64(done))
-	}
-	f.begun = true
 }
 
 // ---- what there is
