@@ -107,7 +107,7 @@ func (b *bank) steps() *Table {
 	b.t.Helper()
 	table, err := b.d.Create(b.t.Context(), &schema.Descriptor{
 		Name: "steps", Namespace: schema.DefaultNamespace, Billing: "PAY_PER_REQUEST", StreamViewType: "NEW_AND_OLD_IMAGES",
-		Attributes: []schema.AttributeDefinition{{Name: "pk", Type: item.S}}, Keys: []schema.KeyElement{{Name: "pk", Range: false}},
+		Attributes: []schema.AttributeDefinition{{Name: "pk", Type: item.S}}, Keys: []schema.KeyElement{{Name: "pk"}},
 	})
 	if err != nil {
 		b.t.Fatal(err)

@@ -5,8 +5,10 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/schema"
 )
 
@@ -51,4 +53,59 @@ func compareValues(x, y item.Value) int {
 		return r
 	}
 	return rat(x).Cmp(rat(y))
+}
+
+// checkClock is the time in a checkedStore.
+var checkClock = time.Unix(1_700_000_000, 0)
+
+// checkedStore is a database with a bit of everything: the table "model" with indexes, a stream and items that expire, the stream of
+// the table "old", which is gone, and the token of a transaction. The items are p/1 to p/3 and q/1; p/1 was changed, and r/1 is gone.
+type checkedStore struct {
+	t        *Table
+	log, old *Stream
+	shards   map[uint32][]kv.Record // of the stream
+}
+
+// checkedItem is an item of the table "model".
+func checkedItem(pk string, sk int64, a string) item.Item {
+	return item.New([]item.Entry{
+		attr("pk", item.String(pk)), attr("sk", item.Int(sk)), attr("a", item.String(a)), attr("n", item.Int(-sk)),
+		attr("b", item.Binary([]byte(a))), attr("secret", item.String("s3cret")), attr("e", item.Int(4_102_444_800)),
+	})
+}
+
+// fill makes the tables and writes to them.
+func (s *checkedStore) fill(t *testing.T, d *DB) {
+	old := streamedDescriptor()
+	old.Name, old.Indexes = "old", nil
+	old.Attributes = []schema.AttributeDefinition{{Name: "pk", Type: item.S}, {Name: "sk", Type: item.N}}
+	gone, err := d.Create(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	putAll(t, d, gone, checkedItem("p", 1, "x"))
+	if _, err := d.Delete(t.Context(), schema.DefaultNamespace, "old", func(*Table) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Create(t.Context(), streamedDescriptor()); err != nil {
+		t.Fatal(err)
+	}
+	setExpiry(t, d, "e")
+	s.t = d.Lookup(schema.DefaultNamespace, "model")
+	for _, it := range []item.Item{checkedItem("p", 1, "before"), checkedItem("p", 1, "a1"), checkedItem("p", 2, "a2"), checkedItem("p", 3, "a3"), checkedItem("r", 1, "r")} {
+		putAll(t, d, s.t, it)
+	}
+	if _, err := d.Write(t.Context(), &Write{Table: s.t, Key: checkedItem("r", 1, ""), Change: Delete{}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Transact(t.Context(), expiringTransaction(s.t)); err != nil {
+		t.Fatal(err)
+	}
+	checkClean(t, d)
+	s.log, s.old = d.StreamByID(s.t.StreamID), d.StreamByID(gone.StreamID)
+	for shard := range uint32(s.log.Shards) {
+		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, 100, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

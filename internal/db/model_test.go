@@ -77,13 +77,13 @@ func modelDescriptor() *schema.Descriptor {
 	return &schema.Descriptor{
 		Name: "model", Namespace: schema.DefaultNamespace, Billing: "PAY_PER_REQUEST",
 		Attributes: []schema.AttributeDefinition{{Name: "a", Type: item.S}, {Name: "b", Type: item.B}, {Name: "n", Type: item.N}, {Name: "pk", Type: item.S}, {Name: "sk", Type: item.N}},
-		Keys:       []schema.KeyElement{{Name: "pk", Range: false}, {Name: "sk", Range: true}},
+		Keys:       []schema.KeyElement{{Name: "pk"}, {Name: "sk", Range: true}},
 		Indexes: []schema.Index{
 			{
-				Name: "lb", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "b", Range: true}},
+				Name: "lb", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk"}, {Name: "b", Range: true}},
 				Projection: "INCLUDE", NonKey: []string{"x"},
 			},
-			{Name: "ln", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "n", Range: true}}, Projection: "ALL"},
+			{Name: "ln", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk"}, {Name: "n", Range: true}}, Projection: "ALL"},
 			gsi("ga", "ALL", "a", "|", "n"),
 			gsi("gb", "KEYS_ONLY", "b"),
 		},

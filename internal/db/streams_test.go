@@ -261,7 +261,7 @@ func writeAll(d *DB, writes []Write, atOnce bool) error {
 func TestRecordLayout(t *testing.T) {
 	d := open(t)
 	desc := streamedDescriptor()
-	desc.Attributes, desc.Keys, desc.Indexes = []schema.AttributeDefinition{{Name: "pk", Type: item.S}}, []schema.KeyElement{{Name: "pk", Range: false}}, nil
+	desc.Attributes, desc.Keys, desc.Indexes = []schema.AttributeDefinition{{Name: "pk", Type: item.S}}, []schema.KeyElement{{Name: "pk"}}, nil
 	table, err := d.Create(t.Context(), desc)
 	if err != nil {
 		t.Fatal(err)

@@ -32,13 +32,13 @@ func fullDescriptor() *schema.Descriptor {
 		Attributes: []schema.AttributeDefinition{
 			{Name: "a", Type: item.S}, {Name: "b", Type: item.B}, {Name: "m", Type: item.S}, {Name: "n", Type: item.N}, {Name: "pk", Type: item.S}, {Name: "sk", Type: item.N},
 		},
-		Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "sk", Range: true}},
+		Keys: []schema.KeyElement{{Name: "pk"}, {Name: "sk", Range: true}},
 		Indexes: []schema.Index{
 			{
-				Name: "local1", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "b", Range: true}},
+				Name: "local1", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk"}, {Name: "b", Range: true}},
 				Projection: "INCLUDE", NonKey: []string{"x"},
 			},
-			{Name: "local2", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk", Range: false}, {Name: "n", Range: true}}, Projection: "ALL"},
+			{Name: "local2", Kind: schema.LocalIndex, Keys: []schema.KeyElement{{Name: "pk"}, {Name: "n", Range: true}}, Projection: "ALL"},
 			gsi("all", "ALL", "a", "|", "n"), gsi("keys", "KEYS_ONLY", "b"), some,
 		},
 		StreamViewType: "NEW_IMAGE", SSEType: "KMS", SSEKey: "key", TableClass: "STANDARD",

@@ -1,256 +1,22 @@
-package db
+package check_test
 
 import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
-	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/schema"
 )
-
-// checkClock is the time in the databases that are damaged here.
-var checkClock = time.Unix(1_700_000_000, 0)
-
-// checkedStore is a database with a bit of everything: the table "model" with indexes, a stream and items that expire, the stream of
-// the table "old", which is gone, and the token of a transaction. The items are p/1 to p/3 and q/1; p/1 was changed, and r/1 is gone.
-type checkedStore struct {
-	fs       *vfs.MemFS
-	t        *Table
-	log, old *Stream
-	shards   map[uint32][]kv.Record // of the stream
-}
-
-// checkedItem is an item of the table "model".
-func checkedItem(pk string, sk int64, a string) item.Item {
-	return item.New([]item.Entry{
-		attr("pk", item.String(pk)), attr("sk", item.Int(sk)), attr("a", item.String(a)), attr("n", item.Int(-sk)),
-		attr("b", item.Binary([]byte(a))), attr("secret", item.String("s3cret")), attr("e", item.Int(4_102_444_800)),
-	})
-}
-
-// newCheckedStore writes the database and closes it.
-func newCheckedStore(t *testing.T) *checkedStore {
-	s := &checkedStore{fs: vfs.NewCrashableMem(), shards: map[uint32][]kv.Record{}}
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs, Clock: func() time.Time { return checkClock }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := Open(engine, Options{Now: func() time.Time { return checkClock }, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.fill(t, d)
-	if err := errors.Join(d.Close(), engine.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// fill makes the tables and writes to them.
-func (s *checkedStore) fill(t *testing.T, d *DB) {
-	old := streamedDescriptor()
-	old.Name, old.Indexes = "old", nil
-	old.Attributes = []schema.AttributeDefinition{{Name: "pk", Type: item.S}, {Name: "sk", Type: item.N}}
-	gone, err := d.Create(t.Context(), old)
-	if err != nil {
-		t.Fatal(err)
-	}
-	putAll(t, d, gone, checkedItem("p", 1, "x"))
-	if _, err := d.Delete(t.Context(), schema.DefaultNamespace, "old", func(*Table) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Create(t.Context(), streamedDescriptor()); err != nil {
-		t.Fatal(err)
-	}
-	setExpiry(t, d, "e")
-	s.t = d.Lookup(schema.DefaultNamespace, "model")
-	for _, it := range []item.Item{checkedItem("p", 1, "before"), checkedItem("p", 1, "a1"), checkedItem("p", 2, "a2"), checkedItem("p", 3, "a3"), checkedItem("r", 1, "r")} {
-		putAll(t, d, s.t, it)
-	}
-	if _, err := d.Write(t.Context(), &Write{Table: s.t, Key: checkedItem("r", 1, ""), Change: Delete{}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Transact(t.Context(), expiringTransaction(s.t)); err != nil {
-		t.Fatal(err)
-	}
-	checkClean(t, d)
-	s.log, s.old = d.StreamByID(s.t.StreamID), d.StreamByID(gone.StreamID)
-	for shard := range uint32(s.log.Shards) {
-		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, 100, 1<<20); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// rawStore writes rows past the database and its engine.
-type rawStore struct {
-	*checkedStore
-	db *pebble.DB
-}
-
-// open opens a copy of the store for reading, after damage has been done to it.
-func (s *checkedStore) open(t *testing.T, damage func(*rawStore)) *pebblekv.Engine {
-	t.Helper()
-	disk := s.fs.CrashClone(vfs.CrashCloneCfg{})
-	db, err := pebble.Open("data", &pebble.Options{
-		FS: disk, Merger: &pebble.Merger{Name: "partita.counters.v1"}, DisableAutomaticCompactions: true, Logger: quiet{},
-		FormatMajorVersion: pebble.FormatTableFormatV6,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	damage(&rawStore{s, db})
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: disk, ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return engine
-}
-
-// quiet is a Logger of Pebble's.
-type quiet struct{}
-
-func (quiet) Infof(string, ...any)         {}
-func (quiet) Errorf(string, ...any)        {}
-func (quiet) Fatalf(f string, args ...any) { panic(fmt.Sprintf(f, args...)) }
-
-// set, delete and merge write rows; get reads one.
-func (r *rawStore) set(key, value []byte) {
-	if err := r.db.Set(key, value, pebble.Sync); err != nil {
-		panic(err)
-	}
-}
-
-func (r *rawStore) delete(key []byte) {
-	if err := r.db.Delete(key, pebble.Sync); err != nil {
-		panic(err)
-	}
-}
-
-func (r *rawStore) merge(key, operand []byte) {
-	if err := r.db.Merge(key, operand, pebble.Sync); err != nil {
-		panic(err)
-	}
-}
-
-func (r *rawStore) get(key []byte) []byte {
-	value, closer, err := r.db.Get(key)
-	if err != nil {
-		panic(fmt.Sprintf("%x: %v", key, err))
-	}
-	defer closer.Close()
-	return slices.Clone(value)
-}
-
-// key is that of an item, row that of its row in an index.
-func (r *rawStore) key(it item.Item) []byte { return r.t.AppendItemKey(nil, it) }
-
-func (r *rawStore) row(index string, it item.Item) []byte {
-	key, ok := r.t.Plan(r.t.Index(index)).AppendKey(nil, it)
-	if !ok {
-		panic("no row in " + index)
-	}
-	return key
-}
-
-// descriptor stores a changed descriptor of the table.
-func (r *rawStore) descriptor(change func(*schema.Descriptor)) {
-	desc := r.t.Clone()
-	change(desc)
-	r.json(schema.DescriptorKey(r.t.ID), desc)
-}
-
-func (r *rawStore) json(key []byte, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	r.set(key, b)
-}
-
-// stream stores a changed descriptor of a stream.
-func (r *rawStore) stream(l *Stream, change func(*Stream)) {
-	changed := *l
-	change(&changed)
-	r.json(schema.StreamKey(l.ID), &changed)
-}
-
-// recordKey is the engine's key of a stream record.
-func recordKey(log uint64, shard uint32, p schema.Position) []byte {
-	k := binary.BigEndian.AppendUint64([]byte{kv.ReservedPrefix, 'l'}, log)
-	return append(binary.BigEndian.AppendUint32(k, shard), p[:]...)
-}
-
-// of returns an item's nth record, and its key.
-func (r *rawStore) of(it item.Item, n int) (key []byte, raw kv.Record) {
-	shard := schema.ShardOf(r.key(it), r.t.shards)
-	for _, raw := range r.shards[shard] {
-		parsed, err := schema.ParseRecord(raw)
-		if err != nil {
-			panic(err)
-		}
-		if string(r.t.AppendItemKey(nil, parsed.Keys)) == string(r.key(it)) {
-			if n == 0 {
-				return recordKey(r.log.ID, shard, raw.Position), raw
-			}
-			n--
-		}
-	}
-	panic("no such record")
-}
-
-// strayKey is a key of a section, with so many bytes behind it.
-func strayKey(table uint32, section uint16, behind int) []byte {
-	return append(schema.SectionRange(table, section).Start, make([]byte, behind)...)
-}
-
-// after is a position some steps after another.
-func after(p schema.Position, time, number int64) schema.Position {
-	binary.BigEndian.PutUint64(p[:8], uint64(int64(binary.BigEndian.Uint64(p[:8]))+time))
-	binary.BigEndian.PutUint64(p[8:], uint64(int64(binary.BigEndian.Uint64(p[8:]))+number))
-	return p
-}
-
-// What a record says of its change.
-const (
-	hadOld = 1
-	hasNew = 2
-)
-
-// recordData is a record as it is stored.
-func recordData(what byte, keys, new, old item.Item) []byte {
-	data := []byte{1, what} // the form that schema/record.go draws
-	for _, it := range []item.Item{keys, new, old} {
-		image := []byte(nil)
-		if it.Exists() {
-			image = it.AppendStored(nil, 0)
-		}
-		data = append(binary.AppendUvarint(data, uint64(len(image))), image...)
-	}
-	return data
-}
 
 // damages are all kinds of damage, and all that Check has to say of each: its kind and a part of its text.
 var damages = map[string]struct {
@@ -367,7 +133,7 @@ var damages = map[string]struct {
 	"rows left of a table that is being removed": {func(r *rawStore) {
 		r.descriptor(func(d *schema.Descriptor) { d.State, d.StreamID, d.StreamViewType = schema.StateDropped, 0, "" })
 		r.delete(schema.NameKey(schema.DefaultNamespace, "model"))
-		r.stream(r.log, func(l *Stream) { l.Ended = checkClock })
+		r.stream(r.log, func(l *schema.Stream) { l.Ended = checkClock })
 		r.delete(r.key(checkedItem("p", 1, "")))
 	}, nil},
 
@@ -397,8 +163,8 @@ var damages = map[string]struct {
 		[]string{"row of the engine's: row f07a", "row of the engine's: row f7"}},
 
 	"a damaged stream row":   {func(r *rawStore) { r.set(schema.StreamKey(r.old.ID), []byte("{")) }, []string{"stream: the stream row"}},
-	"a stream of another id": {func(r *rawStore) { r.stream(r.old, func(l *Stream) { l.ID++ }) }, []string{"stream: the stream row 016c0000000100000001: it says that it is of log 100000002"}},
-	"a stream of no table": {func(r *rawStore) { r.stream(r.old, func(l *Stream) { l.Ended, l.Ends = time.Time{}, nil }) },
+	"a stream of another id": {func(r *rawStore) { r.stream(r.old, func(l *schema.Stream) { l.ID++ }) }, []string{"stream: the stream row 016c0000000100000001: it says that it is of log 100000002"}},
+	"a stream of no table": {func(r *rawStore) { r.stream(r.old, func(l *schema.Stream) { l.Ended, l.Ends = time.Time{}, nil }) },
 		[]string{"it has not ended, and its table is gone"}},
 	"a stream that the table does not write": {func(r *rawStore) {
 		other := *r.log
@@ -407,12 +173,14 @@ var damages = map[string]struct {
 	}, []string{"stream: table model: stream 2033-05-18T03:33:20.000: it has not ended, and the table does not write it"}},
 	"a stream that is not there": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.StreamID = 0; d.StreamViewType = "" }) },
 		[]string{"it has not ended, and the table does not write it"}},
-	"a table that writes an ended stream": {func(r *rawStore) { r.stream(r.log, func(l *Stream) { l.Ended = checkClock }) },
+	"a table that writes an ended stream": {func(r *rawStore) { r.stream(r.log, func(l *schema.Stream) { l.Ended = checkClock }) },
 		[]string{"stream: table model: it writes stream"}},
 	"a stream of another view": {func(r *rawStore) { r.descriptor(func(d *schema.Descriptor) { d.StreamViewType = "KEYS_ONLY" }) },
 		[]string{"stream: table model: it writes a stream"}},
-	"a stream of another UUID": {func(r *rawStore) { r.stream(r.log, func(l *Stream) { l.TableUUID = newUUID() }) }, []string{"it names a table of the same id"}},
-	"a stream with ends of other shards": {func(r *rawStore) { r.stream(r.old, func(l *Stream) { l.Ends = l.Ends[:1] }) },
+	"a stream of another UUID": {func(r *rawStore) {
+		r.stream(r.log, func(l *schema.Stream) { l.TableUUID = "00000000-0000-4000-8000-000000000000" })
+	}, []string{"it names a table of the same id"}},
+	"a stream with ends of other shards": {func(r *rawStore) { r.stream(r.old, func(l *schema.Stream) { l.Ends = l.Ends[:1] }) },
 		[]string{"it has 4 shards, and ends of 1"}},
 	"records of no stream": {func(r *rawStore) { r.delete(schema.StreamKey(r.old.ID)) }, []string{"stream: there are records, or marks of trimmed ones, of log 100000001"}},
 	"records of no shard": {func(r *rawStore) { r.set(recordKey(r.log.ID, 9, schema.Position{15: 1}), nil) },
@@ -437,7 +205,7 @@ var damages = map[string]struct {
 	}, []string{"it has not the key attributes of the table"}},
 	"a record in another shard": {func(r *rawStore) {
 		it := checkedItem("s", 1, "s")
-		shard := (schema.ShardOf(r.key(it), r.t.shards) + 1) % 4
+		shard := (schema.ShardOf(r.key(it), r.log.Shards) + 1) % 4
 		p := schema.Position{7: 1, 15: 1}
 		if n := len(r.shards[shard]); n > 0 {
 			p = after(r.shards[shard][n-1].Position, 1, 1)
@@ -485,7 +253,7 @@ var damages = map[string]struct {
 		r.set(mark, raw.Position[:])
 	}, []string{"it was trimmed, and is there"}},
 	"a record behind the end": {func(r *rawStore) {
-		r.stream(r.old, func(l *Stream) {
+		r.stream(r.old, func(l *schema.Stream) {
 			l.Ends = slices.Clone(l.Ends)
 			for i, end := range l.Ends {
 				if end != (schema.Position{}) {
@@ -495,7 +263,7 @@ var damages = map[string]struct {
 		})
 	}, []string{"it lies behind the end of its shard, which is closed"}},
 	"a missing end": {func(r *rawStore) {
-		r.stream(r.old, func(l *Stream) {
+		r.stream(r.old, func(l *schema.Stream) {
 			l.Ends = slices.Clone(l.Ends)
 			for i, end := range l.Ends {
 				if end != (schema.Position{}) {
@@ -625,75 +393,5 @@ func TestCheckLists(t *testing.T) {
 	report, err := check.Run(t.Context(), engine, check.Options{MaxProblems: 5, Now: func() time.Time { return checkClock }})
 	if err != nil || len(report.Problems) != 5 || report.Found[check.KindCatalog] != 20 {
 		t.Errorf("%d problems are listed, %v are counted, %v", len(report.Problems), report.Found, err)
-	}
-}
-
-// TestCheckHoldsMemory wants a descriptor named that is not the one in use.
-func TestCheckHoldsMemory(t *testing.T) {
-	d := open(t)
-	table, err := d.Create(t.Context(), modelDescriptor())
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := table.Clone()
-	changed.Epoch++
-	b, _ := json.Marshal(changed)
-	err = d.kv.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{schema.DescriptorKey(table.ID)}}, func(tx kv.Txn) error {
-		tx.Set(schema.DescriptorKey(table.ID), b)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	problems, err := checkOpen(t.Context(), d)
-	if err != nil || len(problems) != 1 || problems[0].Detail != "the stored descriptor is not the one in use" {
-		t.Errorf("Check found %v, %v", problems, err)
-	}
-}
-
-// TestCheckWhileWriting checks a database again and again while items and indexes come and go.
-func TestCheckWhileWriting(t *testing.T) {
-	d := open(t)
-	table, err := d.Create(t.Context(), streamedDescriptor())
-	if err != nil {
-		t.Fatal(err)
-	}
-	setExpiry(t, d, "e")
-	done := make(chan struct{})
-	defer func() { <-done }()
-	go func() {
-		defer close(done)
-		for i := range 20 {
-			for n := range int64(50) {
-				it := checkedItem(fmt.Sprint("p", n%7), n, fmt.Sprint(i))
-				if _, err := d.Write(context.Background(), &Write{Table: table, Key: it, Change: Put{it}}); err != nil {
-					t.Error(err)
-				}
-			}
-			name := fmt.Sprint("late", i/2)
-			_, _, err := d.alter(context.Background(), schema.DefaultNamespace, "model", Unseen, func(desc *schema.Descriptor) error {
-				if x := desc.Index(name); x != nil {
-					x.Drop()
-				} else {
-					desc.Indexes = append(desc.Indexes, gsi(name, "ALL", "a", "|", "n"))
-				}
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		}
-	}()
-	for checks := 0; ; checks++ {
-		problems, err := checkOpen(t.Context(), d)
-		if err != nil || len(problems) > 0 {
-			t.Fatal(problems, err)
-		}
-		select {
-		case <-done:
-			t.Logf("%d checks", checks)
-			return
-		default:
-		}
 	}
 }
