@@ -165,12 +165,7 @@ type sectionID struct {
 // recount, streams against the items, orphans. It reads one consistent view, so the database may be
 // in use. The error is that of reading; what is wrong with the data is in the report.
 func Run(ctx context.Context, engine kv.Engine, o Options) (*Report, error) {
-	c := newChecker(ctx, engine, o)
-	if o.Open != nil {
-		c.inUse, c.began = o.Open.Freeze()
-		defer c.began()
-	}
-	return c.run()
+	return newChecker(ctx, engine, o).run()
 }
 
 // newChecker prepares a check.
@@ -196,6 +191,10 @@ func (c *checker) run() (*Report, error) {
 		if err := c.files(); err != nil || !c.out.Clean() {
 			return c.out, err
 		}
+	}
+	if c.o.Open != nil {
+		c.inUse, c.began = c.o.Open.Freeze()
+		defer c.began()
 	}
 	err := c.engine.View(c.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		c.begin(r)

@@ -2,7 +2,6 @@ package check
 
 import (
 	"bytes"
-	"encoding/binary"
 	"hash/maphash"
 	"maps"
 	"math/big"
@@ -104,8 +103,8 @@ func errorOf(a, b error) error {
 // place checks a record's position against the one before, or the last that was trimmed. Both its
 // halves grow, the second by one.
 func (s *shardCheck) place(p schema.Position) {
-	time, number := binary.BigEndian.Uint64(p[:8]), binary.BigEndian.Uint64(p[8:])
-	lastTime, lastNumber := binary.BigEndian.Uint64(s.last[:8]), binary.BigEndian.Uint64(s.last[8:])
+	time, number := schema.PlaceOf(p), schema.NumberOf(p)
+	lastTime, lastNumber := schema.PlaceOf(s.last), schema.NumberOf(s.last)
 	switch {
 	case s.first && string(p[:]) <= string(s.last[:]):
 		s.note(p, "", "it was trimmed, and is there")

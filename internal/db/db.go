@@ -1,6 +1,6 @@
-// Package db is the database: tables with their keys and indexes as rows of a kv.Engine, the one
-// write path, reads and pages, schema changes with their background jobs, and the check that all of
-// it agrees.
+// Package db is the database over what package schema says is stored: the catalog, the one write
+// path, index maintenance, transactions, reads and pages, streams, expiry, and schema changes with
+// their background jobs.
 //
 // It works on decoded requests: items, bound expressions, descriptors. It knows nothing of JSON
 // requests, DynamoDB's error texts or HTTP; its errors are typed, and package api words them.
@@ -117,13 +117,13 @@ type DB struct {
 	sweeping sync.Mutex // held by Sweep
 	marks    sync.Map   // table id → *expiryMark
 	trimmed  time.Time  // under sweeping: up to when streams are trimmed
-	// Under sweeping, of ahead.go: for how long the database has run, when the last sweep was, and,
-	// by log, what run was when the stream's age was stored.
+	// Under sweeping, of streams_ahead.go: for how long the database has run, when the last sweep
+	// was, and, by stream, what run was when the stream's age was stored.
 	run     time.Duration
 	swept   time.Time
 	aged    map[uint64]time.Duration
 	working sync.Map // key of a job that runs → struct{}
-	filling sync.Map // *part being built, of a table → *metrics.Backfill
+	filling sync.Map // fillingOf → *metrics.Backfill
 	stop    context.CancelFunc
 	ctx     context.Context // of the background jobs
 

@@ -95,7 +95,7 @@ func checkAttribute(it item.Item, a KeyAttribute, index string) *KeyError {
 	return nil
 }
 
-// CheckIndexKeys is the part of CheckItem about indexes.
+// CheckIndexKeys is what CheckItem says of indexes.
 func (t *Table) CheckIndexKeys(it item.Item) error {
 	for _, p := range t.byName {
 		if p.Dropping {

@@ -139,7 +139,7 @@ func appendComponent(dst []byte, v item.Value) []byte {
 // startPartition appends the first sectionPrefixLen bytes and room for the hash, which endPartition
 // fills in when the hash attributes stand behind it.
 func startPartition(dst []byte, id uint32, section uint16) []byte {
-	dst = slices.Grow(dst, usualKeyBytes) // once, and not with each part
+	dst = slices.Grow(dst, usualKeyBytes) // once, and not with each component
 	dst = appendSection(dst, id, section)
 	return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 }

@@ -209,6 +209,9 @@ func Later(a, b Position) Position {
 // PlaceOf is the part of a position that orders a shard's records.
 func PlaceOf(p Position) uint64 { return binary.BigEndian.Uint64(p[:8]) }
 
+// NumberOf is the part that counts the records of a shard.
+func NumberOf(p Position) uint64 { return binary.BigEndian.Uint64(p[8:]) }
+
 // BehindPlace is the position behind the record at a place.
 func BehindPlace(place uint64) (p Position) {
 	binary.BigEndian.PutUint64(p[:8], place)

@@ -21,22 +21,23 @@ type Table struct {
 	// LastKeys are the names of the key's attributes, sorted: those of a LastEvaluatedKey.
 	LastKeys []string
 
-	Hash, Sort    KeyAttribute   // the key; sort.name is empty if there is none
-	KeyAttributes []KeyAttribute // hash and, if there is one, sort
-	byName        []*Plan        // the plans by name, the order in which problems are reported
-	local         bool           // has a local index
+	Hash, Sort    KeyAttribute   // the key; Sort.Name is empty if there is none
+	KeyAttributes []KeyAttribute // Hash and, if there is one, Sort
+
+	byName []*Plan // the plans by name, the order in which problems are reported
+	local  bool    // has a local index
 }
 
 // Plan is an index with what its rows need.
 type Plan struct {
 	*Index
+	Hash, Range []KeyAttribute // its key
 	// LastKeys are the attributes of a LastEvaluatedKey, sorted.
 	LastKeys []string
 
-	table       uint32       // the table's id, and its key
-	pk, sk      KeyAttribute // sk.name is empty if there is none
-	Hash, Range []KeyAttribute
-	names       []string // the projected attributes, sorted; nil: all
+	table  uint32       // the table's id, and its key
+	pk, sk KeyAttribute // sk.Name is empty if there is none
+	names  []string     // the projected attributes, sorted; nil: all
 }
 
 // NewTable derives a table. It takes the descriptor over.

@@ -22,8 +22,7 @@ func (g *Target) String() string {
 	return fmt.Sprintf("index %d", g.Section)
 }
 
-// Targets are all parts of the table that have a phase of their own and rows to be built or
-// removed.
+// Targets are all that a table has of them.
 func (d *Descriptor) Targets() (all []*Target) {
 	for i := range d.Indexes {
 		all = append(all, &Target{Section: d.Indexes[i].ID})
