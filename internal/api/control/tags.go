@@ -139,8 +139,8 @@ func (c op) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag, e
 	if err := c.AskTable(action, name); err != nil {
 		return err
 	}
-	_, _, err = c.db.Alter(c.ctx, db.DefaultNamespace, name, db.Unseen, func(d *db.Descriptor) error {
-		if statusOf(d, c.db.Now()) == db.StatusDeleting {
+	_, _, err = c.DB.Alter(c.Ctx, db.DefaultNamespace, name, db.Unseen, func(d *db.Descriptor) error {
+		if statusOf(d, c.DB.Now()) == db.StatusDeleting {
 			return inUse("Table is being deleted: " + d.Name)
 		}
 		merged, err := change(d.Tags)

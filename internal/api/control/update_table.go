@@ -70,9 +70,9 @@ func UpdateTable(cl *call.Call) error {
 	if err != nil {
 		return err
 	}
-	now, sizes := c.db.Now(), r.sizes(c.db, t)
-	old, new, err := c.db.Alter(c.ctx, t.Namespace, t.Name, db.Shown(r.busy(&t.Descriptor)), func(d *db.Descriptor) error {
-		return r.apply(d, c.region, now)
+	now, sizes := c.DB.Now(), r.sizes(c.DB, t)
+	old, new, err := c.DB.Alter(c.Ctx, t.Namespace, t.Name, db.Shown(r.busy(&t.Descriptor)), func(d *db.Descriptor) error {
+		return r.apply(d, c.Region, now)
 	})
 	if errors.Is(err, db.ErrTableNotFound) {
 		return errNoTable(t.Name)
