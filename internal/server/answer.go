@@ -35,15 +35,16 @@ var (
 				Body("The memory for large requests is in use. Please try again shortly.")
 )
 
-// packBytes is the length from which a body is compressed for a client that asks for it. Errors never are: they can be long (a
-// ConditionalCheckFailedException has an item), and SDKs that unpack answers do not all unpack errors (Java's does not).
-const packBytes = 1 << 10
+// compressBytes is the length from which a body is compressed for a client that asks for it. Errors
+// never are: they can be long (a ConditionalCheckFailedException has an item), and SDKs that unpack
+// answers do not all unpack errors (Java's does not).
+const compressBytes = 1 << 10
 
 // send sends the answer. The header map is written past its methods, with names in canonical form.
 func (x *exchange) send(status int, body []byte) {
 	header := x.w.Header()
-	if status == http.StatusOK && len(body) >= packBytes && len(x.r.Header["Accept-Encoding"]) > 0 {
-		body = x.pack(header, body)
+	if status == http.StatusOK && len(body) >= compressBytes && len(x.r.Header["Accept-Encoding"]) > 0 {
+		body = x.compress(header, body)
 	}
 	var digits [10]byte
 	x.head.Write(strconv.AppendUint(digits[:0], uint64(crc32.ChecksumIEEE(body)), 10))
@@ -74,11 +75,13 @@ func (x *exchange) hangUp() {
 	}
 }
 
-// sendUnavailable answers that the memory for large requests is spent. The SDKs try again by themselves.
+// sendUnavailable answers that the memory for large requests is spent. The SDKs try again by
+// themselves.
 func (x *exchange) sendUnavailable() { x.send(http.StatusServiceUnavailable, unavailable) }
 
-// pack compresses the body as the client accepts it, if that makes it shorter, and says so in the header.
-func (x *exchange) pack(header http.Header, body []byte) []byte {
+// compress compresses the body as the client accepts it, if that makes it shorter, and says so in
+// the header.
+func (x *exchange) compress(header http.Header, body []byte) []byte {
 	accept := strings.Join(x.r.Header["Accept-Encoding"], ",")
 	var encoding []string
 	var pool *sync.Pool
@@ -90,13 +93,13 @@ func (x *exchange) pack(header http.Header, body []byte) []byte {
 	default:
 		return body
 	}
-	x.packed = appendPacked(x.packed[:0], body, pool)
-	x.packedPurse.hold(&x.h.budget, cap(x.packed), true) // it is there, and shorter than what has been granted
-	if len(x.packed) >= len(body) {
+	x.compressed = appendCompressed(x.compressed[:0], body, pool)
+	x.compressedReservation.hold(&x.h.budget, cap(x.compressed), true) // it is there, and shorter than what has been granted
+	if len(x.compressed) >= len(body) {
 		return body
 	}
 	header["Content-Encoding"] = encoding
-	return x.packed
+	return x.compressed
 }
 
 // accepts tells whether an Accept-Encoding names the encoding without forbidding it.

@@ -8,7 +8,8 @@ import (
 	"github.com/partita-db/partita/internal/iam"
 )
 
-// authFault is what is wrong with the way a request was signed: one of AWS's exceptions about signatures.
+// authFault is what is wrong with the way a request was signed: one of AWS's exceptions about
+// signatures.
 type authFault struct{ code, message string }
 
 func (f *authFault) Error() string { return f.code + ": " + f.message }
@@ -33,18 +34,19 @@ var (
 )
 
 const (
-	// algorithm is the only one there is for us. AWS has another for signatures that hold in several regions.
+	// algorithm is the only one there is for us. AWS has another for signatures that hold in
+	// several regions.
 	algorithm = "AWS4-HMAC-SHA256"
 	// basicFormat is ISO 8601's, as dates stand in signatures.
 	basicFormat = "20060102T150405Z"
-	// maxSkew is how far the date of a signature may be from ours. A presigned request lives as long, too: what its
-	// X-Amz-Expires says is for other services.
+	// maxSkew is how far the date of a signature may be from ours. A presigned request lives as
+	// long, too: what its X-Amz-Expires says is for other services.
 	maxSkew = 15 * time.Minute
 )
 
-// authenticate finds out who sent the request and for which region. Without credentials to compare with, whatever has the
-// shape of a signature will do, and so will none: it is nobody's then, and is answered (AWS would miss its token), so that a
-// plain HTTP client can be used.
+// authenticate finds out who sent the request and for which region. Without credentials to compare
+// with, whatever has the shape of a signature will do, and so will none: it is nobody's then, and
+// is answered (AWS would miss its token), so that a plain HTTP client can be used.
 func (x *exchange) authenticate() (err error) {
 	if x.h.credentials == nil {
 		x.sig, x.fault = readSignature(x.r)
@@ -62,15 +64,16 @@ func (x *exchange) authenticate() (err error) {
 	if err := x.verify(); err != nil {
 		return err
 	}
-	if c := connOf(x.r.Context()); c != nil && !c.vouch() {
+	if c := connOf(x.r.Context()); c != nil && !c.markAuthenticated() {
 		panic(http.ErrAbortHandler) // nothing is done for who is not there any more
 	}
 	return nil
 }
 
-// claim looks, where there are credentials, at what the request says of its signature before its body is read, and notes the
-// fault. All but the signature itself is checked then, in AWS's order: who does not even name an access key gets no more of the
-// server than a small body takes, in memory, in work and in time.
+// claim looks, where there are credentials, at what the request says of its signature before its
+// body is read, and notes the fault. All but the signature itself is checked then, in AWS's order:
+// who does not even name an access key gets no more of the server than a small body takes, in
+// memory, in work and in time.
 func (x *exchange) claim() {
 	if x.h.credentials == nil {
 		return
@@ -79,25 +82,25 @@ func (x *exchange) claim() {
 		x.fault = x.checkClaim()
 	}
 	if x.fault != nil && connOf(x.r.Context()) == nil {
-		x.hurry()
+		x.limitBodyTime()
 	}
 }
 
-// hurry bounds the time in which the body may come of a request that has no signature, or one that
-// cannot be right. It is for requests that come over another server than this package's, which
-// knows its strangers (strangers.go).
-func (x *exchange) hurry() {
-	err := http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(strangerTime))
-	if err != nil && x.h.hurried.CompareAndSwap(false, true) {
+// limitBodyTime bounds the time in which the body may come of a request that has no signature, or
+// one that cannot be right. It is for requests that come over another server than this package's,
+// which closes unauthenticated connections by itself (unauthenticated.go).
+func (x *exchange) limitBodyTime() {
+	err := http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(unauthenticatedTime))
+	if err != nil && x.h.noDeadlinesLogged.CompareAndSwap(false, true) {
 		x.h.log.Warn("the HTTP server in use takes no deadlines for requests: those without a valid signature "+
 			"can last; a http.ResponseWriter that wraps another needs a method Unwrap", "error", err)
 	}
 }
 
-// strangerBytes is the largest body that is looked at of a request that has no signature, or one
-// that cannot be right. It does not draw on the budget, nor does the byte behind it that tells that
-// there are more.
-const strangerBytes = freeBytes - 1
+// unauthenticatedBodyBytes is the largest body that is looked at of a request that has no
+// signature, or one that cannot be right. It does not draw on the budget, nor does the byte behind
+// it that tells that there are more.
+const unauthenticatedBodyBytes = freeBytes - 1
 
 // checkClaim checks all of a signature that can be checked without the body.
 func (x *exchange) checkClaim() (err error) {
@@ -121,8 +124,8 @@ func (x *exchange) checkClaim() (err error) {
 	return err
 }
 
-// verify checks the signature of a claim. On success the call has its principal and its region. The credential is looked up
-// once more: it may have been taken away while the body came.
+// verify checks the signature of a claim. On success the call has its principal and its region. The
+// credential is looked up once more: it may have been taken away while the body came.
 func (x *exchange) verify() error {
 	sig, who := &x.sig, x.who
 	credential, err := x.credential(who.key, sig.token, x.h.now())
@@ -190,7 +193,8 @@ func checkScope(sig *signature) (who signer, err error) {
 	return signer{}, invalid(b.String())
 }
 
-// credential returns the access key's credential, if the session token fits it and its time is not over.
+// credential returns the access key's credential, if the session token fits it and its time is not
+// over.
 func (x *exchange) credential(key, token string, now time.Time) (*iam.Credential, error) {
 	c, known := x.h.credentials.Lookup(key)
 	switch {

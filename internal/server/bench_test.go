@@ -20,7 +20,8 @@ func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 func (s *sink) WriteHeader(int)             {}
 
-// BenchmarkHandler is what a request of 300 bytes and an answer of 1 KB cost beyond net/http and the operation.
+// BenchmarkHandler is what a request of 300 bytes and an answer of 1 KB cost beyond net/http and
+// the operation.
 func BenchmarkHandler(b *testing.B) {
 	answer := []byte(object(1000))
 	h := NewHandler(Options{
@@ -47,7 +48,8 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// BenchmarkAuthenticate is what a signature costs: that of the Go SDK's headers over a body of a kilobyte.
+// BenchmarkAuthenticate is what a signature costs: that of the Go SDK's headers over a body of a
+// kilobyte.
 func BenchmarkAuthenticate(b *testing.B) {
 	for _, test := range []struct {
 		name string
@@ -86,14 +88,14 @@ func BenchmarkAuthenticate(b *testing.B) {
 	}
 }
 
-// BenchmarkPack is an answer of a megabyte compressed.
-func BenchmarkPack(b *testing.B) {
+// BenchmarkCompress is an answer of a megabyte compressed.
+func BenchmarkCompress(b *testing.B) {
 	body := bytes.Repeat([]byte(`{"sku":{"S":"TEE-M-BLUE"},"qty":{"N":"2"}},`), 1<<20/43)
 	x := &exchange{h: &Handler{}, r: &http.Request{Header: http.Header{"Accept-Encoding": {"gzip"}}}}
 	header := http.Header{}
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		x.pack(header, body)
+		x.compress(header, body)
 	}
 }

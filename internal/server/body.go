@@ -19,10 +19,10 @@ const maxBodyBytes = 16 << 20
 
 // Why a body was not read.
 var (
-	errBodyTooLarge = errors.New("server: the body is larger than 16 MiB")
-	errBudgetSpent  = errors.New("server: the memory for large bodies is spent")
-	errStranger     = errors.New("server: nothing is decompressed for who has no access key")
-	errUnpack       = errors.New("server: the body does not decompress")
+	errBodyTooLarge    = errors.New("server: the body is larger than 16 MiB")
+	errBudgetSpent     = errors.New("server: the memory for large bodies is spent")
+	errUnauthenticated = errors.New("server: nothing is decompressed for who has no access key")
+	errDecompress      = errors.New("server: the body does not decompress")
 )
 
 // readBody reads the request's body into x.in, decompressed.
@@ -39,14 +39,14 @@ func (x *exchange) readBody() error {
 		return x.fill(r.Body, int(r.ContentLength))
 	}
 	if x.fault != nil {
-		return errStranger
+		return errUnauthenticated
 	}
 	body := io.Reader(r.Body)
 	if x.h.credentials != nil { // signatures are of what is sent
 		x.raw = sha256.New()
 		body = io.TeeReader(body, x.raw)
 	}
-	unpacked, err := unpack(encoding, body)
+	unpacked, err := decompress(encoding, body)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (x *exchange) readBody() error {
 }
 
 // encodingOf is the request's Content-Encoding in lower case, empty if its body is as it is. Of
-// several, in one header or more, AWS understands none, and nor does unpack.
+// several, in one header or more, AWS understands none, and nor does decompress.
 func encodingOf(r *http.Request) string {
 	switch values := r.Header["Content-Encoding"]; {
 	case len(values) == 0, len(values) == 1 && (values[0] == "" || strings.EqualFold(values[0], "identity")):
@@ -70,7 +70,7 @@ func encodingOf(r *http.Request) string {
 // mostBody is how large the request's body may be.
 func (x *exchange) mostBody() int {
 	if x.fault != nil {
-		return strangerBytes
+		return unauthenticatedBodyBytes
 	}
 	return maxBodyBytes
 }
@@ -95,18 +95,18 @@ func (x *exchange) payload() [sha256.Size]byte {
 	return [sha256.Size]byte(x.raw.Sum(nil))
 }
 
-// fill reads src to its end into x.in. length is what it will be, -1 where nobody knows. The buffer grows as the bytes
-// arrive: what a request merely announces costs no memory.
+// fill reads src to its end into x.in. length is what it will be, -1 where nobody knows. The buffer
+// grows as the bytes arrive: what a request merely announces costs no memory.
 func (x *exchange) fill(src io.Reader, length int) error {
 	most, limit := length, x.mostBody()
 	if length < 0 {
 		most = limit + 1 // one byte more tells that there is more
 	}
 	step := min(most, freeBytes)
-	share := share{h: x.h}
+	share := bodyShare{h: x.h}
 	defer share.giveBack()
 	for {
-		if step > freeBytes && !share.raise(x.stranger(), int64(decodedBytes(step))) {
+		if step > freeBytes && !share.raise(x.unauthenticatedConn(), int64(decodedBytes(step))) {
 			return errBudgetSpent
 		}
 		if err := x.growBody(step); err != nil {
@@ -136,30 +136,30 @@ func (x *exchange) fill(src io.Reader, length int) error {
 	return nil
 }
 
-// unpack returns a reader of the decompressed body. What has an encoding that is not known must not
-// be taken for what it is not.
-func unpack(encoding string, body io.Reader) (io.Reader, error) {
+// decompress returns a reader of the decompressed body. What has an encoding that is not known must
+// not be taken for what it is not.
+func decompress(encoding string, body io.Reader) (io.Reader, error) {
 	b := bufio.NewReader(io.LimitReader(body, maxBodyBytes+1))
 	switch encoding {
 	case "gzip", "x-gzip":
 		z, err := gzip.NewReader(b)
 		if err != nil {
-			return nil, errUnpack
+			return nil, errDecompress
 		}
 		z.Multistream(false)
-		return unpacker{&members{z, b}}, nil
+		return decompressor{&members{z, b}}, nil
 	case "deflate":
 		// RFC 9110 means zlib's format, but some clients send the bare one.
 		if first, _ := b.Peek(2); len(first) == 2 && first[0]&15 == 8 && (int(first[0])<<8+int(first[1]))%31 == 0 {
 			z, err := zlib.NewReader(b)
 			if err != nil {
-				return nil, errUnpack
+				return nil, errDecompress
 			}
-			return unpacker{z}, nil
+			return decompressor{z}, nil
 		}
-		return unpacker{flate.NewReader(b)}, nil
+		return decompressor{flate.NewReader(b)}, nil
 	}
-	return nil, errUnpack
+	return nil, errDecompress
 }
 
 // members reads the members of a file of gzip one behind the other. AWS ignores what is behind the
@@ -186,20 +186,20 @@ func (m *members) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if err := m.z.Reset(m.in); err != nil {
-			return 0, errUnpack
+			return 0, errDecompress
 		}
 		m.z.Multistream(false)
 	}
 }
 
-// unpacker is a decompressor whose errors are all errUnpack.
-type unpacker struct{ io.Reader }
+// decompressor is a decompressor whose errors are all errDecompress.
+type decompressor struct{ io.Reader }
 
 // Read reads decompressed bytes.
-func (u unpacker) Read(p []byte) (int, error) {
+func (u decompressor) Read(p []byte) (int, error) {
 	n, err := u.Reader.Read(p)
 	if err != nil && err != io.EOF {
-		err = errUnpack
+		err = errDecompress
 	}
 	return n, err
 }
@@ -214,21 +214,22 @@ func (x *exchange) refuseBody(err error) {
 		x.discard()
 		x.w.Header()["Content-Type"] = typeAmzJSON
 		x.send(http.StatusBadRequest, errorBody(x.fault))
-	case errors.Is(err, errBodyTooLarge), errors.Is(err, errStranger):
+	case errors.Is(err, errBodyTooLarge), errors.Is(err, errUnauthenticated):
 		x.discard()
 		x.send(http.StatusRequestEntityTooLarge, nil)
 	case errors.Is(err, errBudgetSpent):
 		x.discard()
 		x.w.Header()["Content-Type"] = typeAmzJSON
 		x.sendUnavailable()
-	case errors.Is(err, errUnpack):
+	case errors.Is(err, errDecompress):
 		x.discard()
 		x.w.Header()["Content-Type"] = typeAmzJSON
 		x.call.Report.Code = "SerializationException" // for the metrics: whatever AWS calls it, it is no error of ours
 		x.why = "the Content-Encoding is not known, or the body is none of that encoding"
 		x.send(http.StatusInternalServerError, internalError)
 	default:
-		// The connection broke, or its chunks are malformed: where the next request begins nobody can tell.
+		// The connection broke, or its chunks are malformed: where the next request begins nobody
+		// can tell.
 		x.hangUp()
 		x.why = "the body did not come to its end, or its chunks are malformed"
 		x.w.Header()["Content-Type"] = typeAmzJSON
@@ -236,8 +237,9 @@ func (x *exchange) refuseBody(err error) {
 	}
 }
 
-// discard reads on where a body was not taken, within reason: a client that is still sending looks at the answer only
-// when it is done, and closing on it would take the answer away. Who waits for "100 Continue" has not begun to send.
+// discard reads on where a body was not taken, within reason: a client that is still sending looks
+// at the answer only when it is done, and closing on it would take the answer away. Who waits for
+// "100 Continue" has not begun to send.
 func (x *exchange) discard() {
 	waits := len(x.r.Header["Expect"]) > 0
 	if x.r.ContentLength > 2*maxBodyBytes || (waits && x.r.ContentLength > int64(x.mostBody())) {

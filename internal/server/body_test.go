@@ -29,8 +29,8 @@ var packing = map[string]func(io.Writer) io.WriteCloser{
 	"Deflate": func(w io.Writer) io.WriteCloser { z, _ := flate.NewWriter(w, 1); return z }, // bare, as some send it
 }
 
-// packed returns the text compressed.
-func packed(t *testing.T, encoding, text string) string {
+// compressed returns the text compressed.
+func compressed(t *testing.T, encoding, text string) string {
 	t.Helper()
 	var b bytes.Buffer
 	z := packing[encoding](&b)
@@ -108,7 +108,7 @@ func TestBodies(t *testing.T) {
 			if n == pooledBytes+1 && encoding != "gzip" {
 				continue // the decompressors differ in what they do at the end, not by size
 			}
-			more, small := "Content-Encoding: "+encoding+"\r\n", packed(t, encoding, body)
+			more, small := "Content-Encoding: "+encoding+"\r\n", compressed(t, encoding, body)
 			if _, got := callRaw(t, addr, request("Echo", more, small)); got != body {
 				t.Errorf("%d bytes as %s: %d bytes came back", n, encoding, len(got))
 			}
@@ -128,7 +128,7 @@ func TestBodyLimit(t *testing.T) {
 	for name, raw := range map[string]string{
 		"with its length": request("Echo", "", whole),
 		"in chunks":       chunked("Echo", "", whole, 1<<20),
-		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", whole)),
+		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", whole)),
 	} {
 		if resp, got := callRaw(t, addr, raw); resp.StatusCode != 200 || got != whole {
 			t.Errorf("16 MiB %s: %d, %d bytes", name, resp.StatusCode, len(got))
@@ -137,9 +137,9 @@ func TestBodyLimit(t *testing.T) {
 	for name, raw := range map[string]string{
 		"with its length": request("Echo", "", over),
 		"in chunks":       chunked("Echo", "", over, 1<<20),
-		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", over)),
-		"deflate":         request("Echo", "Content-Encoding: deflate\r\n", packed(t, "deflate", over)),
-		"a gzip bomb":     request("Echo", "Content-Encoding: gzip\r\n", packed(t, "gzip", strings.Repeat("0", 1<<26))),
+		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", over)),
+		"deflate":         request("Echo", "Content-Encoding: deflate\r\n", compressed(t, "deflate", over)),
+		"a gzip bomb":     request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", strings.Repeat("0", 1<<26))),
 		"unsigned":        strings.Replace(request("Echo", "", over), "Authorization", "Other", 1), // size is looked at first
 	} {
 		resp, got := callRaw(t, addr, raw)
@@ -192,10 +192,10 @@ func badSum(gzip string) string {
 // anything behind the last one.
 func TestGzipMembers(t *testing.T) {
 	addr := start(t, Options{Serve: told})
-	first, second := packed(t, "gzip", `{"a":`), packed(t, "gzip", `1}`)
+	first, second := compressed(t, "gzip", `{"a":`), compressed(t, "gzip", `1}`)
 	for name, body := range map[string]string{
 		"two members":          first + second,
-		"and one with nothing": first + packed(t, "gzip", "") + second,
+		"and one with nothing": first + compressed(t, "gzip", "") + second,
 		"and junk":             first + second + "junk",
 		"and a byte":           first + second + "\x1f",
 		"and much junk":        first + second + strings.Repeat("j", 300_000),
@@ -218,22 +218,22 @@ func TestBrokenBodies(t *testing.T) {
 	}})
 	for name, raw := range map[string]string{
 		"not gzip":           encoded("gzip", "{}"),
-		"half a gzip":        encoded("gzip", packed(t, "gzip", object(5000))[:30]),
+		"half a gzip":        encoded("gzip", compressed(t, "gzip", object(5000))[:30]),
 		"bad deflate":        encoded("deflate", "\x78\x01nothing"),
 		"bad bare deflate":   encoded("deflate", "\xffnothing"),
-		"half a deflate":     encoded("deflate", packed(t, "deflate", object(5000))[:30]),
-		"a bad checksum":     encoded("gzip", badSum(packed(t, "gzip", "{}"))),
-		"a bad member":       encoded("gzip", packed(t, "gzip", "{}")+packed(t, "gzip", " ")[:15]),
+		"half a deflate":     encoded("deflate", compressed(t, "deflate", object(5000))[:30]),
+		"a bad checksum":     encoded("gzip", badSum(compressed(t, "gzip", "{}"))),
+		"a bad member":       encoded("gzip", compressed(t, "gzip", "{}")+compressed(t, "gzip", " ")[:15]),
 		"no gzip":            encoded("gzip", ""),
 		"no gzip, chunked":   chunked("Echo", "Content-Encoding: gzip\r\n", ""),
 		"no deflate":         encoded("deflate", ""),
 		"brotli":             encoded("br", "{}"),
 		"an unknown one":     encoded("x", "{}"),
 		"unknown, chunked":   chunked("Echo", "Content-Encoding: x\r\n", "{}", 1),
-		"twice":              encoded("gzip, gzip", packed(t, "gzip", packed(t, "gzip", "{}"))),
-		"gzip, identity":     encoded("gzip, identity", packed(t, "gzip", "{}")),
-		"in two headers":     encoded("identity\r\nContent-Encoding: gzip", packed(t, "gzip", "{}")),
-		"gzip, then unknown": encoded("gzip\r\nContent-Encoding: x", packed(t, "gzip", "{}")),
+		"twice":              encoded("gzip, gzip", compressed(t, "gzip", compressed(t, "gzip", "{}"))),
+		"gzip, identity":     encoded("gzip, identity", compressed(t, "gzip", "{}")),
+		"in two headers":     encoded("identity\r\nContent-Encoding: gzip", compressed(t, "gzip", "{}")),
+		"gzip, then unknown": encoded("gzip\r\nContent-Encoding: x", compressed(t, "gzip", "{}")),
 		"a second unknown":   encoded("identity\r\nContent-Encoding: x", "{}"),
 	} {
 		if resp, body := callRaw(t, addr, raw); resp.StatusCode != 500 || body != string(internalError) {
@@ -265,12 +265,12 @@ func TestEncodings(t *testing.T) {
 	for _, test := range []struct {
 		operation, accept, body, want string
 	}{
-		{"Echo", "gzip", object(packBytes), "gzip"},
+		{"Echo", "gzip", object(compressBytes), "gzip"},
 		{"Echo", "gzip, deflate, br", object(100000), "gzip"},
 		{"Echo", "br, deflate", object(100000), "deflate"},
 		{"Echo", "deflate, gzip;q=0", object(100000), "deflate"},
 		{"Echo", "GZIP; q=0.5", object(3 << 20), "gzip"},
-		{"Echo", "gzip", object(packBytes - 1), ""},
+		{"Echo", "gzip", object(compressBytes - 1), ""},
 		{"Echo", "identity", object(100000), ""},
 		{"Echo", "gzip;q=0", object(100000), ""},
 		{"Echo", "br", object(100000), ""},

@@ -6,8 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// budget is the memory for all bodies and answers that are under way at a time. What counts is what their buffers take, and not
-// how much of them is filled, and of a body what it is decoded into as well; buffers up to freeBytes are not counted.
+// budget is the memory for all bodies and answers that are under way at a time. What counts is what
+// their buffers take, and not how much of them is filled, and of a body what it is decoded into as
+// well; buffers up to freeBytes are not counted.
 type budget struct{ left atomic.Int64 }
 
 // take takes n bytes, if there are as many.
@@ -27,13 +28,13 @@ func counted(capacity int) int64 {
 	return int64(capacity)
 }
 
-// purse is what one buffer has drawn from the budget.
-type purse struct{ drawn int64 }
+// reservation is what one buffer has drawn from the budget.
+type reservation struct{ drawn int64 }
 
-// hold draws what a buffer of such a capacity counts, or gives back what it does not any more. Without force it may be refused,
-// and then changes nothing.
-func (p *purse) hold(b *budget, capacity int, force bool) bool {
-	more := counted(capacity) - p.drawn
+// hold draws what a buffer of such a capacity counts, or gives back what it does not any more.
+// Without force it may be refused, and then changes nothing.
+func (r *reservation) hold(b *budget, capacity int, force bool) bool {
+	more := counted(capacity) - r.drawn
 	switch {
 	case more == 0:
 		return true
@@ -42,33 +43,34 @@ func (p *purse) hold(b *budget, capacity int, force bool) bool {
 	case !b.take(more):
 		return false
 	}
-	p.drawn += more
+	r.drawn += more
 	return true
 }
 
 // release gives back what the exchange holds.
 func (x *exchange) release() {
 	b := &x.h.budget
-	x.inPurse.hold(b, 0, true)
-	x.outPurse.hold(b, 0, true)
-	x.packedPurse.hold(b, 0, true)
+	x.inReservation.hold(b, 0, true)
+	x.outReservation.hold(b, 0, true)
+	x.compressedReservation.hold(b, 0, true)
 	if cap(x.out) > pooledBytes {
 		x.h.answers.put(x.out)
 		x.out = nil
 	}
 }
 
-// holdAnswer draws what the answer takes, in whatever way it has grown, and tells whether it may be sent. A refused one is let
-// go; without refusable there is none.
+// holdAnswer draws what the answer takes, in whatever way it has grown, and tells whether it may be
+// sent. A refused one is let go; without refusable there is none.
 func (x *exchange) holdAnswer(refusable bool) bool {
-	if x.outPurse.hold(&x.h.budget, cap(x.out), !refusable) {
+	if x.outReservation.hold(&x.h.budget, cap(x.out), !refusable) {
 		return true
 	}
 	x.out = nil
 	return false
 }
 
-// shrink gives a short answer, as an error is, a buffer of its size, where it is in that of a long one that came to nothing.
+// shrink gives a short answer, as an error is, a buffer of its size, where it is in that of a long
+// one that came to nothing.
 func (x *exchange) shrink() {
 	if len(x.out) <= freeBytes && cap(x.out) > pooledBytes {
 		large := x.out
@@ -77,7 +79,8 @@ func (x *exchange) shrink() {
 	}
 }
 
-// decodedBytes is what a body of so many bytes takes: itself, and what it is decoded into, which is not longer.
+// decodedBytes is what a body of so many bytes takes: itself, and what it is decoded into, which is
+// not longer.
 func decodedBytes(n int) int {
 	if n <= freeBytes {
 		return n
@@ -88,13 +91,13 @@ func decodedBytes(n int) int {
 // growBody gives the body a buffer for n bytes, or returns errBudgetSpent.
 func (x *exchange) growBody(n int) error {
 	b := &x.h.budget
-	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inPurse.hold(b, decodedBytes(cap(x.in)), false) {
+	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inReservation.hold(b, decodedBytes(cap(x.in)), false) {
 		x.in = nil // one that was kept, and is too large for now
 	}
 	if n <= cap(x.in) {
 		return nil
 	}
-	if !x.inPurse.hold(b, decodedBytes(n), false) {
+	if !x.inReservation.hold(b, decodedBytes(n), false) {
 		return errBudgetSpent
 	}
 	x.in = append(make([]byte, 0, n), x.in...)
@@ -107,8 +110,8 @@ func (x *exchange) Grow(out []byte, n int) ([]byte, bool) {
 	if need > size {
 		size = grownSize(need)
 	}
-	if !x.outPurse.hold(&x.h.budget, size, false) {
-		if size = max(need, cap(out)); size > mostShared && x.outPurse.hold(&x.h.budget, size, false) {
+	if !x.outReservation.hold(&x.h.budget, size, false) {
+		if size = max(need, cap(out)); size > mostShared && x.outReservation.hold(&x.h.budget, size, false) {
 			return append(make([]byte, 0, size), out...), true
 		}
 		return out, false

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// canonical writes a request as Signature Version 4 has it signed (AWS's guide "Create a signed AWS API request"), in memory
-// that the next request uses again:
+// canonical writes a request as Signature Version 4 has it signed (AWS's guide "Create a signed AWS
+// API request"), in memory that the next request uses again:
 //
 //	POST
 //	/                                   the path, normalised, and encoded once more than on the wire
@@ -34,12 +34,12 @@ type canonical struct {
 	key    []byte      // a header's name as package http has it
 }
 
-// maxCanonicalBytes is far above the canonical form of any header that a server takes, and a limit to those who sign a long
-// header over and over.
+// maxCanonicalBytes is far above the canonical form of any header that a server takes, and a limit
+// to those who sign a long header over and over.
 const maxCanonicalBytes = 1 << 20
 
-// stringToSign returns what the signature must be of; ok is false for a request that is too long to have one. payload is the
-// SHA-256 of the body. The text is good until the next call.
+// stringToSign returns what the signature must be of; ok is false for a request that is too long to
+// have one. payload is the SHA-256 of the body. The text is good until the next call.
 func (c *canonical) stringToSign(r *http.Request, sig *signature, payload [sha256.Size]byte) (text []byte, ok bool) {
 	c.text = append(append(c.text[:0], r.Method...), '\n')
 	c.text = append(appendPath(c.text, r), '\n')
@@ -71,7 +71,8 @@ func (c *canonical) release() {
 	}
 }
 
-// appendPath appends the path. What was encoded on the wire is encoded a second time, as everywhere but at S3.
+// appendPath appends the path. What was encoded on the wire is encoded a second time, as everywhere
+// but at S3.
 func appendPath(dst []byte, r *http.Request) []byte {
 	p := r.URL.RawPath // as it was sent, where package url would write it otherwise
 	if p == "" {
@@ -163,7 +164,8 @@ func (c *canonical) appendHeader(r *http.Request, name string) {
 	c.text = append(c.text, '\n')
 }
 
-// appendFolded appends a header's value without spaces at its ends, and one for each run of them within.
+// appendFolded appends a header's value without spaces at its ends, and one for each run of them
+// within.
 func appendFolded(dst []byte, value string) []byte {
 	value = strings.Trim(value, " ")
 	if strings.IndexByte(value, ' ') < 0 || !strings.Contains(value, "  ") {
@@ -228,7 +230,8 @@ func unescapeByte(s string) (b byte, n int) {
 	return s[0], 1
 }
 
-// appendEscaped appends a byte in the encoding of signatures: all but letters, digits and -._~ become %XX.
+// appendEscaped appends a byte in the encoding of signatures: all but letters, digits and -._~
+// become %XX.
 func appendEscaped(dst []byte, b byte) []byte {
 	if unreserved(b) {
 		return append(dst, b)

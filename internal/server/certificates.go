@@ -15,7 +15,8 @@ import (
 // TLSFiles are the files that TLS needs, in PEM.
 type TLSFiles struct {
 	Cert, Key string
-	// ClientCA has the authorities of client certificates, which are required then. Empty: clients need none.
+	// ClientCA has the authorities of client certificates, which are required then. Empty: clients
+	// need none.
 	ClientCA string
 }
 
@@ -35,8 +36,9 @@ type certificates struct {
 // lookInterval is the time for which the files are not looked at again.
 const lookInterval = time.Second
 
-// NewTLS returns a configuration with what is in the files. When they change, the next connection has the new ones, within a
-// second; files that do not fit together leave the old ones in use, and log says why.
+// NewTLS returns a configuration with what is in the files. When they change, the next connection
+// has the new ones, within a second; files that do not fit together leave the old ones in use, and
+// log says why.
 func NewTLS(files TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	return newTLS(files, log, time.Now)
 }

@@ -11,13 +11,16 @@ import (
 )
 
 const (
-	// freeBytes is the size up to which the buffers of bodies and answers do not draw on the budget.
+	// freeBytes is the size up to which the buffers of bodies and answers do not draw on the
+	// budget.
 	freeBytes = 4 << 10
-	// pooledBytes is the largest buffer that an exchange keeps for the next one. Those of large answers have pools of their own.
+	// pooledBytes is the largest buffer that an exchange keeps for the next one. Those of large
+	// answers have pools of their own.
 	pooledBytes = 64 << 10
 	// idBytes is the length of a request id.
 	idBytes = 52
-	// headBytes is the length of all header values that one answer has for itself: id, checksum, content length.
+	// headBytes is the length of all header values that one answer has for itself: id, checksum,
+	// content length.
 	headBytes = idBytes + 10 + 10
 )
 
@@ -28,10 +31,10 @@ type exchange struct {
 	r    *http.Request
 	call api.Request
 
-	in     []byte // the body, decompressed
-	out    []byte // the answer's body
-	small  []byte // the buffer that out has grown out of, for the next answer; nil: out has not
-	packed []byte // the same, compressed
+	in         []byte // the body, decompressed
+	out        []byte // the answer's body
+	small      []byte // the buffer that out has grown out of, for the next answer; nil: out has not
+	compressed []byte // the same, compressed
 
 	sig   signature
 	who   signer // whom it says that it is of, where there are credentials
@@ -43,35 +46,36 @@ type exchange struct {
 	head strings.Builder // the text behind the header values: one allocation for all of them
 	id   string          // x-amzn-RequestId
 
-	inPurse, outPurse, packedPurse purse // what the buffers have drawn from the budget
+	inReservation, outReservation, compressedReservation reservation // what the buffers have drawn from the budget
 
-	logged bool      // whether anybody reads the debug log
-	began  time.Time // zero if nobody wants to know
-	status int
-	sent   int
-	why    string // what is wrong, in our words, where the answer does not say
-	told   bool   // the log knows already why this was refused
+	logged   bool      // whether anybody reads the debug log
+	began    time.Time // zero if nobody wants to know
+	status   int
+	sent     int
+	why      string // what is wrong, in our words, where the answer does not say
+	reported bool   // the log knows already why this was refused
 }
 
-// end counts and logs the exchange, returns what it took from the budget, and puts it back into the pool. Buffers that have grown
-// large stay outside: a few huge requests must not become the standing size of all.
+// end counts and logs the exchange, returns what it took from the budget, and puts it back into the
+// pool. Buffers that have grown large stay outside: a few huge requests must not become the
+// standing size of all.
 func (x *exchange) end() {
 	h := x.h
 	if x.status != http.StatusOK {
 		x.explain()
 	}
 	if !x.began.IsZero() {
-		x.tell()
+		x.logRequest()
 	}
 	if x.status != http.StatusOK || x.call.Report.Inner != "" {
-		x.tellMistake()
+		x.logClientError()
 	}
 	x.release()
 	x.canonical.release()
 	if x.small != nil {
 		x.out = x.small
 	}
-	*x = exchange{in: keep(x.in), out: keep(x.out), packed: keep(x.packed), canonical: x.canonical}
+	*x = exchange{in: keep(x.in), out: keep(x.out), compressed: keep(x.compressed), canonical: x.canonical}
 	h.pool.Put(x)
 }
 
@@ -86,7 +90,8 @@ func keep(b []byte) []byte {
 // idAlphabet is what request ids are written in: 32 of [A-Z0-9], five bits each.
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
-// newID gives the exchange its request id. It need not be hard to guess, only unlikely to come twice.
+// newID gives the exchange its request id. It need not be hard to guess, only unlikely to come
+// twice.
 func (x *exchange) newID() {
 	var id [idBytes]byte
 	for i := 0; i < idBytes; {

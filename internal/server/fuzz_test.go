@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// FuzzRequest sends headers and bodies of any form through a Handler. Whatever comes, there is one answer, its headers
-// fit its body, and the memory for large bodies is all there afterwards.
+// FuzzRequest sends headers and bodies of any form through a Handler. Whatever comes, there is one
+// answer, its headers fit its body, and the memory for large bodies is all there afterwards.
 func FuzzRequest(f *testing.F) {
 	const header = "AWS4-HMAC-SHA256 Credential=a/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0"
 	f.Add("POST", "", amzJSON, header, "gzip;q=0, deflate", "", []byte("{}"))

@@ -19,26 +19,31 @@ import (
 type Options struct {
 	// Serve answers one call, appending the body to out. It is api.Service's Serve.
 	Serve func(ctx context.Context, r *api.Request, out []byte) (status int, body []byte)
-	// Known tells whether there is an operation of that X-Amz-Target: that there is none is told to everybody, what is
-	// wrong with a signature only to those who asked for one. nil: whatever has one of the prefixes is known.
+	// Known tells whether there is an operation of that X-Amz-Target: that there is none is told to
+	// everybody, what is wrong with a signature only to those who asked for one. nil: whatever has
+	// one of the prefixes is known.
 	Known func(target string) bool
 	// Region is what the health answer names. Empty: us-east-1.
 	Region string
-	// Open says that nobody is asked for credentials. Then the Host is checked, and web pages of other machines are refused;
-	// AllowHosts and CORSOrigins name exceptions, "*" any. Otherwise all pages may call, as with AWS: they lack a signature.
+	// Open says that nobody is asked for credentials. Then the Host is checked, and web pages of
+	// other machines are refused; AllowHosts and CORSOrigins name exceptions, "*" any. Otherwise
+	// all pages may call, as with AWS: they lack a signature.
 	Open                    bool
 	AllowHosts, CORSOrigins []string
-	// Credentials are what requests must be signed with. nil: signatures are read, but not verified.
+	// Credentials are what requests must be signed with. nil: signatures are read, but not
+	// verified.
 	Credentials *iam.Store
 	// Now tells the time that signatures must be of. nil: time.Now.
 	Now func() time.Time
 	// BufferBytes is the memory for all bodies and answers above 4 KiB together; 0: 256 MiB.
 	BufferBytes int64
-	// MaxRequests is how many calls run at a time; those that find so many are answered ThrottlingException. 0: 4096.
+	// MaxRequests is how many calls run at a time; those that find so many are answered
+	// ThrottlingException. 0: 4096.
 	MaxRequests int
 	// Metrics count the requests. nil: nobody does.
 	Metrics *metrics.Metrics
-	// SlowRequest is how long a request may take before the log tells of it. 0: as long as it likes.
+	// SlowRequest is how long a request may take before the log tells of it. 0: as long as it
+	// likes.
 	SlowRequest time.Duration
 	// Logger takes panics, slow requests, what clients do wrong, and every request at debug
 	// level. nil: slog.Default.
@@ -50,19 +55,20 @@ const defaultBufferBytes = 256 << 20
 
 // Handler answers DynamoDB requests. It is safe for concurrent use.
 type Handler struct {
-	serve   func(context.Context, *api.Request, []byte) (int, []byte)
-	known   func(string) bool
-	region  string
-	health  []byte
-	log     *slog.Logger
-	guard   *guard // nil: none is needed
-	budget  budget
-	answers shared
-	gate    gate
-	pool    sync.Pool   // of *exchange
-	hurried atomic.Bool // the log knows that there are no deadlines
-	// strangeBytes is what the bodies of strangers take of the budget while they come.
-	strangeBytes atomic.Int64
+	serve             func(context.Context, *api.Request, []byte) (int, []byte)
+	known             func(string) bool
+	region            string
+	health            []byte
+	log               *slog.Logger
+	guard             *originGuard // nil: none is needed
+	budget            budget
+	answers           shared
+	requestLimit      requestLimit
+	pool              sync.Pool   // of *exchange
+	noDeadlinesLogged atomic.Bool // the log knows that there are no deadlines
+	// unauthenticatedBytes is what the bodies of unauthenticated connections take of the budget
+	// while they come.
+	unauthenticatedBytes atomic.Int64
 
 	credentials *iam.Store // nil: nobody is asked for any
 	now         func() time.Time
@@ -70,7 +76,7 @@ type Handler struct {
 	metrics *metrics.Metrics // nil: none
 	slow    time.Duration    // 0: none is
 	slowLog slowLog
-	mistakes
+	clientErrors
 
 	bufferBytes int64 // the whole budget
 }
@@ -106,22 +112,23 @@ func NewHandler(o Options) *Handler {
 		metrics: o.Metrics,
 		slow:    o.SlowRequest,
 	}
-	h.mistakes.missing = make([]atomic.Bool, len(api.OperationNames())+1)
+	h.clientErrors.missing = make([]atomic.Bool, len(api.OperationNames())+1)
 	h.budget.left.Store(o.BufferBytes)
 	h.bufferBytes = o.BufferBytes
-	h.gate.most = int64(cmp.Or(o.MaxRequests, defaultMaxRequests))
+	h.requestLimit.limit = int64(cmp.Or(o.MaxRequests, defaultMaxRequests))
 	if o.Open {
-		h.guard = newGuard(o.AllowHosts, o.CORSOrigins, o.Logger)
+		h.guard = newOriginGuard(o.AllowHosts, o.CORSOrigins, o.Logger)
 	}
 	return h
 }
 
-// ServeHTTP answers one request. Whoever should not be here is sent away first. Then the order of the checks is AWS's: size,
-// CORS, health, method and content type, and then, in answer, what needs the body.
+// ServeHTTP answers one request. Whoever should not be here is sent away first. Then the order of
+// the checks is AWS's: size, CORS, health, method and content type, and then, in answer, what needs
+// the body.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer x.end()
-	defer x.rescue()
+	defer x.recoverPanic()
 	if h.guard != nil {
 		if why := h.guard.refusal(r); why != "" {
 			x.refuse(why)
@@ -155,7 +162,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuseForm answers what is no call. A POST was meant as one: that it lacks the content type is a
 // mistake that the answer does not explain, so the log does.
 func (x *exchange) refuseForm() {
-	if x.told = x.r.Method != http.MethodPost; !x.told {
+	if x.reported = x.r.Method != http.MethodPost; !x.reported {
 		x.why = "the request has no Content-Type; it must be application/x-amz-json-1.0"
 		if mediaType(x.r) != "" {
 			x.why = "the request's Content-Type is not application/x-amz-json-1.0"
@@ -199,18 +206,18 @@ func (h *Handler) run(ctx context.Context, x *exchange) (status int, body []byte
 		x.logPanic(p)
 		status, body = http.StatusInternalServerError, internalError
 	}()
-	if !h.gate.enter() {
+	if !h.requestLimit.acquire() {
 		return x.tooMany()
 	}
-	defer h.gate.leave()
+	defer h.requestLimit.release()
 	x.call.Memory = x
 	status, x.out = h.serve(ctx, &x.call, x.out[:0])
 	x.shrink()
 	return status, x.out
 }
 
-// unsigned returns the body that answers a request whose signature has a fault. Malformed JSON and unknown operations are
-// told first, as by AWS.
+// unsigned returns the body that answers a request whose signature has a fault. Malformed JSON and
+// unknown operations are told first, as by AWS.
 func (x *exchange) unsigned(fault error) []byte {
 	switch {
 	case len(x.in) > 0 && !isObject(x.in):
@@ -269,8 +276,8 @@ func (x *exchange) typed() bool {
 	return t == amzJSON || t == plainJSON
 }
 
-// one returns the first value of a header given in canonical form, or "". Unlike Header.Get it does not look at the name
-// to see whether it is canonical.
+// one returns the first value of a header given in canonical form, or "". Unlike Header.Get it does
+// not look at the name to see whether it is canonical.
 func one(h http.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]

@@ -1,9 +1,9 @@
-// Package server is Partita's HTTP: it takes DynamoDB's requests off the wire, checks of them what is not an
-// operation's business (method, content type, size, their signature), hands them to a Serve function,
-// and sends the answer with the headers that the SDKs look for.
+// Package server is Partita's HTTP: it takes DynamoDB's requests off the wire, checks of them what
+// is not an operation's business (method, content type, size, their signature), hands them to a
+// Serve function, and sends the answer with the headers that the SDKs look for.
 //
-// It knows no operation and reads no JSON. A Handler answers requests and works under any net/http server; a Server
-// is the one that Partita runs itself.
+// It knows no operation and reads no JSON. A Handler answers requests and works under any net/http
+// server; a Server is the one that Partita runs itself.
 package server
 
 import (
@@ -33,45 +33,49 @@ const (
 
 // Server serves a handler on listeners.
 type Server struct {
-	handler http.Handler
-	http    http.Server
-	patrol  patrol
-	tls     *tls.Config // nil: it speaks none
+	handler     http.Handler
+	http        http.Server
+	connections connections
+	tls         *tls.Config // nil: it speaks none
 
-	base      context.Context // of the requests that are served here (lean.go)
-	cut       context.CancelFunc
-	closing   atomic.Bool // Shutdown was called
-	listeners []net.Listener
-	mu        sync.Mutex // guards listeners
-	handed    handed
-	running   sync.WaitGroup // the listeners, and the connections that are served here
+	base       context.Context // of the requests that are served here (http1.go)
+	cut        context.CancelFunc
+	closing    atomic.Bool // Shutdown was called
+	listeners  []net.Listener
+	mu         sync.Mutex // guards listeners
+	handedOver handedListener
+	running    sync.WaitGroup // the listeners, and the connections that are served here
 }
 
-// What HTTP/2 adds. The patrol watches its streams, and these watch the connection below them, which is in use as long as any
-// stream is.
+// What HTTP/2 adds. The timeouts are for its streams, and these watch the connection below them,
+// which is in use as long as any stream is.
 const (
-	// maxStreams is how many requests of one connection are served at a time. Clients keep to it, and open more connections.
+	// maxStreams is how many requests of one connection are served at a time. Clients keep to it,
+	// and open more connections.
 	maxStreams = 100
-	// pingTime is how long a connection may be silent until it is asked for a sign of life, and pongTime how long that may take.
+	// pingTime is how long a connection may be silent until it is asked for a sign of life, and
+	// pongTime how long that may take.
 	pingTime = time.Minute
 	pongTime = 15 * time.Second
-	// maxFrameBytes is the least that HTTP/2 allows. A connection keeps a buffer for the largest frame that came, of any type: with
-	// the megabyte that net/http allows, nine bytes from anybody would cost one, for as long as the connection lasts.
+	// maxFrameBytes is the least that HTTP/2 allows. A connection keeps a buffer for the largest
+	// frame that came, of any type: with the megabyte that net/http allows, nine bytes from anybody
+	// would cost one, for as long as the connection lasts.
 	maxFrameBytes = 16 << 10
 )
 
-// New returns a Server of the handler. What net/http has to say goes to log at debug level: it is about clients.
+// New returns a Server of the handler. What net/http has to say goes to log at debug level: it is
+// about clients.
 func New(h http.Handler, log *slog.Logger) *Server {
-	s := &Server{handler: h, handed: handed{conns: make(chan net.Conn), done: make(chan struct{})}}
+	s := &Server{handler: h, handedOver: handedListener{conns: make(chan net.Conn), done: make(chan struct{})}}
 	s.base, s.cut = context.WithCancel(context.Background())
-	s.patrol.plain, s.patrol.every, s.patrol.guarded = true, patrolTime, guards(h)
-	s.patrol.shareGrace = shareGrace
-	if s.patrol.guarded {
-		s.patrol.every = strangerRound
+	s.connections.plain, s.connections.interval, s.connections.authenticates = true, roundTime, guards(h)
+	s.connections.bodyGrace = bodyGrace
+	if s.connections.authenticates {
+		s.connections.interval = unauthenticatedRoundTime
 	}
-	s.patrol.conns, s.patrol.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
+	s.connections.conns, s.connections.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
-		Handler:     s.patrol.watch(strict(h)),
+		Handler:     s.connections.watchStreams(strict(h)),
 		ConnState:   connState,
 		ConnContext: connContext,
 		HTTP2: &http.HTTP2Config{
@@ -81,28 +85,28 @@ func New(h http.Handler, log *slog.Logger) *Server {
 		MaxHeaderBytes: moreHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	s.http.RegisterOnShutdown(s.patrol.closeUnused)
+	s.http.RegisterOnShutdown(s.connections.closeUnused)
 	return s
 }
 
 // UseTLS has the server speak TLS, with HTTP/2 and HTTP/1.1. It is called before Serve.
 func (s *Server) UseTLS(c *tls.Config) {
-	s.tls, s.patrol.plain = c, false
+	s.tls, s.connections.plain = c, false
 	s.http.TLSConfig = c.Clone() // which net/http changes
 }
 
 // LimitConnections sets how many connections there may be. When there are so many, the oldest of
-// the strangers makes room for a new one, or those that have not been used for longest; if all are
-// in use, it is turned away. It is called before Serve.
-func (s *Server) LimitConnections(n int) { s.patrol.most = n }
+// the unauthenticated connections makes room for a new one, or those that have not been used for
+// longest; if all are in use, it is turned away. It is called before Serve.
+func (s *Server) LimitConnections(n int) { s.connections.limit = n }
 
-// Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails it closes all of
-// them and returns that failure. It is called once.
+// Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails
+// it closes all of them and returns that failure. It is called once.
 func (s *Server) Serve(listeners ...net.Listener) error {
 	done := make(chan struct{})
-	var patrolling sync.WaitGroup
-	patrolling.Go(func() { s.patrol.walk(done) })
-	defer patrolling.Wait()
+	var rounds sync.WaitGroup
+	rounds.Go(func() { s.connections.run(done) })
+	defer rounds.Wait()
 	defer close(done)
 	if !s.begin(listeners) {
 		closeAll(listeners)
@@ -110,13 +114,13 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	}
 	var g errgroup.Group
 	if len(listeners) > 0 {
-		s.handed.addr = listeners[0].Addr()
-		g.Go(func() error { return s.ended(s.http.Serve(&s.handed)) })
+		s.handedOver.addr = listeners[0].Addr()
+		g.Go(func() error { return s.ended(s.http.Serve(&s.handedOver)) })
 	}
 	for _, l := range listeners {
 		g.Go(func() error {
 			defer s.running.Done()
-			return s.ended(s.accept(watched{l, &s.patrol}))
+			return s.ended(s.accept(watchedListener{l, &s.connections}))
 		})
 	}
 	return g.Wait()
@@ -145,19 +149,19 @@ func (s *Server) ended(err error) error {
 
 // handOver gives a connection to net/http, which is to know it as upper.
 func (s *Server) handOver(c *conn, upper net.Conn) {
-	c.lean.Store(false)
+	c.fastPath.Store(false)
 	select {
-	case s.handed.conns <- upper:
-	case <-s.handed.done:
+	case s.handedOver.conns <- upper:
+	case <-s.handedOver.done:
 		_ = c.cut() // the server ends
 	}
 }
 
-// Shutdown closes the listeners, waits until the requests in progress are answered, and closes all connections. When
-// ctx ends before that, it cuts them off and returns the context's error.
+// Shutdown closes the listeners, waits until the requests in progress are answered, and closes all
+// connections. When ctx ends before that, it cuts them off and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closeListeners()
-	s.patrol.closeIf((*conn).letGo)
+	s.connections.closeIf((*conn).retire)
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -176,7 +180,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// closeListeners closes the listeners, and has every connection that is served here end with its next answer.
+// closeListeners closes the listeners, and has every connection that is served here end with its
+// next answer.
 func (s *Server) closeListeners() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,5 +201,5 @@ func (s *Server) close() {
 	s.closeListeners()
 	s.cut()
 	_ = s.http.Close() // as above
-	s.patrol.closeIf(func(*conn) bool { return true })
+	s.connections.closeIf(func(*conn) bool { return true })
 }

@@ -39,7 +39,8 @@ func told(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 	return 200, fmt.Appendf(out, `{"target":%q,"region":%q}`, r.Target, r.Region)
 }
 
-// start runs a server with the options on a loopback port until the end of the test and returns its address.
+// start runs a server with the options on a loopback port until the end of the test and returns its
+// address.
 func start(t *testing.T, o Options) string {
 	t.Helper()
 	if o.Logger == nil {
@@ -212,7 +213,8 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// TestAbort checks that http.ErrAbortHandler keeps its meaning: no answer, and the connection is closed.
+// TestAbort checks that http.ErrAbortHandler keeps its meaning: no answer, and the connection is
+// closed.
 func TestAbort(t *testing.T) {
 	c, r := dial(t, start(t, Options{Serve: func(context.Context, *api.Request, []byte) (int, []byte) {
 		panic(http.ErrAbortHandler)
@@ -246,7 +248,8 @@ func TestDebugLog(t *testing.T) {
 	}
 }
 
-// TestShutdownWaits checks that Shutdown lets the request in progress finish, and closes idle connections.
+// TestShutdownWaits checks that Shutdown lets the request in progress finish, and closes idle
+// connections.
 func TestShutdownWaits(t *testing.T) {
 	began, finish := make(chan struct{}), make(chan struct{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")

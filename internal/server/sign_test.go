@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// signing is how to sign a request: the same rules as the handler's, from AWS's guide "Create a signed AWS API request",
-// written as plainly as they go.
+// signing is how to sign a request: the same rules as the handler's, from AWS's guide "Create a
+// signed AWS API request", written as plainly as they go.
 type signing struct {
 	key, secret, token            string
 	date, region, service         string

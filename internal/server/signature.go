@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// signature is what a request says of how it was signed, in its Authorization header or in its query string.
+// signature is what a request says of how it was signed, in its Authorization header or in its
+// query string.
 type signature struct {
 	algorithm     string
 	credential    string // <key>/<date>/<region>/<service>/<term>
@@ -17,11 +18,12 @@ type signature struct {
 	inQuery       bool
 }
 
-// signer is who signed a request and for which region. Either may be empty where the credential does not say.
+// signer is who signed a request and for which region. Either may be empty where the credential
+// does not say.
 type signer struct{ key, region string }
 
-// readSignature finds a request's signature and checks that it has all its parts. The signature of a request that has none is
-// the zero one.
+// readSignature finds a request's signature and checks that it has all its parts. The signature of
+// a request that has none is the zero one.
 func readSignature(r *http.Request) (signature, error) {
 	header := one(r.Header, "Authorization")
 	if r.URL.RawQuery != "" && hasParameter(r.URL.RawQuery, "X-Amz-Algorithm") {
@@ -86,7 +88,8 @@ func (sig *signature) missing() string {
 	return b.String()
 }
 
-// inQuery reads a signature in the query string. Of a parameter that is there twice the first counts.
+// inQuery reads a signature in the query string. Of a parameter that is there twice the first
+// counts.
 func inQuery(r *http.Request) (signature, error) {
 	sig := signature{inQuery: true}
 	for query := r.URL.RawQuery; query != ""; {
@@ -145,7 +148,8 @@ func hasParameter(query, name string) bool {
 	return false
 }
 
-// nextParameter cuts the first parameter off a query string. Where there is nothing between two ampersands there is none.
+// nextParameter cuts the first parameter off a query string. Where there is nothing between two
+// ampersands there is none.
 func nextParameter(query string) (name, value, rest string) {
 	pair, rest, _ := strings.Cut(query, "&")
 	name, value, _ = strings.Cut(pair, "=")
@@ -163,8 +167,9 @@ func signs(signedHeaders, name string) bool {
 	return false
 }
 
-// scope reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids a local user a key with
-// slashes. A signature for several regions (SigV4A) names none and has a part less.
+// scope reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids a
+// local user a key with slashes. A signature for several regions (SigV4A) names none and has a part
+// less.
 func scope(credential string) signer {
 	rest, term, _ := cutLast(credential)
 	if term != "aws4_request" {
@@ -188,8 +193,8 @@ func cutLast(s string) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// isRegion tells whether a name may stand for the region in an ARN. People who run a database at home make up names of
-// their own, so only the letters are looked at.
+// isRegion tells whether a name may stand for the region in an ARN. People who run a database at
+// home make up names of their own, so only the letters are looked at.
 func isRegion(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false

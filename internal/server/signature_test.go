@@ -21,7 +21,8 @@ import (
 	"github.com/partita-db/partita/internal/iam"
 )
 
-// TestVectors signs the requests of AWS's Signature Version 4 test suite and of its guide, and expects their signatures.
+// TestVectors signs the requests of AWS's Signature Version 4 test suite and of its guide, and
+// expects their signatures.
 func TestVectors(t *testing.T) {
 	const vanilla = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
 	const unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -132,7 +133,8 @@ func guarded(t testing.TB, now func() time.Time) *Handler {
 	return NewHandler(Options{Serve: whoami, Credentials: store, Now: now, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// TestSignatures sends requests that are signed, and then changed, and shows the answers. See testdata/signatures for how.
+// TestSignatures sends requests that are signed, and then changed, and shows the answers. See
+// testdata/signatures for how.
 func TestSignatures(t *testing.T) {
 	datadriven.RunTest(t, "testdata/signatures", func(t *testing.T, d *datadriven.TestData) string {
 		now := noon
@@ -169,7 +171,7 @@ func TestSignatures(t *testing.T) {
 				body = rest
 				setBody(r, body)
 			case "pack":
-				body = packed(t, rest, body)
+				body = compressed(t, rest, body)
 				setBody(r, body)
 				r.Header.Set("Content-Encoding", rest)
 			case "more": // behind the compressed body
@@ -269,7 +271,8 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-// TestLongSignedHeaders signs a long header over and over: the canonical form would take much more memory than the request.
+// TestLongSignedHeaders signs a long header over and over: the canonical form would take much more
+// memory than the request.
 func TestLongSignedHeaders(t *testing.T) {
 	h := guarded(t, func() time.Time { return noon })
 	r := httptest.NewRequest("POST", "/", nil)
@@ -307,7 +310,8 @@ func authenticateOn(h *Handler, r *http.Request) error {
 	return x.authenticate()
 }
 
-// signable tells whether a header of any name may be signed without more ado: package http lets no other characters in.
+// signable tells whether a header of any name may be signed without more ado: package http lets no
+// other characters in.
 func signable(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
@@ -318,7 +322,8 @@ func signable(name string) bool {
 	return name != "" && !strings.HasPrefix(name, "x-amz") && name != "authorization" && name != "host" && name != "content-encoding"
 }
 
-// FuzzSignature makes up requests. One that is signed well by the plain rules is let in, and no other.
+// FuzzSignature makes up requests. One that is signed well by the plain rules is let in, and no
+// other.
 func FuzzSignature(f *testing.F) {
 	const good = "AWS4-HMAC-SHA256 Credential=AKIDALICE/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature="
 	zeros := hex.EncodeToString(make([]byte, sha256.Size))

@@ -124,7 +124,8 @@ func (s *secured) start(serve func(context.Context, *api.Request, []byte) (int, 
 	return startServer(s.t, NewHandler(Options{Serve: serve, Logger: s.sink}), func(s *Server) { s.UseTLS(config) })
 }
 
-// startServer runs a server, which set may change before, until the end of the test. Its patrol makes no rounds but those of the test.
+// startServer runs a server, which set may change before, until the end of the test. It makes no
+// rounds but those of the test.
 func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -132,7 +133,7 @@ func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, stri
 		t.Fatal(err)
 	}
 	s := New(h, slog.New(slog.DiscardHandler))
-	s.patrol.every = 24 * time.Hour
+	s.connections.interval = 24 * time.Hour
 	if set != nil {
 		set(s)
 	}
@@ -328,8 +329,8 @@ func TestShutdownTLS(t *testing.T) {
 	}
 }
 
-// TestPatrolTLS turns the patrol's clock under connections of TLS.
-func TestPatrolTLS(t *testing.T) {
+// TestTimeoutsTLS turns the clock of the timeouts under connections of TLS.
+func TestTimeoutsTLS(t *testing.T) {
 	p := certify(t, "one", nil)
 	busy, finish := make(chan struct{}), make(chan struct{})
 	s, addr := newSecured(t, p, nil).start(func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
@@ -358,24 +359,24 @@ func TestPatrolTLS(t *testing.T) {
 	io.WriteString(plain, request("Hold", "", "{}"))
 	<-busy
 	await(t, s, [3]int{2, 1, 1})
-	s.patrol.round(newTime + time.Second)
+	s.connections.round(newTime + time.Second)
 	for _, r := range []*bufio.Reader{mute, halfReader} {
 		if _, err := r.ReadByte(); err == nil {
 			t.Error("a handshake that does not end was answered")
 		}
 	}
 	await(t, s, [3]int{0, 1, 1})
-	s.patrol.round(activeTime)
+	s.connections.round(activeTime)
 	if _, err := plain.Read(make([]byte, 1)); err == nil {
 		t.Error("a request that does not end was answered")
 	}
-	s.patrol.round(idleTime)
+	s.connections.round(idleTime)
 	await(t, s, [3]int{0, 0, 0})
 }
 
-// TestPatrolHTTP2 turns the patrol's clock under a connection of HTTP/2 that is busy all the time, with requests that end and
-// with some that do not.
-func TestPatrolHTTP2(t *testing.T) {
+// TestTimeoutsHTTP2 turns the clock of the timeouts under a connection of HTTP/2 that is busy all
+// the time, with requests that end and with some that do not.
+func TestTimeoutsHTTP2(t *testing.T) {
 	p := certify(t, "one", nil)
 	s, addr := newSecured(t, p, nil).start(func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		if api.OperationName(r.Target) == "Large" {
@@ -390,9 +391,9 @@ func TestPatrolHTTP2(t *testing.T) {
 	streams := func(want int) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-			s.patrol.mu.Lock()
-			n := len(s.patrol.streams)
-			s.patrol.mu.Unlock()
+			s.connections.mu.Lock()
+			n := len(s.connections.streams)
+			s.connections.mu.Unlock()
 			if n == want {
 				return
 			}
@@ -428,7 +429,7 @@ func TestPatrolHTTP2(t *testing.T) {
 	for range 6 {
 		next, nextAnswers := begin()
 		streams(2)
-		s.patrol.round(activeTime / 2)
+		s.connections.round(activeTime / 2)
 		io.WriteString(last, "}")
 		last.Close()
 		if a := <-lastAnswers; a.err != nil || a.text != "{}" {
@@ -444,7 +445,7 @@ func TestPatrolHTTP2(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	streams(2)
-	s.patrol.round(activeTime + time.Second)
+	s.connections.round(activeTime + time.Second)
 	streams(0)
 	if a := <-lastAnswers; a.err == nil && a.text != string(malformed) {
 		t.Errorf("a body that does not end was answered %q", a.text)
@@ -457,6 +458,6 @@ func TestPatrolHTTP2(t *testing.T) {
 		t.Errorf("the next request: %q, %v", got, err)
 	}
 	await(t, s, [3]int{0, 0, 1}) // all that on one connection
-	s.patrol.round(idleTime + time.Second)
+	s.connections.round(idleTime + time.Second)
 	await(t, s, [3]int{0, 0, 0})
 }

@@ -103,7 +103,7 @@ func TestRefusedSignatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := withLog(t, Options{Credentials: store, Serve: whoami})
-	l.hurried.Store(true) // of deadlines this is not about
+	l.noDeadlinesLogged.Store(true) // of deadlines this is not about
 	call := func(s *signing) *http.Request {
 		r := callBy(s, "localhost", "/", "{}")
 		r.RemoteAddr = "192.0.2.7:4711"

@@ -126,8 +126,8 @@ func ask(c net.Conn, request string) error {
 	return nil
 }
 
-// strangersSend are what strangers send, and then nothing more.
-var strangersSend = map[string]func(addr string) string{
+// unauthenticatedSend are what unauthenticated connections send, and then nothing more.
+var unauthenticatedSend = map[string]func(addr string) string{
 	"nothing":                   func(string) string { return "" },
 	"half a head":               func(addr string) string { return wire(nil, addr, "/", "{}")[:40] },
 	"half a body, unsigned":     func(addr string) string { return half(wire(nil, addr, "/", object(100))) },
@@ -170,13 +170,13 @@ func (g *guardedServer) crowd(n int, send string) (stop func()) {
 	}
 }
 
-// TestCrowdOfStrangers has more strangers than there may be connections, who come again as fast as
-// they are sent away, and a client with a key. Nine of ten of its requests are answered within a
-// second, on a connection that it keeps as on new ones.
-func TestCrowdOfStrangers(t *testing.T) {
-	const most, strangers, requests = 128, 160, 10
+// TestManyUnauthenticated has more unauthenticated connections than there may be connections, who
+// come again as fast as they are sent away, and a client with a key. Nine of ten of its requests
+// are answered within a second, on a connection that it keeps as on new ones.
+func TestManyUnauthenticated(t *testing.T) {
+	const most, unauthenticated, requests = 128, 160, 10
 	for _, secure := range []bool{false, true} {
-		for kind, send := range strangersSend {
+		for kind, send := range unauthenticatedSend {
 			if secure && testing.Short() && kind != "half a body, false" {
 				continue // slow with the race detector
 			}
@@ -187,7 +187,7 @@ func TestCrowdOfStrangers(t *testing.T) {
 				if err := ask(kept, good); err != nil {
 					t.Fatal(err)
 				}
-				stop := g.crowd(strangers, send(g.addr))
+				stop := g.crowd(unauthenticated, send(g.addr))
 				defer stop()
 				g.await("the server is full", func(conns int) bool { return conns == most })
 				bad := map[string]int{}
@@ -211,8 +211,8 @@ func TestCrowdOfStrangers(t *testing.T) {
 	}
 }
 
-// askAnew sends a request on a new connection, as an SDK does: once more where the connection breaks,
-// within the second.
+// askAnew sends a request on a new connection, as an SDK does: once more where the connection
+// breaks, within the second.
 func (g *guardedServer) askAnew(request string) (err error) {
 	for began := time.Now(); time.Since(began) < time.Second; {
 		var c net.Conn
@@ -232,9 +232,9 @@ func (g *guardedServer) askAnew(request string) (err error) {
 func (g *guardedServer) await(what string, is func(conns int) bool) {
 	g.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		g.s.patrol.mu.Lock()
-		n := len(g.s.patrol.conns)
-		g.s.patrol.mu.Unlock()
+		g.s.connections.mu.Lock()
+		n := len(g.s.connections.conns)
+		g.s.connections.mu.Unlock()
 		if is(n) {
 			return
 		}
@@ -249,9 +249,9 @@ func (g *guardedServer) conn(c net.Conn) *conn {
 	g.t.Helper()
 	var found *conn
 	g.await("the connection is accepted", func(int) bool {
-		g.s.patrol.mu.Lock()
-		defer g.s.patrol.mu.Unlock()
-		for watched := range g.s.patrol.conns {
+		g.s.connections.mu.Lock()
+		defer g.s.connections.mu.Unlock()
+		for watched := range g.s.connections.conns {
 			if watched.RemoteAddr().String() == c.LocalAddr().String() {
 				found = watched
 			}
@@ -261,7 +261,7 @@ func (g *guardedServer) conn(c net.Conn) *conn {
 	return found
 }
 
-// has waits until a stranger's bytes have come.
+// has waits until an unauthenticated connection's bytes have come.
 func (g *guardedServer) has(c net.Conn, bytes int) {
 	g.t.Helper()
 	watched := g.conn(c)

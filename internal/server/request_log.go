@@ -20,14 +20,14 @@ func (h *Handler) Buffers() (used, limit int64) {
 	return h.bufferBytes - h.budget.left.Load(), h.bufferBytes
 }
 
-// tell counts and logs an exchange that is over, if it was a call.
-func (x *exchange) tell() {
+// logRequest counts and logs an exchange that is over, if it was a call.
+func (x *exchange) logRequest() {
 	h, took := x.h, time.Since(x.began)
 	if h.metrics != nil {
 		h.metrics.InFlight.Add(-1)
 	}
 	if x.logged {
-		x.tellDebug(took)
+		x.logDebug(took)
 	}
 	if x.call.Target == "" && x.status == http.StatusOK {
 		return // the health page, or a browser that asks whether it may call
@@ -37,7 +37,7 @@ func (x *exchange) tell() {
 		h.metrics.Operations[x.call.Report.Operation].Done(x.code(), took, len(x.in), x.sent)
 	}
 	if h.slow > 0 && took >= h.slow {
-		x.tellSlow(took)
+		x.logSlow(took)
 	}
 }
 
@@ -86,8 +86,8 @@ func (x *exchange) operation() string {
 	return "Unknown"
 }
 
-// tellSlow logs a slow request: all that may explain it, and no value.
-func (x *exchange) tellSlow(took time.Duration) {
+// logSlow logs a slow request: all that may explain it, and no value.
+func (x *exchange) logSlow(took time.Duration) {
 	h := x.h
 	if h.metrics != nil {
 		h.metrics.SlowRequests.Add(1)
@@ -124,9 +124,9 @@ func (x *exchange) tellSlow(took time.Duration) {
 // in it.
 const maxDebugMessage = 4 << 10
 
-// tellDebug logs a request for whoever wants to see all of them, with an error's message as the
+// logDebug logs a request for whoever wants to see all of them, with an error's message as the
 // client got it: values that are in it are in this log.
-func (x *exchange) tellDebug(took time.Duration) {
+func (x *exchange) logDebug(took time.Duration) {
 	r := &x.call.Report
 	message := r.Message
 	if len(message) > maxDebugMessage {
@@ -142,7 +142,8 @@ func (x *exchange) tellDebug(took time.Duration) {
 		slog.String("method", x.r.Method), slog.String("client", x.r.RemoteAddr), x.accessKey(), slog.String("request_id", x.id))
 }
 
-// accessKey is the id of the access key that signed the request; empty where nobody is asked for one.
+// accessKey is the id of the access key that signed the request; empty where nobody is asked for
+// one.
 func (x *exchange) accessKey() slog.Attr {
 	if x.call.Principal == nil {
 		return slog.Attr{}

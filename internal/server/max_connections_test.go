@@ -57,7 +57,7 @@ func TestMaxConnections(t *testing.T) {
 		c.Close()
 	}
 	turnedAway("all have been used in this round")
-	s.patrol.round(patrolTime)
+	s.connections.round(roundTime)
 	io.WriteString(used, request("Echo", "", "{}")) // the other one is now the longest without a request
 	answerTo(t, idle, "POST")
 	await(t, s, [3]int{1, 2, 1})
@@ -69,14 +69,14 @@ func TestMaxConnections(t *testing.T) {
 	}
 	await(t, s, [3]int{0, 3, 1})
 	turnedAway("the one that is not in use has just been")
-	s.patrol.round(patrolTime)
+	s.connections.round(roundTime)
 	last, lastReader := dial(t, addr)
 	io.WriteString(last, request("Hold", "", "{}"))
 	<-busy
 	if _, err := idle.ReadByte(); err == nil {
 		t.Error("the idle connection is open")
 	}
-	s.patrol.round(patrolTime)
+	s.connections.round(roundTime)
 	turnedAway("all are in use")
 	close(finish)
 	answerTo(t, nextReader, "POST")
@@ -134,7 +134,8 @@ func TestMaxRequests(t *testing.T) {
 	}
 }
 
-// TestHeaderLines sends a header of many short lines that does not end, and what is long without being such a header.
+// TestHeaderLines sends a header of many short lines that does not end, and what is long without
+// being such a header.
 func TestHeaderLines(t *testing.T) {
 	addr := start(t, Options{Serve: told})
 	c, r := dial(t, addr)
@@ -181,8 +182,8 @@ func TestSlowReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, s, [3]int{0, 1, 0})
-	s.patrol.round(activeTime)
+	s.connections.round(activeTime)
 	await(t, s, [3]int{0, 1, 0})
-	s.patrol.round(time.Second)
+	s.connections.round(time.Second)
 	await(t, s, [3]int{0, 0, 0}) // what the kernel has taken by then may still come
 }

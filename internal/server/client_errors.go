@@ -16,37 +16,38 @@ import (
 	"github.com/partita-db/partita/internal/exception"
 )
 
-// mistakes are what the log was told of requests that were answered with an error.
-type mistakes struct {
+// clientErrors are what the log was told of requests that were answered with an error.
+type clientErrors struct {
 	client, signature recent
 	unknown           recent        // operations that are none of DynamoDB's
 	missing           []atomic.Bool // by Report.Operation: those that are not implemented and were asked for
 }
 
-// tellMistake tells the log why a request was answered with an error, where that is news. Errors
+// logClientError tells the log why a request was answered with an error, where that is news. Errors
 // that are the server's own are logged by whoever made them.
 //
-// A kind of client error is told of at level INFO once a minute: its operation, its code, its table,
-// and its message without what the client supplied (api.Report.Cut). So a table that is not there
-// is told of, since a wrong name is the commonest mistake of all, even though it is an ordinary
-// answer to a program that waits for a table to come or to go. Errors that are business as usual
-// for a program without a mistake (ordinary) are told of at debug level only, as every request is.
-func (x *exchange) tellMistake() {
+// A kind of client error is told of at level INFO once a minute: its operation, its code, its
+// table, and its message without what the client supplied (api.Report.Cut). So a table that is not
+// there is told of, since a wrong name is the commonest mistake of all, even though it is an
+// ordinary answer to a program that waits for a table to come or to go. Errors that are business as
+// usual for a program without a mistake (ordinary) are told of at debug level only, as every
+// request is.
+func (x *exchange) logClientError() {
 	h, code := x.h, x.code()
 	x.noteOperation()
 	switch {
-	case x.told || x.status == http.StatusOK && x.call.Report.Inner == "":
+	case x.reported || x.status == http.StatusOK && x.call.Report.Inner == "":
 	case exception.Of(code).Signature:
-		x.tellSignature(code)
+		x.logSignature(code)
 	case x.call.Report.Code == "UnknownOperationException":
-		x.tellUnknown()
+		x.logUnknown()
 	case (x.status < 500 || x.why != "") && h.log.Enabled(x.r.Context(), slog.LevelInfo):
-		x.tellClientError(code)
+		x.logOperationError(code)
 	}
 }
 
-// tellClientError logs a client error, unless it is an ordinary one.
-func (x *exchange) tellClientError(code string) {
+// logOperationError logs a client error, unless it is an ordinary one.
+func (x *exchange) logOperationError(code string) {
 	r := &x.call.Report
 	message, reason := r.Message, r.Reason
 	if r.Inner != "" { // a statement of a batch that was answered
@@ -57,7 +58,7 @@ func (x *exchange) tellClientError(code string) {
 	}
 	message, reason = r.Cut(message), r.Cut(reason)
 	operation, table := x.operation(), printable(r.TableName())
-	left, ok := x.h.mistakes.client.admit(operation+"\n"+code, message+"\n"+reason+"\n"+x.why+"\n"+table, time.Now())
+	left, ok := x.h.clientErrors.client.admit(operation+"\n"+code, message+"\n"+reason+"\n"+x.why+"\n"+table, time.Now())
 	if !ok {
 		return
 	}
@@ -70,7 +71,7 @@ func (x *exchange) tellClientError(code string) {
 			attrs = append(attrs, slog.String(a.name, a.value))
 		}
 	}
-	x.tellOnce(slog.LevelInfo, "a client error", left, attrs)
+	x.logLine(slog.LevelInfo, "a client error", left, attrs)
 }
 
 // maxExplained is the longest body in which the place is looked for where it is no JSON.
@@ -104,11 +105,11 @@ func ordinary(code string) bool {
 	return exception.Of(code).Ordinary || exception.Of(name+"Exception").Ordinary
 }
 
-// tellSignature warns of a request that was refused for its signature: of each access key and code
+// logSignature warns of a request that was refused for its signature: of each access key and code
 // once a minute.
-func (x *exchange) tellSignature(code string) {
+func (x *exchange) logSignature(code string) {
 	key := printable(x.claimedKey())
-	left, ok := x.h.mistakes.signature.admit(code, key, time.Now())
+	left, ok := x.h.clientErrors.signature.admit(code, key, time.Now())
 	if !ok {
 		return
 	}
@@ -119,7 +120,7 @@ func (x *exchange) tellSignature(code string) {
 	if code == "UnrecognizedClientException" {
 		attrs = append(attrs, slog.String("why", x.whyUnrecognized()))
 	}
-	x.tellOnce(slog.LevelWarn, "a request was refused for its signature", left, attrs)
+	x.logLine(slog.LevelWarn, "a request was refused for its signature", left, attrs)
 }
 
 // whyUnrecognized tells apart what UnrecognizedClientException does not: an access key that is not
@@ -162,33 +163,33 @@ const keyBeginning = 4
 // keyForm matches the access key ids that AWS and this program make.
 var keyForm = regexp.MustCompile(`^[A-Z0-9]{4,32}$`)
 
-// tellUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the
+// logUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the
 // answer, as AWS has it, does not name it, and of each that is none of DynamoDB's once a minute.
-func (x *exchange) tellUnknown() {
+func (x *exchange) logUnknown() {
 	operation := printable(api.OperationName(x.call.Target))
 	if n := x.call.Report.Operation; n > 0 {
-		if !x.h.mistakes.missing[n].Swap(true) {
-			x.tellOnce(slog.LevelWarn, "an operation that is not implemented", 0,
+		if !x.h.clientErrors.missing[n].Swap(true) {
+			x.logLine(slog.LevelWarn, "an operation that is not implemented", 0,
 				[]slog.Attr{slog.String("operation", operation)})
 		}
 		return
 	}
 	target := printable(x.call.Target)
-	left, ok := x.h.mistakes.unknown.admit("", target, time.Now())
+	left, ok := x.h.clientErrors.unknown.admit("", target, time.Now())
 	switch {
 	case !ok:
 	case target == "":
-		x.tellOnce(slog.LevelWarn, "a request without an operation", left,
+		x.logLine(slog.LevelWarn, "a request without an operation", left,
 			[]slog.Attr{slog.String("operation", "Unknown"), slog.String("why", "it has no X-Amz-Target")})
 	default:
-		x.tellOnce(slog.LevelWarn, "an operation that DynamoDB does not have", left,
+		x.logLine(slog.LevelWarn, "an operation that DynamoDB does not have", left,
 			[]slog.Attr{slog.String("operation", "Unknown"), slog.String("target", target)})
 	}
 }
 
-// tellOnce logs a line with what all lines about a client have: who it is, and how many such lines
+// logLine logs a line with what all lines about a client have: who it is, and how many such lines
 // were left out before it.
-func (x *exchange) tellOnce(level slog.Level, text string, left int, attrs []slog.Attr) {
+func (x *exchange) logLine(level slog.Level, text string, left int, attrs []slog.Attr) {
 	attrs = append(attrs, slog.String("client", x.r.RemoteAddr))
 	if x.call.Principal != nil {
 		attrs = append(attrs, x.accessKey())

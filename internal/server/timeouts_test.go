@@ -13,8 +13,8 @@ import (
 	"github.com/partita-db/partita/internal/api"
 )
 
-// TestPatrol turns the patrol's clock by hand and watches which connections it closes.
-func TestPatrol(t *testing.T) {
+// TestTimeouts turns the clock of the timeouts by hand and watches which connections it closes.
+func TestTimeouts(t *testing.T) {
 	busy, finish := make(chan struct{}), make(chan struct{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -28,7 +28,7 @@ func TestPatrol(t *testing.T) {
 		}
 		return 200, append(out, "{}"...)
 	}}), log)
-	s.patrol.every = 24 * time.Hour // the rounds are the test's
+	s.connections.interval = 24 * time.Hour // the rounds are the test's
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	defer func() {
@@ -64,22 +64,22 @@ func TestPatrol(t *testing.T) {
 		}
 	}
 	await(t, s, [3]int{2, 2, 1})
-	s.patrol.round(newTime)
+	s.connections.round(newTime)
 	await(t, s, [3]int{2, 2, 1})
-	s.patrol.round(time.Second)
+	s.connections.round(time.Second)
 	want("unused", unused, nil, true)
 	want("slow header", slowHeader, nil, true)
 	want("slow body", slowBody, slowBodyConn, false)
-	s.patrol.round(activeTime - newTime)
+	s.connections.round(activeTime - newTime)
 	want("slow body", slowBody, nil, true)
 	want("held", held, nil, true)
 	want("idle", idle, idleConn, false)
 	io.WriteString(idleConn, request("Echo", "", "{}")) // used again: its time begins anew
 	answerTo(t, idle, "POST")
 	await(t, s, [3]int{0, 0, 1})
-	s.patrol.round(idleTime - time.Second)
+	s.connections.round(idleTime - time.Second)
 	want("idle", idle, idleConn, false)
-	s.patrol.round(2 * time.Second)
+	s.connections.round(2 * time.Second)
 	want("idle", idle, nil, true)
 }
 
@@ -88,11 +88,11 @@ func await(t *testing.T, s *Server, want [3]int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		var have [3]int
-		s.patrol.mu.Lock()
-		for c := range s.patrol.conns {
+		s.connections.mu.Lock()
+		for c := range s.connections.conns {
 			have[c.state.Load()&3]++
 		}
-		s.patrol.mu.Unlock()
+		s.connections.mu.Unlock()
 		if have == want {
 			return
 		}

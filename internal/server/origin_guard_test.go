@@ -154,8 +154,9 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 }
 
-// TestWebWithCredentials checks that a server that asks for credentials answers every page, as AWS does, under any name.
-func TestWebWithCredentials(t *testing.T) {
+// TestOriginsWithCredentials checks that a server that asks for credentials answers every page, as
+// AWS does, under any name.
+func TestOriginsWithCredentials(t *testing.T) {
 	resp, _ := from(t, start(t, Options{Serve: told}), "POST", "db.example", "http://evil.example", "")
 	if resp.StatusCode != 200 || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("answered %d, %v", resp.StatusCode, resp.Header)

@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// guard keeps web pages away from a server that asks nobody for credentials. Two ways lead a page of a stranger to a server
-// on the machine, or in the network, of whoever looks at it: a request across origins, and a name of the stranger's that
-// resolves to the server's address, so that to the browser both are one origin. The first shows in the Origin, the second
-// in the Host.
-type guard struct {
+// originGuard keeps web pages away from a server that asks nobody for credentials. Two ways lead a
+// page of a stranger to a server on the machine, or in the network, of whoever looks at it: a
+// request across origins, and a name of the stranger's that resolves to the server's address, so
+// that to the browser both are one origin. The first shows in the Origin, the second in the Host.
+type originGuard struct {
 	hosts, origins map[string]bool // beside those that are always allowed; "*" is any
 	log            *slog.Logger
 
@@ -22,12 +22,13 @@ type guard struct {
 	warned map[string]bool // of which the log has been told
 }
 
-// maxWarned is how many hosts and origins the log is told of: their number is the strangers' choice.
+// maxWarned is how many hosts and origins the log is told of: their number is the strangers'
+// choice.
 const maxWarned = 100
 
-// newGuard returns a guard that allows these hosts and origins too.
-func newGuard(hosts, origins []string, log *slog.Logger) *guard {
-	g := &guard{hosts: map[string]bool{}, origins: map[string]bool{}, log: log, warned: map[string]bool{}}
+// newOriginGuard returns a guard that allows these hosts and origins too.
+func newOriginGuard(hosts, origins []string, log *slog.Logger) *originGuard {
+	g := &originGuard{hosts: map[string]bool{}, origins: map[string]bool{}, log: log, warned: map[string]bool{}}
 	for _, h := range hosts {
 		g.hosts[hostName(h)] = true
 	}
@@ -38,7 +39,7 @@ func newGuard(hosts, origins []string, log *slog.Logger) *guard {
 }
 
 // refusal returns why a request is refused, "" if it is not.
-func (g *guard) refusal(r *http.Request) string {
+func (g *originGuard) refusal(r *http.Request) string {
 	if !g.allowsHost(r.Host) {
 		name := hostName(r.Host)
 		g.warn("a request was refused: it came under a host name that is not known to be this server's, as those of web pages do "+
@@ -57,7 +58,7 @@ func (g *guard) refusal(r *http.Request) string {
 }
 
 // warn tells the log, once for each value.
-func (g *guard) warn(text, what, value string) {
+func (g *originGuard) warn(text, what, value string) {
 	value = value[:min(len(value), 300)]
 	g.mu.Lock()
 	known := g.warned[what+value] || len(g.warned) >= maxWarned
@@ -70,12 +71,14 @@ func (g *guard) warn(text, what, value string) {
 	}
 }
 
-// localSuffixes end the names that no stranger can have: nobody sells them, and public name servers do not know them.
+// localSuffixes end the names that no stranger can have: nobody sells them, and public name servers
+// do not know them.
 var localSuffixes = [...]string{".localhost", ".local", ".internal", ".test", ".home.arpa"}
 
-// allowsHost tells whether a Host is one that a stranger cannot point at this server: an address, a name without a dot or
-// under a local suffix, one that was named. HTTP/1.0 has no Host, and browsers do not speak it.
-func (g *guard) allowsHost(host string) bool {
+// allowsHost tells whether a Host is one that a stranger cannot point at this server: an address, a
+// name without a dot or under a local suffix, one that was named. HTTP/1.0 has no Host, and
+// browsers do not speak it.
+func (g *originGuard) allowsHost(host string) bool {
 	name := hostName(host)
 	if !strings.Contains(name, ".") && !strings.Contains(name, ":") {
 		return true
@@ -91,9 +94,9 @@ func (g *guard) allowsHost(host string) bool {
 	return g.hosts[name] || g.hosts["*"]
 }
 
-// allowsOrigin tells whether pages of an origin may call: those of this machine, and those that were named. Sandboxed pages
-// and files, whose origin is null, can be anybody's.
-func (g *guard) allowsOrigin(origin string) bool {
+// allowsOrigin tells whether pages of an origin may call: those of this machine, and those that
+// were named. Sandboxed pages and files, whose origin is null, can be anybody's.
+func (g *originGuard) allowsOrigin(origin string) bool {
 	if g.origins["*"] || g.origins[strings.ToLower(origin)] {
 		return true
 	}
@@ -109,7 +112,8 @@ func (g *guard) allowsOrigin(origin string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// hostName is the name or address of a Host, in lower case, without port, brackets and the dot at its end.
+// hostName is the name or address of a Host, in lower case, without port, brackets and the dot at
+// its end.
 func hostName(host string) string {
 	if strings.Contains(host, ":") {
 		if h, _, err := net.SplitHostPort(host); err == nil {
@@ -120,9 +124,10 @@ func hostName(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// refuse answers a request that the guard refuses. It has no CORS headers: the page is not to read it.
+// refuse answers a request that the guard refuses. It has no CORS headers: the page is not to read
+// it.
 func (x *exchange) refuse(why string) {
-	x.told = true // by the guard
+	x.reported = true // by the guard
 	x.discard()
 	x.w.Header()["Content-Type"] = typeAmzJSON
 	x.send(http.StatusForbidden, worded("AccessDeniedException", why))

@@ -24,8 +24,8 @@ import (
 	"github.com/partita-db/partita/internal/api"
 )
 
-// witness answers with all that a handler sees of its request. The query or the header X-Read says how much of the body it reads, and
-// X-Long how long its answer is.
+// witness answers with all that a handler sees of its request. The query or the header X-Read says
+// how much of the body it reads, and X-Long how long its answer is.
 func witness(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s %s %s host %q length %d\n", r.Method, r.URL, r.RequestURI, r.Proto, r.Host, r.ContentLength)
@@ -95,8 +95,8 @@ func newTwins(t testing.TB, h http.Handler) twins {
 	return p
 }
 
-// exchangeRaw is one try of exchangeAll. lost tells that the connection was reset, as it is when a server closes it before it has read all:
-// then the end of what was answered may be lost.
+// exchangeRaw is one try of exchangeAll. lost tells that the connection was reset, as it is when a
+// server closes it before it has read all: then the end of what was answered may be lost.
 func exchangeRaw(t testing.TB, socket string, pieces []string) (answers string, lost bool) {
 	c, err := net.Dial("unix", socket)
 	if err != nil {
@@ -148,8 +148,9 @@ func exchangeRaw(t testing.TB, socket string, pieces []string) (answers string, 
 	}
 }
 
-// exchangeAll sends the pieces on a connection of its own, ends its half of it, and returns all answers, without their dates. It tries again
-// while answers may be lost, unless they are as wanted.
+// exchangeAll sends the pieces on a connection of its own, ends its half of it, and returns all
+// answers, without their dates. It tries again while answers may be lost, unless they are as
+// wanted.
 func exchangeAll(t testing.TB, socket string, pieces []string, want string) string {
 	for try := 0; ; try++ {
 		answers, lost := exchangeRaw(t, socket, pieces)
@@ -159,14 +160,14 @@ func exchangeAll(t testing.TB, socket string, pieces []string, want string) stri
 	}
 }
 
-// TestLeanIsNetHTTP sends streams of requests, whole, byte by byte and cut at random, to the server and to net/http alone: what the handler
-// sees and what the client gets must be the same.
-func TestLeanIsNetHTTP(t *testing.T) {
+// TestHTTP1IsNetHTTP sends streams of requests, whole, byte by byte and cut at random, to the
+// server and to net/http alone: what the handler sees and what the client gets must be the same.
+func TestHTTP1IsNetHTTP(t *testing.T) {
 	p := newTwins(t, http.HandlerFunc(witness))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for _, c := range leanStreams {
+	for _, c := range http1Streams {
 		t.Run(c.name, func(t *testing.T) {
 			want := exchangeAll(t, p.theirs, []string{c.stream}, "")
 			if n := strings.Count(want, "--\n"); n != c.answers {
@@ -210,8 +211,8 @@ func longHead(n int) string {
 	return posted("Long: "+strings.Repeat("v", n-len(empty))+"\r\n", "")
 }
 
-// leanStreams are streams, and how many answers they get.
-var leanStreams = []struct {
+// http1Streams are streams, and how many answers they get.
+var http1Streams = []struct {
 	name    string
 	stream  string
 	answers int
@@ -286,9 +287,9 @@ var leanStreams = []struct {
 	{"long answers", posted("X-Long: 3900\r\n", "{}") + posted("X-Long: 4100\r\n", "{}") + posted("X-Long: 300000\r\n", "{}") + posted("X-Fail: y\r\n", ""), 4},
 }
 
-// FuzzLean sends any bytes at all to the server and to net/http alone, cut at any place.
-func FuzzLean(f *testing.F) {
-	for i, c := range leanStreams {
+// FuzzHTTP1 sends any bytes at all to the server and to net/http alone, cut at any place.
+func FuzzHTTP1(f *testing.F) {
+	for i, c := range http1Streams {
 		if len(c.stream) < 2000 {
 			f.Add([]byte(c.stream), uint64(i))
 		}
@@ -313,8 +314,9 @@ func FuzzLean(f *testing.F) {
 var malformedHead = strings.NewReplacer("400\nContent-Type: text/plain; charset=utf-8\n\"400 Bad Request\"\n",
 	"400\nContent-Length: 0\n\"\"\n")
 
-// TestLeanShutdown wants unused connections closed at once, and those with a request when it is answered.
-func TestLeanShutdown(t *testing.T) {
+// TestHTTP1Shutdown wants unused connections closed at once, and those with a request when it is
+// answered.
+func TestHTTP1Shutdown(t *testing.T) {
 	busy, finish := make(chan struct{}), make(chan struct{})
 	h := NewHandler(Options{Logger: slog.New(slog.DiscardHandler), Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		if api.OperationName(r.Target) == "Hold" {
@@ -362,8 +364,8 @@ func TestLeanShutdown(t *testing.T) {
 	}
 }
 
-// TestLeanCutOff wants a Shutdown whose time is over to cut off who is still there, and to say so.
-func TestLeanCutOff(t *testing.T) {
+// TestHTTP1CutOff wants a Shutdown whose time is over to cut off who is still there, and to say so.
+func TestHTTP1CutOff(t *testing.T) {
 	busy, finish := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
 	h := NewHandler(Options{Logger: slog.New(slog.DiscardHandler), Serve: func(ctx context.Context, _ *api.Request, out []byte) (int, []byte) {
@@ -392,8 +394,9 @@ func TestLeanCutOff(t *testing.T) {
 	s.running.Wait()
 }
 
-// TestLeanAllocations wants the connection itself to allocate one string for each request: that of the head.
-func TestLeanAllocations(t *testing.T) {
+// TestHTTP1Allocations wants the connection itself to allocate one string for each request: that of
+// the head.
+func TestHTTP1Allocations(t *testing.T) {
 	answer := []byte(`{"Item":{}}`)
 	length, typed := []string{strconv.Itoa(len(answer))}, []string{amzJSON}
 	var body [100]byte

@@ -52,8 +52,8 @@ func TestPanicAfterTheCall(t *testing.T) {
 		if !strings.Contains(log(), "the answer is broken") {
 			t.Errorf("the log:\n%s", log())
 		}
-		if h.gate.running.Load() != 0 || h.budget.left.Load() != defaultBufferBytes {
-			t.Errorf("%d run, %d bytes are left", h.gate.running.Load(), h.budget.left.Load())
+		if h.requestLimit.running.Load() != 0 || h.budget.left.Load() != defaultBufferBytes {
+			t.Errorf("%d run, %d bytes are left", h.requestLimit.running.Load(), h.budget.left.Load())
 		}
 	}()
 	h.ServeHTTP(breaking{httptest.NewRecorder()}, r)

@@ -34,25 +34,25 @@ func (g *guardedServer) ends(what string, c net.Conn) {
 	}
 }
 
-// TestStrangerTime turns the patrol's clock under connections on which nothing was verified,
-// whatever they have sent, and under some on which something was.
-func TestStrangerTime(t *testing.T) {
+// TestUnauthenticatedTime turns the clock of the timeouts under connections on which nothing was
+// verified, whatever they have sent, and under some on which something was.
+func TestUnauthenticatedTime(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(fmt.Sprintf("TLS %v", secure), func(t *testing.T) {
 			g := startGuarded(t, secure, 0)
-			strangers := map[string]net.Conn{}
-			for kind, send := range strangersSend {
+			unauthenticated := map[string]net.Conn{}
+			for kind, send := range unauthenticatedSend {
 				text := send(g.addr)
-				strangers[kind], _ = g.open(text)
+				unauthenticated[kind], _ = g.open(text)
 				if strings.HasPrefix(kind, "all") {
-					if err := readAnswer(strangers[kind]); err == nil || !strings.HasPrefix(err.Error(), "400") {
+					if err := readAnswer(unauthenticated[kind]); err == nil || !strings.HasPrefix(err.Error(), "400") {
 						t.Fatalf("%s: answered %v", kind, err)
 					}
-					g.idle(strangers[kind])
+					g.idle(unauthenticated[kind])
 					continue
 				}
 				if text != "" {
-					g.has(raw(strangers[kind]), len(text))
+					g.has(raw(unauthenticated[kind]), len(text))
 				}
 			}
 			known, _ := g.open("")
@@ -64,12 +64,12 @@ func TestStrangerTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			io.WriteString(busy, half(wire(liar, g.addr, "/", object(100)))) // that is known already
-			g.await("its request begins", func(int) bool { return g.conn(raw(busy)).in() == http.StateActive })
-			n := len(strangers) + 2
-			g.s.patrol.round(strangerTime)
+			g.await("its request begins", func(int) bool { return g.conn(raw(busy)).currentState() == http.StateActive })
+			n := len(unauthenticated) + 2
+			g.s.connections.round(unauthenticatedTime)
 			g.await("all are open", func(conns int) bool { return conns == n })
-			g.s.patrol.round(2 * strangerRound)
-			for kind, c := range strangers {
+			g.s.connections.round(2 * unauthenticatedRoundTime)
+			for kind, c := range unauthenticated {
 				if kind == "nothing" {
 					c = raw(c)
 				}
@@ -87,7 +87,7 @@ func TestStrangerTime(t *testing.T) {
 func (g *guardedServer) idle(c net.Conn) {
 	g.t.Helper()
 	watched := g.conn(raw(c))
-	g.await("its request is over", func(int) bool { return watched.in() == http.StateIdle })
+	g.await("its request is over", func(int) bool { return watched.currentState() == http.StateIdle })
 }
 
 // raw is the connection below one of TLS.
@@ -111,9 +111,9 @@ func readAnswer(c net.Conn) error {
 	return nil
 }
 
-// TestStrangerTimeAnew has strangers whose requests are answered: the time for the next begins
-// then.
-func TestStrangerTimeAnew(t *testing.T) {
+// TestUnauthenticatedTimeAnew has unauthenticated connections whose requests are answered: the time
+// for the next begins then.
+func TestUnauthenticatedTimeAnew(t *testing.T) {
 	for _, path := range []string{"/", "/x"} { // here, and by net/http
 		g := startGuarded(t, false, 0)
 		c, _ := g.open("")
@@ -123,33 +123,33 @@ func TestStrangerTimeAnew(t *testing.T) {
 				t.Fatalf("answered %v", err)
 			}
 			g.idle(c)
-			g.s.patrol.round(strangerTime)
+			g.s.connections.round(unauthenticatedTime)
 		}
 		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
 			t.Errorf("answered %v", err)
 		}
 		g.idle(c)
-		g.s.patrol.round(idleTime - time.Second)
+		g.s.connections.round(idleTime - time.Second)
 		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
 			t.Errorf("answered %v", err)
 		}
 	}
 }
 
-// TestStrangerRate sends a body under a known key: slowly it has strangerTime, and as much more as
-// strangerRate gives it.
-func TestStrangerRate(t *testing.T) {
-	const sent = 10 * strangerRate
+// TestUnauthenticatedRate sends a body under a known key: slowly it has unauthenticatedTime, and as
+// much more as unauthenticatedRate gives it.
+func TestUnauthenticatedRate(t *testing.T) {
+	const sent = 10 * unauthenticatedRate
 	for _, path := range []string{"/", "/x"} {
 		for _, secure := range []bool{false, true} {
 			g := startGuarded(t, secure, 0)
 			c, _ := g.open(wire(liar, g.addr, path, object(1<<20))[:sent])
 			g.has(raw(c), sent)
-			g.s.patrol.round(strangerTime + sent/strangerRate*time.Second)
+			g.s.connections.round(unauthenticatedTime + sent/unauthenticatedRate*time.Second)
 			if !isOpen(raw(c), raw(c)) {
 				t.Errorf("%s, TLS %v: the connection is closed before its time", path, secure)
 			}
-			g.s.patrol.round(2 * time.Second)
+			g.s.connections.round(2 * time.Second)
 			g.ends(path, raw(c))
 			if used, _ := g.s.handler.(*Handler).Buffers(); used != 0 {
 				g.await("the memory is given back", func(int) bool { used, _ := g.s.handler.(*Handler).Buffers(); return used == 0 })
@@ -158,15 +158,15 @@ func TestStrangerRate(t *testing.T) {
 	}
 }
 
-// TestStrangersMemory has strangers hold as much memory for bodies as they can: a client with a key
-// gets some of it.
-func TestStrangersMemory(t *testing.T) {
+// TestUnauthenticatedMemory has unauthenticated connections hold as much memory for bodies as they
+// can: a client with a key gets some of it.
+func TestUnauthenticatedMemory(t *testing.T) {
 	const large = 1 << 20
 	g := startGuarded(t, false, 0)
 	h := g.s.handler.(*Handler)
 	h.bufferBytes = 8 * large // a body counts twice
 	h.budget.left.Store(8 * large)
-	g.s.patrol.shareGrace = time.Hour
+	g.s.connections.bodyGrace = time.Hour
 	known, _ := g.open("")
 	if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
 		t.Fatal(err)
@@ -179,14 +179,14 @@ func TestStrangersMemory(t *testing.T) {
 	for range 2 {
 		c, _ := g.open(wire(liar, g.addr, "/", object(large)))
 		if err := readAnswer(c); err == nil || !strings.HasPrefix(err.Error(), "503") {
-			t.Errorf("one stranger too many was answered %v", err)
+			t.Errorf("one unauthenticated connection too many was answered %v", err)
 		}
 	}
 	if err := ask(known, wire(alice, g.addr, "/", object(large))); err != nil {
 		t.Errorf("a connection that is known: %v", err)
 	}
-	g.s.patrol.round(strangerTime + large/strangerRate*time.Second + time.Second)
-	g.await("one is left", func(conns int) bool { return conns == 1 && h.strangeBytes.Load() == 0 })
+	g.s.connections.round(unauthenticatedTime + large/unauthenticatedRate*time.Second + time.Second)
+	g.await("one is left", func(conns int) bool { return conns == 1 && h.unauthenticatedBytes.Load() == 0 })
 	c, _ := g.open("")
 	if err := ask(c, wire(alice, g.addr, "/", object(large))); err != nil {
 		t.Errorf("a new connection: %v", err)
@@ -194,8 +194,8 @@ func TestStrangersMemory(t *testing.T) {
 }
 
 // TestFirstRequestIsLarge has clients with a key begin with a request that takes more than the half
-// of the memory that strangers have: one that is alone gets it, and where others hold all there is,
-// the oldest of them goes once it had its grace.
+// of the memory that unauthenticated connections have: one that is alone gets it, and where others
+// hold all there is, the oldest of them goes once it had its grace.
 func TestFirstRequestIsLarge(t *testing.T) {
 	const large = 1 << 20
 	g := startGuarded(t, false, 0)
@@ -208,22 +208,22 @@ func TestFirstRequestIsLarge(t *testing.T) {
 			t.Errorf("alone: %v", err)
 		}
 	}
-	g.s.patrol.shareGrace = 0
+	g.s.connections.bodyGrace = 0
 	begun := half(wire(liar, g.addr, "/", object(large)))
 	slow, _ := g.open(begun)
 	g.has(slow, len(begun))
 	c, _ := g.open("")
 	if err := ask(c, wire(alice, g.addr, "/", object(3*large/2))); err != nil {
-		t.Errorf("beside a stranger: %v", err)
+		t.Errorf("beside an unauthenticated connection: %v", err)
 	}
-	g.ends("the stranger", slow)
-	g.await("all is given back", func(int) bool { used, _ := h.Buffers(); return used == 0 && h.strangeBytes.Load() == 0 })
+	g.ends("the unauthenticated", slow)
+	g.await("all is given back", func(int) bool { used, _ := h.Buffers(); return used == 0 && h.unauthenticatedBytes.Load() == 0 })
 }
 
-// TestStrangersGoFirst fills a server, and looks at who makes room: the oldest stranger, though it
-// is in the middle of a request, before a connection that is known, though nobody has used that for
-// longer.
-func TestStrangersGoFirst(t *testing.T) {
+// TestUnauthenticatedGoFirst fills a server, and looks at who makes room: the oldest
+// unauthenticated connection, though it is in the middle of a request, before a connection that is
+// known, though nobody has used that for longer.
+func TestUnauthenticatedGoFirst(t *testing.T) {
 	g := startGuarded(t, false, 3)
 	good := wire(alice, g.addr, "/", "{}")
 	known, _ := g.open("")
@@ -231,26 +231,26 @@ func TestStrangersGoFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.idle(known)
-	g.s.patrol.round(patrolTime)
+	g.s.connections.round(roundTime)
 	begun := half(wire(liar, g.addr, "/", object(100)))
 	first, _ := g.open(begun)
 	g.has(first, len(begun))
 	second, _ := g.open("")
 	g.await("all are open", func(conns int) bool { return conns == 3 })
 	third, _ := g.open("")
-	g.ends("the oldest stranger", first)
+	g.ends("the oldest unauthenticated", first)
 	if err := ask(second, good); err != nil { // it is known from now on
 		t.Errorf("the second: %v", err)
 	}
 	fourth, _ := g.open("")
-	g.ends("the only stranger", third)
+	g.ends("the only unauthenticated", third)
 	for name, c := range map[string]net.Conn{"the known one": known, "the second": second, "the fourth": fourth} {
 		if err := ask(c, good); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		g.idle(c)
 	}
-	g.s.patrol.round(patrolTime)
+	g.s.connections.round(roundTime)
 	if err := ask(known, good); err != nil {
 		t.Error(err)
 	}
@@ -263,25 +263,25 @@ func TestStrangersGoFirst(t *testing.T) {
 	}
 }
 
-// TestStrangerGrace has a connection come for which another has to go that has just come.
-func TestStrangerGrace(t *testing.T) {
+// TestUnauthenticatedGrace has a connection come for which another has to go that has just come.
+func TestUnauthenticatedGrace(t *testing.T) {
 	g := startGuarded(t, false, 1)
 	began := time.Now()
 	first, _ := g.open("")
 	g.await("it is accepted", func(conns int) bool { return conns == 1 })
 	second, _ := g.open("")
 	g.ends("the first", first)
-	if took := time.Since(began); took < strangerGrace {
-		t.Errorf("it had %v, want %v", took, strangerGrace)
+	if took := time.Since(began); took < unauthenticatedGrace {
+		t.Errorf("it had %v, want %v", took, unauthenticatedGrace)
 	}
 	if err := ask(second, wire(alice, g.addr, "/", "{}")); err != nil {
 		t.Errorf("the second: %v", err)
 	}
 }
 
-// TestStrangerIsGone verifies a request of which the connection has made room in the meantime: it
-// is not executed.
-func TestStrangerIsGone(t *testing.T) {
+// TestUnauthenticatedIsGone verifies a request of which the connection has made room in the
+// meantime: it is not executed.
+func TestUnauthenticatedIsGone(t *testing.T) {
 	g := startGuarded(t, false, 0)
 	c, _ := g.open("")
 	watched := g.conn(c)
@@ -298,9 +298,9 @@ func TestStrangerIsGone(t *testing.T) {
 	}
 }
 
-// TestStrangerStreams has a stranger begin as many requests over HTTP/2 as there may be, and a
-// client with a key.
-func TestStrangerStreams(t *testing.T) {
+// TestUnauthenticatedStreams has an unauthenticated connection begin as many requests over HTTP/2
+// as there may be, and a client with a key.
+func TestUnauthenticatedStreams(t *testing.T) {
 	g := startGuarded(t, true, 3)
 	one, two := client(t, g.pair, nil, true), client(t, g.pair, nil, true)
 	answers := make(chan error, 10)
@@ -332,14 +332,14 @@ func TestStrangerStreams(t *testing.T) {
 		t.Error("the oldest request did not end")
 	}
 	g.await("two are left", func(int) bool { return g.streams() == 2 })
-	g.s.patrol.round(strangerTime / 2)
+	g.s.connections.round(unauthenticatedTime / 2)
 	if resp, err := one.Do(callBy(nil, g.addr, "/", "{}")); err != nil || resp.StatusCode != 400 {
 		t.Errorf("%v %v", resp, err)
 	} else {
 		resp.Body.Close() // its connection has time anew, its other requests have not
 	}
 	g.await("two are left again", func(int) bool { return g.streams() == 2 })
-	g.s.patrol.round(strangerTime/2 + 2*strangerRound)
+	g.s.connections.round(unauthenticatedTime/2 + 2*unauthenticatedRoundTime)
 	for range 2 {
 		if err := <-answers; err == nil {
 			t.Error("a request did not end in its time")
@@ -347,19 +347,19 @@ func TestStrangerStreams(t *testing.T) {
 	}
 	g.await("none is left", func(int) bool { return g.streams() == 0 })
 	g.await("both connections are", func(conns int) bool { return conns == 2 })
-	g.s.patrol.round(strangerTime + 2*strangerRound)
-	g.await("the stranger's is closed", func(conns int) bool { return conns == 1 })
+	g.s.connections.round(unauthenticatedTime + 2*unauthenticatedRoundTime)
+	g.await("the unauthenticated one is closed", func(conns int) bool { return conns == 1 })
 }
 
 // streams is how many requests of HTTP/2 are under watch.
 func (g *guardedServer) streams() int {
-	g.s.patrol.mu.Lock()
-	defer g.s.patrol.mu.Unlock()
-	return len(g.s.patrol.streams)
+	g.s.connections.mu.Lock()
+	defer g.s.connections.mu.Unlock()
+	return len(g.s.connections.streams)
 }
 
-// TestNoDeadlines serves strangers through a server that takes no deadlines, and looks into the
-// log: it says so, once.
+// TestNoDeadlines serves unauthenticated connections through a server that takes no deadlines, and
+// looks into the log: it says so, once.
 func TestNoDeadlines(t *testing.T) {
 	o, log := open(nil, nil)
 	var err error

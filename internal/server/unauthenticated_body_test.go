@@ -35,11 +35,11 @@ func (p *patience) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// TestStrangers sends large bodies with and without a signature that may be right: whose cannot be gets none of the memory for
-// large bodies, nothing decompressed, and little time.
-func TestStrangers(t *testing.T) {
+// TestUnauthenticatedBodies sends large bodies with and without a signature that may be right:
+// whose cannot be gets none of the memory for large bodies, nothing decompressed, and little time.
+func TestUnauthenticatedBodies(t *testing.T) {
 	large := object(maxBodyBytes)
-	bomb := packed(t, "gzip", large)
+	bomb := compressed(t, "gzip", large)
 	alice := signing{key: "AKIDALICE", secret: "alices"}
 	for _, test := range []struct {
 		name, encoding, body string
@@ -50,9 +50,9 @@ func TestStrangers(t *testing.T) {
 	}{
 		{"nobody's", "", large, nil, false, "MissingAuthenticationTokenException", false},
 		{"nobody's, chunked", "", large, nil, true, "MissingAuthenticationTokenException", false},
-		{"nobody's, just too large", "", object(strangerBytes + 1), nil, true, "MissingAuthenticationTokenException", false},
+		{"nobody's, just too large", "", object(unauthenticatedBodyBytes + 1), nil, true, "MissingAuthenticationTokenException", false},
 		{"nobody's bomb", "gzip", bomb, nil, false, "MissingAuthenticationTokenException", false},
-		{"nobody's small bomb", "gzip", packed(t, "gzip", object(4000)), nil, true, "MissingAuthenticationTokenException", false},
+		{"nobody's small bomb", "gzip", compressed(t, "gzip", object(4000)), nil, true, "MissingAuthenticationTokenException", false},
 		{"an unknown key's", "", large, &signing{key: "AKIDNOBODY", secret: "x"}, false, "UnrecognizedClientException", false},
 		{"an old one", "", large, &signing{key: "AKIDALICE", secret: "alices", date: "20261122T110000Z"}, false, "InvalidSignatureException", false},
 		{"a wrong secret's", "", large, &signing{key: "AKIDALICE", secret: "bobs"}, false, "InvalidSignatureException", true},
@@ -82,15 +82,16 @@ func TestStrangers(t *testing.T) {
 		if most > 0 != test.drawn {
 			t.Errorf("%s drew %d bytes", test.name, most)
 		}
-		if limited := !w.deadline.IsZero(); limited == test.drawn || limited && time.Until(w.deadline) > strangerTime {
+		if limited := !w.deadline.IsZero(); limited == test.drawn || limited && time.Until(w.deadline) > unauthenticatedTime {
 			t.Errorf("%s may take until %v", test.name, w.deadline)
 		}
 	}
 }
 
-// TestStrangersHealth asks for the health page with a body, which nobody needs to sign, but not of any size.
-func TestStrangersHealth(t *testing.T) {
-	for size, want := range map[int]int{0: 200, strangerBytes: 200, strangerBytes + 1: 413} {
+// TestUnauthenticatedHealth asks for the health page with a body, which nobody needs to sign, but
+// not of any size.
+func TestUnauthenticatedHealth(t *testing.T) {
+	for size, want := range map[int]int{0: 200, unauthenticatedBodyBytes: 200, unauthenticatedBodyBytes + 1: 413} {
 		h := guarded(t, func() time.Time { return noon })
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", bytes.NewReader(make([]byte, size))))
@@ -116,7 +117,8 @@ func TestEndedWhileSending(t *testing.T) {
 	}
 }
 
-// TestLargeFrames announces a large frame of a type that nobody knows: the server ends the connection, and has no buffer for it.
+// TestLargeFrames announces a large frame of a type that nobody knows: the server ends the
+// connection, and has no buffer for it.
 func TestLargeFrames(t *testing.T) {
 	p := certify(t, "one", nil)
 	_, addr := newSecured(t, p, nil).start(whoami)

@@ -9,26 +9,26 @@ import (
 	"strings"
 )
 
-// under is the connection below one of TLS: what the kernel has, under watch.
-type under struct{ *conn }
+// rawConn is the connection below one of TLS: what the kernel has, under watch.
+type rawConn struct{ *conn }
 
 // Read implements net.Conn.
-func (u under) Read(p []byte) (int, error) {
+func (u rawConn) Read(p []byte) (int, error) {
 	n, err := u.Conn.Read(p)
 	u.count(n)
 	return n, err
 }
 
 // Write implements net.Conn.
-func (u under) Write(p []byte) (int, error) { return u.Conn.Write(p) }
+func (u rawConn) Write(p []byte) (int, error) { return u.Conn.Write(p) }
 
 // Close implements net.Conn.
-func (u under) Close() error { return u.cut() }
+func (u rawConn) Close() error { return u.cut() }
 
 // handshake makes the connection one of TLS, and tells whether it is to be served here. Those of
 // HTTP/2 are net/http's.
 func (s *Server) handshake(c *conn) bool {
-	secure := tls.Server(under{c}, s.tls)
+	secure := tls.Server(rawConn{c}, s.tls)
 	if err := secure.HandshakeContext(context.Background()); err != nil { // which ends with the connection
 		s.http.ErrorLog.Printf("TLS handshake error from %s: %v", c.RemoteAddr(), err)
 		var plain tls.RecordHeaderError
@@ -69,7 +69,7 @@ func watchedConn(c net.Conn) *conn {
 	switch c := c.(type) {
 	case *conn:
 		return c
-	case under:
+	case rawConn:
 		return c.conn
 	}
 	return nil

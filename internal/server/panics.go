@@ -7,9 +7,10 @@ import (
 	"runtime/debug"
 )
 
-// rescue is deferred around a request: a panic is that request's InternalServerError, and nobody else's. If the answer has begun
-// already, the connection is cut off, so that nobody takes half of it for the whole.
-func (x *exchange) rescue() {
+// recoverPanic is deferred around a request: a panic is that request's InternalServerError, and
+// nobody else's. If the answer has begun already, the connection is cut off, so that nobody takes
+// half of it for the whole.
+func (x *exchange) recoverPanic() {
 	p := recover()
 	if p == nil {
 		return
@@ -24,10 +25,10 @@ func (x *exchange) rescue() {
 	x.send(http.StatusInternalServerError, internalError)
 }
 
-// logPanic logs a panic with its stack, and lets go of the buffers: whoever panicked may have left them with somebody. It passes
-// http.ErrAbortHandler on, which is meant to end the connection.
+// logPanic logs a panic with its stack, and lets go of the buffers: whoever panicked may have left
+// them with somebody. It passes http.ErrAbortHandler on, which is meant to end the connection.
 func (x *exchange) logPanic(p any) {
-	x.in, x.out, x.packed = nil, nil, nil
+	x.in, x.out, x.compressed = nil, nil, nil
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}

@@ -9,31 +9,33 @@ import (
 	"time"
 )
 
-// head is the head of one request.
-type head struct {
+// http1Head is the head of one request.
+type http1Head struct {
 	header http.Header // without Host, as in package http
 	host   string
 	length int64
-	values [maxLeanLines]string // what header's slices are of
+	values [maxHTTP1Lines]string // what header's slices are of
 }
 
 const (
 	// requestLine begins every request that is served here.
 	requestLine = "POST / HTTP/1.1\r\n"
-	// maxLeanLines is how many headers such a request may have.
-	maxLeanLines = 64
+	// maxHTTP1Lines is how many headers such a request may have.
+	maxHTTP1Lines = 64
 	// maxNameBytes is how long a header's name may be.
 	maxNameBytes = 64
 )
 
-// parse parses the head of a request at the beginning of in, of which the first scanned bytes are known not to have its end. size is its
-// length, with the empty line at its end; 0: it is not all there.
+// parse parses the head of a request at the beginning of in, of which the first scanned bytes are
+// known not to have its end. size is its length, with the empty line at its end; 0: it is not all
+// there.
 //
-// errHandOver says that the request is not of the form that is served here: request line as above, lines that end with CRLF, at most
-// maxLeanLines of them; names of letters, digits, "-" and "_" and right behind them a colon; values of printable ASCII and tabs; one Host of an
-// ordinary form, at most one Content-Length, of digits;
-// none of the headers that change what follows on the connection (see take).
-func (h *head) parse(in []byte, scanned int) (size int, err error) {
+// errHandOver says that the request is not of the form that is served here: request line as above,
+// lines that end with CRLF, at most maxHTTP1Lines of them; names of letters, digits, "-" and "_"
+// and right behind them a colon; values of printable ASCII and tabs; one Host of an ordinary form,
+// at most one Content-Length, of digits; none of the headers that change what follows on the
+// connection (see take).
+func (h *http1Head) parse(in []byte, scanned int) (size int, err error) {
 	n := min(len(in), len(requestLine))
 	if string(in[:n]) != requestLine[:n] {
 		return 0, errHandOver
@@ -55,11 +57,11 @@ func (h *head) parse(in []byte, scanned int) (size int, err error) {
 var endOfHead = []byte("\r\n\r\n")
 
 // parseLines parses the lines behind the request line, each with its end.
-func (h *head) parseLines(lines string) error {
+func (h *http1Head) parseLines(lines string) error {
 	clear(h.header)
 	h.host, h.length = "", -1
 	for n := 0; lines != ""; n++ {
-		if n == maxLeanLines {
+		if n == maxHTTP1Lines {
 			return errHandOver
 		}
 		end := strings.IndexByte(lines, '\r')
@@ -80,7 +82,7 @@ func (h *head) parseLines(lines string) error {
 }
 
 // take takes the header of the n-th line, and tells whether it is one that is served here.
-func (h *head) take(n int, name, value string) bool {
+func (h *http1Head) take(n int, name, value string) bool {
 	switch name {
 	case "Host":
 		if h.host != "" || !plainHost(value) {
@@ -161,7 +163,8 @@ var kinds = func() (kinds [256]byte) {
 	return kinds
 }()
 
-// splitLine splits a line into the header's name, in canonical form, and its value without the spaces around it.
+// splitLine splits a line into the header's name, in canonical form, and its value without the
+// spaces around it.
 func splitLine(line string) (name, value string, ok bool) {
 	var lower [maxNameBytes]byte
 	colon := 0
@@ -203,7 +206,8 @@ var names = func() map[string]string {
 	return m
 }()
 
-// headOrder are the headers that every answer has, in the order in which they are sent. Others follow.
+// headOrder are the headers that every answer has, in the order in which they are sent. Others
+// follow.
 var headOrder = [...]string{"Server", "Content-Type", "Content-Length", "Connection", "X-Amzn-Requestid", "X-Amz-Crc32"}
 
 // appendHead appends the head of an answer.
@@ -242,7 +246,8 @@ func ordered(name string) bool {
 	return false
 }
 
-// appendLines appends a line for each value of a header. No value can end its line: what could is sent as a space.
+// appendLines appends a line for each value of a header. No value can end its line: what could is
+// sent as a space.
 func appendLines(dst []byte, name string, values []string) []byte {
 	for _, v := range values {
 		dst = append(append(dst, name...), ": "...)

@@ -25,30 +25,33 @@ import (
 // the call runs, for to notice that takes a second goroutine that reads. Calls are short, or wait
 // with deadlines of their own.
 
-// lean is a connection whose requests are served here.
-type lean struct {
-	s *Server
-	c *conn
-	// buf has what was read of the connection and not used: of buf[from:] nothing yet. It is leanBytes long but for the time in which a
-	// longer header comes.
+// http1Conn is a connection whose requests are served here.
+type http1Conn struct {
+	server *Server
+	conn   *conn
+	// buf has what was read of the connection and not used: of buf[from:] nothing yet. It is
+	// http1BufferBytes long but for the time in which a longer header comes.
 	buf      []byte
 	from     int
 	scanned  int  // of buf[from:], in which the end of the head is not
 	used     bool // a request was served
-	head     head
+	head     http1Head
 	request  *http.Request
 	uri      url.URL
-	body     leanBody
-	response leanAnswer
+	body     http1Body
+	response http1Response
 }
 
 const (
-	// leanBytes is the size of the buffer for what comes: the head of most requests, with the whole of a short body.
-	leanBytes = 4 << 10
-	// maxLeftover is how much of a body that the handler has left is read over for the sake of the connection; so in net/http.
+	// http1BufferBytes is the size of the buffer for what comes: the head of most requests, with
+	// the whole of a short body.
+	http1BufferBytes = 4 << 10
+	// maxLeftover is how much of a body that the handler has left is read over for the sake of the
+	// connection; so in net/http.
 	maxLeftover = 256 << 10
-	// lingerTime is how long a connection is kept that is closed before the client has sent all: closing it at once would take the
-	// answer away from a client that is still sending. So in net/http.
+	// lingerTime is how long a connection is kept that is closed before the client has sent all:
+	// closing it at once would take the answer away from a client that is still sending. So in
+	// net/http.
 	lingerTime = 500 * time.Millisecond
 )
 
@@ -87,18 +90,18 @@ func (s *Server) serve(c *conn) {
 		return
 	}
 	if s.tls == nil || s.handshake(c) {
-		s.serveLean(c)
+		s.serveHTTP1(c)
 	}
 }
 
-// serveLean is serve without what TLS comes before.
-func (s *Server) serveLean(c *conn) {
-	l := &lean{s: s, c: c, buf: make([]byte, 0, leanBytes)}
+// serveHTTP1 is serve without what TLS comes before.
+func (s *Server) serveHTTP1(c *conn) {
+	l := &http1Conn{server: s, conn: c, buf: make([]byte, 0, http1BufferBytes)}
 	l.request = (&http.Request{}).WithContext(context.WithValue(s.base, connKey{}, c))
 	l.request.Header = make(http.Header, 16)
 	l.head.header = l.request.Header
 	l.response.header = make(http.Header, 8)
-	l.response.c, l.response.body = c.upper(), &l.body
+	l.response.conn, l.response.body = c.upper(), &l.body
 	remote := c.RemoteAddr().String()
 	for {
 		err := l.next(remote)
@@ -115,7 +118,7 @@ func (s *Server) serveLean(c *conn) {
 		}
 		if l.response.closing && l.body.left != 0 {
 			if c.CloseWrite() == nil { // or it is cut already
-				l.s.linger()
+				l.server.linger()
 			}
 		}
 		_ = c.Close() // the connection ends anyway
@@ -123,8 +126,8 @@ func (s *Server) serveLean(c *conn) {
 	}
 }
 
-// behindBody is what follows on a POST, without the line ends that some clients send behind its body.
-// net/http skips as many, of a connection whose last request it has seen itself.
+// behindBody is what follows on a POST, without the line ends that some clients send behind its
+// body. net/http skips as many, of a connection whose last request it has seen itself.
 func behindBody(b []byte) []byte {
 	for n := 0; n < 4 && len(b) > 0 && (b[0] == '\r' || b[0] == '\n'); n++ {
 		b = b[1:]
@@ -143,48 +146,48 @@ func (s *Server) linger() {
 }
 
 // next serves the next request.
-func (l *lean) next(remote string) error {
-	if err := l.readHead(); err != nil {
+func (h *http1Conn) next(remote string) error {
+	if err := h.readHead(); err != nil {
 		return err
 	}
-	if !l.c.begin() {
+	if !h.conn.begin() {
 		return errEnded
 	}
-	l.prepare(remote)
-	if err := l.serve(); err != nil {
+	h.prepare(remote)
+	if err := h.serve(); err != nil {
 		return err
 	}
-	if l.response.closing {
+	if h.response.closing {
 		return errEnded
 	}
-	l.used = true
-	l.c.enter(http.StateIdle)
-	if l.s.closing.Load() {
+	h.used = true
+	h.conn.enter(http.StateIdle)
+	if h.server.closing.Load() {
 		return errEnded
 	}
 	return nil
 }
 
 // readHead reads until the whole head of a request is there, and parses it.
-func (l *lean) readHead() error {
+func (h *http1Conn) readHead() error {
 	least := 0
-	if l.used {
+	if h.used {
 		least = 4 // fewer bytes behind a request and then the end are nothing; so in net/http
 	}
-	for l.scanned = 0; ; {
-		if len(l.buf)-l.from >= least {
-			size, err := l.head.parse(l.buf[l.from:], l.scanned)
+	for h.scanned = 0; ; {
+		if len(h.buf)-h.from >= least {
+			size, err := h.head.parse(h.buf[h.from:], h.scanned)
 			if err != nil {
 				return err
 			}
-			if l.from += size; size > 0 {
+			if h.from += size; size > 0 {
 				return nil
 			}
-			l.scanned = len(l.buf) - l.from
+			h.scanned = len(h.buf) - h.from
 		}
-		err := l.readMore()
+		err := h.readMore()
 		switch {
-		case err == io.EOF && l.scanned > 0:
+		case err == io.EOF && h.scanned > 0:
 			return errHandOver // half a head: net/http says so
 		case err != nil:
 			return err
@@ -193,26 +196,26 @@ func (l *lean) readHead() error {
 }
 
 // readMore reads more of a head, for which it makes room.
-func (l *lean) readMore() error {
-	if l.from == len(l.buf) {
-		l.buf, l.from = l.buf[:0], 0
-		if cap(l.buf) > leanBytes {
-			l.buf = make([]byte, 0, leanBytes)
+func (h *http1Conn) readMore() error {
+	if h.from == len(h.buf) {
+		h.buf, h.from = h.buf[:0], 0
+		if cap(h.buf) > http1BufferBytes {
+			h.buf = make([]byte, 0, http1BufferBytes)
 		}
 	}
-	if len(l.buf) == cap(l.buf) {
+	if len(h.buf) == cap(h.buf) {
 		switch {
-		case l.scanned >= maxHeaderBytes:
+		case h.scanned >= maxHeaderBytes:
 			return errHandOver // where it is refused
-		case l.from > 0: // behind another request
-			l.buf = append(l.buf[:0], l.buf[l.from:]...)
+		case h.from > 0: // behind another request
+			h.buf = append(h.buf[:0], h.buf[h.from:]...)
 		default:
-			l.buf = append(make([]byte, 0, 2*l.scanned), l.buf...)
+			h.buf = append(make([]byte, 0, 2*h.scanned), h.buf...)
 		}
-		l.from = 0
+		h.from = 0
 	}
-	n, err := l.c.fetch(l.buf[len(l.buf):cap(l.buf)])
-	l.buf = l.buf[:len(l.buf)+n]
+	n, err := h.conn.fetch(h.buf[len(h.buf):cap(h.buf)])
+	h.buf = h.buf[:len(h.buf)+n]
 	if n > 0 {
 		return nil // an error comes again
 	}
@@ -220,51 +223,52 @@ func (l *lean) readMore() error {
 }
 
 // prepare makes the http.Request.
-func (l *lean) prepare(remote string) {
-	r := l.request
-	l.uri = url.URL{Path: "/"}
-	l.body = leanBody{l, l.head.length}
-	r.Method, r.URL, r.RequestURI = http.MethodPost, &l.uri, "/"
+func (h *http1Conn) prepare(remote string) {
+	r := h.request
+	h.uri = url.URL{Path: "/"}
+	h.body = http1Body{h, h.head.length}
+	r.Method, r.URL, r.RequestURI = http.MethodPost, &h.uri, "/"
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
-	r.Host, r.RemoteAddr, r.ContentLength = l.head.host, remote, l.head.length
-	if r.Body = &l.body; l.head.length == 0 {
+	r.Host, r.RemoteAddr, r.ContentLength = h.head.host, remote, h.head.length
+	if r.Body = &h.body; h.head.length == 0 {
 		r.Body = http.NoBody
 	}
 }
 
 // serve has the request answered. A panic ends the connection, as in net/http.
-func (l *lean) serve() (err error) {
+func (h *http1Conn) serve() (err error) {
 	defer func() {
 		p := recover()
 		if p == nil {
 			return
 		}
 		if p != http.ErrAbortHandler { // the handler logs its own
-			l.s.http.ErrorLog.Printf("a handler panicked: %v\n%s", p, debug.Stack())
+			h.server.http.ErrorLog.Printf("a handler panicked: %v\n%s", p, debug.Stack())
 		}
 		err = errEnded
 	}()
-	l.response.begin(l.s.closing.Load())
-	l.s.handler.ServeHTTP(&l.response, l.request)
-	return l.response.end()
+	h.response.begin(h.server.closing.Load())
+	h.server.handler.ServeHTTP(&h.response, h.request)
+	return h.response.end()
 }
 
-// leanBody is the body of the request that is being served.
-type leanBody struct {
-	l    *lean
+// http1Body is the body of the request that is being served.
+type http1Body struct {
+	conn *http1Conn
 	left int64
 }
 
-// Read implements io.Reader. What came with the head comes first, the rest straight from the connection.
-func (b *leanBody) Read(p []byte) (n int, err error) {
+// Read implements io.Reader. What came with the head comes first, the rest straight from the
+// connection.
+func (b *http1Body) Read(p []byte) (n int, err error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
 	p = p[:min(int64(len(p)), b.left)]
-	if l := b.l; l.from < len(l.buf) {
+	if l := b.conn; l.from < len(l.buf) {
 		n = copy(p, l.buf[l.from:])
 		l.from += n
-	} else if n, err = l.c.fetch(p); err == io.EOF {
+	} else if n, err = l.conn.fetch(p); err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	b.left -= int64(n)
@@ -272,10 +276,11 @@ func (b *leanBody) Read(p []byte) (n int, err error) {
 }
 
 // Close implements io.Closer. There is nothing to do: skip reads the rest.
-func (b *leanBody) Close() error { return nil }
+func (b *http1Body) Close() error { return nil }
 
-// skip reads over what the handler has left of the body, so that the next request can be found. It tells whether that is so.
-func (b *leanBody) skip() bool {
+// skip reads over what the handler has left of the body, so that the next request can be found. It
+// tells whether that is so.
+func (b *http1Body) skip() bool {
 	if b.left == 0 || b.left > maxLeftover {
 		return b.left == 0
 	}
@@ -288,10 +293,10 @@ func (b *leanBody) skip() bool {
 	return true
 }
 
-// leanAnswer is the http.ResponseWriter of a lean connection.
-type leanAnswer struct {
-	c       net.Conn // itself, and not what watches it: only so a head and a body can go in one call, where it is plain
-	body    *leanBody
+// http1Response is the http.ResponseWriter of an http1Conn.
+type http1Response struct {
+	conn    net.Conn // itself, and not what watches it: only so a head and a body can go in one call, where it is plain
+	body    *http1Body
 	header  http.Header
 	out     []byte // the head, and a short body behind it
 	begun   bool   // the head is in out, or was sent
@@ -301,11 +306,12 @@ type leanAnswer struct {
 	rest    net.Buffers // of parts
 }
 
-// maxJoined is how long a body may be that is copied behind its head. A longer one goes from where it is, in the same call.
+// maxJoined is how long a body may be that is copied behind its head. A longer one goes from where
+// it is, in the same call.
 const maxJoined = 4 << 10
 
 // begin makes the writer ready for the next answer.
-func (a *leanAnswer) begin(closing bool) {
+func (a *http1Response) begin(closing bool) {
 	clear(a.header)
 	if a.out = a.out[:0]; cap(a.out) > 2*maxJoined {
 		a.out = nil
@@ -314,10 +320,10 @@ func (a *leanAnswer) begin(closing bool) {
 }
 
 // Header implements http.ResponseWriter.
-func (a *leanAnswer) Header() http.Header { return a.header }
+func (a *http1Response) Header() http.Header { return a.header }
 
 // WriteHeader implements http.ResponseWriter.
-func (a *leanAnswer) WriteHeader(status int) {
+func (a *http1Response) WriteHeader(status int) {
 	if a.begun {
 		return
 	}
@@ -335,7 +341,7 @@ func (a *leanAnswer) WriteHeader(status int) {
 }
 
 // Write implements http.ResponseWriter.
-func (a *leanAnswer) Write(p []byte) (int, error) {
+func (a *http1Response) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	if a.err != nil {
 		return 0, a.err
@@ -346,7 +352,7 @@ func (a *leanAnswer) Write(p []byte) (int, error) {
 	}
 	a.parts = [2][]byte{a.out, p}
 	a.rest = a.parts[:]
-	_, a.err = a.rest.WriteTo(a.c)
+	_, a.err = a.rest.WriteTo(a.conn)
 	a.parts, a.out = [2][]byte{}, a.out[:0]
 	if a.err != nil {
 		return 0, a.err
@@ -355,23 +361,23 @@ func (a *leanAnswer) Write(p []byte) (int, error) {
 }
 
 // end sends what was not sent.
-func (a *leanAnswer) end() error {
+func (a *http1Response) end() error {
 	a.WriteHeader(http.StatusOK)
 	if a.err == nil && len(a.out) > 0 {
-		_, a.err = a.c.Write(a.out)
+		_, a.err = a.conn.Write(a.out)
 	}
 	return a.err
 }
 
-// handed is a listener whose connections are those that are handed over to net/http.
-type handed struct {
+// handedListener is a listener whose connections are those that are handed over to net/http.
+type handedListener struct {
 	conns chan net.Conn // a *conn, or one of TLS over it
 	done  chan struct{} // closed by Close
 	addr  net.Addr
 }
 
 // Accept implements net.Listener.
-func (h *handed) Accept() (net.Conn, error) {
+func (h *handedListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-h.conns:
 		return c, nil
@@ -381,10 +387,10 @@ func (h *handed) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Listener. Serve calls it once.
-func (h *handed) Close() error {
+func (h *handedListener) Close() error {
 	close(h.done)
 	return nil
 }
 
 // Addr implements net.Listener.
-func (h *handed) Addr() net.Addr { return h.addr }
+func (h *handedListener) Addr() net.Addr { return h.addr }

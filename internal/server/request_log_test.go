@@ -14,8 +14,9 @@ import (
 	"github.com/partita-db/partita/internal/metrics"
 )
 
-// BenchmarkWatched is what it costs to count a request and to look whether it was slow, beside one that nobody watches.
-func BenchmarkWatched(b *testing.B) {
+// BenchmarkRequestLog is what it costs to count a request and to look whether it was slow, beside
+// one that nobody watches.
+func BenchmarkRequestLog(b *testing.B) {
 	for _, watched := range []bool{false, true} {
 		name := map[bool]string{false: "no", true: "yes"}[watched]
 		b.Run(name, func(b *testing.B) {
@@ -28,8 +29,8 @@ func BenchmarkWatched(b *testing.B) {
 	}
 }
 
-// TestWatchingAllocates checks that nothing is allocated for the sake of counting.
-func TestWatchingAllocates(t *testing.T) {
+// TestRequestLogAllocates checks that nothing is allocated for the sake of counting.
+func TestRequestLogAllocates(t *testing.T) {
 	plain, watched := testing.AllocsPerRun(200, watching(false)), testing.AllocsPerRun(200, watching(true))
 	if watched > plain {
 		t.Errorf("a watched request makes %v allocations, another one %v", watched, plain)
@@ -63,7 +64,8 @@ func watching(watched bool) func() {
 	}
 }
 
-// TestSlowLogRate checks that there are so many lines a second, and that the next one tells of those left out.
+// TestSlowLogRate checks that there are so many lines a second, and that the next one tells of
+// those left out.
 func TestSlowLogRate(t *testing.T) {
 	var l slowLog
 	at := time.Unix(100, 0)
@@ -80,7 +82,8 @@ func TestSlowLogRate(t *testing.T) {
 	}
 }
 
-// TestSlowLine checks the line about a slow request that does not come to an operation, and that a made-up target is not repeated.
+// TestSlowLine checks the line about a slow request that does not come to an operation, and that a
+// made-up target is not repeated.
 func TestSlowLine(t *testing.T) {
 	var log bytes.Buffer
 	h := NewHandler(Options{

@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+)
+
+// An unauthenticated connection is one of a server that asks for credentials on which no signature
+// has been verified yet: whatever access key its requests name, for the ids of keys are no secret.
+// Unauthenticated connections have little time for a request, and when a new connection needs room
+// the oldest of them go first, before any that is known and whatever they are doing. So whoever has
+// no key can be many and can be slow, and takes no room from those who have one. Servers that ask
+// nobody for credentials have no unauthenticated connections.
+
+const (
+	// unauthenticatedTime is how long an unauthenticated connection may take for a whole request:
+	// from the first byte that it may send, which is when it was accepted or when its last answer
+	// was sent, until the request is verified.
+	unauthenticatedTime = 20 * time.Second
+	// unauthenticatedRate is how many bytes in a second give it another second.
+	unauthenticatedRate = 64 << 10
+	// unauthenticatedGrace is how long an unauthenticated connection may stay in any case. Whoever
+	// has a key needs a moment to show it, which many clients that come again as fast as they are
+	// closed must not take from it: these wait in the kernel's queue meanwhile.
+	unauthenticatedGrace = 250 * time.Millisecond
+	// unauthenticatedRoundTime is the time between two looks at the unauthenticated connections.
+	unauthenticatedRoundTime = 500 * time.Millisecond
+)
+
+// connKey is the key of a request's *conn in its context.
+type connKey struct{}
+
+// connOf is the connection that a request came on, nil if it is none of a Server.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
+// connContext is http.Server's ConnContext.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, watchedConn(c))
+}
+
+// awaitRequest begins the time that an unauthenticated connection has for its next request.
+// connections.now is the time of the last round; so that nobody gets less, the time begins with the
+// next one.
+func (c *conn) awaitRequest() {
+	if c.unauthenticated.Load() {
+		c.awaited.Store(c.all.now.Load() + int64(unauthenticatedRoundTime))
+		c.received.Store(0)
+	}
+}
+
+// count counts what an unauthenticated connection has sent.
+func (c *conn) count(n int) {
+	if c.unauthenticated.Load() {
+		c.received.Add(int64(n))
+	}
+}
+
+// overdue tells whether an unauthenticated connection has taken too long that is awaited since a
+// time and has sent so many bytes from then on.
+func overdue(now time.Duration, awaited, received int64) bool {
+	return now-time.Duration(awaited) > unauthenticatedTime+time.Duration(received)*time.Second/unauthenticatedRate
+}
+
+// markAuthenticated notes that a signature was verified on the connection. It tells whether the
+// connection is still there: if it has made room in the meantime, nobody would get the answer.
+func (c *conn) markAuthenticated() bool {
+	if !c.unauthenticated.Load() {
+		return true
+	}
+	p := c.all
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, there := p.conns[c]; !there {
+		return false
+	}
+	c.unauthenticated.Store(false)
+	p.removeUnauthenticated(c)
+	return true
+}
+
+// unauthenticated connection is the connection that the request came on, if that is an
+// unauthenticated connection, or nil.
+func (x *exchange) unauthenticatedConn() *conn {
+	if c := connOf(x.r.Context()); c != nil && c.unauthenticated.Load() {
+		return c
+	}
+	return nil
+}
+
+// A bodyShare is what a body that an unauthenticated connection sends takes of the memory for large
+// ones. While they come, which unauthenticated connections can make last, these have at most half
+// of that memory together; one that is alone may have more, as it may be the first request of a
+// client with a key. Where there is no more, the oldest of those that have some for longer than
+// bodyGrace goes.
+type bodyShare struct {
+	h     *Handler
+	c     *conn
+	bytes int64
+}
+
+const (
+	// bodyGrace is how long an unauthenticated connection with a large body may stay in any case.
+	bodyGrace = time.Second
+	// bodyShareTries and bodyShareWait are how often, and how long each time, the memory is waited
+	// for of one that goes.
+	bodyShareTries = 20
+	bodyShareWait  = 5 * time.Millisecond
+)
+
+// raise raises the share of an unauthenticated connection, nil for none, to n bytes. It tells
+// whether it could.
+func (s *bodyShare) raise(c *conn, n int64) bool {
+	if c == nil {
+		return true
+	}
+	s.c = c
+	more, cut := n-s.bytes, false
+	for range bodyShareTries {
+		own := c.heldBytes.Add(more)
+		all := s.h.unauthenticatedBytes.Add(more)
+		if all <= s.h.bufferBytes/2 || all <= own {
+			s.bytes = n
+			return true
+		}
+		c.heldBytes.Add(-more)
+		s.h.unauthenticatedBytes.Add(-more)
+		if cut = c.all.closeHolder(c) || cut; !cut {
+			return false
+		}
+		time.Sleep(bodyShareWait) // until who was cut has noticed
+	}
+	return false
+}
+
+// giveBack gives all of it back.
+func (s *bodyShare) giveBack() {
+	if s.c != nil {
+		s.c.heldBytes.Add(-s.bytes)
+		s.h.unauthenticatedBytes.Add(-s.bytes)
+	}
+}
+
+// closeHolder closes the oldest unauthenticated connection, other than c, that has memory for a
+// large body and had its grace. It tells whether there was one.
+func (cs *connections) closeHolder(c *conn) bool {
+	cs.mu.Lock()
+	var found *conn
+	for e := cs.unauthenticated.Front(); e != nil && found == nil; e = e.Next() {
+		if o := e.Value.(*conn); o != c && o.heldBytes.Load() > 0 && time.Since(o.accepted) > cs.bodyGrace {
+			found = o
+		}
+	}
+	cs.mu.Unlock()
+	if found == nil {
+		return false
+	}
+	_ = found.cut() // whoever it was is gone
+	return true
+}
+
+// removeUnauthenticated takes a connection out of the unauthenticated connections, if it is one of
+// them. The caller holds mu.
+func (cs *connections) removeUnauthenticated(c *conn) {
+	if c.place != nil {
+		cs.unauthenticated.Remove(c.place)
+		c.place = nil
+	}
+}
+
+// closeOverdue closes the unauthenticated connections that have taken too long.
+func (cs *connections) closeOverdue(now time.Duration) {
+	cs.mu.Lock()
+	var found []*conn
+	for e := cs.unauthenticated.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*conn); overdue(now, c.awaited.Load(), c.received.Load()) {
+			found = append(found, c)
+		}
+	}
+	cs.mu.Unlock()
+	for _, c := range found {
+		c.cut()
+	}
+}
+
+// guards tells whether a handler asks for credentials.
+func guards(h http.Handler) bool {
+	g, ok := h.(*Handler)
+	return ok && g.credentials != nil
+}
