@@ -26,8 +26,6 @@ import (
 //
 // The checksum of that is the last line of the string to sign.
 type canonical struct {
-	date, scope string // of the string to sign
-
 	text   []byte
 	query  []byte      // the query's parameters, encoded, in the order of the request
 	params []parameter // where they are in query
@@ -57,8 +55,9 @@ func (c *canonical) stringToSign(r *http.Request, sig *signature, payload [sha25
 	c.text = hex.AppendEncode(c.text, payload[:])
 	sum := sha256.Sum256(c.text)
 	c.text = append(c.text[:0], algorithm+"\n"...)
-	c.text = append(append(c.text, c.date...), '\n')
-	c.text = append(append(c.text, c.scope...), '\n')
+	c.text = append(append(c.text, sig.date...), '\n')
+	_, scope, _ := strings.Cut(sig.credential, "/")
+	c.text = append(append(c.text, scope...), '\n')
 	c.text = hex.AppendEncode(c.text, sum[:])
 	return c.text, true
 }

@@ -37,8 +37,8 @@ type exchange struct {
 	compressed []byte // the same, compressed
 
 	sig   signature
-	who   signer // whom it says that it is of, where there are credentials
-	fault error  // what is wrong with it; nil as long as nothing is known to be
+	who   claim // whom it says that it is of, where there are credentials
+	fault error // what is wrong with it; nil as long as nothing is known to be
 
 	raw       hash.Hash // takes the body as it is sent, where that is not what is in in; nil: it is
 	canonical canonical

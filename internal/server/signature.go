@@ -18,14 +18,14 @@ type signature struct {
 	inQuery       bool
 }
 
-// signer is who signed a request and for which region. Either may be empty where the credential
-// does not say.
-type signer struct{ key, region string }
+// claim is who says to have signed a request, and for which region. Either may be empty where the
+// credential does not say.
+type claim struct{ key, region string }
 
 // readSignature finds a request's signature and checks that it has all its parts. The signature of
 // a request that has none is the zero one.
 func readSignature(r *http.Request) (signature, error) {
-	header := one(r.Header, "Authorization")
+	header := first(r.Header, "Authorization")
 	if r.URL.RawQuery != "" && hasParameter(r.URL.RawQuery, "X-Amz-Algorithm") {
 		if header != "" {
 			return signature{}, errSignedTwice
@@ -36,7 +36,7 @@ func readSignature(r *http.Request) (signature, error) {
 		return signature{}, nil
 	}
 	if !strings.HasPrefix(header, "AWS4-") {
-		return signature{}, errUnsigned
+		return signature{}, errNotSigned
 	}
 	return inHeader(r, header)
 }
@@ -44,9 +44,9 @@ func readSignature(r *http.Request) (signature, error) {
 // inHeader reads a signature in the Authorization header:
 // AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/dynamodb/aws4_request, SignedHeaders=<…>, Signature=<…>
 func inHeader(r *http.Request, header string) (signature, error) {
-	sig := signature{date: one(r.Header, "X-Amz-Date"), token: one(r.Header, "X-Amz-Security-Token")}
+	sig := signature{date: first(r.Header, "X-Amz-Date"), token: first(r.Header, "X-Amz-Security-Token")}
 	if sig.date == "" {
-		sig.date = one(r.Header, "Date")
+		sig.date = first(r.Header, "Date")
 	}
 	var rest string
 	sig.algorithm, rest, _ = strings.Cut(header, " ")
@@ -66,26 +66,23 @@ func inHeader(r *http.Request, header string) (signature, error) {
 			sig.signedHeaders = value
 		}
 	}
-	if sig.credential == "" || sig.signature == "" || sig.signedHeaders == "" || sig.date == "" {
-		return signature{}, incomplete(sig.missing() + "Authorization=" + header)
+	if missing := sig.missing(); missing != nil {
+		return signature{}, &missingError{Parts: missing, Authorization: header}
 	}
 	return sig, nil
 }
 
-// missing tells which parts an Authorization header lacks.
-func (sig *signature) missing() string {
-	var b strings.Builder
+// missing tells which parts a signature in a header lacks.
+func (sig *signature) missing() (names []string) {
 	for _, p := range [...]struct{ name, value string }{
 		{"Credential", sig.credential}, {"Signature", sig.signature}, {"SignedHeaders", sig.signedHeaders},
+		{"X-Amz-Date", sig.date},
 	} {
 		if p.value == "" {
-			b.WriteString("Authorization header requires '" + p.name + "' parameter. ")
+			names = append(names, p.name)
 		}
 	}
-	if sig.date == "" {
-		b.WriteString("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
-	}
-	return b.String()
+	return names
 }
 
 // inQuery reads a signature in the query string. Of a parameter that is there twice the first
@@ -99,19 +96,19 @@ func inQuery(r *http.Request) (signature, error) {
 			*part = unescape(value)
 		}
 	}
-	var b strings.Builder
+	var missing []string
 	for _, name := range [...]string{ // in the order in which AWS misses them
 		"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date",
 	} {
 		if *sig.parameter(name) == "" {
-			b.WriteString("AWS query-string parameters must include '" + name + "'. ")
+			missing = append(missing, name)
 		}
 	}
-	if b.Len() > 0 {
-		return signature{}, incomplete(b.String() + "Re-examine the query-string parameters.")
+	if missing != nil {
+		return signature{}, &missingError{InQuery: true, Parts: missing}
 	}
 	if sig.token == "" {
-		sig.token = one(r.Header, "X-Amz-Security-Token")
+		sig.token = first(r.Header, "X-Amz-Security-Token")
 	}
 	return sig, nil
 }
@@ -167,21 +164,21 @@ func signs(signedHeaders, name string) bool {
 	return false
 }
 
-// scope reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids a
-// local user a key with slashes. A signature for several regions (SigV4A) names none and has a part
-// less.
-func scope(credential string) signer {
+// claimOf reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids
+// a local user a key with slashes. A signature for several regions (SigV4A) names none and has a
+// part less.
+func claimOf(credential string) claim {
 	rest, term, _ := cutLast(credential)
-	if term != "aws4_request" {
-		return signer{key: credential}
+	if term != terminator {
+		return claim{key: credential}
 	}
 	rest, _, _ = cutLast(rest)
 	rest, region, ok := cutLast(rest)
 	key, _, dated := cutLast(rest)
 	if !ok || !dated || !isRegion(region) {
-		return signer{key: credential}
+		return claim{key: credential}
 	}
-	return signer{key: key, region: region}
+	return claim{key: key, region: region}
 }
 
 // cutLast cuts s at its last slash.
@@ -206,4 +203,13 @@ func isRegion(s string) bool {
 		}
 	}
 	return true
+}
+
+// first returns the first value of a header given in canonical form, or "". Unlike Header.Get it
+// does not look at the name to see whether it is canonical.
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }

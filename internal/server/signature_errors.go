@@ -1,0 +1,106 @@
+package server
+
+import "strings"
+
+// authFault is what is wrong with the way a request was signed: one of AWS's exceptions about
+// signatures.
+type authFault struct{ code, message string }
+
+func (f *authFault) Error() string { return f.code + ": " + f.message }
+
+// incomplete, invalid and unrecognized return faults of the three kinds.
+func incomplete(message string) error { return &authFault{"IncompleteSignatureException", message} }
+func invalid(message string) error    { return &authFault{"InvalidSignatureException", message} }
+func unrecognized(message string) error {
+	return &authFault{"UnrecognizedClientException", message}
+}
+
+// The faults whose words never differ.
+var (
+	errTwoSignatures = invalid("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.")
+	errUnsigned      = &authFault{"MissingAuthenticationTokenException", "Request is missing Authentication Token"}
+	errNoHost        = invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+	errUnknownKey    = unrecognized("The security token included in the request is invalid.")
+	errBadToken      = unrecognized("The security token included in the request is invalid") // it is AWS that has no full stop here
+	errExpired       = &authFault{"ExpiredTokenException", "The security token included in the request is expired"}
+	errMismatch      = invalid("The request signature we calculated does not match the signature you provided. " +
+		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+)
+
+// signatureFault words what is wrong with a signature as AWS does.
+func signatureFault(err error) error {
+	switch err {
+	case errSignedTwice:
+		return errTwoSignatures
+	case errHostNotSigned:
+		return errNoHost
+	}
+	switch err := err.(type) {
+	case *missingError:
+		return incomplete(missingParts(err))
+	case *dateError:
+		return dateFaultOf(err)
+	case *algorithmError:
+		return incomplete("Unsupported AWS 'algorithm': '" + err.Algorithm +
+			"' (only AWS4-HMAC-SHA256 for now). ")
+	case *credentialError:
+		return invalid("Credential must have exactly 5 slash-delimited elements, " +
+			"e.g. keyid/date/region/service/term, got '" + err.Credential + "'")
+	case *scopeError:
+		return invalid(wrongScope(err))
+	}
+	return errUnsigned
+}
+
+// missingParts names the parts that a signature lacks.
+func missingParts(e *missingError) string {
+	var b strings.Builder
+	for _, name := range e.Parts {
+		switch {
+		case e.InQuery:
+			b.WriteString("AWS query-string parameters must include '" + name + "'. ")
+		case name == "X-Amz-Date":
+			b.WriteString("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
+		default:
+			b.WriteString("Authorization header requires '" + name + "' parameter. ")
+		}
+	}
+	if e.InQuery {
+		return b.String() + "Re-examine the query-string parameters."
+	}
+	return b.String() + "Authorization=" + e.Authorization
+}
+
+// dateFaultOf words what is wrong with the date of a signature.
+func dateFaultOf(e *dateError) error {
+	limit, now := e.Limit.Format(basicFormat), e.Now.Format(basicFormat)
+	switch e.Fault {
+	case dateExpired:
+		return invalid("Signature expired: " + e.Date + " is now earlier than " + limit + " (" + now + " - 15 min.)")
+	case dateNotYet:
+		return invalid("Signature not yet current: " + e.Date + " is still later than " + limit +
+			" (" + now + " + 15 min.)")
+	}
+	return incomplete("Date must be in ISO-8601 'basic format'. Got '" + e.Date +
+		"'. See http://en.wikipedia.org/wiki/ISO_8601")
+}
+
+// wrongScope tells what is wrong with the scope of a signature.
+func wrongScope(e *scopeError) string {
+	var b strings.Builder
+	if e.WrongRegion {
+		b.WriteString("Credential should be scoped to a valid region, not '" + e.Region + "'. ")
+	}
+	if e.WrongService {
+		b.WriteString("Credential should be scoped to correct service: '" + service + "'. ")
+	}
+	if e.WrongTerminator {
+		b.WriteString("Credential should be scoped with a valid terminator: 'aws4_request', not '" +
+			e.Terminator + "'. ")
+	}
+	if e.WrongDay {
+		b.WriteString("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" +
+			e.Day + "' != '" + e.Date[:len("20060102")] + "', from '" + e.Date + "'.")
+	}
+	return b.String()
+}
