@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/sigv4"
 )
 
 // service is the name of the service that signatures must be for.
@@ -18,13 +19,13 @@ func (x *exchange) authenticate() (err error) {
 		x.readSignature()
 	}
 	if x.call.Target == "" {
-		x.call.Target = x.sig.target
+		x.call.Target = x.sig.Target
 	}
 	switch {
 	case x.fault != nil:
 		return x.fault
 	case x.h.credentials == nil:
-		x.call.Region = claimOf(x.sig.credential).region
+		x.call.Region = sigv4.ClaimOf(x.sig.Credential).Region
 		return nil
 	}
 	if err := x.verify(); err != nil {
@@ -56,7 +57,7 @@ func (x *exchange) claim() {
 // whole.
 func (x *exchange) readSignature() {
 	var err error
-	if x.sig, err = readSignature(x.r); err != nil {
+	if x.sig, err = sigv4.Read(x.r); err != nil {
 		x.fault = signatureFault(err)
 	}
 }
@@ -80,10 +81,10 @@ const unauthenticatedBodyBytes = freeBytes - 1
 // checkClaim checks all of a signature that can be checked without the body.
 func (x *exchange) checkClaim() (err error) {
 	now := x.h.now()
-	if x.who, err = x.sig.check(now, service); err != nil {
+	if x.who, err = x.sig.Check(now, service); err != nil {
 		return signatureFault(err)
 	}
-	_, err = x.credential(x.who.key, x.sig.token, now)
+	_, err = x.credential(x.who.AccessKey, x.sig.Token, now)
 	return err
 }
 
@@ -91,18 +92,18 @@ func (x *exchange) checkClaim() (err error) {
 // credential is looked up once more: it may have been taken away while the body came.
 func (x *exchange) verify() error {
 	sig, who := &x.sig, x.who
-	credential, err := x.credential(who.key, sig.token, x.h.now())
+	credential, err := x.credential(who.AccessKey, sig.Token, x.h.now())
 	if err != nil {
 		return err
 	}
-	text, ok := x.canonical.stringToSign(x.r, sig, x.payload())
-	if sig.target != "" && sig.target != x.call.Target {
+	text, ok := x.canonical.StringToSign(x.r, sig, x.payload())
+	if sig.Target != "" && sig.Target != x.call.Target {
 		return errMismatch // the header is not the one that was signed
 	}
-	if !ok || !credential.Verify(sig.day(), who.region, text, sig.signature) {
+	if !ok || !credential.Verify(sig.Day(), who.Region, text, sig.Signature) {
 		return errMismatch
 	}
-	x.call.Principal, x.call.Region = credential.Principal, who.region
+	x.call.Principal, x.call.Region = credential.Principal, who.Region
 	return nil
 }
 

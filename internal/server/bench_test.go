@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/sigv4"
+	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
 
 // sink is a ResponseWriter that keeps nothing, so that the benchmark sees the handler's own work.
@@ -53,11 +55,11 @@ func BenchmarkHandler(b *testing.B) {
 func BenchmarkAuthenticate(b *testing.B) {
 	for _, test := range []struct {
 		name string
-		s    signing
+		s    sigv4test.Signing
 	}{
-		{"header", signing{headers: "accept-encoding;amz-sdk-invocation-id;amz-sdk-request;content-length;content-type;host;x-amz-date;x-amz-target"}},
-		{"query", signing{headers: "host", query: true}},
-		{"token", signing{key: "ASIAALICE", token: "to+ken/=", headers: "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"}},
+		{"header", sigv4test.Signing{Headers: "accept-encoding;amz-sdk-invocation-id;amz-sdk-request;content-length;content-type;host;x-amz-date;x-amz-target"}},
+		{"query", sigv4test.Signing{Headers: "host", Query: true}},
+		{"token", sigv4test.Signing{Key: "ASIAALICE", Token: "to+ken/=", Headers: "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"}},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			h := guarded(b, time.Now)
@@ -70,11 +72,11 @@ func BenchmarkAuthenticate(b *testing.B) {
 			} {
 				r.Header.Set(name, value)
 			}
-			test.s.secret, test.s.date = "alices", time.Now().UTC().Format(basicFormat)
-			if test.s.key == "" {
-				test.s.key = "AKIDALICE"
+			test.s.Secret, test.s.Date = "alices", time.Now().UTC().Format(sigv4.DateFormat)
+			if test.s.Key == "" {
+				test.s.Key = "AKIDALICE"
 			}
-			test.s.sign(r, body)
+			test.s.Sign(r, body)
 			x := h.begin(&sink{header: http.Header{}}, r)
 			x.in = body
 			b.ReportAllocs()

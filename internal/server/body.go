@@ -208,7 +208,7 @@ func (u decompressor) Read(p []byte) (int, error) {
 func (x *exchange) refuseBody(err error) {
 	x.in = keep(x.in)
 	x.release()
-	x.call.Target = cmp.Or(one(x.r.Header, "X-Amz-Target"), x.sig.target) // for the metrics and the log
+	x.call.Target = cmp.Or(one(x.r.Header, "X-Amz-Target"), x.sig.Target) // for the metrics and the log
 	switch {
 	case x.fault != nil && x.r.Method == http.MethodPost:
 		x.discard()

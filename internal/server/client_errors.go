@@ -126,12 +126,12 @@ func (x *exchange) logSignature(code string) {
 // whyUnrecognized tells apart what UnrecognizedClientException does not: an access key that is not
 // there, and a session token that is missing, wrong or too much.
 func (x *exchange) whyUnrecognized() string {
-	switch c, known := x.h.credentials.Lookup(x.who.key); {
+	switch c, known := x.h.credentials.Lookup(x.who.AccessKey); {
 	case !known:
 		return "there is no such access key"
 	case !c.HasToken():
 		return "the request has a session token, and the access key has none"
-	case x.sig.token == "":
+	case x.sig.Token == "":
 		return "the access key requires its session token"
 	}
 	return "the session token is not that of the access key"
@@ -141,7 +141,7 @@ func (x *exchange) whyUnrecognized() string {
 // not say. One that is neither known nor of the form of AWS's may be a secret, of somebody who has
 // mixed up the two: of that it is the beginning.
 func (x *exchange) claimedKey() string {
-	credential := x.sig.credential
+	credential := x.sig.Credential
 	if credential == "" { // the signature could not be read
 		_, rest, _ := strings.Cut(one(x.r.Header, "Authorization"), "Credential=")
 		credential, _, _ = strings.Cut(rest, ",")

@@ -13,6 +13,7 @@ import (
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/metrics"
+	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
 
 // TestRecent checks that a kind has a line a minute, which tells of those left out, and what
@@ -104,7 +105,7 @@ func TestRefusedSignatures(t *testing.T) {
 	}
 	l := withLog(t, Options{Credentials: store, Serve: whoami})
 	l.noDeadlinesLogged.Store(true) // of deadlines this is not about
-	call := func(s *signing) *http.Request {
+	call := func(s *sigv4test.Signing) *http.Request {
 		r := callBy(s, "localhost", "/", "{}")
 		r.RemoteAddr = "192.0.2.7:4711"
 		return r
@@ -118,12 +119,12 @@ func TestRefusedSignatures(t *testing.T) {
 	l.expectLine(call(liar))
 	l.expectLine(call(nobody), text, "code=UnrecognizedClientException", "claimed_access_key=AKIDNOBODY",
 		`why="there is no such access key"`)
-	l.expectLine(call(&signing{key: "AKIDALICE", secret: "x", token: "token"}), "code=UnrecognizedClientException",
+	l.expectLine(call(&sigv4test.Signing{Key: "AKIDALICE", Secret: "x", Token: "token"}), "code=UnrecognizedClientException",
 		`why="the request has a session token, and the access key has none"`)
 	l.expectLine(call(nil), text, "code=MissingAuthenticationTokenException", `claimed_access_key=""`)
-	l.expectLine(call(&signing{key: "ASIAENDED", secret: "ended", token: "token"}), text,
+	l.expectLine(call(&sigv4test.Signing{Key: "ASIAENDED", Secret: "ended", Token: "token"}), text,
 		"code=ExpiredTokenException", "claimed_access_key=ASIAENDED")
-	l.expectLine(call(&signing{key: "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY", secret: "AKIDALICE"}), text,
+	l.expectLine(call(&sigv4test.Signing{Key: "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY", Secret: "AKIDALICE"}), text,
 		"code=UnrecognizedClientException", "claimed_access_key=wJal… ") // who has mixed up the two
 	broken := call(alice)
 	broken.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A\x1bé"+strings.Repeat("é",
@@ -137,7 +138,7 @@ func TestRefusedSignatures(t *testing.T) {
 		t.Errorf("the line has what it should not: %s", line)
 	}
 	for i := range 1000 {
-		l.after(call(&signing{key: fmt.Sprint("AKID", i), secret: "x"}))
+		l.after(call(&sigv4test.Signing{Key: fmt.Sprint("AKID", i), Secret: "x"}))
 	}
 	if n := strings.Count(l.text.String(), "\n"); n > 3*recentLines { // three minutes may have begun
 		t.Errorf("%d lines after 1000 keys", n)

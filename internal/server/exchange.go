@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/sigv4"
 )
 
 const (
@@ -36,12 +37,12 @@ type exchange struct {
 	small      []byte // the buffer that out has grown out of, for the next answer; nil: out has not
 	compressed []byte // the same, compressed
 
-	sig   signature
-	who   claim // whom it says that it is of, where there are credentials
-	fault error // what is wrong with it; nil as long as nothing is known to be
+	sig   sigv4.Signature
+	who   sigv4.Claim // whom it says that it is of, where there are credentials
+	fault error       // what is wrong with it; nil as long as nothing is known to be
 
 	raw       hash.Hash // takes the body as it is sent, where that is not what is in in; nil: it is
-	canonical canonical
+	canonical sigv4.Canonical
 
 	head strings.Builder // the text behind the header values: one allocation for all of them
 	id   string          // x-amzn-RequestId
@@ -71,7 +72,7 @@ func (x *exchange) end() {
 		x.logClientError()
 	}
 	x.release()
-	x.canonical.release()
+	x.canonical.Release()
 	if x.small != nil {
 		x.out = x.small
 	}

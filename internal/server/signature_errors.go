@@ -1,6 +1,10 @@
 package server
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/partita-db/partita/internal/sigv4"
+)
 
 // authFault is what is wrong with the way a request was signed: one of AWS's exceptions about
 // signatures.
@@ -30,30 +34,30 @@ var (
 // signatureFault words what is wrong with a signature as AWS does.
 func signatureFault(err error) error {
 	switch err {
-	case errSignedTwice:
+	case sigv4.ErrSignedTwice:
 		return errTwoSignatures
-	case errHostNotSigned:
+	case sigv4.ErrHostNotSigned:
 		return errNoHost
 	}
 	switch err := err.(type) {
-	case *missingError:
+	case *sigv4.MissingError:
 		return incomplete(missingParts(err))
-	case *dateError:
+	case *sigv4.DateError:
 		return dateFaultOf(err)
-	case *algorithmError:
+	case *sigv4.AlgorithmError:
 		return incomplete("Unsupported AWS 'algorithm': '" + err.Algorithm +
 			"' (only AWS4-HMAC-SHA256 for now). ")
-	case *credentialError:
+	case *sigv4.CredentialError:
 		return invalid("Credential must have exactly 5 slash-delimited elements, " +
 			"e.g. keyid/date/region/service/term, got '" + err.Credential + "'")
-	case *scopeError:
+	case *sigv4.ScopeError:
 		return invalid(wrongScope(err))
 	}
 	return errUnsigned
 }
 
 // missingParts names the parts that a signature lacks.
-func missingParts(e *missingError) string {
+func missingParts(e *sigv4.MissingError) string {
 	var b strings.Builder
 	for _, name := range e.Parts {
 		switch {
@@ -72,12 +76,12 @@ func missingParts(e *missingError) string {
 }
 
 // dateFaultOf words what is wrong with the date of a signature.
-func dateFaultOf(e *dateError) error {
-	limit, now := e.Limit.Format(basicFormat), e.Now.Format(basicFormat)
+func dateFaultOf(e *sigv4.DateError) error {
+	limit, now := e.Limit.Format(sigv4.DateFormat), e.Now.Format(sigv4.DateFormat)
 	switch e.Fault {
-	case dateExpired:
+	case sigv4.DateExpired:
 		return invalid("Signature expired: " + e.Date + " is now earlier than " + limit + " (" + now + " - 15 min.)")
-	case dateNotYet:
+	case sigv4.DateNotYet:
 		return invalid("Signature not yet current: " + e.Date + " is still later than " + limit +
 			" (" + now + " + 15 min.)")
 	}
@@ -86,7 +90,7 @@ func dateFaultOf(e *dateError) error {
 }
 
 // wrongScope tells what is wrong with the scope of a signature.
-func wrongScope(e *scopeError) string {
+func wrongScope(e *sigv4.ScopeError) string {
 	var b strings.Builder
 	if e.WrongRegion {
 		b.WriteString("Credential should be scoped to a valid region, not '" + e.Region + "'. ")

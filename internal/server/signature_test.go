@@ -18,6 +18,8 @@ import (
 
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/sigv4"
+	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
 
 // everybody are the credentials of these tests.
@@ -60,7 +62,7 @@ func TestSignatures(t *testing.T) {
 		r.Header.Set("Content-Type", amzJSON)
 		r.Header.Set("X-Amz-Target", "DynamoDB_20120810.GetItem")
 		body := "{}"
-		setBody(r, body)
+		sigv4test.SetBody(r, body)
 		for _, line := range strings.Split(d.Input, "\n") {
 			op, rest, _ := strings.Cut(line, " ")
 			name, value, _ := strings.Cut(rest, ": ")
@@ -86,16 +88,16 @@ func TestSignatures(t *testing.T) {
 				r.Host = rest
 			case "body":
 				body = rest
-				setBody(r, body)
+				sigv4test.SetBody(r, body)
 			case "pack":
 				body = compressed(t, rest, body)
-				setBody(r, body)
+				sigv4test.SetBody(r, body)
 				r.Header.Set("Content-Encoding", rest)
 			case "more": // behind the compressed body
 				body += rest
-				setBody(r, body)
+				sigv4test.SetBody(r, body)
 			case "sign":
-				signingOf(t, rest).sign(r, []byte(body))
+				signingOf(t, rest).Sign(r, []byte(body))
 			case "edit":
 				edit(t, r, rest)
 			default:
@@ -111,7 +113,7 @@ func TestSignatures(t *testing.T) {
 // parseTime reads a time as signatures have it.
 func parseTime(t *testing.T, text string) time.Time {
 	t.Helper()
-	at, err := time.Parse(basicFormat, text)
+	at, err := time.Parse(sigv4.DateFormat, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,17 +121,17 @@ func parseTime(t *testing.T, text string) time.Time {
 }
 
 // signingOf reads key=value pairs.
-func signingOf(t *testing.T, text string) signing {
+func signingOf(t *testing.T, text string) sigv4test.Signing {
 	t.Helper()
-	s := signing{key: "AKIDALICE", secret: "alices"}
+	s := sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}
 	fields := map[string]*string{
-		"key": &s.key, "secret": &s.secret, "token": &s.token, "date": &s.date, "region": &s.region, "service": &s.service,
-		"algorithm": &s.algorithm, "day": &s.day, "term": &s.term, "headers": &s.headers,
+		"key": &s.Key, "secret": &s.Secret, "token": &s.Token, "date": &s.Date, "region": &s.Region, "service": &s.Service,
+		"algorithm": &s.Algorithm, "day": &s.Day, "term": &s.Term, "headers": &s.Headers,
 	}
 	for _, word := range strings.Fields(text) {
 		name, value, _ := strings.Cut(word, "=")
 		if name == "query" {
-			s.query = true
+			s.Query = true
 		} else if fields[name] == nil {
 			t.Fatalf("sign has no %s", name)
 		} else {
@@ -158,7 +160,7 @@ func edit(t *testing.T, r *http.Request, text string) {
 func TestTampering(t *testing.T) {
 	h := guarded(t, func() time.Time { return noon })
 	r := httptest.NewRequest("POST", "/", nil)
-	signing{key: "AKIDALICE", secret: "alices"}.sign(r, nil)
+	sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}.Sign(r, nil)
 	header := r.Header.Get("Authorization")
 	first := len(header) - 2*sha256.Size
 	for i := first; i < len(header); i++ {
@@ -194,7 +196,7 @@ func TestLongSignedHeaders(t *testing.T) {
 	h := guarded(t, func() time.Time { return noon })
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("A", strings.Repeat("x", 30_000))
-	signing{key: "AKIDALICE", secret: "alices", headers: "host" + strings.Repeat(";a", 100)}.sign(r, nil)
+	sigv4test.Signing{Key: "AKIDALICE", Secret: "alices", Headers: "host" + strings.Repeat(";a", 100)}.Sign(r, nil)
 	if err := authenticateOn(h, r); err != errMismatch {
 		t.Errorf("authenticate: %v", err)
 	}
@@ -208,7 +210,7 @@ func TestChunkedBody(t *testing.T) {
 		want error
 	}{{object(100_000), nil}, {object(100_001), errMismatch}} {
 		r := httptest.NewRequest("POST", "/", nil)
-		signing{key: "AKIDALICE", secret: "alices"}.sign(r, []byte(object(100_000)))
+		sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}.Sign(r, []byte(object(100_000)))
 		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(strings.NewReader(test.sent)), -1, []string{"chunked"}
 		if err := authenticateOn(h, r); err != test.want {
 			t.Errorf("%d bytes: %v, want %v", len(test.sent), err, test.want)
@@ -264,7 +266,7 @@ func FuzzSignature(f *testing.F) {
 		if name != "" {
 			r.Header[http.CanonicalHeaderKey(name)] = []string{value, "second"}
 		}
-		setBody(r, body)
+		sigv4test.SetBody(r, body)
 		want := false
 		if _, err := url.ParseQuery(query); sign && err == nil && !strings.Contains(query, "X-Amz-") && token == "" {
 			headers := "host"
@@ -274,7 +276,7 @@ func FuzzSignature(f *testing.F) {
 				delete(r.Header, http.CanonicalHeaderKey(name))
 			}
 			r.Header.Del("Authorization")
-			signing{key: "AKIDALICE", secret: "alices", headers: headers, query: inQuery}.sign(r, []byte(body))
+			sigv4test.Signing{Key: "AKIDALICE", Secret: "alices", Headers: headers, Query: inQuery}.Sign(r, []byte(body))
 			want = true
 		}
 		err = authenticateOn(h, r)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
 
 // upload is a body that looks at the handler while it is read, and its length if that is announced.
@@ -40,10 +42,10 @@ func (p *patience) SetReadDeadline(t time.Time) error {
 func TestUnauthenticatedBodies(t *testing.T) {
 	large := object(maxBodyBytes)
 	bomb := compressed(t, "gzip", large)
-	alice := signing{key: "AKIDALICE", secret: "alices"}
+	alice := sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}
 	for _, test := range []struct {
 		name, encoding, body string
-		s                    *signing // nil: it is not signed
+		s                    *sigv4test.Signing // nil: it is not signed
 		chunked              bool
 		code                 string
 		drawn                bool
@@ -53,9 +55,9 @@ func TestUnauthenticatedBodies(t *testing.T) {
 		{"nobody's, just too large", "", object(unauthenticatedBodyBytes + 1), nil, true, "MissingAuthenticationTokenException", false},
 		{"nobody's bomb", "gzip", bomb, nil, false, "MissingAuthenticationTokenException", false},
 		{"nobody's small bomb", "gzip", compressed(t, "gzip", object(4000)), nil, true, "MissingAuthenticationTokenException", false},
-		{"an unknown key's", "", large, &signing{key: "AKIDNOBODY", secret: "x"}, false, "UnrecognizedClientException", false},
-		{"an old one", "", large, &signing{key: "AKIDALICE", secret: "alices", date: "20261122T110000Z"}, false, "InvalidSignatureException", false},
-		{"a wrong secret's", "", large, &signing{key: "AKIDALICE", secret: "bobs"}, false, "InvalidSignatureException", true},
+		{"an unknown key's", "", large, &sigv4test.Signing{Key: "AKIDNOBODY", Secret: "x"}, false, "UnrecognizedClientException", false},
+		{"an old one", "", large, &sigv4test.Signing{Key: "AKIDALICE", Secret: "alices", Date: "20261122T110000Z"}, false, "InvalidSignatureException", false},
+		{"a wrong secret's", "", large, &sigv4test.Signing{Key: "AKIDALICE", Secret: "bobs"}, false, "InvalidSignatureException", true},
 		{"alice's", "", large, &alice, false, "", true},
 		{"alice's, packed", "gzip", bomb, &alice, true, "", true},
 	} {
@@ -68,7 +70,7 @@ func TestUnauthenticatedBodies(t *testing.T) {
 			r.Header.Set("Content-Encoding", test.encoding)
 		}
 		if test.s != nil {
-			test.s.sign(r, []byte(test.body))
+			test.s.Sign(r, []byte(test.body))
 		}
 		r.Body = upload{strings.NewReader(test.body), func() { used, _ := h.Buffers(); most = max(most, used) }}
 		if r.ContentLength = int64(len(test.body)); test.chunked {
@@ -108,7 +110,7 @@ func TestEndedWhileSending(t *testing.T) {
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("Content-Type", amzJSON)
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.PutItem")
-	signing{key: "AKIDBOB", secret: "bobs"}.sign(r, []byte("{}"))
+	sigv4test.Signing{Key: "AKIDBOB", Secret: "bobs"}.Sign(r, []byte("{}"))
 	r.Body, r.ContentLength = upload{strings.NewReader("{}"), func() { now = noon.Add(time.Second) }}, 2
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

@@ -13,30 +13,32 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
 
 // Who may sign, and who may not.
 var (
-	alice  = &signing{key: "AKIDALICE", secret: "alices"}
-	liar   = &signing{key: "AKIDALICE", secret: "bobs"}
-	nobody = &signing{key: "AKIDNOBODY", secret: "x"}
+	alice  = &sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}
+	liar   = &sigv4test.Signing{Key: "AKIDALICE", Secret: "bobs"}
+	nobody = &sigv4test.Signing{Key: "AKIDNOBODY", Secret: "x"}
 )
 
 // callBy returns a request with a body, signed by s or, if that is nil, by nobody.
-func callBy(s *signing, addr, path, body string) *http.Request {
+func callBy(s *sigv4test.Signing, addr, path, body string) *http.Request {
 	r := httptest.NewRequest("POST", "https://"+addr+path, nil)
 	r.RequestURI = "" // of a client's
 	r.Header.Set("Content-Type", amzJSON)
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.GetItem")
 	if s != nil {
-		s.sign(r, []byte(body))
+		s.Sign(r, []byte(body))
 	}
-	setBody(r, body)
+	sigv4test.SetBody(r, body)
 	return r
 }
 
 // wire is callBy's request as it is sent.
-func wire(s *signing, addr, path, body string) string {
+func wire(s *sigv4test.Signing, addr, path, body string) string {
 	r := callBy(s, addr, path, body)
 	var b strings.Builder
 	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", path, r.Host, len(body))

@@ -1,4 +1,4 @@
-package server
+package sigv4
 
 import (
 	"net/http"
@@ -17,9 +17,9 @@ func FuzzRead(f *testing.F) {
 		if authorization != "" {
 			r.Header["Authorization"] = []string{authorization}
 		}
-		sig, err := readSignature(r)
-		if who := claimOf(sig.credential); err == nil && who.region != "" && !isRegion(who.region) {
-			t.Errorf("the region is %q", who.region)
+		sig, err := Read(r)
+		if who := ClaimOf(sig.Credential); err == nil && who.Region != "" && !isRegion(who.Region) {
+			t.Errorf("the region is %q", who.Region)
 		}
 	})
 }

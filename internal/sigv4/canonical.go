@@ -1,4 +1,4 @@
-package server
+package sigv4
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// canonical writes a request as Signature Version 4 has it signed (AWS's guide "Create a signed AWS
+// Canonical writes a request as Signature Version 4 has it signed (AWS's guide "Create a signed AWS
 // API request"), in memory that the next request uses again:
 //
 //	POST
@@ -25,7 +25,7 @@ import (
 //	e3b0c44298fc1c149afbf4c8996fb924…   the SHA-256 of the body as it was sent
 //
 // The checksum of that is the last line of the string to sign.
-type canonical struct {
+type Canonical struct {
 	text   []byte
 	query  []byte      // the query's parameters, encoded, in the order of the request
 	params []parameter // where they are in query
@@ -36,14 +36,14 @@ type canonical struct {
 // to those who sign a long header over and over.
 const maxCanonicalBytes = 1 << 20
 
-// stringToSign returns what the signature must be of; ok is false for a request that is too long to
+// StringToSign returns what the signature must be of; ok is false for a request that is too long to
 // have one. payload is the SHA-256 of the body. The text is good until the next call.
-func (c *canonical) stringToSign(r *http.Request, sig *signature, payload [sha256.Size]byte) (text []byte, ok bool) {
+func (c *Canonical) StringToSign(r *http.Request, sig *Signature, payload [sha256.Size]byte) (text []byte, ok bool) {
 	c.text = append(append(c.text[:0], r.Method...), '\n')
 	c.text = append(appendPath(c.text, r), '\n')
-	c.appendQuery(r.URL.RawQuery, sig.inQuery)
+	c.appendQuery(r.URL.RawQuery, sig.InQuery)
 	c.text = append(c.text, '\n')
-	for names := sig.signedHeaders; names != ""; {
+	for names := sig.SignedHeaders; names != ""; {
 		var name string
 		name, names, _ = strings.Cut(names, ";")
 		c.appendHeader(r, name)
@@ -51,22 +51,22 @@ func (c *canonical) stringToSign(r *http.Request, sig *signature, payload [sha25
 			return nil, false
 		}
 	}
-	c.text = append(append(append(c.text, '\n'), sig.signedHeaders...), '\n')
+	c.text = append(append(append(c.text, '\n'), sig.SignedHeaders...), '\n')
 	c.text = hex.AppendEncode(c.text, payload[:])
 	sum := sha256.Sum256(c.text)
 	c.text = append(c.text[:0], algorithm+"\n"...)
-	c.text = append(append(c.text, sig.date...), '\n')
-	_, scope, _ := strings.Cut(sig.credential, "/")
+	c.text = append(append(c.text, sig.Date...), '\n')
+	_, scope, _ := strings.Cut(sig.Credential, "/")
 	c.text = append(append(c.text, scope...), '\n')
 	c.text = hex.AppendEncode(c.text, sum[:])
 	return c.text, true
 }
 
-// release forgets the request, and memory that has grown large.
-func (c *canonical) release() {
-	*c = canonical{text: c.text[:0], query: c.query[:0], params: c.params[:0], key: c.key[:0]}
+// Release forgets the request, and memory that has grown large.
+func (c *Canonical) Release() {
+	*c = Canonical{text: c.text[:0], query: c.query[:0], params: c.params[:0], key: c.key[:0]}
 	if cap(c.text)+cap(c.query) > maxCanonicalBytes/8 {
-		*c = canonical{}
+		*c = Canonical{}
 	}
 }
 
@@ -98,7 +98,7 @@ func appendPath(dst []byte, r *http.Request) []byte {
 type parameter struct{ start, equals, end int }
 
 // appendQuery appends the query.
-func (c *canonical) appendQuery(query string, presigned bool) {
+func (c *Canonical) appendQuery(query string, presigned bool) {
 	query = strings.TrimLeft(query, "&")
 	c.query, c.params = c.query[:0], c.params[:0]
 	for query != "" {
@@ -126,13 +126,13 @@ func (c *canonical) appendQuery(query string, presigned bool) {
 }
 
 // compare orders parameters by name, and those of the same name by value.
-func (c *canonical) compare(a, b parameter) int {
+func (c *Canonical) compare(a, b parameter) int {
 	return cmp.Or(bytes.Compare(c.query[a.start:a.equals], c.query[b.start:b.equals]),
 		bytes.Compare(c.query[a.equals:a.end], c.query[b.equals:b.end]))
 }
 
 // appendHeader appends a header's line: all its values, with commas between them.
-func (c *canonical) appendHeader(r *http.Request, name string) {
+func (c *Canonical) appendHeader(r *http.Request, name string) {
 	c.key = c.key[:0]
 	upper := true
 	for _, b := range []byte(name) {

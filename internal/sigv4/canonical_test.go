@@ -1,4 +1,4 @@
-package server
+package sigv4
 
 import (
 	"bufio"
@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
 
 // TestVectors signs the requests of AWS's Signature Version 4 test suite and of its guide, and
@@ -64,13 +66,13 @@ func TestVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := signing{secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", date: "20150830T123600Z", service: "service"}.complete()
-			var c canonical
-			text, ok := c.stringToSign(r, &signature{signedHeaders: test.signed, date: s.date, credential: "key/" + s.scope()}, sha256.Sum256([]byte(test.body)))
+			s := sigv4test.Signing{Secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", Date: "20150830T123600Z", Service: "service"}.Complete()
+			var c Canonical
+			text, ok := c.StringToSign(r, &Signature{SignedHeaders: test.signed, Date: s.Date, Credential: "key/" + s.Scope()}, sha256.Sum256([]byte(test.body)))
 			if !ok {
 				t.Fatal("the request is said to be too long")
 			}
-			if got := s.signature(string(text)); got != test.want {
+			if got := s.Signature(string(text)); got != test.want {
 				t.Errorf("signature %s, want %s; signed:\n%s", got, test.want, text)
 			}
 		})
@@ -82,12 +84,12 @@ func TestGuide(t *testing.T) {
 	r := httptest.NewRequest("GET", "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08", nil)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	r.Header.Set("X-Amz-Date", "20150830T123600Z")
-	var c canonical
-	sig := &signature{
-		signedHeaders: "content-type;host;x-amz-date", date: "20150830T123600Z",
-		credential: "key/20150830/us-east-1/iam/aws4_request",
+	var c Canonical
+	sig := &Signature{
+		SignedHeaders: "content-type;host;x-amz-date", Date: "20150830T123600Z",
+		Credential: "key/20150830/us-east-1/iam/aws4_request",
 	}
-	text, _ := c.stringToSign(r, sig, sha256.Sum256(nil))
+	text, _ := c.StringToSign(r, sig, sha256.Sum256(nil))
 	const want = "AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/iam/aws4_request\n" +
 		"f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59"
 	if string(text) != want {

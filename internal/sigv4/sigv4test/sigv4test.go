@@ -1,4 +1,6 @@
-package server
+// Package sigv4test signs requests for tests: by the rules of AWS's guide "Create a signed AWS API
+// request", written as plainly as they go, and with nothing of the code that is tested.
+package sigv4test
 
 import (
 	"crypto/hmac"
@@ -12,34 +14,33 @@ import (
 	"strings"
 )
 
-// signing is how to sign a request: the same rules as the handler's, from AWS's guide "Create a
-// signed AWS API request", written as plainly as they go.
-type signing struct {
-	key, secret, token            string
-	date, region, service         string
-	algorithm, day, term, headers string // what a proper client would not choose; empty: what it would
-	query                         bool
+// Signing is how to sign a request.
+type Signing struct {
+	Key, Secret, Token            string
+	Date, Region, Service         string
+	Algorithm, Day, Term, Headers string // what a proper client would not choose; empty: what it would
+	Query                         bool
 }
 
-// text is the canonical request and the string to sign.
-func (s signing) text(r *http.Request, body []byte) (canonical, toSign string) {
+// Text is the canonical request and the string to sign.
+func (s Signing) Text(r *http.Request, body []byte) (canonical, toSign string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n%s\n", r.Method, naivePath(r), s.naiveQuery(r.URL.RawQuery))
-	for _, name := range strings.Split(s.headers, ";") {
+	for _, name := range strings.Split(s.Headers, ";") {
 		fmt.Fprintf(&b, "%s:%s\n", name, naiveHeader(r, name))
 	}
-	fmt.Fprintf(&b, "\n%s\n%x", s.headers, sha256.Sum256(body))
+	fmt.Fprintf(&b, "\n%s\n%x", s.Headers, sha256.Sum256(body))
 	canonical = b.String()
-	return canonical, fmt.Sprintf("%s\n%s\n%s\n%x", s.algorithm, s.date, s.scope(), sha256.Sum256([]byte(canonical)))
+	return canonical, fmt.Sprintf("%s\n%s\n%s\n%x", s.Algorithm, s.Date, s.Scope(), sha256.Sum256([]byte(canonical)))
 }
 
-// scope is what stands behind the access key in a credential.
-func (s signing) scope() string { return s.day + "/" + s.region + "/" + s.service + "/" + s.term }
+// Scope is what stands behind the access key in a credential.
+func (s Signing) Scope() string { return s.Day + "/" + s.Region + "/" + s.Service + "/" + s.Term }
 
-// signature signs a string.
-func (s signing) signature(toSign string) string {
-	key := []byte("AWS4" + s.secret)
-	for _, part := range []string{s.day, s.region, s.service, s.term, toSign} {
+// Signature signs a string.
+func (s Signing) Signature(toSign string) string {
+	key := []byte("AWS4" + s.Secret)
+	for _, part := range []string{s.Day, s.Region, s.Service, s.Term, toSign} {
 		h := hmac.New(sha256.New, key)
 		h.Write([]byte(part))
 		key = h.Sum(nil)
@@ -47,46 +48,46 @@ func (s signing) signature(toSign string) string {
 	return hex.EncodeToString(key)
 }
 
-// complete fills in what is not said.
-func (s signing) complete() signing {
+// Complete fills in what is not said.
+func (s Signing) Complete() Signing {
 	fill := func(field *string, value string) {
 		if *field == "" {
 			*field = value
 		}
 	}
-	fill(&s.date, "20261122T120000Z")
-	fill(&s.region, "us-east-1")
-	fill(&s.service, "dynamodb")
-	fill(&s.algorithm, "AWS4-HMAC-SHA256")
-	fill(&s.day, s.date[:min(8, len(s.date))])
-	fill(&s.term, "aws4_request")
-	fill(&s.headers, "host;x-amz-date;x-amz-target")
+	fill(&s.Date, "20261122T120000Z")
+	fill(&s.Region, "us-east-1")
+	fill(&s.Service, "dynamodb")
+	fill(&s.Algorithm, "AWS4-HMAC-SHA256")
+	fill(&s.Day, s.Date[:min(8, len(s.Date))])
+	fill(&s.Term, "aws4_request")
+	fill(&s.Headers, "host;x-amz-date;x-amz-target")
 	return s
 }
 
-// sign signs a request, and sets the headers or parameters that say so.
-func (s signing) sign(r *http.Request, body []byte) {
-	s = s.complete()
-	if s.query {
-		v := [][2]string{{"X-Amz-Algorithm", s.algorithm}, {"X-Amz-Credential", s.key + "/" + s.scope()}, {"X-Amz-Date", s.date},
-			{"X-Amz-SignedHeaders", s.headers}, {"X-Amz-Security-Token", s.token}}
+// Sign signs a request, and sets the headers or parameters that say so.
+func (s Signing) Sign(r *http.Request, body []byte) {
+	s = s.Complete()
+	if s.Query {
+		v := [][2]string{{"X-Amz-Algorithm", s.Algorithm}, {"X-Amz-Credential", s.Key + "/" + s.Scope()}, {"X-Amz-Date", s.Date},
+			{"X-Amz-SignedHeaders", s.Headers}, {"X-Amz-Security-Token", s.Token}}
 		for _, p := range v {
 			if p[1] != "" {
 				r.URL.RawQuery += "&" + p[0] + "=" + url.QueryEscape(p[1])
 			}
 		}
 		r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery, "&")
-		_, toSign := s.text(r, body)
-		r.URL.RawQuery += "&X-Amz-Signature=" + s.signature(toSign)
+		_, toSign := s.Text(r, body)
+		r.URL.RawQuery += "&X-Amz-Signature=" + s.Signature(toSign)
 		return
 	}
-	r.Header.Set("X-Amz-Date", s.date)
-	if s.token != "" {
-		r.Header.Set("X-Amz-Security-Token", s.token)
+	r.Header.Set("X-Amz-Date", s.Date)
+	if s.Token != "" {
+		r.Header.Set("X-Amz-Security-Token", s.Token)
 	}
-	_, toSign := s.text(r, body)
+	_, toSign := s.Text(r, body)
 	r.Header.Set("Authorization", fmt.Sprintf("%s Credential=%s/%s, SignedHeaders=%s, Signature=%s",
-		s.algorithm, s.key, s.scope(), s.headers, s.signature(toSign)))
+		s.Algorithm, s.Key, s.Scope(), s.Headers, s.Signature(toSign)))
 }
 
 // naivePath is the path without dots and double slashes, every segment encoded once more.
@@ -115,7 +116,7 @@ func naivePath(r *http.Request) string {
 }
 
 // naiveQuery is the query sorted and encoded.
-func (s signing) naiveQuery(raw string) string {
+func (s Signing) naiveQuery(raw string) string {
 	values, _ := url.ParseQuery(raw)
 	var pairs [][2]string
 	for name, all := range values {
@@ -155,7 +156,7 @@ func naiveHeader(r *http.Request, name string) string {
 	return strings.Join(values, ",")
 }
 
-// setBody gives a request a body.
-func setBody(r *http.Request, body string) {
+// SetBody gives a request a body.
+func SetBody(r *http.Request, body string) {
 	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 }

@@ -1,4 +1,4 @@
-package server
+package sigv4
 
 import (
 	"strings"
@@ -11,67 +11,67 @@ const (
 	algorithm = "AWS4-HMAC-SHA256"
 	// terminator ends every scope.
 	terminator = "aws4_request"
-	// basicFormat is ISO 8601's, as dates stand in signatures.
-	basicFormat = "20060102T150405Z"
+	// DateFormat is ISO 8601's, as dates stand in signatures.
+	DateFormat = "20060102T150405Z"
 	// maxSkew is how far the date of a signature may be from ours. A presigned request lives as
 	// long, too: what its X-Amz-Expires says is for other services.
 	maxSkew = 15 * time.Minute
 )
 
-// check checks all of a signature that can be checked without the body and the secret, in AWS's
+// Check checks all of a signature that can be checked without the body and the secret, in AWS's
 // order, and returns whose it claims to be. service is the name of the service that it must be for.
-func (sig *signature) check(now time.Time, service string) (claim, error) {
-	if *sig == (signature{}) {
-		return claim{}, errNotSigned
+func (sig *Signature) Check(now time.Time, service string) (Claim, error) {
+	if *sig == (Signature{}) {
+		return Claim{}, ErrNotSigned
 	}
-	if err := checkDate(sig.date, now); err != nil {
-		return claim{}, err
+	if err := checkDate(sig.Date, now); err != nil {
+		return Claim{}, err
 	}
-	if !signs(sig.signedHeaders, "host") {
-		return claim{}, errHostNotSigned
+	if !signs(sig.SignedHeaders, "host") {
+		return Claim{}, ErrHostNotSigned
 	}
-	if sig.algorithm != algorithm {
-		return claim{}, &algorithmError{sig.algorithm}
+	if sig.Algorithm != algorithm {
+		return Claim{}, &AlgorithmError{sig.Algorithm}
 	}
 	return sig.checkScope(service)
 }
 
 // checkDate checks that a date is one, and near enough.
 func checkDate(date string, now time.Time) error {
-	t, err := time.Parse(basicFormat, date)
-	if err != nil || len(date) != len(basicFormat) {
-		return &dateError{Date: date, Fault: dateMalformed}
+	t, err := time.Parse(DateFormat, date)
+	if err != nil || len(date) != len(DateFormat) {
+		return &DateError{Date: date, Fault: DateMalformed}
 	}
 	now = now.UTC().Truncate(time.Second)
 	if limit := now.Add(-maxSkew); t.Before(limit) {
-		return &dateError{date, dateExpired, now, limit}
+		return &DateError{date, DateExpired, now, limit}
 	}
 	if limit := now.Add(maxSkew); t.After(limit) {
-		return &dateError{date, dateNotYet, now, limit}
+		return &DateError{date, DateNotYet, now, limit}
 	}
 	return nil
 }
 
 // checkScope checks that a credential is one for the service and for the signature's day.
-func (sig *signature) checkScope(service string) (claim, error) {
-	if strings.Count(sig.credential, "/") != 4 {
-		return claim{}, &credentialError{sig.credential}
+func (sig *Signature) checkScope(service string) (Claim, error) {
+	if strings.Count(sig.Credential, "/") != 4 {
+		return Claim{}, &CredentialError{sig.Credential}
 	}
-	e := scopeError{Date: sig.date}
-	key, rest, _ := strings.Cut(sig.credential, "/")
+	e := ScopeError{Date: sig.Date}
+	key, rest, _ := strings.Cut(sig.Credential, "/")
 	e.Day, rest, _ = strings.Cut(rest, "/")
 	e.Region, rest, _ = strings.Cut(rest, "/")
 	e.Service, e.Terminator, _ = strings.Cut(rest, "/")
 	e.WrongRegion = !isRegion(e.Region)
 	e.WrongService = e.Service != service
 	e.WrongTerminator = e.Terminator != terminator
-	e.WrongDay = e.Day != sig.day()
+	e.WrongDay = e.Day != sig.Day()
 	if e.WrongRegion || e.WrongService || e.WrongTerminator || e.WrongDay {
 		wrong := e // only what is wrong is allocated
-		return claim{}, &wrong
+		return Claim{}, &wrong
 	}
-	return claim{key, e.Region}, nil
+	return Claim{key, e.Region}, nil
 }
 
-// day is the day of a signature whose date was checked.
-func (sig *signature) day() string { return sig.date[:len("20060102")] }
+// Day is the day of a signature whose date was checked.
+func (sig *Signature) Day() string { return sig.Date[:len("20060102")] }

@@ -1,55 +1,61 @@
-package server
+// Package sigv4 is AWS's Signature Version 4: it reads the signature of a request, checks all of it
+// that needs no secret, writes the canonical form that was signed, and derives the keys that sign.
+// Verification and signing share the form and the keys.
+//
+// It knows no service and words no answer: what is wrong with a signature it returns as typed
+// errors.
+package sigv4
 
 import (
 	"net/http"
 	"strings"
 )
 
-// signature is what a request says of how it was signed, in its Authorization header or in its
+// Signature is what a request says of how it was signed, in its Authorization header or in its
 // query string.
-type signature struct {
-	algorithm     string
-	credential    string // <key>/<date>/<region>/<service>/<term>
-	signedHeaders string // names, with semicolons between them
-	signature     string
-	date          string
-	token         string // of the session; empty: none
-	target        string // in a query string, what X-Amz-Target is in a header; empty: it is in the header
-	inQuery       bool
+type Signature struct {
+	Algorithm     string
+	Credential    string // <key>/<date>/<region>/<service>/<term>
+	SignedHeaders string // names, with semicolons between them
+	Signature     string
+	Date          string
+	Token         string // of the session; empty: none
+	Target        string // in a query string, what X-Amz-Target is in a header; empty: it is in the header
+	InQuery       bool
 }
 
-// claim is who says to have signed a request, and for which region. Either may be empty where the
+// Claim is who says to have signed a request, and for which region. Either may be empty where the
 // credential does not say.
-type claim struct{ key, region string }
+type Claim struct{ AccessKey, Region string }
 
-// readSignature finds a request's signature and checks that it has all its parts. The signature of
+// Read finds a request's signature and checks that it has all its parts. The signature of
 // a request that has none is the zero one.
-func readSignature(r *http.Request) (signature, error) {
+func Read(r *http.Request) (Signature, error) {
 	header := first(r.Header, "Authorization")
 	if r.URL.RawQuery != "" && hasParameter(r.URL.RawQuery, "X-Amz-Algorithm") {
 		if header != "" {
-			return signature{}, errSignedTwice
+			return Signature{}, ErrSignedTwice
 		}
 		return inQuery(r)
 	}
 	if len(r.Header["Authorization"]) == 0 {
-		return signature{}, nil
+		return Signature{}, nil
 	}
 	if !strings.HasPrefix(header, "AWS4-") {
-		return signature{}, errNotSigned
+		return Signature{}, ErrNotSigned
 	}
 	return inHeader(r, header)
 }
 
 // inHeader reads a signature in the Authorization header:
 // AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/dynamodb/aws4_request, SignedHeaders=<…>, Signature=<…>
-func inHeader(r *http.Request, header string) (signature, error) {
-	sig := signature{date: first(r.Header, "X-Amz-Date"), token: first(r.Header, "X-Amz-Security-Token")}
-	if sig.date == "" {
-		sig.date = first(r.Header, "Date")
+func inHeader(r *http.Request, header string) (Signature, error) {
+	sig := Signature{Date: first(r.Header, "X-Amz-Date"), Token: first(r.Header, "X-Amz-Security-Token")}
+	if sig.Date == "" {
+		sig.Date = first(r.Header, "Date")
 	}
 	var rest string
-	sig.algorithm, rest, _ = strings.Cut(header, " ")
+	sig.Algorithm, rest, _ = strings.Cut(header, " ")
 	for rest != "" {
 		end := 0
 		for end < len(rest) && rest[end] != ',' && rest[end] != ' ' {
@@ -59,24 +65,24 @@ func inHeader(r *http.Request, header string) (signature, error) {
 		rest = rest[min(end+1, len(rest)):]
 		switch name {
 		case "Credential":
-			sig.credential = value
+			sig.Credential = value
 		case "Signature":
-			sig.signature = value
+			sig.Signature = value
 		case "SignedHeaders":
-			sig.signedHeaders = value
+			sig.SignedHeaders = value
 		}
 	}
 	if missing := sig.missing(); missing != nil {
-		return signature{}, &missingError{Parts: missing, Authorization: header}
+		return Signature{}, &MissingError{Parts: missing, Authorization: header}
 	}
 	return sig, nil
 }
 
 // missing tells which parts a signature in a header lacks.
-func (sig *signature) missing() (names []string) {
+func (sig *Signature) missing() (names []string) {
 	for _, p := range [...]struct{ name, value string }{
-		{"Credential", sig.credential}, {"Signature", sig.signature}, {"SignedHeaders", sig.signedHeaders},
-		{"X-Amz-Date", sig.date},
+		{"Credential", sig.Credential}, {"Signature", sig.Signature}, {"SignedHeaders", sig.SignedHeaders},
+		{"X-Amz-Date", sig.Date},
 	} {
 		if p.value == "" {
 			names = append(names, p.name)
@@ -87,8 +93,8 @@ func (sig *signature) missing() (names []string) {
 
 // inQuery reads a signature in the query string. Of a parameter that is there twice the first
 // counts.
-func inQuery(r *http.Request) (signature, error) {
-	sig := signature{inQuery: true}
+func inQuery(r *http.Request) (Signature, error) {
+	sig := Signature{InQuery: true}
 	for query := r.URL.RawQuery; query != ""; {
 		var name, value string
 		name, value, query = nextParameter(query)
@@ -105,31 +111,31 @@ func inQuery(r *http.Request) (signature, error) {
 		}
 	}
 	if missing != nil {
-		return signature{}, &missingError{InQuery: true, Parts: missing}
+		return Signature{}, &MissingError{InQuery: true, Parts: missing}
 	}
-	if sig.token == "" {
-		sig.token = first(r.Header, "X-Amz-Security-Token")
+	if sig.Token == "" {
+		sig.Token = first(r.Header, "X-Amz-Security-Token")
 	}
 	return sig, nil
 }
 
 // parameter is the part of the signature that a parameter of the query string tells, or nil.
-func (sig *signature) parameter(name string) *string {
+func (sig *Signature) parameter(name string) *string {
 	switch name {
 	case "X-Amz-Algorithm":
-		return &sig.algorithm
+		return &sig.Algorithm
 	case "X-Amz-Credential":
-		return &sig.credential
+		return &sig.Credential
 	case "X-Amz-Signature":
-		return &sig.signature
+		return &sig.Signature
 	case "X-Amz-SignedHeaders":
-		return &sig.signedHeaders
+		return &sig.SignedHeaders
 	case "X-Amz-Date":
-		return &sig.date
+		return &sig.Date
 	case "X-Amz-Security-Token":
-		return &sig.token
+		return &sig.Token
 	case "X-Amz-Target":
-		return &sig.target // presigners move all X-Amz headers there
+		return &sig.Target // presigners move all X-Amz headers there
 	}
 	return nil
 }
@@ -164,21 +170,21 @@ func signs(signedHeaders, name string) bool {
 	return false
 }
 
-// claimOf reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids
+// ClaimOf reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids
 // a local user a key with slashes. A signature for several regions (SigV4A) names none and has a
 // part less.
-func claimOf(credential string) claim {
+func ClaimOf(credential string) Claim {
 	rest, term, _ := cutLast(credential)
 	if term != terminator {
-		return claim{key: credential}
+		return Claim{AccessKey: credential}
 	}
 	rest, _, _ = cutLast(rest)
 	rest, region, ok := cutLast(rest)
 	key, _, dated := cutLast(rest)
 	if !ok || !dated || !isRegion(region) {
-		return claim{key: credential}
+		return Claim{AccessKey: credential}
 	}
-	return claim{key: key, region: region}
+	return Claim{AccessKey: key, Region: region}
 }
 
 // cutLast cuts s at its last slash.
