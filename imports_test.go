@@ -60,7 +60,7 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
 	"github.com/cockroachdb/apd": {"internal/item"},
 	"github.com/alecthomas/kong": {"internal/cli"},
-	"net/http": {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest"},
+	"net/http": {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test"},
 	"github.com/prometheus": {"internal/admin"},
 	"net/http/httptest": {}, // it brings a flag
 	"testing": {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest"},

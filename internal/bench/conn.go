@@ -51,7 +51,7 @@ func newDialer(endpoint string, secure *tls.Config) (*dialer, error) {
 func (d *dialer) connect() *conn {
 	c := &conn{d: d}
 	if d.credentials != nil {
-		c.sign = &signer{Credentials: *d.credentials, region: d.region}
+		c.sign = newSigner(d.credentials, d.region, d.host)
 	}
 	return c
 }
@@ -168,7 +168,7 @@ func (c *conn) request(out []byte, target string, body []byte) []byte {
 	if c.sign == nil {
 		out = append(out, unsigned...)
 	} else {
-		out = c.sign.headers(out, time.Now(), c.d.host, target, body)
+		out = c.sign.appendHeaders(out, time.Now(), target, body)
 	}
 	out = append(out, "Content-Length: "...)
 	out = strconv.AppendInt(out, int64(len(body)), 10)

@@ -4,13 +4,14 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/partita-db/partita/internal/sigv4"
 )
 
-// Credential is an access key: what a request must be signed with, and who it then comes from. Its secrets never leave this
-// package, and it hides them however it is printed. It does not change, and is safe for concurrent use.
+// Credential is an access key: what a request must be signed with, and who it then comes from. Its
+// secrets never leave this package, and it hides them however it is printed. It does not change,
+// and is safe for concurrent use.
 type Credential struct {
 	Principal *Principal
 	Expires   time.Time // when the key ends; zero: never
@@ -18,14 +19,25 @@ type Credential struct {
 	secret secret
 	token  secret // empty: the key goes without a session token
 
-	keys atomic.Pointer[[]*signingKey] // those that have verified a signature, the newest last
-	mu   sync.Mutex                    // held to replace keys
+	keys sigv4.Keys // derived from secret
+}
+
+// service is the name that signatures for both of DynamoDB's APIs are made for.
+const service = "dynamodb"
+
+// Verify tells whether signature, in hexadecimal, is the one that the credential makes of a string
+// to sign, on a day (YYYYMMDD) and for a region. How long it takes does not depend on how much of
+// the signature is right.
+func (c *Credential) Verify(day, region string, stringToSign []byte, signature string) bool {
+	scope := sigv4.Scope{Day: day, Region: region, Service: service}
+	return c.keys.Verify(c.secret.reveal(), scope, stringToSign, signature)
 }
 
 // HasToken tells whether the key goes with a session token, as temporary ones do.
 func (c *Credential) HasToken() bool { return c.token.reveal() != "" }
 
-// TokenIs tells whether a request brought the key's session token: the right one, or none where there is none to bring.
+// TokenIs tells whether a request brought the key's session token: the right one, or none where
+// there is none to bring.
 func (c *Credential) TokenIs(token string) bool {
 	return subtle.ConstantTimeCompare([]byte(c.token.reveal()), []byte(token)) == 1
 }
@@ -49,8 +61,8 @@ func (c *Credential) LogValue() slog.Value { return slog.StringValue(c.String())
 // MarshalText is what an encoder shows.
 func (c *Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// secret is a text that is not to be seen. It stands behind a pointer: where it is a field that is not exported, package fmt
-// passes over its methods and prints what it finds.
+// secret is a text that is not to be seen. It stands behind a pointer: where it is a field that is
+// not exported, package fmt passes over its methods and prints what it finds.
 type secret struct{ text *string }
 
 // hidden is what is seen of a secret.

@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 	"go.uber.org/goleak"
 )
 
@@ -100,60 +100,6 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
-// TestSigningKeys verifies signatures for more regions than keys are kept, and looks at which are.
-func TestSigningKeys(t *testing.T) {
-	s, err := Parse(document("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "A"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, _ := s.Lookup("A")
-	for i := range 3 * maxKeys { // more than are kept, in several rounds
-		region := fmt.Sprintf("region-%d", i%(maxKeys+3))
-		want := plainSignature(c.secret.reveal(), "20150830", region, "dynamodb", "text")
-		if c.Verify("20150830", region, []byte("text"), strings.Repeat("0", 64)) {
-			t.Errorf("%s: a wrong signature is right", region)
-		}
-		for range 2 { // with a key that is derived, and with the one that was kept
-			if !c.Verify("20150830", region, []byte("text"), want) {
-				t.Errorf("%s: the right signature is wrong", region)
-			}
-		}
-		if c.Verify("20150830", region, []byte("other"), want) {
-			t.Errorf("%s: the signature of another text is right", region)
-		}
-		if keys := *c.keys.Load(); len(keys) > maxKeys || keys[len(keys)-1].region != region && i < maxKeys {
-			t.Errorf("%s: %d keys are kept", region, len(keys))
-		}
-	}
-	before := c.keys.Load()
-	c.Verify("20150831", "elsewhere", []byte("text"), strings.Repeat("0", 64))
-	if c.keys.Load() != before {
-		t.Error("a wrong signature has its key kept")
-	}
-}
-
-// TestVerifyAtOnce verifies signatures from many goroutines.
-func TestVerifyAtOnce(t *testing.T) {
-	s, err := Parse(document("secret", "A"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, _ := s.Lookup("A")
-	var g sync.WaitGroup
-	for i := range 8 {
-		g.Go(func() {
-			for j := range 200 {
-				region := fmt.Sprint((i + j) % (maxKeys + 1))
-				if !c.Verify("20150830", region, []byte("text"), plainSignature("secret", "20150830", region, "dynamodb", "text")) {
-					t.Errorf("region %s: the right signature is wrong", region)
-					return
-				}
-			}
-		})
-	}
-	g.Wait()
-}
-
 // write writes a file that has a time of change of its own.
 func write(t *testing.T, path string, document []byte, mode os.FileMode) {
 	t.Helper()
@@ -175,7 +121,9 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close() // from here on the test looks
-	signed := func(secret string) string { return plainSignature(secret, "20150830", "us-east-1", "dynamodb", "text") }
+	signed := func(secret string) string {
+		return sigv4test.Signing{Secret: secret, Date: "20150830T120000Z"}.Complete().Signature("text")
+	}
 	accepts := func(when, id, secret string, want bool) {
 		t.Helper()
 		c, ok := s.Lookup(id)

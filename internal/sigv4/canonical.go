@@ -51,15 +51,20 @@ func (c *Canonical) StringToSign(r *http.Request, sig *Signature, payload [sha25
 			return nil, false
 		}
 	}
-	c.text = append(append(append(c.text, '\n'), sig.SignedHeaders...), '\n')
+	_, scope, _ := strings.Cut(sig.Credential, "/")
+	return c.finish(sig.SignedHeaders, sig.Date, scope, payload), true
+}
+
+// finish ends the canonical form, and puts the string to sign in its place.
+func (c *Canonical) finish(signedHeaders, date, scope string, payload [sha256.Size]byte) []byte {
+	c.text = append(append(append(c.text, '\n'), signedHeaders...), '\n')
 	c.text = hex.AppendEncode(c.text, payload[:])
 	sum := sha256.Sum256(c.text)
 	c.text = append(c.text[:0], algorithm+"\n"...)
-	c.text = append(append(c.text, sig.Date...), '\n')
-	_, scope, _ := strings.Cut(sig.Credential, "/")
+	c.text = append(append(c.text, date...), '\n')
 	c.text = append(append(c.text, scope...), '\n')
 	c.text = hex.AppendEncode(c.text, sum[:])
-	return c.text, true
+	return c.text
 }
 
 // Release forgets the request, and memory that has grown large.
