@@ -21,7 +21,7 @@ var (
 	corsMaxAge      = []string{"172800"}
 	gzipEncoding    = []string{"gzip"}
 	deflateEncoding = []string{"deflate"}
-	closeConnection = []string{"close"}
+	hangUpHeader    = []string{"close"}
 	yes             = []string{"true"}
 )
 
@@ -71,7 +71,7 @@ func (x *exchange) send(status int, body []byte) {
 // of the others on its connection.
 func (x *exchange) hangUp() {
 	if x.r.ProtoMajor < 2 {
-		x.w.Header()["Connection"] = closeConnection
+		x.w.Header()["Connection"] = hangUpHeader
 	}
 }
 

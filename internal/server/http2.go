@@ -10,6 +10,22 @@ import (
 	"time"
 )
 
+// What HTTP/2 adds. The timeouts are for its streams, and these watch the connection below them,
+// which is in use as long as any stream is.
+const (
+	// maxStreams is how many requests of one connection are served at a time. Clients keep to it,
+	// and open more connections.
+	maxStreams = 100
+	// pingTime is how long a connection may be silent until it is asked for a sign of life, and
+	// pongTime how long that may take.
+	pingTime = time.Minute
+	pongTime = 15 * time.Second
+	// maxFrameBytes is the least that HTTP/2 allows. A connection keeps a buffer for the largest
+	// frame that came, of any type: with the megabyte that net/http allows, nine bytes from anybody
+	// would cost one, for as long as the connection lasts.
+	maxFrameBytes = 16 << 10
+)
+
 // stream is a request of HTTP/2 under watch. It has activeTime, as a request of HTTP/1.1 has, and
 // on an unauthenticated connection as long as an unauthenticated connection has.
 type stream struct {
@@ -43,12 +59,12 @@ func (cs *connections) watchStreams(h http.Handler) http.Handler {
 		}
 		s := &stream{conn: connOf(r.Context()), w: http.NewResponseController(w)}
 		if !cs.beginStream(s) {
-			w.Header()["Retry-After"] = retrySeconds
+			w.Header()["Retry-After"] = retryAfter
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		defer cs.endStream(s)
-		if s.conn.unauthenticated.Load() {
+		if s.conn.isUnauthenticated() {
 			r.Body = countedBody{r.Body, s}
 		}
 		h.ServeHTTP(w, r)
@@ -73,7 +89,7 @@ func (cs *connections) beginStream(s *stream) bool {
 		cs.drop(old)
 	}
 	cs.streams[s] = struct{}{}
-	if s.conn.unauthenticated.Load() {
+	if s.conn.isUnauthenticated() {
 		s.place = cs.unauthenticatedStreams.PushBack(s)
 	}
 	cs.mu.Unlock()
@@ -88,7 +104,7 @@ func (cs *connections) beginStream(s *stream) bool {
 func (cs *connections) oldestStream() *stream {
 	for e := cs.unauthenticatedStreams.Front(); e != nil; e = cs.unauthenticatedStreams.Front() {
 		s := e.Value.(*stream)
-		if s.conn.unauthenticated.Load() {
+		if s.conn.isUnauthenticated() {
 			return s
 		}
 		cs.unauthenticatedStreams.Remove(e)
@@ -123,7 +139,7 @@ func (cs *connections) resetOverdue(now time.Duration) {
 	var found []*stream
 	for e := cs.unauthenticatedStreams.Front(); e != nil; e = e.Next() {
 		s := e.Value.(*stream)
-		if s.conn.unauthenticated.Load() && overdue(now, int64(s.began+unauthenticatedRoundTime), s.received.Load()) {
+		if s.conn.isUnauthenticated() && overdue(now, int64(s.began+unauthenticatedRoundTime), s.received.Load()) {
 			found = append(found, s)
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/partita-db/partita/internal/exception"
 )
 
 // admit takes a connection under watch, after it has made room if it must and can. It tells
@@ -80,17 +78,19 @@ func (cs *connections) makeRoom() (old []*conn, wait time.Duration) {
 // since is connections.now when the connection entered its state.
 func (c *conn) since() time.Duration { return time.Duration(c.state.Load() >> 2) }
 
-// noRoomAnswer is what a connection is told for which there is no room.
-var noRoomAnswer = []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + amzJSON + "\r\nContent-Length: " +
-	strconv.Itoa(len(noRoomBody)) + "\r\nRetry-After: 1\r\nX-Amz-Retry-After: 1000\r\nConnection: close\r\n\r\n" + noRoomBody)
+// retryAfter is how many seconds a client should wait for which there is no room.
+var retryAfter = []string{"1"}
 
-// noRoomBody is its body.
-var noRoomBody = string(exception.Of("ServiceUnavailable").Body("There are too many connections. Please try again."))
+// busyAnswer is what a connection is told for which there is no room.
+func busyAnswer(contentType, body string) []byte {
+	return []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + contentType + "\r\nContent-Length: " +
+		strconv.Itoa(len(body)) + "\r\nRetry-After: 1\r\nX-Amz-Retry-After: 1000\r\nConnection: close\r\n\r\n" + body)
+}
 
 // reject closes a connection, and tells why if that can be told without a handshake.
 func (cs *connections) reject(c net.Conn) {
 	if cs.plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil { // a moment will do
-		_, _ = c.Write(noRoomAnswer)
+		_, _ = c.Write(cs.busyAnswer)
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.CloseWrite()
 		}

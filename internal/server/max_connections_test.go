@@ -48,7 +48,7 @@ func TestMaxConnections(t *testing.T) {
 		t.Helper()
 		c, r := dial(t, addr)
 		resp, body := answerTo(t, r, "POST")
-		if resp.StatusCode != 503 || body != noRoomBody || resp.Header.Get("Retry-After") != "1" {
+		if resp.StatusCode != 503 || body != tooManyConnections || resp.Header.Get("Retry-After") != "1" {
 			t.Errorf("%s: answered %d %q", when, resp.StatusCode, body)
 		}
 		if _, err := r.ReadByte(); err == nil {

@@ -69,7 +69,7 @@ var ordinaryHost = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}(:[0-9]
 // which the guard has accepted where there is one, unless that is of no ordinary form.
 func endpointOf(r *http.Request) string {
 	scheme := "http://"
-	if c := connOf(r.Context()); r.TLS != nil || c != nil && c.secure != nil {
+	if c := connOf(r.Context()); r.TLS != nil || c != nil && c.isSecure() {
 		scheme = "https://"
 	}
 	if ordinaryHost.MatchString(r.Host) || bracketed(r.Host) {

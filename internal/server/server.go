@@ -1,9 +1,3 @@
-// Package server is Partita's HTTP: it takes DynamoDB's requests off the wire, checks of them what
-// is not an operation's business (method, content type, size, their signature), hands them to a
-// Serve function, and sends the answer with the headers that the SDKs look for.
-//
-// It knows no operation and reads no JSON. A Handler answers requests and works under any net/http
-// server; a Server is the one that Partita runs itself.
 package server
 
 import (
@@ -15,7 +9,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -47,29 +40,24 @@ type Server struct {
 	running    sync.WaitGroup // the listeners, and the connections that are served here
 }
 
-// What HTTP/2 adds. The timeouts are for its streams, and these watch the connection below them,
-// which is in use as long as any stream is.
-const (
-	// maxStreams is how many requests of one connection are served at a time. Clients keep to it,
-	// and open more connections.
-	maxStreams = 100
-	// pingTime is how long a connection may be silent until it is asked for a sign of life, and
-	// pongTime how long that may take.
-	pingTime = time.Minute
-	pongTime = 15 * time.Second
-	// maxFrameBytes is the least that HTTP/2 allows. A connection keeps a buffer for the largest
-	// frame that came, of any type: with the megabyte that net/http allows, nine bytes from anybody
-	// would cost one, for as long as the connection lasts.
-	maxFrameBytes = 16 << 10
-)
+// serverOptions are the options of newServer.
+type serverOptions struct {
+	// Log takes what net/http has to say, at debug level: it is about clients.
+	Log *slog.Logger
+	// Authenticates says that the handler finds out who sent a request, and notes it with
+	// markAuthenticated. Until then the connection is an unauthenticated one.
+	Authenticates bool
+	// BusyType and BusyBody are the content type and the body of the answer, with status 503, to
+	// connections for which there is no room.
+	BusyType, BusyBody string
+}
 
-// New returns a Server of the handler. What net/http has to say goes to log at debug level: it is
-// about clients.
-func New(h http.Handler, log *slog.Logger) *Server {
+// newServer returns a Server of the handler.
+func newServer(h http.Handler, o serverOptions) *Server {
 	s := &Server{handler: h, handedOver: handedListener{conns: make(chan net.Conn), done: make(chan struct{})}}
 	s.base, s.cut = context.WithCancel(context.Background())
-	s.connections.plain, s.connections.interval, s.connections.authenticates = true, roundTime, guards(h)
-	s.connections.bodyGrace = bodyGrace
+	s.connections.plain, s.connections.interval, s.connections.authenticates = true, roundTime, o.Authenticates
+	s.connections.bodyGrace, s.connections.busyAnswer = bodyGrace, busyAnswer(o.BusyType, o.BusyBody)
 	if s.connections.authenticates {
 		s.connections.interval = unauthenticatedRoundTime
 	}
@@ -83,7 +71,7 @@ func New(h http.Handler, log *slog.Logger) *Server {
 			MaxReadFrameSize: maxFrameBytes,
 		},
 		MaxHeaderBytes: moreHeaderBytes,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	s.http.RegisterOnShutdown(s.connections.closeUnused)
 	return s

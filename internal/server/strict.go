@@ -44,5 +44,8 @@ func refuseHead(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusBadRequest)
 }
 
+// closeConnection is the Connection of an answer with which the connection ends. Nobody may change it.
+var closeConnection = []string{"close"}
+
 // refusal is the header of that answer.
 var refusal = http.Header{"Connection": closeConnection, "Content-Length": {"0"}}

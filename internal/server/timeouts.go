@@ -46,6 +46,7 @@ type connections struct {
 	limit         int
 	full          time.Duration // under mu: the round in which no connection was found that could go; see makeRoom
 	plain         bool          // clients can be told in plain text that there is no room
+	busyAnswer    []byte        // what they are told then
 	authenticates bool          // there are credentials: new connections are unauthenticated connections
 	// every is the time between two rounds: roundTime, or unauthenticatedRoundTime where there are
 	// unauthenticated connections; tests make the rounds by hand.
@@ -156,6 +157,10 @@ func (c *conn) read(p []byte) (int, error) {
 
 // newLine ends a line.
 var newLine = []byte{'\n'}
+
+// isSecure tells whether the connection is one of TLS. It does not know it of HTTP/2, whose requests
+// have their TLS themselves.
+func (c *conn) isSecure() bool { return c.secure != nil }
 
 // upper is what is spoken over: the kernel's connection, or that of TLS.
 func (c *conn) upper() net.Conn {

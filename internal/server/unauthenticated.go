@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net"
-	"net/http"
 	"time"
 )
 
@@ -25,6 +24,8 @@ const (
 	// has a key needs a moment to show it, which many clients that come again as fast as they are
 	// closed must not take from it: these wait in the kernel's queue meanwhile.
 	unauthenticatedGrace = 250 * time.Millisecond
+	// bodyGrace is how long an unauthenticated connection with a large body may stay in any case.
+	bodyGrace = time.Second
 	// unauthenticatedRoundTime is the time between two looks at the unauthenticated connections.
 	unauthenticatedRoundTime = 500 * time.Millisecond
 )
@@ -83,67 +84,17 @@ func (c *conn) markAuthenticated() bool {
 	return true
 }
 
-// unauthenticated connection is the connection that the request came on, if that is an
-// unauthenticated connection, or nil.
-func (x *exchange) unauthenticatedConn() *conn {
-	if c := connOf(x.r.Context()); c != nil && c.unauthenticated.Load() {
-		return c
-	}
-	return nil
-}
+// isUnauthenticated tells whether no signature has been verified on the connection, though the
+// handler verifies them.
+func (c *conn) isUnauthenticated() bool { return c.unauthenticated.Load() }
 
-// A bodyShare is what a body that an unauthenticated connection sends takes of the memory for large
-// ones. While they come, which unauthenticated connections can make last, these have at most half
-// of that memory together; one that is alone may have more, as it may be the first request of a
-// client with a key. Where there is no more, the oldest of those that have some for longer than
-// bodyGrace goes.
-type bodyShare struct {
-	h     *Handler
-	c     *conn
-	bytes int64
-}
+// holdBytes notes that bodies which come on the connection take so many bytes more, or less, of a
+// memory that all share. It returns how many they take.
+func (c *conn) holdBytes(more int64) int64 { return c.heldBytes.Add(more) }
 
-const (
-	// bodyGrace is how long an unauthenticated connection with a large body may stay in any case.
-	bodyGrace = time.Second
-	// bodyShareTries and bodyShareWait are how often, and how long each time, the memory is waited
-	// for of one that goes.
-	bodyShareTries = 20
-	bodyShareWait  = 5 * time.Millisecond
-)
-
-// raise raises the share of an unauthenticated connection, nil for none, to n bytes. It tells
-// whether it could.
-func (s *bodyShare) raise(c *conn, n int64) bool {
-	if c == nil {
-		return true
-	}
-	s.c = c
-	more, cut := n-s.bytes, false
-	for range bodyShareTries {
-		own := c.heldBytes.Add(more)
-		all := s.h.unauthenticatedBytes.Add(more)
-		if all <= s.h.bufferBytes/2 || all <= own {
-			s.bytes = n
-			return true
-		}
-		c.heldBytes.Add(-more)
-		s.h.unauthenticatedBytes.Add(-more)
-		if cut = c.all.closeHolder(c) || cut; !cut {
-			return false
-		}
-		time.Sleep(bodyShareWait) // until who was cut has noticed
-	}
-	return false
-}
-
-// giveBack gives all of it back.
-func (s *bodyShare) giveBack() {
-	if s.c != nil {
-		s.c.heldBytes.Add(-s.bytes)
-		s.h.unauthenticatedBytes.Add(-s.bytes)
-	}
-}
+// closeOtherHolder closes the oldest other unauthenticated connection whose bodies take some of that
+// memory, and which had its grace. It tells whether there was one.
+func (c *conn) closeOtherHolder() bool { return c.all.closeHolder(c) }
 
 // closeHolder closes the oldest unauthenticated connection, other than c, that has memory for a
 // large body and had its grace. It tells whether there was one.
@@ -185,10 +136,4 @@ func (cs *connections) closeOverdue(now time.Duration) {
 	for _, c := range found {
 		c.cut()
 	}
-}
-
-// guards tells whether a handler asks for credentials.
-func guards(h http.Handler) bool {
-	g, ok := h.(*Handler)
-	return ok && g.credentials != nil
 }
