@@ -83,9 +83,6 @@ func callRaw(t *testing.T, addr, raw string) (*http.Response, string) {
 	return resp, body
 }
 
-// object returns a JSON object of exactly n bytes.
-func object(n int) string { return `{"a":"` + strings.Repeat("x", n-8) + `"}` }
-
 func TestBodies(t *testing.T) {
 	addr := start(t, Options{Serve: told})
 	sizes := []int{2, 1000, freeBytes - 1, freeBytes, freeBytes + 1, 3 * freeBytes, pooledBytes + 1}

@@ -47,7 +47,7 @@ func witness(w http.ResponseWriter, r *http.Request) {
 		b.Write(bytes.Repeat([]byte("long"), max(0, n/4)))
 	}
 	if r.Header.Get("X-Close") != "" {
-		w.Header()["Connection"] = closeConnection
+		w.Header()["Connection"] = []string{"close"}
 	}
 	w.Header()["Content-Type"] = nil
 	w.Header()["Content-Length"] = []string{strconv.Itoa(b.Len())}
@@ -65,7 +65,7 @@ type twins struct{ ours, secure, theirs string }
 func newTwins(t testing.TB, h http.Handler) twins {
 	dir := t.TempDir()
 	p := twins{filepath.Join(dir, "ours"), filepath.Join(dir, "secure"), filepath.Join(dir, "theirs")}
-	listen := func(path string) net.Listener {
+	listenOn := func(path string) net.Listener {
 		l, err := net.Listen("unix", path)
 		if err != nil {
 			t.Fatal(err)
@@ -77,10 +77,10 @@ func newTwins(t testing.TB, h http.Handler) twins {
 	certificate := tls.Certificate{Certificate: [][]byte{one.cert.Raw}, PrivateKey: one.key}
 	secure.UseTLS(&tls.Config{Certificates: []tls.Certificate{certificate}})
 	done := make(chan error, 3)
-	go func(l net.Listener) { done <- s.Serve(l) }(listen(p.ours))
-	go func(l net.Listener) { done <- secure.Serve(l) }(listen(p.secure))
-	theirs := &http.Server{Handler: strict(h), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
-	go func(l net.Listener) { done <- theirs.Serve(l) }(listen(p.theirs))
+	go func(l net.Listener) { done <- s.Serve(l) }(listenOn(p.ours))
+	go func(l net.Listener) { done <- secure.Serve(l) }(listenOn(p.secure))
+	theirs := &http.Server{Handler: strictHandler(h), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	go func(l net.Listener) { done <- theirs.Serve(l) }(listenOn(p.theirs))
 	t.Cleanup(func() {
 		theirs.Close()
 		for _, s := range []*Server{s, secure} {
@@ -228,12 +228,12 @@ var http1Streams = []struct {
 	{"a long header", posted("Long: "+strings.Repeat("v", 9000)+"\r\n", "{}") + posted("", "{}"), 2},
 	{"many headers", posted(strings.Repeat("A: b\r\n", 63), "{}"), 1},
 	{"more headers", posted(strings.Repeat("A: b\r\n", 200), "{}") + posted("", ""), 2},
-	{"the longest head", longHead(maxHeaderBytes) + posted("", "{}"), 2},
-	{"a head that is too long", longHead(maxHeaderBytes+1) + posted("", "{}"), 1},
+	{"the longest head", longHead(MaxHeaderBytes) + posted("", "{}"), 2},
+	{"a head that is too long", longHead(MaxHeaderBytes+1) + posted("", "{}"), 1},
 	{"a head that is much too long", longHead(30000), 1},
-	{"a head that is too long, later", posted("", "{}") + longHead(maxHeaderBytes+1) + posted("", "{}"), 2},
-	{"a head that is too long, for net/http", "GET / HTTP/1.1\r\nHost: a\r\n\r\n" + longHead(maxHeaderBytes+1), 2},
-	{"a line that is too long", "POST /" + strings.Repeat("x", maxHeaderBytes) + " HTTP/1.1\r\nHost: a\r\n\r\n", 1},
+	{"a head that is too long, later", posted("", "{}") + longHead(MaxHeaderBytes+1) + posted("", "{}"), 2},
+	{"a head that is too long, for net/http", "GET / HTTP/1.1\r\nHost: a\r\n\r\n" + longHead(MaxHeaderBytes+1), 2},
+	{"a line that is too long", "POST /" + strings.Repeat("x", MaxHeaderBytes) + " HTTP/1.1\r\nHost: a\r\n\r\n", 1},
 	{"no host", "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 1},
 	{"two hosts", posted("Host: b\r\n", ""), 1},
 	{"an odd host", "POST / HTTP/1.1\r\nHost: a/b\r\n\r\n", 1},
@@ -391,14 +391,14 @@ func TestHTTP1CutOff(t *testing.T) {
 		t.Errorf("the call's context ended with %v", err)
 	}
 	close(finish)
-	s.running.Wait()
+	s.wait()
 }
 
 // TestHTTP1Allocations wants the connection itself to allocate one string for each request: that of
 // the head.
 func TestHTTP1Allocations(t *testing.T) {
 	answer := []byte(`{"Item":{}}`)
-	length, typed := []string{strconv.Itoa(len(answer))}, []string{amzJSON}
+	length, typed := []string{strconv.Itoa(len(answer))}, []string{"application/x-amz-json-1.0"}
 	var body [100]byte
 	_, addr := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.ReadFull(r.Body, body[:r.ContentLength])

@@ -1,27 +1,18 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 )
 
 // open are options of a server that asks nobody for credentials, and its log.
 func open(hosts, origins []string) (Options, func() string) {
-	var mu sync.Mutex
-	var log bytes.Buffer
-	read := func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return log.String()
-	}
+	log, read := logTo()
 	return Options{Serve: told, Open: true, AllowHosts: hosts, CORSOrigins: origins,
-		Logger: slog.New(slog.NewTextHandler(&locked{&mu, &log}, nil))}, read
+		Logger: log}, read
 }
 
 // from sends a request under a Host and, if it is not empty, with an Origin.

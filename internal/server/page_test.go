@@ -151,7 +151,7 @@ func TestPageWithCredentials(t *testing.T) {
 // TestPageTLS asks over TLS, with both protocols, and of a handler behind another server.
 func TestPageTLS(t *testing.T) {
 	p := certify(t, "one", nil)
-	_, addr := newSecured(t, p, nil).start(told)
+	addr := startTLS(t, Options{Serve: told}, p)
 	behind := httptest.NewTLSServer(NewHandler(Options{Serve: told, Logger: slog.New(slog.DiscardHandler)}))
 	defer behind.Close()
 	for name, c := range map[string]*http.Client{

@@ -1,16 +1,15 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,24 +23,25 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// told answers what the handler told it, and does as the operation's name says.
-func told(_ context.Context, r *api.Request, out []byte) (int, []byte) {
-	switch api.OperationName(r.Target) {
-	case "Panic":
-		panic("out of order")
-	case "Fail":
-		return 400, append(out, `{"__type":"com.amazon.coral.validate#ValidationException","message":"no"}`...)
-	case "FailWith":
-		return 400, append(out, r.Body...)
-	case "Echo":
-		return 200, append(out, r.Body...)
-	}
-	return 200, fmt.Appendf(out, `{"target":%q,"region":%q}`, r.Target, r.Region)
-}
-
 // start runs a server with the options on a loopback port until the end of the test and returns its
 // address.
 func start(t *testing.T, o Options) string {
+	t.Helper()
+	return startWith(t, o, nil)
+}
+
+// startTLS is start over TLS.
+func startTLS(t *testing.T, o Options, p *pair) string {
+	t.Helper()
+	certificate, err := tls.X509KeyPair(p.pem, p.priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startWith(t, o, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+}
+
+// startWith is start, over TLS if there is a configuration of it.
+func startWith(t *testing.T, o Options, secure *tls.Config) string {
 	t.Helper()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -51,6 +51,9 @@ func start(t *testing.T, o Options) string {
 		t.Fatal(err)
 	}
 	s := New(NewHandler(o), o.Logger)
+	if secure != nil {
+		s.UseTLS(secure)
+	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -64,71 +67,6 @@ func start(t *testing.T, o Options) string {
 		}
 	})
 	return l.Addr().String()
-}
-
-// dial opens a connection that is closed at the end of the test.
-func dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
-	return c, bufio.NewReader(c)
-}
-
-// signed are the header lines of a signed call of the operation.
-func signed(operation string) string {
-	return "Host: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n" +
-		"X-Amz-Target: DynamoDB_20120810." + operation + "\r\nX-Amz-Date: 20261122T120000Z\r\n" +
-		"Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/dynamodb/aws4_request, " +
-		"SignedHeaders=host, Signature=0123\r\n"
-}
-
-// request writes a whole request that calls the operation.
-func request(operation, more, body string) string {
-	return fmt.Sprintf("POST / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n%s", signed(operation), more, len(body), body)
-}
-
-// answerTo reads one answer with its body.
-func answerTo(t *testing.T, r *bufio.Reader, method string) (*http.Response, string) {
-	t.Helper()
-	resp, err := http.ReadResponse(r, &http.Request{Method: method})
-	if err != nil {
-		t.Fatalf("reading the answer: %v", err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("reading the answer's body: %v", err)
-	}
-	resp.Body.Close()
-	return resp, string(body)
-}
-
-// show prints an answer without what differs from run to run.
-func show(resp *http.Response, body string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d\n", resp.StatusCode)
-	names := make([]string, 0, len(resp.Header))
-	for name := range resp.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		value := strings.Join(resp.Header[name], " | ")
-		switch name {
-		case "Date":
-			continue
-		case "X-Amzn-Requestid":
-			if len(value) == 52 && strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == "" {
-				value = "<id>"
-			}
-		}
-		fmt.Fprintf(&b, "%s: %s\n", name, value)
-	}
-	fmt.Fprintf(&b, "%q\n", body)
-	return b.String()
 }
 
 func TestWire(t *testing.T) {
@@ -246,106 +184,4 @@ func TestDebugLog(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-}
-
-// TestShutdownWaits checks that Shutdown lets the request in progress finish, and closes idle
-// connections.
-func TestShutdownWaits(t *testing.T) {
-	began, finish := make(chan struct{}), make(chan struct{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	s := New(NewHandler(Options{Logger: log, Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
-		close(began)
-		<-finish
-		return 200, append(out, "{}"...)
-	}}), log)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	c, r := dial(t, l.Addr().String())
-	_, unused := dial(t, l.Addr().String())
-	used, idle := dial(t, l.Addr().String())
-	io.WriteString(used, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	answerTo(t, idle, "GET")
-	io.WriteString(c, request("Any", "", "{}"))
-	<-began
-	down := make(chan error, 1)
-	go func() { down <- s.Shutdown(context.Background()) }()
-	if err := <-done; err != nil {
-		t.Errorf("Serve: %v", err)
-	}
-	if extra, err := net.Dial("tcp", l.Addr().String()); err == nil {
-		extra.Close()
-		t.Error("a connection was accepted during Shutdown")
-	}
-	close(finish)
-	if _, body := answerTo(t, r, "POST"); body != "{}" {
-		t.Errorf("the request in progress was answered %q", body)
-	}
-	if err := <-down; err != nil {
-		t.Errorf("Shutdown: %v", err)
-	}
-	for _, other := range []*bufio.Reader{idle, unused} {
-		if _, err := other.ReadByte(); !errors.Is(err, io.EOF) {
-			t.Errorf("another connection is still open: %v", err)
-		}
-	}
-}
-
-// TestShutdownCuts checks that Shutdown ends with its context.
-func TestShutdownCuts(t *testing.T) {
-	began := make(chan struct{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	s := New(NewHandler(Options{Logger: log, Serve: func(ctx context.Context, r *api.Request, out []byte) (int, []byte) {
-		close(began)
-		<-ctx.Done()
-		return 500, out
-	}}), log)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	c, _ := dial(t, l.Addr().String())
-	io.WriteString(c, request("Any", "", "{}"))
-	<-began
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Shutdown: %v, want %v", err, context.Canceled)
-	}
-	<-done
-}
-
-// TestListenerFails checks that Serve reports a listener that breaks and closes the others.
-func TestListenerFails(t *testing.T) {
-	good, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bad, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bad.Close()
-	log := slog.New(slog.DiscardHandler)
-	s := New(NewHandler(Options{Logger: log, Serve: told}), log)
-	if err := s.Serve(good, bad); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Serve: %v, want %v", err, net.ErrClosed)
-	}
-}
-
-// locked is a writer for several goroutines.
-type locked struct {
-	mu *sync.Mutex
-	w  io.Writer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,31 +15,10 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/sigv4"
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
-
-// everybody are the credentials of these tests.
-const everybody = `{"credentials": [
-	{"accessKeyId": "AKIDALICE", "secretAccessKey": "alices", "user": "alice", "policy": ` + everything + `},
-	{"accessKeyId": "AKIDBOB", "secretAccessKey": "bobs", "expires": "2026-11-22T12:00:01Z", "policy": ` + everything + `},
-	{"accessKeyId": "ASIAALICE", "secretAccessKey": "alices", "sessionToken": "to+ken/=", "user": "alice", "policy": ` + everything + `},
-	{"accessKeyId": "ASIAENDED", "secretAccessKey": "ended", "sessionToken": "token", "expires": "2026-11-22T12:00:00Z",
-		"policy": ` + everything + `}
-]}`
-
-const everything = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}`
-
-// noon is the time in these tests.
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// whoami answers who the handler says it is, and what it was sent.
-func whoami(_ context.Context, r *api.Request, out []byte) (int, []byte) {
-	p := r.Principal
-	return 200, fmt.Appendf(out, "%s is %s in %s: %.40s", p.AccessKeyID, p.User, r.Region, r.Body)
-}
 
 // guarded returns a handler that asks for the credentials of everybody.
 func guarded(t testing.TB, now func() time.Time) *Handler {

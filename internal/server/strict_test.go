@@ -14,13 +14,13 @@ import (
 func TestLongHeads(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		for name, send := range map[string]string{
-			"a byte":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), maxHeaderBytes+1) + "\r\n",
-			"double":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), 2*maxHeaderBytes) + "\r\n",
+			"a byte":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), MaxHeaderBytes+1) + "\r\n",
+			"double":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), 2*MaxHeaderBytes) + "\r\n",
 			"a megabyte":           "POST / HTTP/1.1\r\n" + long(signed("Echo"), 1<<20) + "\r\n",
-			"no end":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), 2*maxHeaderBytes),
-			"a line":               "POST /" + strings.Repeat("x", maxHeaderBytes) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			"no end":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), 2*MaxHeaderBytes),
+			"a line":               "POST /" + strings.Repeat("x", MaxHeaderBytes) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
 			"a line of a megabyte": "GET /" + strings.Repeat("x", 1<<20) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
-			"for net/http":         "POST /x HTTP/1.1\r\n" + long(signed("Echo"), 2*maxHeaderBytes) + "\r\n",
+			"for net/http":         "POST /x HTTP/1.1\r\n" + long(signed("Echo"), 2*MaxHeaderBytes) + "\r\n",
 		} {
 			g := startGuarded(t, secure, 0)
 			c, r := g.open("")
@@ -49,7 +49,7 @@ func TestLongHeadsHTTP2(t *testing.T) {
 	p := certify(t, "one", nil)
 	_, addr := newSecured(t, p, nil).start(told)
 	c := client(t, p, nil, true)
-	for n, want := range map[int]int{maxHeaderBytes - 1000: 200, maxHeaderBytes: 400, moreHeaderBytes - 1000: 400} {
+	for n, want := range map[int]int{MaxHeaderBytes - 1000: 200, MaxHeaderBytes: 400, MoreHeaderBytes - 1000: 400} {
 		r := callBy(nil, addr, "/", "{}")
 		r.Header.Set("X-Long", strings.Repeat("x", n))
 		resp, err := c.Do(r)

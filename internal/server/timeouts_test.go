@@ -28,7 +28,7 @@ func TestTimeouts(t *testing.T) {
 		}
 		return 200, append(out, "{}"...)
 	}}), log)
-	s.connections.interval = 24 * time.Hour // the rounds are the test's
+	s.setInterval(24 * time.Hour) // the rounds are the test's
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	defer func() {
@@ -64,22 +64,22 @@ func TestTimeouts(t *testing.T) {
 		}
 	}
 	await(t, s, [3]int{2, 2, 1})
-	s.connections.round(newTime)
+	s.round(NewTime)
 	await(t, s, [3]int{2, 2, 1})
-	s.connections.round(time.Second)
+	s.round(time.Second)
 	want("unused", unused, nil, true)
 	want("slow header", slowHeader, nil, true)
 	want("slow body", slowBody, slowBodyConn, false)
-	s.connections.round(activeTime - newTime)
+	s.round(ActiveTime - NewTime)
 	want("slow body", slowBody, nil, true)
 	want("held", held, nil, true)
 	want("idle", idle, idleConn, false)
 	io.WriteString(idleConn, request("Echo", "", "{}")) // used again: its time begins anew
 	answerTo(t, idle, "POST")
 	await(t, s, [3]int{0, 0, 1})
-	s.connections.round(idleTime - time.Second)
+	s.round(IdleTime - time.Second)
 	want("idle", idle, idleConn, false)
-	s.connections.round(2 * time.Second)
+	s.round(2 * time.Second)
 	want("idle", idle, nil, true)
 }
 
@@ -87,12 +87,7 @@ func TestTimeouts(t *testing.T) {
 func await(t *testing.T, s *Server, want [3]int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		var have [3]int
-		s.connections.mu.Lock()
-		for c := range s.connections.conns {
-			have[c.state.Load()&3]++
-		}
-		s.connections.mu.Unlock()
+		have := s.states()
 		if have == want {
 			return
 		}

@@ -14,13 +14,13 @@ type rawConn struct{ *conn }
 
 // Read implements net.Conn.
 func (u rawConn) Read(p []byte) (int, error) {
-	n, err := u.Conn.Read(p)
+	n, err := u.conn.Conn.Read(p)
 	u.count(n)
 	return n, err
 }
 
 // Write implements net.Conn.
-func (u rawConn) Write(p []byte) (int, error) { return u.Conn.Write(p) }
+func (u rawConn) Write(p []byte) (int, error) { return u.conn.Conn.Write(p) }
 
 // Close implements net.Conn.
 func (u rawConn) Close() error { return u.cut() }

@@ -3,16 +3,9 @@ package server
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -24,48 +17,6 @@ import (
 
 	"github.com/partita-db/partita/internal/api"
 )
-
-// pair is a certificate with its key.
-type pair struct {
-	cert      *x509.Certificate
-	key       *ecdsa.PrivateKey
-	pem, priv []byte
-}
-
-// certify makes a certificate of the name, signed by parent or, without one, by itself.
-func certify(t testing.TB, name string, parent *pair) *pair {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: parent == nil, BasicConstraintsValid: true, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	signer := &pair{cert: template, key: key}
-	if parent != nil {
-		signer = parent
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, signer.cert, &key.PublicKey, signer.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &pair{key: key}
-	if p.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	priv, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	p.priv = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: priv})
-	return p
-}
 
 // secured are the TLS files of a test and their server's clock.
 type secured struct {
@@ -80,8 +31,8 @@ type secured struct {
 // newSecured makes files with the pair, and the authority of clients if it is not nil.
 func newSecured(t *testing.T, p, clientCA *pair) *secured {
 	dir := t.TempDir()
-	o, log := open(nil, nil)
-	s := &secured{t: t, time: time.Now(), log: log, sink: o.Logger}
+	sink, log := logTo()
+	s := &secured{t: t, time: time.Now(), log: log, sink: sink}
 	s.files = TLSFiles{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
 	s.write(s.files.Cert, p.pem)
 	s.write(s.files.Key, p.priv)
@@ -117,7 +68,7 @@ func (s *secured) pass(d time.Duration) {
 // start runs a server with the files.
 func (s *secured) start(serve func(context.Context, *api.Request, []byte) (int, []byte)) (*Server, string) {
 	s.t.Helper()
-	config, err := newTLS(s.files, s.sink, s.now)
+	config, err := newTLSByClock(s.files, s.sink, s.now)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -133,7 +84,7 @@ func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, stri
 		t.Fatal(err)
 	}
 	s := New(h, slog.New(slog.DiscardHandler))
-	s.connections.interval = 24 * time.Hour
+	s.setInterval(24 * time.Hour)
 	if set != nil {
 		set(s)
 	}
@@ -150,41 +101,6 @@ func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, stri
 		}
 	})
 	return s, l.Addr().String()
-}
-
-// client returns a client that trusts the server's pair and shows its own, if that is not nil.
-func client(t *testing.T, trusts, own *pair, http2 bool) *http.Client {
-	roots := x509.NewCertPool()
-	roots.AddCert(trusts.cert)
-	c := &tls.Config{RootCAs: roots}
-	if own != nil {
-		c.Certificates = []tls.Certificate{{Certificate: [][]byte{own.cert.Raw}, PrivateKey: own.key}}
-	}
-	tr := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: http2, DisableCompression: true}
-	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr}
-}
-
-// post calls the operation.
-func post(c *http.Client, addr, operation string, body io.Reader) (*http.Response, error) {
-	r, err := http.NewRequest("POST", "https://"+addr, body)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", amzJSON)
-	r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
-	return c.Do(r)
-}
-
-// ping calls Echo, and returns the protocol.
-func ping(c *http.Client, addr string) (string, error) {
-	resp, err := post(c, addr, "Echo", strings.NewReader("{}"))
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return resp.Proto + " " + string(body), err
 }
 
 func TestTLS(t *testing.T) {
@@ -221,19 +137,19 @@ func TestCertificateReload(t *testing.T) {
 	s.write(s.files.Cert, two.pem) // the key does not fit it yet
 	check("within the second", one)
 	for range 3 {
-		s.pass(lookInterval)
+		s.pass(LookInterval)
 		check("half changed", one)
 	}
 	s.write(s.files.Key, two.priv)
-	s.pass(lookInterval)
+	s.pass(LookInterval)
 	check("changed", two)
 	if err := os.Remove(s.files.Key); err != nil {
 		t.Fatal(err)
 	}
-	s.pass(lookInterval)
+	s.pass(LookInterval)
 	check("with the key gone", two)
 	s.write(s.files.Key, two.priv)
-	s.pass(lookInterval)
+	s.pass(LookInterval)
 	check("with the key back", two)
 	if log := s.log(); strings.Count(log, "level=ERROR") != 2 || strings.Count(log, "loaded anew") != 2 {
 		t.Errorf("the log:\n%s", log)
@@ -257,11 +173,11 @@ func TestClientCertificates(t *testing.T) {
 	check("of another authority", others, false)
 	check("none", nil, false)
 	s.write(s.files.ClientCA, []byte("nothing"))
-	s.pass(lookInterval)
+	s.pass(LookInterval)
 	check("mine, with a broken file", mine, true)
 	check("none, with a broken file", nil, false)
 	s.write(s.files.ClientCA, other.pem)
-	s.pass(lookInterval)
+	s.pass(LookInterval)
 	check("mine, of the old authority", mine, false)
 	check("of the new authority", others, true)
 }
@@ -304,7 +220,7 @@ func (l lateListener) Accept() (net.Conn, error) {
 func TestShutdownTLS(t *testing.T) {
 	p := certify(t, "one", nil)
 	files := newSecured(t, p, nil)
-	config, err := newTLS(files.files, files.sink, files.now)
+	config, err := newTLSByClock(files.files, files.sink, files.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +231,7 @@ func TestShutdownTLS(t *testing.T) {
 	s := New(NewHandler(Options{Serve: told, Logger: files.sink}), files.sink)
 	s.UseTLS(config)
 	late := lateListener{l, make(chan struct{})}
-	s.http.RegisterOnShutdown(func() { close(late.release) }) // which follows when net/http has closed its listeners
+	s.onShutdown(func() { close(late.release) }) // which follows when net/http has closed its listeners
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(late) }()
 	if _, err := ping(client(t, p, nil, false), l.Addr().String()); err != nil {
@@ -359,18 +275,18 @@ func TestTimeoutsTLS(t *testing.T) {
 	io.WriteString(plain, request("Hold", "", "{}"))
 	<-busy
 	await(t, s, [3]int{2, 1, 1})
-	s.connections.round(newTime + time.Second)
+	s.round(NewTime + time.Second)
 	for _, r := range []*bufio.Reader{mute, halfReader} {
 		if _, err := r.ReadByte(); err == nil {
 			t.Error("a handshake that does not end was answered")
 		}
 	}
 	await(t, s, [3]int{0, 1, 1})
-	s.connections.round(activeTime)
+	s.round(ActiveTime)
 	if _, err := plain.Read(make([]byte, 1)); err == nil {
 		t.Error("a request that does not end was answered")
 	}
-	s.connections.round(idleTime)
+	s.round(IdleTime)
 	await(t, s, [3]int{0, 0, 0})
 }
 
@@ -391,9 +307,7 @@ func TestTimeoutsHTTP2(t *testing.T) {
 	streams := func(want int) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-			s.connections.mu.Lock()
-			n := len(s.connections.streams)
-			s.connections.mu.Unlock()
+			n := s.streamCount()
 			if n == want {
 				return
 			}
@@ -429,7 +343,7 @@ func TestTimeoutsHTTP2(t *testing.T) {
 	for range 6 {
 		next, nextAnswers := begin()
 		streams(2)
-		s.connections.round(activeTime / 2)
+		s.round(ActiveTime / 2)
 		io.WriteString(last, "}")
 		last.Close()
 		if a := <-lastAnswers; a.err != nil || a.text != "{}" {
@@ -445,9 +359,9 @@ func TestTimeoutsHTTP2(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	streams(2)
-	s.connections.round(activeTime + time.Second)
+	s.round(ActiveTime + time.Second)
 	streams(0)
-	if a := <-lastAnswers; a.err == nil && a.text != string(malformed) {
+	if a := <-lastAnswers; a.err == nil && a.text != malformedBody {
 		t.Errorf("a body that does not end was answered %q", a.text)
 	}
 	last.Close()
@@ -458,6 +372,6 @@ func TestTimeoutsHTTP2(t *testing.T) {
 		t.Errorf("the next request: %q, %v", got, err)
 	}
 	await(t, s, [3]int{0, 0, 1}) // all that on one connection
-	s.connections.round(idleTime + time.Second)
+	s.round(IdleTime + time.Second)
 	await(t, s, [3]int{0, 0, 0})
 }

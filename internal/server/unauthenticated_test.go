@@ -6,53 +6,22 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/sigv4/sigv4test"
+	"github.com/partita-db/partita/internal/iam"
 )
-
-// Who may sign, and who may not.
-var (
-	alice  = &sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}
-	liar   = &sigv4test.Signing{Key: "AKIDALICE", Secret: "bobs"}
-	nobody = &sigv4test.Signing{Key: "AKIDNOBODY", Secret: "x"}
-)
-
-// callBy returns a request with a body, signed by s or, if that is nil, by nobody.
-func callBy(s *sigv4test.Signing, addr, path, body string) *http.Request {
-	r := httptest.NewRequest("POST", "https://"+addr+path, nil)
-	r.RequestURI = "" // of a client's
-	r.Header.Set("Content-Type", amzJSON)
-	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.GetItem")
-	if s != nil {
-		s.Sign(r, []byte(body))
-	}
-	sigv4test.SetBody(r, body)
-	return r
-}
-
-// wire is callBy's request as it is sent.
-func wire(s *sigv4test.Signing, addr, path, body string) string {
-	r := callBy(s, addr, path, body)
-	var b strings.Builder
-	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", path, r.Host, len(body))
-	if err := r.Header.Write(&b); err != nil {
-		panic(err)
-	}
-	return b.String() + "\r\n" + body
-}
 
 // guardedServer runs a server that asks for credentials, of TLS if secure says so. clients open
 // connections to it.
 type guardedServer struct {
 	t    *testing.T
 	s    *Server
+	h    *Handler
 	addr string
 	tls  *tls.Config // of its clients; nil: it is plain
 	pair *pair
@@ -61,18 +30,29 @@ type guardedServer struct {
 // startGuarded starts one.
 func startGuarded(t *testing.T, secure bool, most int) *guardedServer {
 	t.Helper()
+	return startGuardedWith(t, secure, most, 0)
+}
+
+// startGuardedWith starts one with so much memory for large bodies; 0: the usual.
+func startGuardedWith(t *testing.T, secure bool, most int, bufferBytes int64) *guardedServer {
+	t.Helper()
 	g := &guardedServer{t: t}
+	keys, err := iam.Parse([]byte(everybody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.h = NewHandler(Options{Serve: whoami, Credentials: keys, Now: func() time.Time { return noon },
+		BufferBytes: bufferBytes, Logger: slog.New(slog.DiscardHandler)})
 	var config *tls.Config
 	if secure {
 		g.pair = certify(t, "one", nil)
 		files := newSecured(t, g.pair, nil)
-		var err error
-		if config, err = newTLS(files.files, files.sink, files.now); err != nil {
+		if config, err = newTLSByClock(files.files, files.sink, files.now); err != nil {
 			t.Fatal(err)
 		}
 		g.tls = client(t, g.pair, nil, false).Transport.(*http.Transport).TLSClientConfig.Clone()
 	}
-	g.s, g.addr = startServer(t, guarded(t, func() time.Time { return noon }), func(s *Server) {
+	g.s, g.addr = startServer(t, g.h, func(s *Server) {
 		s.LimitConnections(most)
 		if secure {
 			s.UseTLS(config)
@@ -234,9 +214,7 @@ func (g *guardedServer) askAnew(request string) (err error) {
 func (g *guardedServer) await(what string, is func(conns int) bool) {
 	g.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		g.s.connections.mu.Lock()
-		n := len(g.s.connections.conns)
-		g.s.connections.mu.Unlock()
+		n := g.s.connCount()
 		if is(n) {
 			return
 		}
@@ -251,13 +229,7 @@ func (g *guardedServer) conn(c net.Conn) *conn {
 	g.t.Helper()
 	var found *conn
 	g.await("the connection is accepted", func(int) bool {
-		g.s.connections.mu.Lock()
-		defer g.s.connections.mu.Unlock()
-		for watched := range g.s.connections.conns {
-			if watched.RemoteAddr().String() == c.LocalAddr().String() {
-				found = watched
-			}
-		}
+		found = g.s.connFrom(c.LocalAddr())
 		return found != nil
 	})
 	return found
@@ -267,5 +239,5 @@ func (g *guardedServer) conn(c net.Conn) *conn {
 func (g *guardedServer) has(c net.Conn, bytes int) {
 	g.t.Helper()
 	watched := g.conn(c)
-	g.await("its bytes have come", func(int) bool { return watched.received.Load() >= int64(bytes) })
+	g.await("its bytes have come", func(int) bool { return watched.receivedBytes() >= int64(bytes) })
 }

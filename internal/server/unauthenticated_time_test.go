@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/partita-db/partita/internal/iam"
 )
 
 // isOpen tells whether a connection is open on which nothing comes.
@@ -64,11 +61,11 @@ func TestUnauthenticatedTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			io.WriteString(busy, half(wire(liar, g.addr, "/", object(100)))) // that is known already
-			g.await("its request begins", func(int) bool { return g.conn(raw(busy)).currentState() == http.StateActive })
+			g.await("its request begins", func(int) bool { return g.conn(raw(busy)).stateOf() == http.StateActive })
 			n := len(unauthenticated) + 2
-			g.s.connections.round(unauthenticatedTime)
+			g.s.round(unauthenticatedTime)
 			g.await("all are open", func(conns int) bool { return conns == n })
-			g.s.connections.round(2 * unauthenticatedRoundTime)
+			g.s.round(2 * UnauthenticatedRoundTime)
 			for kind, c := range unauthenticated {
 				if kind == "nothing" {
 					c = raw(c)
@@ -87,7 +84,7 @@ func TestUnauthenticatedTime(t *testing.T) {
 func (g *guardedServer) idle(c net.Conn) {
 	g.t.Helper()
 	watched := g.conn(raw(c))
-	g.await("its request is over", func(int) bool { return watched.currentState() == http.StateIdle })
+	g.await("its request is over", func(int) bool { return watched.stateOf() == http.StateIdle })
 }
 
 // raw is the connection below one of TLS.
@@ -123,13 +120,13 @@ func TestUnauthenticatedTimeAnew(t *testing.T) {
 				t.Fatalf("answered %v", err)
 			}
 			g.idle(c)
-			g.s.connections.round(unauthenticatedTime)
+			g.s.round(unauthenticatedTime)
 		}
 		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
 			t.Errorf("answered %v", err)
 		}
 		g.idle(c)
-		g.s.connections.round(idleTime - time.Second)
+		g.s.round(IdleTime - time.Second)
 		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
 			t.Errorf("answered %v", err)
 		}
@@ -137,22 +134,22 @@ func TestUnauthenticatedTimeAnew(t *testing.T) {
 }
 
 // TestUnauthenticatedRate sends a body under a known key: slowly it has unauthenticatedTime, and as
-// much more as unauthenticatedRate gives it.
+// much more as UnauthenticatedRate gives it.
 func TestUnauthenticatedRate(t *testing.T) {
-	const sent = 10 * unauthenticatedRate
+	const sent = 10 * UnauthenticatedRate
 	for _, path := range []string{"/", "/x"} {
 		for _, secure := range []bool{false, true} {
 			g := startGuarded(t, secure, 0)
 			c, _ := g.open(wire(liar, g.addr, path, object(1<<20))[:sent])
 			g.has(raw(c), sent)
-			g.s.connections.round(unauthenticatedTime + sent/unauthenticatedRate*time.Second)
+			g.s.round(unauthenticatedTime + sent/UnauthenticatedRate*time.Second)
 			if !isOpen(raw(c), raw(c)) {
 				t.Errorf("%s, TLS %v: the connection is closed before its time", path, secure)
 			}
-			g.s.connections.round(2 * time.Second)
+			g.s.round(2 * time.Second)
 			g.ends(path, raw(c))
-			if used, _ := g.s.handler.(*Handler).Buffers(); used != 0 {
-				g.await("the memory is given back", func(int) bool { used, _ := g.s.handler.(*Handler).Buffers(); return used == 0 })
+			if g.buffered() != 0 {
+				g.await("the memory is given back", func(int) bool { return g.buffered() == 0 })
 			}
 		}
 	}
@@ -162,11 +159,8 @@ func TestUnauthenticatedRate(t *testing.T) {
 // can: a client with a key gets some of it.
 func TestUnauthenticatedMemory(t *testing.T) {
 	const large = 1 << 20
-	g := startGuarded(t, false, 0)
-	h := g.s.handler.(*Handler)
-	h.bufferBytes = 8 * large // a body counts twice
-	h.budget.left.Store(8 * large)
-	g.s.connections.bodyGrace = time.Hour
+	g := startGuardedWith(t, false, 0, 8*large) // a body counts twice
+	g.s.setBodyGrace(time.Hour)
 	known, _ := g.open("")
 	if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
 		t.Fatal(err)
@@ -185,8 +179,8 @@ func TestUnauthenticatedMemory(t *testing.T) {
 	if err := ask(known, wire(alice, g.addr, "/", object(large))); err != nil {
 		t.Errorf("a connection that is known: %v", err)
 	}
-	g.s.connections.round(unauthenticatedTime + large/unauthenticatedRate*time.Second + time.Second)
-	g.await("one is left", func(conns int) bool { return conns == 1 && h.unauthenticatedBytes.Load() == 0 })
+	g.s.round(unauthenticatedTime + large/UnauthenticatedRate*time.Second + time.Second)
+	g.await("one is left", func(conns int) bool { return conns == 1 && g.buffered() == 0 })
 	c, _ := g.open("")
 	if err := ask(c, wire(alice, g.addr, "/", object(large))); err != nil {
 		t.Errorf("a new connection: %v", err)
@@ -198,17 +192,14 @@ func TestUnauthenticatedMemory(t *testing.T) {
 // hold all there is, the oldest of them goes once it had its grace.
 func TestFirstRequestIsLarge(t *testing.T) {
 	const large = 1 << 20
-	g := startGuarded(t, false, 0)
-	h := g.s.handler.(*Handler)
-	h.bufferBytes = 4 * large // a body counts twice
-	h.budget.left.Store(4 * large)
+	g := startGuardedWith(t, false, 0, 4*large) // a body counts twice
 	for range 2 {
 		c, _ := g.open("")
 		if err := ask(c, wire(alice, g.addr, "/", object(3*large/2))); err != nil {
 			t.Errorf("alone: %v", err)
 		}
 	}
-	g.s.connections.bodyGrace = 0
+	g.s.setBodyGrace(0)
 	begun := half(wire(liar, g.addr, "/", object(large)))
 	slow, _ := g.open(begun)
 	g.has(slow, len(begun))
@@ -217,7 +208,7 @@ func TestFirstRequestIsLarge(t *testing.T) {
 		t.Errorf("beside an unauthenticated connection: %v", err)
 	}
 	g.ends("the unauthenticated", slow)
-	g.await("all is given back", func(int) bool { used, _ := h.Buffers(); return used == 0 && h.unauthenticatedBytes.Load() == 0 })
+	g.await("all is given back", func(int) bool { return g.buffered() == 0 })
 }
 
 // TestUnauthenticatedGoFirst fills a server, and looks at who makes room: the oldest
@@ -231,7 +222,7 @@ func TestUnauthenticatedGoFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.idle(known)
-	g.s.connections.round(roundTime)
+	g.s.round(RoundTime)
 	begun := half(wire(liar, g.addr, "/", object(100)))
 	first, _ := g.open(begun)
 	g.has(first, len(begun))
@@ -250,7 +241,7 @@ func TestUnauthenticatedGoFirst(t *testing.T) {
 		}
 		g.idle(c)
 	}
-	g.s.connections.round(roundTime)
+	g.s.round(RoundTime)
 	if err := ask(known, good); err != nil {
 		t.Error(err)
 	}
@@ -271,8 +262,8 @@ func TestUnauthenticatedGrace(t *testing.T) {
 	g.await("it is accepted", func(conns int) bool { return conns == 1 })
 	second, _ := g.open("")
 	g.ends("the first", first)
-	if took := time.Since(began); took < unauthenticatedGrace {
-		t.Errorf("it had %v, want %v", took, unauthenticatedGrace)
+	if took := time.Since(began); took < UnauthenticatedGrace {
+		t.Errorf("it had %v, want %v", took, UnauthenticatedGrace)
 	}
 	if err := ask(second, wire(alice, g.addr, "/", "{}")); err != nil {
 		t.Errorf("the second: %v", err)
@@ -289,10 +280,10 @@ func TestUnauthenticatedIsGone(t *testing.T) {
 		r := callBy(alice, g.addr, "/", "{}")
 		w := httptest.NewRecorder()
 		defer func() { p, code = recover(), w.Code }()
-		g.s.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connKey{}, watched)))
+		g.h.ServeHTTP(w, r.WithContext(withConn(r.Context(), watched)))
 		return
 	}
-	watched.cut()
+	watched.cutOff()
 	if p, _ := call(); p != http.ErrAbortHandler {
 		t.Errorf("a request without a connection ended with %v", p)
 	}
@@ -332,14 +323,14 @@ func TestUnauthenticatedStreams(t *testing.T) {
 		t.Error("the oldest request did not end")
 	}
 	g.await("two are left", func(int) bool { return g.streams() == 2 })
-	g.s.connections.round(unauthenticatedTime / 2)
+	g.s.round(unauthenticatedTime / 2)
 	if resp, err := one.Do(callBy(nil, g.addr, "/", "{}")); err != nil || resp.StatusCode != 400 {
 		t.Errorf("%v %v", resp, err)
 	} else {
 		resp.Body.Close() // its connection has time anew, its other requests have not
 	}
 	g.await("two are left again", func(int) bool { return g.streams() == 2 })
-	g.s.connections.round(unauthenticatedTime/2 + 2*unauthenticatedRoundTime)
+	g.s.round(unauthenticatedTime/2 + 2*UnauthenticatedRoundTime)
 	for range 2 {
 		if err := <-answers; err == nil {
 			t.Error("a request did not end in its time")
@@ -347,31 +338,17 @@ func TestUnauthenticatedStreams(t *testing.T) {
 	}
 	g.await("none is left", func(int) bool { return g.streams() == 0 })
 	g.await("both connections are", func(conns int) bool { return conns == 2 })
-	g.s.connections.round(unauthenticatedTime + 2*unauthenticatedRoundTime)
+	g.s.round(unauthenticatedTime + 2*UnauthenticatedRoundTime)
 	g.await("the unauthenticated one is closed", func(conns int) bool { return conns == 1 })
 }
 
 // streams is how many requests of HTTP/2 are under watch.
 func (g *guardedServer) streams() int {
-	g.s.connections.mu.Lock()
-	defer g.s.connections.mu.Unlock()
-	return len(g.s.connections.streams)
+	return g.s.streamCount()
 }
 
-// TestNoDeadlines serves unauthenticated connections through a server that takes no deadlines, and
-// looks into the log: it says so, once.
-func TestNoDeadlines(t *testing.T) {
-	o, log := open(nil, nil)
-	var err error
-	if o.Credentials, err = iam.Parse([]byte(everybody)); err != nil {
-		t.Fatal(err)
-	}
-	o.Open, o.Now = false, func() time.Time { return noon }
-	h := NewHandler(o)
-	for range 3 {
-		h.ServeHTTP(httptest.NewRecorder(), callBy(nil, "localhost", "/", "{}"))
-	}
-	if text := log(); strings.Count(text, "takes no deadlines") != 1 {
-		t.Errorf("the log:\n%s", text)
-	}
+// buffered is how much of the memory for large bodies is in use.
+func (g *guardedServer) buffered() int64 {
+	used, _ := g.h.Buffers()
+	return used
 }
