@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/api/streams": {"internal/api/call", "internal/api/wire", "internal/db"},
 	"internal/api":         {"internal/api/call", "internal/api/control", "internal/api/data", "internal/api/streams", "internal/api/wire", "internal/db", "internal/partiql"},
 	"internal/page":        {},
-	"internal/server":      {"internal/api", "internal/exception", "internal/iam", "internal/metrics", "internal/page", "internal/sigv4"},
+	"internal/server":      {"internal/api", "internal/exception", "internal/iam", "internal/listen", "internal/metrics", "internal/page", "internal/sigv4"},
 	"internal/admin":       {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/page"},
 	"internal/kv/kvtest":   {"internal/kv"},
 	"internal/historytest": {},
@@ -48,11 +48,13 @@ var mayImport = map[string][]string{
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/api"}, // api: which table may be meant
 	"internal/bench": {"internal/sigv4"},
-	"internal/cli": {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server", "internal/db"}, // db: its check
+	"internal/cli": {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server", "internal/db", "internal/listen"}, // db: its check
 	"cmd/partita":          {"internal/cli"},
 
+	"internal/listen":          {},
 	"internal/sigv4":           {},
 	"internal/sigv4/sigv4test": {},
+	"internal/wiretest":        {"internal/api", "internal/sigv4/sigv4test"}, // api: what a handler serves
 }
 
 // onlyIn says which packages may import what is not ours and heavy.
@@ -60,10 +62,10 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
 	"github.com/cockroachdb/apd": {"internal/item"},
 	"github.com/alecthomas/kong": {"internal/cli"},
-	"net/http": {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test"},
+	"net/http": {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest"},
 	"github.com/prometheus": {"internal/admin"},
-	"net/http/httptest": {}, // it brings a flag
-	"testing": {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest"},
+	"net/http/httptest": {"internal/wiretest"}, // it brings a flag
+	"testing": {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest", "internal/wiretest"},
 	"github.com/cockroachdb/datadriven": {"internal/golden"},                     // it brings a flag
 	"github.com/aws": {"partitatest", "internal/historytest"}, // a test's client
 	"github.com/anishathalye": {"internal/historytest"},

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/partita-db/partita"
-	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/listen"
 )
 
 // networkFlags say how the listener behaves: TLS, web pages, limits.
@@ -58,7 +58,7 @@ func (f *networkFlags) tls(log *slog.Logger) (*tls.Config, error) {
 	case f.TLSCert == "" || f.TLSKey == "":
 		return nil, errors.New("TLS needs both --tls-cert and --tls-key")
 	}
-	return server.NewTLS(server.TLSFiles{Cert: f.TLSCert, Key: f.TLSKey, ClientCA: f.TLSClientCA}, log)
+	return listen.NewTLS(listen.TLSFiles{Cert: f.TLSCert, Key: f.TLSKey, ClientCA: f.TLSClientCA}, log)
 }
 
 // scheme is that of the URLs under which clients reach the listeners.

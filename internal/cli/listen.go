@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// listen listens on the address, and words its errors for the user.
-func listen(addr string) ([]net.Listener, error) {
+// openListeners listens on the address, and words its errors for the user.
+func openListeners(addr string) ([]net.Listener, error) {
 	listeners, err := listenOn(addr)
 	if err != nil {
 		return nil, listenError(addr, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/partita-db/partita"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/malloc"
 	"github.com/partita-db/partita/internal/server"
 )
@@ -123,7 +124,7 @@ func (c *serve) run(s *streams, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(addr)
+	listeners, err := openListeners(addr)
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func (c *serve) run(s *streams, log *slog.Logger) error {
 }
 
 // server returns the server of the database.
-func (c *serve) server(store *store, secure *tls.Config, log *slog.Logger) *server.Server {
+func (c *serve) server(store *store, secure *tls.Config, log *slog.Logger) *listen.Server {
 	srv := server.New(store.Handler(), log)
 	srv.LimitConnections(c.Network.connections(int64(c.MemoryLimit)))
 	if secure != nil {
@@ -330,7 +331,7 @@ func (c *serve) chosen() Engine {
 }
 
 // finish ends a healthy server: what is in flight is answered, then everything is written out.
-func finish(srv *server.Server, store *store, log *slog.Logger) error {
+func finish(srv *listen.Server, store *store, log *slog.Logger) error {
 	log.Info("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
@@ -346,7 +347,7 @@ func finish(srv *server.Server, store *store, log *slog.Logger) error {
 
 // abandon ends a server whose engine has stopped itself. Nobody can be served any more, so nothing is waited for long:
 // whatever the engine's failure holds up must not keep the process, whose end is what a supervisor waits for.
-func abandon(srv *server.Server, store *store, cause error) error {
+func abandon(srv *listen.Server, store *store, cause error) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

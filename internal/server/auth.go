@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/sigv4"
 )
 
@@ -31,7 +32,7 @@ func (x *exchange) authenticate() (err error) {
 	if err := x.verify(); err != nil {
 		return err
 	}
-	if c := connOf(x.r.Context()); c != nil && !c.markAuthenticated() {
+	if c := listen.ConnOf(x.r.Context()); c != nil && !c.MarkAuthenticated() {
 		panic(http.ErrAbortHandler) // nothing is done for who is not there any more
 	}
 	return nil
@@ -48,7 +49,7 @@ func (x *exchange) claim() {
 	if x.readSignature(); x.fault == nil {
 		x.fault = x.checkClaim()
 	}
-	if x.fault != nil && connOf(x.r.Context()) == nil {
+	if x.fault != nil && listen.ConnOf(x.r.Context()) == nil {
 		x.limitBodyTime()
 	}
 }
@@ -66,7 +67,7 @@ func (x *exchange) readSignature() {
 // one that cannot be right. It is for requests that come over another server than this package's,
 // which closes unauthenticated connections by itself (unauthenticated.go).
 func (x *exchange) limitBodyTime() {
-	err := http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(unauthenticatedTime))
+	err := http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(listen.UnauthenticatedTime))
 	if err != nil && x.h.noDeadlinesLogged.CompareAndSwap(false, true) {
 		x.h.log.Warn("the HTTP server in use takes no deadlines for requests: those without a valid signature "+
 			"can last; a http.ResponseWriter that wraps another needs a method Unwrap", "error", err)

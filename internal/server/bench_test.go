@@ -13,6 +13,7 @@ import (
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/sigv4"
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // sink is a ResponseWriter that keeps nothing, so that the benchmark sees the handler's own work.
@@ -25,18 +26,18 @@ func (s *sink) WriteHeader(int)             {}
 // BenchmarkHandler is what a request of 300 bytes and an answer of 1 KB cost beyond net/http and
 // the operation.
 func BenchmarkHandler(b *testing.B) {
-	answer := []byte(object(1000))
+	answer := []byte(wiretest.Object(1000))
 	h := NewHandler(Options{
 		Logger: slog.New(slog.DiscardHandler),
 		Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 			return 200, append(out, answer...)
 		},
 	})
-	text := object(300)
+	text := wiretest.Object(300)
 	body := strings.NewReader(text)
 	r, _ := http.NewRequest("POST", "/", nil)
 	r.Body, r.ContentLength = io.NopCloser(body), int64(len(text))
-	for _, line := range strings.Split(strings.TrimSpace(signed("GetItem")), "\r\n")[1:] {
+	for _, line := range strings.Split(strings.TrimSpace(wiretest.Signed("GetItem")), "\r\n")[1:] {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(name, value)
 	}
@@ -63,7 +64,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			h := guarded(b, time.Now)
-			body := []byte(object(1000))
+			body := []byte(wiretest.Object(1000))
 			r, _ := http.NewRequest("POST", "http://localhost:8000/", nil)
 			for name, value := range map[string]string{
 				"Accept-Encoding": "identity", "Amz-Sdk-Invocation-Id": "5b0f2e1c-3f5c-4b57-8a3e-1a2b3c4d5e6f",

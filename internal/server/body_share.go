@@ -1,11 +1,15 @@
 package server
 
-import "time"
+import (
+	"time"
+
+	"github.com/partita-db/partita/internal/listen"
+)
 
 // unauthenticatedConn is the connection that the request came on, nil if a signature has been
 // verified on it.
-func (x *exchange) unauthenticatedConn() *conn {
-	if c := connOf(x.r.Context()); c != nil && c.isUnauthenticated() {
+func (x *exchange) unauthenticatedConn() *listen.Conn {
+	if c := listen.ConnOf(x.r.Context()); c != nil && c.Unauthenticated() {
 		return c
 	}
 	return nil
@@ -18,7 +22,7 @@ func (x *exchange) unauthenticatedConn() *conn {
 // bodyGrace goes.
 type bodyShare struct {
 	h     *Handler
-	c     *conn
+	c     *listen.Conn
 	bytes int64
 }
 
@@ -31,22 +35,22 @@ const (
 
 // raise raises the share of an unauthenticated connection, nil for none, to n bytes. It tells
 // whether it could.
-func (s *bodyShare) raise(c *conn, n int64) bool {
+func (s *bodyShare) raise(c *listen.Conn, n int64) bool {
 	if c == nil {
 		return true
 	}
 	s.c = c
 	more, cut := n-s.bytes, false
 	for range bodyShareTries {
-		own := c.holdBytes(more)
+		own := c.HoldBytes(more)
 		all := s.h.unauthenticatedBytes.Add(more)
 		if all <= s.h.bufferBytes/2 || all <= own {
 			s.bytes = n
 			return true
 		}
-		c.holdBytes(-more)
+		c.HoldBytes(-more)
 		s.h.unauthenticatedBytes.Add(-more)
-		if cut = c.closeOtherHolder() || cut; !cut {
+		if cut = c.CloseOtherHolder() || cut; !cut {
 			return false
 		}
 		time.Sleep(bodyShareWait) // until who was cut has noticed
@@ -57,7 +61,7 @@ func (s *bodyShare) raise(c *conn, n int64) bool {
 // giveBack gives all of it back.
 func (s *bodyShare) giveBack() {
 	if s.c != nil {
-		s.c.holdBytes(-s.bytes)
+		s.c.HoldBytes(-s.bytes)
 		s.h.unauthenticatedBytes.Add(-s.bytes)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // packing are the compressions by the name that a Content-Encoding gives them.
@@ -46,7 +47,7 @@ func compressed(t *testing.T, encoding, text string) string {
 // chunked writes the body in chunks of the sizes given, the last one repeated.
 func chunked(operation, more, body string, sizes ...int) string {
 	var b strings.Builder
-	b.WriteString("POST / HTTP/1.1\r\n" + signed(operation) + more + "Transfer-Encoding: chunked\r\n\r\n")
+	b.WriteString("POST / HTTP/1.1\r\n" + wiretest.Signed(operation) + more + "Transfer-Encoding: chunked\r\n\r\n")
 	for i := 0; body != ""; i++ {
 		n := min(len(body), sizes[min(i, len(sizes)-1)])
 		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, body[:n])
@@ -60,42 +61,42 @@ func chunked(operation, more, body string, sizes ...int) string {
 // chunks, and returns the answer.
 func callRaw(t *testing.T, addr, raw string) (*http.Response, string) {
 	t.Helper()
-	c, r := dial(t, addr)
+	c, r := wiretest.Dial(t, addr)
 	if _, err := io.WriteString(c, raw); err != nil {
 		t.Fatal(err)
 	}
-	resp, body := answerTo(t, r, "POST")
+	resp, body := wiretest.AnswerTo(t, r, "POST")
 	if sum := strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(body))), 10); resp.Header.Get("X-Amz-Crc32") != sum {
 		t.Errorf("x-amz-crc32 is %s, the body's is %s", resp.Header.Get("X-Amz-Crc32"), sum)
 	}
 	if resp.Close {
-		if !strings.Contains(raw, "Transfer-Encoding: chunked\r\n") || !closed(r) {
+		if !strings.Contains(raw, "Transfer-Encoding: chunked\r\n") || !wiretest.Closed(r) {
 			t.Errorf("the connection is closed, or is said to be")
 		}
 		return resp, body
 	}
-	if _, err := io.WriteString(c, request("Echo", "", `{"still":"here"}`)); err != nil {
+	if _, err := io.WriteString(c, wiretest.Request("Echo", "", `{"still":"here"}`)); err != nil {
 		t.Fatal(err)
 	}
-	if _, again := answerTo(t, r, "POST"); again != `{"still":"here"}` {
+	if _, again := wiretest.AnswerTo(t, r, "POST"); again != `{"still":"here"}` {
 		t.Errorf("the next request on the connection was answered %q", again)
 	}
 	return resp, body
 }
 
 func TestBodies(t *testing.T) {
-	addr := start(t, Options{Serve: told})
+	addr := start(t, Options{Serve: wiretest.Told})
 	sizes := []int{2, 1000, freeBytes - 1, freeBytes, freeBytes + 1, 3 * freeBytes, pooledBytes + 1}
 	for _, n := range sizes {
 		body := "{}"
 		if n > 8 {
-			body = object(n)
+			body = wiretest.Object(n)
 		}
 		for name, raw := range map[string]string{
-			"with its length": request("Echo", "", body),
+			"with its length": wiretest.Request("Echo", "", body),
 			"in chunks":       chunked("Echo", "", body, 1, 7, 30000),
 			"in one chunk":    chunked("Echo", "", body, n),
-			"identity":        request("Echo", "Content-Encoding: identity\r\n", body),
+			"identity":        wiretest.Request("Echo", "Content-Encoding: identity\r\n", body),
 		} {
 			if _, got := callRaw(t, addr, raw); got != body {
 				t.Errorf("%d bytes %s: %d bytes came back", n, name, len(got))
@@ -106,7 +107,7 @@ func TestBodies(t *testing.T) {
 				continue // the decompressors differ in what they do at the end, not by size
 			}
 			more, small := "Content-Encoding: "+encoding+"\r\n", compressed(t, encoding, body)
-			if _, got := callRaw(t, addr, request("Echo", more, small)); got != body {
+			if _, got := callRaw(t, addr, wiretest.Request("Echo", more, small)); got != body {
 				t.Errorf("%d bytes as %s: %d bytes came back", n, encoding, len(got))
 			}
 			if _, got := callRaw(t, addr, chunked("Echo", more, small, 10, 4000)); got != body {
@@ -117,27 +118,27 @@ func TestBodies(t *testing.T) {
 }
 
 func TestBodyLimit(t *testing.T) {
-	addr := start(t, Options{Serve: told})
-	whole, over := object(maxBodyBytes), object(maxBodyBytes+1)
+	addr := start(t, Options{Serve: wiretest.Told})
+	whole, over := wiretest.Object(maxBodyBytes), wiretest.Object(maxBodyBytes+1)
 	if testing.Short() { // what the race detector would see, it sees in TestBodies too
 		t.Skip("slow with the race detector")
 	}
 	for name, raw := range map[string]string{
-		"with its length": request("Echo", "", whole),
+		"with its length": wiretest.Request("Echo", "", whole),
 		"in chunks":       chunked("Echo", "", whole, 1<<20),
-		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", whole)),
+		"gzip":            wiretest.Request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", whole)),
 	} {
 		if resp, got := callRaw(t, addr, raw); resp.StatusCode != 200 || got != whole {
 			t.Errorf("16 MiB %s: %d, %d bytes", name, resp.StatusCode, len(got))
 		}
 	}
 	for name, raw := range map[string]string{
-		"with its length": request("Echo", "", over),
+		"with its length": wiretest.Request("Echo", "", over),
 		"in chunks":       chunked("Echo", "", over, 1<<20),
-		"gzip":            request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", over)),
-		"deflate":         request("Echo", "Content-Encoding: deflate\r\n", compressed(t, "deflate", over)),
-		"a gzip bomb":     request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", strings.Repeat("0", 1<<26))),
-		"unsigned":        strings.Replace(request("Echo", "", over), "Authorization", "Other", 1), // size is looked at first
+		"gzip":            wiretest.Request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", over)),
+		"deflate":         wiretest.Request("Echo", "Content-Encoding: deflate\r\n", compressed(t, "deflate", over)),
+		"a gzip bomb":     wiretest.Request("Echo", "Content-Encoding: gzip\r\n", compressed(t, "gzip", strings.Repeat("0", 1<<26))),
+		"unsigned":        strings.Replace(wiretest.Request("Echo", "", over), "Authorization", "Other", 1), // size is looked at first
 	} {
 		resp, got := callRaw(t, addr, raw)
 		if resp.StatusCode != 413 || got != "" || resp.Header.Get("Content-Length") != "0" {
@@ -148,11 +149,11 @@ func TestBodyLimit(t *testing.T) {
 
 // TestBodyFarTooLarge announces more than anybody would read to the end.
 func TestBodyFarTooLarge(t *testing.T) {
-	addr := start(t, Options{Serve: told})
+	addr := start(t, Options{Serve: wiretest.Told})
 	for _, more := range []string{"", "Expect: 100-continue\r\n"} {
-		c, r := dial(t, addr)
-		fmt.Fprintf(c, "POST / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n", signed("Echo"), more, int64(1)<<40)
-		if resp, _ := answerTo(t, r, "POST"); resp.StatusCode != 413 || !resp.Close {
+		c, r := wiretest.Dial(t, addr)
+		fmt.Fprintf(c, "POST / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n", wiretest.Signed("Echo"), more, int64(1)<<40)
+		if resp, _ := wiretest.AnswerTo(t, r, "POST"); resp.StatusCode != 413 || !resp.Close {
 			t.Errorf("a terabyte %q: %d, closing %v", more, resp.StatusCode, resp.Close)
 		}
 	}
@@ -160,22 +161,22 @@ func TestBodyFarTooLarge(t *testing.T) {
 
 // TestExpectContinue checks that a client that waits for it is told to go on.
 func TestExpectContinue(t *testing.T) {
-	c, r := dial(t, start(t, Options{Serve: told}))
-	fmt.Fprintf(c, "POST / HTTP/1.1\r\n%sExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", signed("Echo"))
+	c, r := wiretest.Dial(t, start(t, Options{Serve: wiretest.Told}))
+	fmt.Fprintf(c, "POST / HTTP/1.1\r\n%sExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", wiretest.Signed("Echo"))
 	line, _ := r.ReadString('\n')
 	if !strings.HasPrefix(line, "HTTP/1.1 100 ") {
 		t.Fatalf("got %q, want 100 Continue", line)
 	}
 	r.ReadString('\n')
 	io.WriteString(c, "{}")
-	if _, body := answerTo(t, r, "POST"); body != "{}" {
+	if _, body := wiretest.AnswerTo(t, r, "POST"); body != "{}" {
 		t.Errorf("answered %q", body)
 	}
 }
 
 // encoded is a request with a body that is said to be encoded so.
 func encoded(encoding, body string) string {
-	return request("Echo", "Content-Encoding: "+encoding+"\r\n", body)
+	return wiretest.Request("Echo", "Content-Encoding: "+encoding+"\r\n", body)
 }
 
 // badSum is a gzip of which a bit of the checksum is wrong.
@@ -188,7 +189,7 @@ func badSum(gzip string) string {
 // TestGzipMembers sends what gzip allows, and what AWS takes beside it: several members, and
 // anything behind the last one.
 func TestGzipMembers(t *testing.T) {
-	addr := start(t, Options{Serve: told})
+	addr := start(t, Options{Serve: wiretest.Told})
 	first, second := compressed(t, "gzip", `{"a":`), compressed(t, "gzip", `1}`)
 	for name, body := range map[string]string{
 		"two members":          first + second,
@@ -197,7 +198,7 @@ func TestGzipMembers(t *testing.T) {
 		"and a byte":           first + second + "\x1f",
 		"and much junk":        first + second + strings.Repeat("j", 300_000),
 	} {
-		if resp, got := callRaw(t, addr, request("Echo", "Content-Encoding: gzip\r\n", body)); got != `{"a":1}` {
+		if resp, got := callRaw(t, addr, wiretest.Request("Echo", "Content-Encoding: gzip\r\n", body)); got != `{"a":1}` {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, got)
 		}
 	}
@@ -211,14 +212,14 @@ func TestBrokenBodies(t *testing.T) {
 		if !strings.Contains(string(r.Body), "still") { // callRaw's own
 			served.Add(1)
 		}
-		return told(ctx, r, out)
+		return wiretest.Told(ctx, r, out)
 	}})
 	for name, raw := range map[string]string{
 		"not gzip":           encoded("gzip", "{}"),
-		"half a gzip":        encoded("gzip", compressed(t, "gzip", object(5000))[:30]),
+		"half a gzip":        encoded("gzip", compressed(t, "gzip", wiretest.Object(5000))[:30]),
 		"bad deflate":        encoded("deflate", "\x78\x01nothing"),
 		"bad bare deflate":   encoded("deflate", "\xffnothing"),
-		"half a deflate":     encoded("deflate", compressed(t, "deflate", object(5000))[:30]),
+		"half a deflate":     encoded("deflate", compressed(t, "deflate", wiretest.Object(5000))[:30]),
 		"a bad checksum":     encoded("gzip", badSum(compressed(t, "gzip", "{}"))),
 		"a bad member":       encoded("gzip", compressed(t, "gzip", "{}")+compressed(t, "gzip", " ")[:15]),
 		"no gzip":            encoded("gzip", ""),
@@ -241,16 +242,16 @@ func TestBrokenBodies(t *testing.T) {
 		t.Errorf("%d of them were executed", n)
 	}
 	// Where the next request would begin is lost, so the connection is closed after the answer.
-	c, r := dial(t, addr)
-	io.WriteString(c, "POST / HTTP/1.1\r\n"+signed("Echo")+"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
-	if resp, body := answerTo(t, r, "POST"); resp.StatusCode != 400 || body != string(malformed) || !resp.Close {
+	c, r := wiretest.Dial(t, addr)
+	io.WriteString(c, "POST / HTTP/1.1\r\n"+wiretest.Signed("Echo")+"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
+	if resp, body := wiretest.AnswerTo(t, r, "POST"); resp.StatusCode != 400 || body != string(malformed) || !resp.Close {
 		t.Errorf("malformed chunks: %d %s, closing %v", resp.StatusCode, body, resp.Close)
 	}
 }
 
 // TestEncodings checks when and how answers are compressed.
 func TestEncodings(t *testing.T) {
-	addr := start(t, Options{Serve: told})
+	addr := start(t, Options{Serve: wiretest.Told})
 	noise := func(n int) string { // does not compress below its size: all 256 bytes, in no order
 		b, x := make([]byte, n), uint32(1)
 		for i := range b {
@@ -262,19 +263,19 @@ func TestEncodings(t *testing.T) {
 	for _, test := range []struct {
 		operation, accept, body, want string
 	}{
-		{"Echo", "gzip", object(compressBytes), "gzip"},
-		{"Echo", "gzip, deflate, br", object(100000), "gzip"},
-		{"Echo", "br, deflate", object(100000), "deflate"},
-		{"Echo", "deflate, gzip;q=0", object(100000), "deflate"},
-		{"Echo", "GZIP; q=0.5", object(3 << 20), "gzip"},
-		{"Echo", "gzip", object(compressBytes - 1), ""},
-		{"Echo", "identity", object(100000), ""},
-		{"Echo", "gzip;q=0", object(100000), ""},
-		{"Echo", "br", object(100000), ""},
+		{"Echo", "gzip", wiretest.Object(compressBytes), "gzip"},
+		{"Echo", "gzip, deflate, br", wiretest.Object(100000), "gzip"},
+		{"Echo", "br, deflate", wiretest.Object(100000), "deflate"},
+		{"Echo", "deflate, gzip;q=0", wiretest.Object(100000), "deflate"},
+		{"Echo", "GZIP; q=0.5", wiretest.Object(3 << 20), "gzip"},
+		{"Echo", "gzip", wiretest.Object(compressBytes - 1), ""},
+		{"Echo", "identity", wiretest.Object(100000), ""},
+		{"Echo", "gzip;q=0", wiretest.Object(100000), ""},
+		{"Echo", "br", wiretest.Object(100000), ""},
 		{"Echo", "gzip", noise(5000), ""},
-		{"FailWith", "gzip", object(100000), ""},
+		{"FailWith", "gzip", wiretest.Object(100000), ""},
 	} {
-		resp, body := callRaw(t, addr, request(test.operation, "Accept-Encoding: "+test.accept+"\r\n", test.body))
+		resp, body := callRaw(t, addr, wiretest.Request(test.operation, "Accept-Encoding: "+test.accept+"\r\n", test.body))
 		if got := resp.Header.Get("Content-Encoding"); got != test.want {
 			t.Errorf("%s, Accept-Encoding %q, %d bytes: Content-Encoding %q, want %q", test.operation, test.accept, len(test.body), got,
 				test.want)
@@ -309,13 +310,13 @@ func TestBudget(t *testing.T) {
 				began <- struct{}{}
 				<-finish
 			case "Scan", "UpdateItem":
-				return 200, append(out, object(2*large+1000)...)
+				return 200, append(out, wiretest.Object(2*large+1000)...)
 			}
 			return 200, append(out, "{}"...)
 		},
 	})
 	call := func(operation string, n int) *httptest.ResponseRecorder {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(object(n)))
+		r := httptest.NewRequest("POST", "/", strings.NewReader(wiretest.Object(n)))
 		r.Header.Set("Content-Type", amzJSON)
 		r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
 		r.Header.Set("X-Amz-Date", "20261122T120000Z")
@@ -368,8 +369,8 @@ func TestBudget(t *testing.T) {
 
 // TestBodyThatFails checks that a body that breaks off leaves nothing taken.
 func TestBodyThatFails(t *testing.T) {
-	h := NewHandler(Options{Serve: told, Logger: slog.New(slog.DiscardHandler)})
-	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(object(300000)), broken{}))
+	h := NewHandler(Options{Serve: wiretest.Told, Logger: slog.New(slog.DiscardHandler)})
+	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(wiretest.Object(300000)), broken{}))
 	r.ContentLength = 400000
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

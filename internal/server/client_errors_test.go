@@ -14,6 +14,7 @@ import (
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/metrics"
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // TestRecent checks that a kind has a line a minute, which tells of those left out, and what
@@ -68,7 +69,7 @@ type logged struct {
 func withLog(t *testing.T, o Options) *logged {
 	l := &logged{t: t}
 	o.Logger = slog.New(slog.NewTextHandler(&l.text, nil))
-	o.Now = func() time.Time { return noon }
+	o.Now = func() time.Time { return wiretest.Noon }
 	l.Handler = NewHandler(o)
 	return l
 }
@@ -99,25 +100,25 @@ func (l *logged) expectLine(r *http.Request, words ...string) {
 
 // TestRefusedSignatures reads what the log has of requests that are refused for their signatures.
 func TestRefusedSignatures(t *testing.T) {
-	store, err := iam.Parse([]byte(everybody))
+	store, err := iam.Parse([]byte(wiretest.Everybody))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := withLog(t, Options{Credentials: store, Serve: whoami})
+	l := withLog(t, Options{Credentials: store, Serve: wiretest.Whoami})
 	l.noDeadlinesLogged.Store(true) // of deadlines this is not about
 	call := func(s *sigv4test.Signing) *http.Request {
-		r := callBy(s, "localhost", "/", "{}")
+		r := wiretest.CallBy(s, "localhost", "/", "{}")
 		r.RemoteAddr = "192.0.2.7:4711"
 		return r
 	}
 	const text = `msg="a request was refused for its signature"`
-	l.expectLine(call(alice))
-	l.expectLine(call(liar), "level=WARN", text, "code=InvalidSignatureException", "claimed_access_key=AKIDALICE",
+	l.expectLine(call(wiretest.Alice))
+	l.expectLine(call(wiretest.Liar), "level=WARN", text, "code=InvalidSignatureException", "claimed_access_key=AKIDALICE",
 		"client=192.0.2.7:4711",
 		"operation=GetItem", "request_id=",
 		`reason="The request signature we calculated does not match the signature you provided.`)
-	l.expectLine(call(liar))
-	l.expectLine(call(nobody), text, "code=UnrecognizedClientException", "claimed_access_key=AKIDNOBODY",
+	l.expectLine(call(wiretest.Liar))
+	l.expectLine(call(wiretest.Nobody), text, "code=UnrecognizedClientException", "claimed_access_key=AKIDNOBODY",
 		`why="there is no such access key"`)
 	l.expectLine(call(&sigv4test.Signing{Key: "AKIDALICE", Secret: "x", Token: "token"}), "code=UnrecognizedClientException",
 		`why="the request has a session token, and the access key has none"`)
@@ -126,7 +127,7 @@ func TestRefusedSignatures(t *testing.T) {
 		"code=ExpiredTokenException", "claimed_access_key=ASIAENDED")
 	l.expectLine(call(&sigv4test.Signing{Key: "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY", Secret: "AKIDALICE"}), text,
 		"code=UnrecognizedClientException", "claimed_access_key=wJal… ") // who has mixed up the two
-	broken := call(alice)
+	broken := call(wiretest.Alice)
 	broken.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A\x1bé"+strings.Repeat("é",
 		2000)+"/20261122/x, Signature=hunter2")
 	line := l.after(broken)
@@ -151,7 +152,7 @@ func TestUnknownOperations(t *testing.T) {
 	figures := metrics.New(api.OperationNames())
 	l := withLog(t, Options{Open: true, Metrics: figures, Serve: api.New(nil, api.Options{}).Serve})
 	call := func(target string) *http.Request {
-		r := callBy(nil, "localhost", "/", "{}")
+		r := wiretest.CallBy(nil, "localhost", "/", "{}")
 		r.Header.Set("X-Amz-Target", target)
 		return r
 	}
@@ -180,15 +181,15 @@ func TestUnknownOperations(t *testing.T) {
 // know the operation.
 func TestFormFaults(t *testing.T) {
 	figures := metrics.New(api.OperationNames())
-	l := withLog(t, Options{Open: true, Metrics: figures, Serve: whoami})
-	plain := callBy(nil, "localhost", "/", "{}")
+	l := withLog(t, Options{Open: true, Metrics: figures, Serve: wiretest.Whoami})
+	plain := wiretest.CallBy(nil, "localhost", "/", "{}")
 	plain.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	l.expectLine(plain, "level=INFO", `msg="a client error"`, "code=UnknownOperationException",
 		`why="the request's Content-Type is not application/x-amz-json-1.0"`)
-	bare := callBy(nil, "localhost", "/", "{}")
+	bare := wiretest.CallBy(nil, "localhost", "/", "{}")
 	bare.Header.Del("Content-Type")
 	l.expectLine(bare, `why="the request has no Content-Type; it must be application/x-amz-json-1.0"`)
-	packed := callBy(nil, "localhost", "/", "{}")
+	packed := wiretest.CallBy(nil, "localhost", "/", "{}")
 	packed.Header.Set("Content-Encoding", "zstd")
 	l.expectLine(packed, "level=INFO", "operation=GetItem", "code=SerializationException",
 		`why="the Content-Encoding is not known`)
@@ -200,14 +201,14 @@ func TestFormFaults(t *testing.T) {
 	if counted["SerializationException"] != 1 {
 		t.Errorf("of GetItem are counted %v, want one SerializationException", counted)
 	}
-	large := callBy(nil, "localhost", "/", "{}")
+	large := wiretest.CallBy(nil, "localhost", "/", "{}")
 	large.ContentLength = maxBodyBytes + 1
 	l.expectLine(large, "operation=GetItem", "code=RequestEntityTooLarge")
 	for _, change := range []func(*http.Request){
 		func(r *http.Request) { r.Host = "evil.example" },
 		func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
 	} {
-		r := callBy(nil, "localhost", "/", "{}")
+		r := wiretest.CallBy(nil, "localhost", "/", "{}")
 		change(r)
 		l.expectLine(r, "level=WARN", "a request was refused: it came", "evil.example")
 	}

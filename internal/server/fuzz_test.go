@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // FuzzRequest sends headers and bodies of any form through a Handler. Whatever comes, there is one
@@ -19,7 +21,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "X-Amz-Algorithm=a&X-Amz-Credential=a", plainJSON, "", "gzip", "gzip", []byte("\x1f\x8b\x08"))
 	f.Add("GET", "X-Amz-Algorithm=%", "text/plain; a=b", "AWS4-", "*", "deflate", []byte("\x78\x9c"))
 	f.Add("OPTIONS", "", "", "AWS4-HMAC-SHA256 Credential=/////, Credential", "", "br", []byte("["))
-	h := NewHandler(Options{Serve: told, Logger: slog.New(slog.DiscardHandler)})
+	h := NewHandler(Options{Serve: wiretest.Told, Logger: slog.New(slog.DiscardHandler)})
 	f.Fuzz(func(t *testing.T, method, query, contentType, authorization, accept, encoding string, body []byte) {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
 		r.Method, r.URL = method, &url.URL{Path: "/", RawQuery: query}

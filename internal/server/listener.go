@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/partita-db/partita/internal/exception"
+	"github.com/partita-db/partita/internal/listen"
 )
 
 // tooManyConnections is what a connection is told for which there is no room.
@@ -20,9 +21,9 @@ var tooManyConnections = string(exception.Of("ServiceUnavailable").
 // New returns a listener that serves the handler, which need not be a Handler. Where it is one that
 // verifies signatures, connections are unauthenticated until it has. What package http has to say
 // goes to log at debug level: it is about clients.
-func New(h http.Handler, log *slog.Logger) *Server {
+func New(h http.Handler, log *slog.Logger) *listen.Server {
 	own, ok := h.(*Handler)
-	return newServer(h, serverOptions{
+	return listen.New(h, listen.Options{
 		Log: log, Authenticates: ok && own.credentials != nil,
 		BusyType: amzJSON, BusyBody: tooManyConnections,
 	})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // TestMaxRequests has more calls than may run, and asks for health meanwhile.
@@ -28,10 +29,10 @@ func TestMaxRequests(t *testing.T) {
 	codes := make(chan string, most+more)
 	var calls sync.WaitGroup
 	for range most + more {
-		c, r := dial(t, addr)
+		c, r := wiretest.Dial(t, addr)
 		calls.Go(func() {
-			io.WriteString(c, request("PutItem", "", "{}"))
-			resp, body := answerTo(t, r, "POST")
+			io.WriteString(c, wiretest.Request("PutItem", "", "{}"))
+			resp, body := wiretest.AnswerTo(t, r, "POST")
 			codes <- fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("Retry-After"), " ", strings.Contains(body, "#ThrottlingException"))
 		})
 	}
@@ -43,9 +44,9 @@ func TestMaxRequests(t *testing.T) {
 	if n := running.Load(); n != most {
 		t.Errorf("%d calls ran, want %d", n, most)
 	}
-	c, r := dial(t, addr)
+	c, r := wiretest.Dial(t, addr)
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	if resp, body := answerTo(t, r, "GET"); resp.StatusCode != 200 || !strings.HasPrefix(body, "healthy") {
+	if resp, body := wiretest.AnswerTo(t, r, "GET"); resp.StatusCode != 200 || !strings.HasPrefix(body, "healthy") {
 		t.Errorf("health was answered %d %s", resp.StatusCode, body)
 	}
 	close(finish)
@@ -55,8 +56,8 @@ func TestMaxRequests(t *testing.T) {
 		}
 	}
 	calls.Wait()
-	io.WriteString(c, request("PutItem", "", "{}"))
-	if resp, _ := answerTo(t, r, "POST"); resp.StatusCode != 200 {
+	io.WriteString(c, wiretest.Request("PutItem", "", "{}"))
+	if resp, _ := wiretest.AnswerTo(t, r, "POST"); resp.StatusCode != 200 {
 		t.Errorf("a call afterwards was answered %d", resp.StatusCode)
 	}
 }

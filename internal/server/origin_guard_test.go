@@ -6,20 +6,22 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // open are options of a server that asks nobody for credentials, and its log.
 func open(hosts, origins []string) (Options, func() string) {
-	log, read := logTo()
-	return Options{Serve: told, Open: true, AllowHosts: hosts, CORSOrigins: origins,
+	log, read := wiretest.LogTo()
+	return Options{Serve: wiretest.Told, Open: true, AllowHosts: hosts, CORSOrigins: origins,
 		Logger: log}, read
 }
 
 // from sends a request under a Host and, if it is not empty, with an Origin.
 func from(t *testing.T, addr, method, host, origin, more string) (*http.Response, string) {
 	t.Helper()
-	c, r := dial(t, addr)
-	head := signed("Echo")
+	c, r := wiretest.Dial(t, addr)
+	head := wiretest.Signed("Echo")
 	if origin != "" {
 		head += "Origin: " + origin + "\r\n"
 	}
@@ -29,11 +31,11 @@ func from(t *testing.T, addr, method, host, origin, more string) (*http.Response
 		body = "{}"
 	}
 	fmt.Fprintf(c, "%s / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n%s", method, head, more, len(body), body)
-	resp, got := answerTo(t, r, method)
-	if _, err := io.WriteString(c, request("Echo", "", "{}")); err != nil {
+	resp, got := wiretest.AnswerTo(t, r, method)
+	if _, err := io.WriteString(c, wiretest.Request("Echo", "", "{}")); err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := answerTo(t, r, "POST"); again.StatusCode != 200 {
+	if again, _ := wiretest.AnswerTo(t, r, "POST"); again.StatusCode != 200 {
 		t.Errorf("the next request on the connection was answered %d", again.StatusCode)
 	}
 	return resp, got
@@ -80,9 +82,9 @@ func TestHostAny(t *testing.T) {
 // TestHostOfOldRequest sends what has no Host.
 func TestHostOfOldRequest(t *testing.T) {
 	o, _ := open(nil, nil)
-	c, r := dial(t, start(t, o))
+	c, r := wiretest.Dial(t, start(t, o))
 	io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
-	if resp, _ := answerTo(t, r, "GET"); resp.StatusCode != 200 {
+	if resp, _ := wiretest.AnswerTo(t, r, "GET"); resp.StatusCode != 200 {
 		t.Errorf("answered %d", resp.StatusCode)
 	}
 }
@@ -148,7 +150,7 @@ func TestWarningsAreBounded(t *testing.T) {
 // TestOriginsWithCredentials checks that a server that asks for credentials answers every page, as
 // AWS does, under any name.
 func TestOriginsWithCredentials(t *testing.T) {
-	resp, _ := from(t, start(t, Options{Serve: told}), "POST", "db.example", "http://evil.example", "")
+	resp, _ := from(t, start(t, Options{Serve: wiretest.Told}), "POST", "db.example", "http://evil.example", "")
 	if resp.StatusCode != 200 || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("answered %d, %v", resp.StatusCode, resp.Header)
 	}

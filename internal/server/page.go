@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/page"
 )
 
@@ -69,7 +70,7 @@ var ordinaryHost = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}(:[0-9]
 // which the guard has accepted where there is one, unless that is of no ordinary form.
 func endpointOf(r *http.Request) string {
 	scheme := "http://"
-	if c := connOf(r.Context()); r.TLS != nil || c != nil && c.isSecure() {
+	if c := listen.ConnOf(r.Context()); r.TLS != nil || c != nil && c.Secure() {
 		scheme = "https://"
 	}
 	if ordinaryHost.MatchString(r.Host) || bracketed(r.Host) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // browserAccept is what browsers send, more or less.
@@ -20,19 +21,19 @@ const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*
 // fast path's until then. No Accept is sent if it is empty.
 func look(t *testing.T, addr, method, path, host, accept string, used bool) (*http.Response, string) {
 	t.Helper()
-	c, r := dial(t, addr)
+	c, r := wiretest.Dial(t, addr)
 	if used {
-		if _, err := io.WriteString(c, request("Echo", "", "{}")); err != nil {
+		if _, err := io.WriteString(c, wiretest.Request("Echo", "", "{}")); err != nil {
 			t.Fatal(err)
 		}
-		answerTo(t, r, "POST")
+		wiretest.AnswerTo(t, r, "POST")
 	}
 	head := "Host: " + host + "\r\n"
 	if accept != "" {
 		head += "Accept: " + accept + "\r\n"
 	}
 	fmt.Fprintf(c, "%s %s HTTP/1.1\r\n%s\r\n", method, path, head)
-	return answerTo(t, r, method)
+	return wiretest.AnswerTo(t, r, method)
 }
 
 // TestPage asks for the page as browsers do, and as others do who must not get it.
@@ -128,11 +129,11 @@ func TestPageHosts(t *testing.T) {
 // TestPageWithCredentials looks at the page of a server that verifies signatures, for whoever
 // comes.
 func TestPageWithCredentials(t *testing.T) {
-	keys, err := iam.Parse([]byte(everybody))
+	keys, err := iam.Parse([]byte(wiretest.Everybody))
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := start(t, Options{Serve: told, Credentials: keys, Region: "eu-west-1"})
+	addr := start(t, Options{Serve: wiretest.Told, Credentials: keys, Region: "eu-west-1"})
 	resp, body := look(t, addr, "GET", "/", "db.example.com", browserAccept, false)
 	checkPage(t, resp)
 	for _, want := range []string{"must be signed", "--aws-sigv4 aws:amz:eu-west-1:dynamodb ", "AWS_REGION=eu-west-1 ",
@@ -150,12 +151,12 @@ func TestPageWithCredentials(t *testing.T) {
 
 // TestPageTLS asks over TLS, with both protocols, and of a handler behind another server.
 func TestPageTLS(t *testing.T) {
-	p := certify(t, "one", nil)
-	addr := startTLS(t, Options{Serve: told}, p)
-	behind := httptest.NewTLSServer(NewHandler(Options{Serve: told, Logger: slog.New(slog.DiscardHandler)}))
+	p := wiretest.Certify(t, "one", nil)
+	addr := startTLS(t, Options{Serve: wiretest.Told}, p)
+	behind := httptest.NewTLSServer(NewHandler(Options{Serve: wiretest.Told, Logger: slog.New(slog.DiscardHandler)}))
 	defer behind.Close()
 	for name, c := range map[string]*http.Client{
-		"https://" + addr: client(t, p, nil, false), "https://" + addr + "/": client(t, p, nil, true),
+		"https://" + addr: wiretest.Client(t, p, nil, false), "https://" + addr + "/": wiretest.Client(t, p, nil, true),
 		behind.URL: behind.Client(),
 	} {
 		r, err := http.NewRequest("GET", name, nil)

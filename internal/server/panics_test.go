@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // panicky is a body that panics, as a decoder might.
@@ -17,7 +19,7 @@ func (panicky) Read([]byte) (int, error) { panic("the decoder is broken") }
 func TestPanicBeforeTheCall(t *testing.T) {
 	o, log := open(nil, nil)
 	h := NewHandler(o)
-	r := httptest.NewRequest("POST", "http://localhost/", io.MultiReader(strings.NewReader(object(100000)), panicky{}))
+	r := httptest.NewRequest("POST", "http://localhost/", io.MultiReader(strings.NewReader(wiretest.Object(100000)), panicky{}))
 	r.ContentLength = 200000
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/metrics"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // BenchmarkRequestLog is what it costs to count a request and to look whether it was slow, beside
@@ -52,7 +53,7 @@ func watching(watched bool) func() {
 	body := strings.NewReader("{}")
 	r, _ := http.NewRequest("POST", "/", nil)
 	r.Body, r.ContentLength = io.NopCloser(body), 2
-	for _, line := range strings.Split(strings.TrimSpace(signed("GetItem")), "\r\n")[1:] {
+	for _, line := range strings.Split(strings.TrimSpace(wiretest.Signed("GetItem")), "\r\n")[1:] {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(name, value)
 	}

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,9 +32,9 @@ func start(t *testing.T, o Options) string {
 }
 
 // startTLS is start over TLS.
-func startTLS(t *testing.T, o Options, p *pair) string {
+func startTLS(t *testing.T, o Options, p *wiretest.Pair) string {
 	t.Helper()
-	certificate, err := tls.X509KeyPair(p.pem, p.priv)
+	certificate, err := tls.X509KeyPair(p.PEM, p.PrivatePEM)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +71,10 @@ func startWith(t *testing.T, o Options, secure *tls.Config) string {
 }
 
 func TestWire(t *testing.T) {
-	addr := start(t, Options{Serve: told, Known: func(target string) bool {
+	addr := start(t, Options{Serve: wiretest.Told, Known: func(target string) bool {
 		return target != "" && !strings.HasSuffix(target, "NoSuchThing")
 	}})
-	c, r := dial(t, addr) // one connection: none of these answers may cost it
+	c, r := wiretest.Dial(t, addr) // one connection: none of these answers may cost it
 	datadriven.RunTest(t, "testdata/wire", func(t *testing.T, d *datadriven.TestData) string {
 		head, body, _ := strings.Cut(d.Input+"\n", "\n\n")
 		body = strings.TrimSuffix(body, "\n")
@@ -85,13 +86,13 @@ func TestWire(t *testing.T) {
 			t.Fatal(err)
 		}
 		method, _, _ := strings.Cut(head, " ")
-		return show(answerTo(t, r, method))
+		return wiretest.Show(wiretest.AnswerTo(t, r, method))
 	})
 }
 
 // TestHealthElsewhere checks the region of the health answer.
 func TestHealthElsewhere(t *testing.T) {
-	resp, err := http.Get("http://" + start(t, Options{Serve: told, Region: "eu-west-2"}))
+	resp, err := http.Get("http://" + start(t, Options{Serve: wiretest.Told, Region: "eu-west-2"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,17 +106,17 @@ func TestHealthElsewhere(t *testing.T) {
 
 // TestPipelining sends several requests at once and expects the answers in order.
 func TestPipelining(t *testing.T) {
-	c, r := dial(t, start(t, Options{Serve: told}))
+	c, r := wiretest.Dial(t, start(t, Options{Serve: wiretest.Told}))
 	var all strings.Builder
 	for i := range 50 {
-		all.WriteString(request("Echo", "", fmt.Sprintf(`{"n":%d}`, i)))
+		all.WriteString(wiretest.Request("Echo", "", fmt.Sprintf(`{"n":%d}`, i)))
 	}
 	if _, err := io.WriteString(c, all.String()); err != nil {
 		t.Fatal(err)
 	}
 	ids := map[string]bool{}
 	for i := range 50 {
-		resp, body := answerTo(t, r, "POST")
+		resp, body := wiretest.AnswerTo(t, r, "POST")
 		if want := fmt.Sprintf(`{"n":%d}`, i); body != want {
 			t.Fatalf("answer %d = %q, want %q", i, body, want)
 		}
@@ -130,21 +131,21 @@ func TestPipelining(t *testing.T) {
 func TestPanics(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer
-	o := Options{Serve: told, Logger: slog.New(slog.NewTextHandler(&locked{&mu, &log}, nil))}
-	c, r := dial(t, start(t, o))
+	o := Options{Serve: wiretest.Told, Logger: slog.New(slog.NewTextHandler(&wiretest.Locked{Mu: &mu, W: &log}, nil))}
+	c, r := wiretest.Dial(t, start(t, o))
 	for range 3 {
-		io.WriteString(c, request("Panic", "", "{}"))
-		if resp, body := answerTo(t, r, "POST"); resp.StatusCode != 500 || !strings.Contains(body, "#InternalServerError") {
+		io.WriteString(c, wiretest.Request("Panic", "", "{}"))
+		if resp, body := wiretest.AnswerTo(t, r, "POST"); resp.StatusCode != 500 || !strings.Contains(body, "#InternalServerError") {
 			t.Fatalf("a panic was answered %d %s", resp.StatusCode, body)
 		}
 	}
-	io.WriteString(c, request("Echo", "", "{}"))
-	if _, body := answerTo(t, r, "POST"); body != "{}" {
+	io.WriteString(c, wiretest.Request("Echo", "", "{}"))
+	if _, body := wiretest.AnswerTo(t, r, "POST"); body != "{}" {
 		t.Errorf("after the panics: %q", body)
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	for _, want := range []string{"out of order", "target=DynamoDB_20120810.Panic", "server.told"} {
+	for _, want := range []string{"out of order", "target=DynamoDB_20120810.Panic", "wiretest.Told"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, log.String())
 		}
@@ -154,10 +155,10 @@ func TestPanics(t *testing.T) {
 // TestAbort checks that http.ErrAbortHandler keeps its meaning: no answer, and the connection is
 // closed.
 func TestAbort(t *testing.T) {
-	c, r := dial(t, start(t, Options{Serve: func(context.Context, *api.Request, []byte) (int, []byte) {
+	c, r := wiretest.Dial(t, start(t, Options{Serve: func(context.Context, *api.Request, []byte) (int, []byte) {
 		panic(http.ErrAbortHandler)
 	}}))
-	io.WriteString(c, request("Any", "", "{}"))
+	io.WriteString(c, wiretest.Request("Any", "", "{}"))
 	if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("reading after an abort: %v, want EOF", err)
 	}
@@ -168,9 +169,9 @@ func TestDebugLog(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer
 	level := &slog.HandlerOptions{Level: slog.LevelDebug}
-	c, r := dial(t, start(t, Options{Serve: told, Logger: slog.New(slog.NewTextHandler(&locked{&mu, &log}, level))}))
-	io.WriteString(c, request("Echo", "", "{}"))
-	answerTo(t, r, "POST")
+	c, r := wiretest.Dial(t, start(t, Options{Serve: wiretest.Told, Logger: slog.New(slog.NewTextHandler(&wiretest.Locked{Mu: &mu, W: &log}, level))}))
+	io.WriteString(c, wiretest.Request("Echo", "", "{}"))
+	wiretest.AnswerTo(t, r, "POST")
 	deadline := time.Now().Add(5 * time.Second)
 	for {
 		mu.Lock()

@@ -18,23 +18,24 @@ import (
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/sigv4"
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // guarded returns a handler that asks for the credentials of everybody.
 func guarded(t testing.TB, now func() time.Time) *Handler {
 	t.Helper()
-	store, err := iam.Parse([]byte(everybody))
+	store, err := iam.Parse([]byte(wiretest.Everybody))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewHandler(Options{Serve: whoami, Credentials: store, Now: now, Logger: slog.New(slog.DiscardHandler)})
+	return NewHandler(Options{Serve: wiretest.Whoami, Credentials: store, Now: now, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // TestSignatures sends requests that are signed, and then changed, and shows the answers. See
 // testdata/signatures for how.
 func TestSignatures(t *testing.T) {
 	datadriven.RunTest(t, "testdata/signatures", func(t *testing.T, d *datadriven.TestData) string {
-		now := noon
+		now := wiretest.Noon
 		h := guarded(t, func() time.Time { return now })
 		r := httptest.NewRequest("POST", "http://localhost:8000/", nil)
 		r.Header.Set("Content-Type", amzJSON)
@@ -136,7 +137,7 @@ func edit(t *testing.T, r *http.Request, text string) {
 
 // TestTampering changes each character of a signature in turn.
 func TestTampering(t *testing.T) {
-	h := guarded(t, func() time.Time { return noon })
+	h := guarded(t, func() time.Time { return wiretest.Noon })
 	r := httptest.NewRequest("POST", "/", nil)
 	sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}.Sign(r, nil)
 	header := r.Header.Get("Authorization")
@@ -171,7 +172,7 @@ func TestTampering(t *testing.T) {
 // TestLongSignedHeaders signs a long header over and over: the canonical form would take much more
 // memory than the request.
 func TestLongSignedHeaders(t *testing.T) {
-	h := guarded(t, func() time.Time { return noon })
+	h := guarded(t, func() time.Time { return wiretest.Noon })
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("A", strings.Repeat("x", 30_000))
 	sigv4test.Signing{Key: "AKIDALICE", Secret: "alices", Headers: "host" + strings.Repeat(";a", 100)}.Sign(r, nil)
@@ -182,13 +183,13 @@ func TestLongSignedHeaders(t *testing.T) {
 
 // TestChunkedBody signs a body that is sent in chunks, whose length nobody announces.
 func TestChunkedBody(t *testing.T) {
-	h := guarded(t, func() time.Time { return noon })
+	h := guarded(t, func() time.Time { return wiretest.Noon })
 	for _, test := range []struct {
 		sent string
 		want error
-	}{{object(100_000), nil}, {object(100_001), errMismatch}} {
+	}{{wiretest.Object(100_000), nil}, {wiretest.Object(100_001), errMismatch}} {
 		r := httptest.NewRequest("POST", "/", nil)
-		sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}.Sign(r, []byte(object(100_000)))
+		sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}.Sign(r, []byte(wiretest.Object(100_000)))
 		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(strings.NewReader(test.sent)), -1, []string{"chunked"}
 		if err := authenticateOn(h, r); err != test.want {
 			t.Errorf("%d bytes: %v, want %v", len(test.sent), err, test.want)
@@ -228,7 +229,7 @@ func FuzzSignature(f *testing.F) {
 	f.Add("POST", "/a/./b//../c%20d/", "b=2&a=1&a=0&c=%2F+x", "", "20261122T120000Z", "X-A", "  b   c ", "", "", true, true)
 	f.Add("GET", "/", "", good+zeros, "20261122T120000Z", "Date", "Sun, 22 Nov 2026 12:00:00 GMT", "token", "", false, false)
 	f.Add("GET", "/", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%", "", "20261122", "Content-Encoding", "gzip", "t", "\x1f", false, false)
-	h := guarded(f, func() time.Time { return noon })
+	h := guarded(f, func() time.Time { return wiretest.Noon })
 	f.Fuzz(func(t *testing.T, method, path, query, authorization, date, name, value, token, body string, sign, inQuery bool) {
 		r := httptest.NewRequest("POST", "http://localhost/", nil)
 		u, err := r.URL.Parse("http://localhost/" + strings.ReplaceAll(strings.ReplaceAll(path, "?", ""), "#", ""))

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // upload is a body that looks at the handler while it is read, and its length if that is announced.
@@ -40,7 +42,7 @@ func (p *patience) SetReadDeadline(t time.Time) error {
 // TestUnauthenticatedBodies sends large bodies with and without a signature that may be right:
 // whose cannot be gets none of the memory for large bodies, nothing decompressed, and little time.
 func TestUnauthenticatedBodies(t *testing.T) {
-	large := object(maxBodyBytes)
+	large := wiretest.Object(maxBodyBytes)
 	bomb := compressed(t, "gzip", large)
 	alice := sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}
 	for _, test := range []struct {
@@ -52,16 +54,16 @@ func TestUnauthenticatedBodies(t *testing.T) {
 	}{
 		{"nobody's", "", large, nil, false, "MissingAuthenticationTokenException", false},
 		{"nobody's, chunked", "", large, nil, true, "MissingAuthenticationTokenException", false},
-		{"nobody's, just too large", "", object(unauthenticatedBodyBytes + 1), nil, true, "MissingAuthenticationTokenException", false},
+		{"nobody's, just too large", "", wiretest.Object(unauthenticatedBodyBytes + 1), nil, true, "MissingAuthenticationTokenException", false},
 		{"nobody's bomb", "gzip", bomb, nil, false, "MissingAuthenticationTokenException", false},
-		{"nobody's small bomb", "gzip", compressed(t, "gzip", object(4000)), nil, true, "MissingAuthenticationTokenException", false},
+		{"nobody's small bomb", "gzip", compressed(t, "gzip", wiretest.Object(4000)), nil, true, "MissingAuthenticationTokenException", false},
 		{"an unknown key's", "", large, &sigv4test.Signing{Key: "AKIDNOBODY", Secret: "x"}, false, "UnrecognizedClientException", false},
 		{"an old one", "", large, &sigv4test.Signing{Key: "AKIDALICE", Secret: "alices", Date: "20261122T110000Z"}, false, "InvalidSignatureException", false},
 		{"a wrong secret's", "", large, &sigv4test.Signing{Key: "AKIDALICE", Secret: "bobs"}, false, "InvalidSignatureException", true},
 		{"alice's", "", large, &alice, false, "", true},
 		{"alice's, packed", "gzip", bomb, &alice, true, "", true},
 	} {
-		h := guarded(t, func() time.Time { return noon })
+		h := guarded(t, func() time.Time { return wiretest.Noon })
 		var most int64
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Header.Set("Content-Type", amzJSON)
@@ -84,7 +86,7 @@ func TestUnauthenticatedBodies(t *testing.T) {
 		if most > 0 != test.drawn {
 			t.Errorf("%s drew %d bytes", test.name, most)
 		}
-		if limited := !w.deadline.IsZero(); limited == test.drawn || limited && time.Until(w.deadline) > unauthenticatedTime {
+		if limited := !w.deadline.IsZero(); limited == test.drawn || limited && time.Until(w.deadline) > listen.UnauthenticatedTime {
 			t.Errorf("%s may take until %v", test.name, w.deadline)
 		}
 	}
@@ -94,7 +96,7 @@ func TestUnauthenticatedBodies(t *testing.T) {
 // not of any size.
 func TestUnauthenticatedHealth(t *testing.T) {
 	for size, want := range map[int]int{0: 200, unauthenticatedBodyBytes: 200, unauthenticatedBodyBytes + 1: 413} {
-		h := guarded(t, func() time.Time { return noon })
+		h := guarded(t, func() time.Time { return wiretest.Noon })
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", bytes.NewReader(make([]byte, size))))
 		if w.Code != want {
@@ -105,13 +107,13 @@ func TestUnauthenticatedHealth(t *testing.T) {
 
 // TestEndedWhileSending has a credential end while its request is being sent.
 func TestEndedWhileSending(t *testing.T) {
-	now := noon
+	now := wiretest.Noon
 	h := guarded(t, func() time.Time { return now })
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("Content-Type", amzJSON)
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.PutItem")
 	sigv4test.Signing{Key: "AKIDBOB", Secret: "bobs"}.Sign(r, []byte("{}"))
-	r.Body, r.ContentLength = upload{strings.NewReader("{}"), func() { now = noon.Add(time.Second) }}, 2
+	r.Body, r.ContentLength = upload{strings.NewReader("{}"), func() { now = wiretest.Noon.Add(time.Second) }}, 2
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	if got := w.Body.String(); w.Code != 400 || !strings.Contains(got, "ExpiredTokenException") {
@@ -124,13 +126,13 @@ func TestEndedWhileSending(t *testing.T) {
 func TestNoDeadlines(t *testing.T) {
 	o, log := open(nil, nil)
 	var err error
-	if o.Credentials, err = iam.Parse([]byte(everybody)); err != nil {
+	if o.Credentials, err = iam.Parse([]byte(wiretest.Everybody)); err != nil {
 		t.Fatal(err)
 	}
-	o.Open, o.Now = false, func() time.Time { return noon }
+	o.Open, o.Now = false, func() time.Time { return wiretest.Noon }
 	h := NewHandler(o)
 	for range 3 {
-		h.ServeHTTP(httptest.NewRecorder(), callBy(nil, "localhost", "/", "{}"))
+		h.ServeHTTP(httptest.NewRecorder(), wiretest.CallBy(nil, "localhost", "/", "{}"))
 	}
 	if text := log(); strings.Count(text, "takes no deadlines") != 1 {
 		t.Errorf("the log:\n%s", text)

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"crypto/tls"
@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/partita-db/partita/internal/listen"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // TestLongHeads sends heads that are too long, by much and by little, in a few lines and in many,
@@ -14,13 +17,13 @@ import (
 func TestLongHeads(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		for name, send := range map[string]string{
-			"a byte":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), MaxHeaderBytes+1) + "\r\n",
-			"double":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), 2*MaxHeaderBytes) + "\r\n",
-			"a megabyte":           "POST / HTTP/1.1\r\n" + long(signed("Echo"), 1<<20) + "\r\n",
-			"no end":               "POST / HTTP/1.1\r\n" + long(signed("Echo"), 2*MaxHeaderBytes),
-			"a line":               "POST /" + strings.Repeat("x", MaxHeaderBytes) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			"a byte":               "POST / HTTP/1.1\r\n" + long(wiretest.Signed("Echo"), listen.MaxHeaderBytes+1) + "\r\n",
+			"double":               "POST / HTTP/1.1\r\n" + long(wiretest.Signed("Echo"), 2*listen.MaxHeaderBytes) + "\r\n",
+			"a megabyte":           "POST / HTTP/1.1\r\n" + long(wiretest.Signed("Echo"), 1<<20) + "\r\n",
+			"no end":               "POST / HTTP/1.1\r\n" + long(wiretest.Signed("Echo"), 2*listen.MaxHeaderBytes),
+			"a line":               "POST /" + strings.Repeat("x", listen.MaxHeaderBytes) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
 			"a line of a megabyte": "GET /" + strings.Repeat("x", 1<<20) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
-			"for net/http":         "POST /x HTTP/1.1\r\n" + long(signed("Echo"), 2*MaxHeaderBytes) + "\r\n",
+			"for net/http":         "POST /x HTTP/1.1\r\n" + long(wiretest.Signed("Echo"), 2*listen.MaxHeaderBytes) + "\r\n",
 		} {
 			g := startGuarded(t, secure, 0)
 			c, r := g.open("")
@@ -46,11 +49,11 @@ func long(head string, n int) string {
 
 // TestLongHeadsHTTP2 sends some over HTTP/2, and the longest that is served.
 func TestLongHeadsHTTP2(t *testing.T) {
-	p := certify(t, "one", nil)
-	_, addr := newSecured(t, p, nil).start(told)
-	c := client(t, p, nil, true)
-	for n, want := range map[int]int{MaxHeaderBytes - 1000: 200, MaxHeaderBytes: 400, MoreHeaderBytes - 1000: 400} {
-		r := callBy(nil, addr, "/", "{}")
+	p := wiretest.Certify(t, "one", nil)
+	_, addr := newSecured(t, p, nil).start(wiretest.Told)
+	c := wiretest.Client(t, p, nil, true)
+	for n, want := range map[int]int{listen.MaxHeaderBytes - 1000: 200, listen.MaxHeaderBytes: 400, listen.MoreHeaderBytes - 1000: 400} {
+		r := wiretest.CallBy(nil, addr, "/", "{}")
 		r.Header.Set("X-Long", strings.Repeat("x", n))
 		resp, err := c.Do(r)
 		if err != nil {
@@ -76,11 +79,11 @@ func TestTwoLengths(t *testing.T) {
 				g := startGuarded(t, secure, 0)
 				c, r := g.open(before)
 				if before != "" {
-					answerTo(t, r, "GET")
+					wiretest.AnswerTo(t, r, "GET")
 				}
-				fmt.Fprintf(c, "POST / HTTP/1.1\r\n%s%s\r\n2\r\n{}\r\n0\r\n\r\n", signed("Echo"), lengths)
+				fmt.Fprintf(c, "POST / HTTP/1.1\r\n%s%s\r\n2\r\n{}\r\n0\r\n\r\n", wiretest.Signed("Echo"), lengths)
 				io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-				if resp, body := answerTo(t, r, "POST"); resp.StatusCode != 400 || !resp.Close || !strings.Contains(body, "Exception") {
+				if resp, body := wiretest.AnswerTo(t, r, "POST"); resp.StatusCode != 400 || !resp.Close || !strings.Contains(body, "Exception") {
 					t.Errorf("TLS %v, %q: answered %d %s, closing %v", secure, lengths, resp.StatusCode, body, resp.Close)
 				}
 				if rest, _ := io.ReadAll(r); len(rest) > 0 {

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"crypto/tls"
@@ -6,14 +6,17 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/listen"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // TestLargeFrames announces a large frame of a type that nobody knows: the server ends the
 // connection, and has no buffer for it.
 func TestLargeFrames(t *testing.T) {
-	p := certify(t, "one", nil)
-	_, addr := newSecured(t, p, nil).start(whoami)
-	config := client(t, p, nil, true).Transport.(*http.Transport).TLSClientConfig.Clone()
+	p := wiretest.Certify(t, "one", nil)
+	_, addr := newSecured(t, p, nil).start(wiretest.Whoami)
+	config := wiretest.Client(t, p, nil, true).Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.NextProtos = []string{"h2"}
 	c, err := tls.Dial("tcp", addr, config)
 	if err != nil {
@@ -22,7 +25,7 @@ func TestLargeFrames(t *testing.T) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	const settings, goAway, frameSizeError = 4, 7, 6
-	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+frame(settings, 0, 0)+frame(0xfa, MaxFrameBytes+1, 0))
+	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+frame(settings, 0, 0)+frame(0xfa, listen.MaxFrameBytes+1, 0))
 	for {
 		var head [9]byte
 		if _, err := io.ReadFull(c, head[:]); err != nil {

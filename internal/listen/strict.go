@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"maps"
@@ -44,7 +44,8 @@ func refuseHead(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusBadRequest)
 }
 
-// closeConnection is the Connection of an answer with which the connection ends. Nobody may change it.
+// closeConnection is the Connection of an answer with which the connection ends. Nobody may change
+// it.
 var closeConnection = []string{"close"}
 
 // refusal is the header of that answer.

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"bufio"
@@ -16,12 +16,15 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/listen"
+	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // secured are the TLS files of a test and their server's clock.
 type secured struct {
 	t     *testing.T
-	files TLSFiles
+	files listen.TLSFiles
 	mu    sync.Mutex
 	time  time.Time
 	log   func() string
@@ -29,16 +32,16 @@ type secured struct {
 }
 
 // newSecured makes files with the pair, and the authority of clients if it is not nil.
-func newSecured(t *testing.T, p, clientCA *pair) *secured {
+func newSecured(t *testing.T, p, clientCA *wiretest.Pair) *secured {
 	dir := t.TempDir()
-	sink, log := logTo()
+	sink, log := wiretest.LogTo()
 	s := &secured{t: t, time: time.Now(), log: log, sink: sink}
-	s.files = TLSFiles{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
-	s.write(s.files.Cert, p.pem)
-	s.write(s.files.Key, p.priv)
+	s.files = listen.TLSFiles{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
+	s.write(s.files.Cert, p.PEM)
+	s.write(s.files.Key, p.PrivatePEM)
 	if clientCA != nil {
 		s.files.ClientCA = filepath.Join(dir, "ca")
-		s.write(s.files.ClientCA, clientCA.pem)
+		s.write(s.files.ClientCA, clientCA.PEM)
 	}
 	return s
 }
@@ -66,25 +69,25 @@ func (s *secured) pass(d time.Duration) {
 }
 
 // start runs a server with the files.
-func (s *secured) start(serve func(context.Context, *api.Request, []byte) (int, []byte)) (*Server, string) {
+func (s *secured) start(serve func(context.Context, *api.Request, []byte) (int, []byte)) (*listen.Server, string) {
 	s.t.Helper()
-	config, err := newTLSByClock(s.files, s.sink, s.now)
+	config, err := listen.NewTLSByClock(s.files, s.sink, s.now)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return startServer(s.t, NewHandler(Options{Serve: serve, Logger: s.sink}), func(s *Server) { s.UseTLS(config) })
+	return startServer(s.t, server.NewHandler(server.Options{Serve: serve, Logger: s.sink}), func(s *listen.Server) { s.UseTLS(config) })
 }
 
 // startServer runs a server, which set may change before, until the end of the test. It makes no
 // rounds but those of the test.
-func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, string) {
+func startServer(t *testing.T, h http.Handler, set func(*listen.Server)) (*listen.Server, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(h, slog.New(slog.DiscardHandler))
-	s.setInterval(24 * time.Hour)
+	s := server.New(h, slog.New(slog.DiscardHandler))
+	s.SetInterval(24 * time.Hour)
 	if set != nil {
 		set(s)
 	}
@@ -104,10 +107,10 @@ func startServer(t *testing.T, h http.Handler, set func(*Server)) (*Server, stri
 }
 
 func TestTLS(t *testing.T) {
-	p := certify(t, "one", nil)
-	_, addr := newSecured(t, p, nil).start(told)
+	p := wiretest.Certify(t, "one", nil)
+	_, addr := newSecured(t, p, nil).start(wiretest.Told)
 	for http2, want := range map[bool]string{true: "HTTP/2.0 {}", false: "HTTP/1.1 {}"} {
-		if got, err := ping(client(t, p, nil, http2), addr); got != want || err != nil {
+		if got, err := wiretest.Ping(wiretest.Client(t, p, nil, http2), addr); got != want || err != nil {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
@@ -116,40 +119,40 @@ func TestTLS(t *testing.T) {
 		c.Close()
 		t.Error("TLS 1.1 is spoken")
 	}
-	c, r := dial(t, addr) // who does not know is told
-	io.WriteString(c, request("Echo", "", "{}"))
-	if resp, body := answerTo(t, r, "POST"); resp.StatusCode != 400 || !strings.Contains(body, "HTTPS server") {
+	c, r := wiretest.Dial(t, addr) // who does not know is told
+	io.WriteString(c, wiretest.Request("Echo", "", "{}"))
+	if resp, body := wiretest.AnswerTo(t, r, "POST"); resp.StatusCode != 400 || !strings.Contains(body, "HTTPS server") {
 		t.Errorf("plain HTTP is answered %d %s", resp.StatusCode, body)
 	}
 }
 
 func TestCertificateReload(t *testing.T) {
-	one, two := certify(t, "one", nil), certify(t, "two", nil)
+	one, two := wiretest.Certify(t, "one", nil), wiretest.Certify(t, "two", nil)
 	s := newSecured(t, one, nil)
-	_, addr := s.start(told)
-	check := func(when string, p *pair) {
+	_, addr := s.start(wiretest.Told)
+	check := func(when string, p *wiretest.Pair) {
 		t.Helper()
-		if _, err := ping(client(t, p, nil, true), addr); err != nil {
+		if _, err := wiretest.Ping(wiretest.Client(t, p, nil, true), addr); err != nil {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
 	check("at first", one)
-	s.write(s.files.Cert, two.pem) // the key does not fit it yet
+	s.write(s.files.Cert, two.PEM) // the key does not fit it yet
 	check("within the second", one)
 	for range 3 {
-		s.pass(LookInterval)
+		s.pass(listen.LookInterval)
 		check("half changed", one)
 	}
-	s.write(s.files.Key, two.priv)
-	s.pass(LookInterval)
+	s.write(s.files.Key, two.PrivatePEM)
+	s.pass(listen.LookInterval)
 	check("changed", two)
 	if err := os.Remove(s.files.Key); err != nil {
 		t.Fatal(err)
 	}
-	s.pass(LookInterval)
+	s.pass(listen.LookInterval)
 	check("with the key gone", two)
-	s.write(s.files.Key, two.priv)
-	s.pass(LookInterval)
+	s.write(s.files.Key, two.PrivatePEM)
+	s.pass(listen.LookInterval)
 	check("with the key back", two)
 	if log := s.log(); strings.Count(log, "level=ERROR") != 2 || strings.Count(log, "loaded anew") != 2 {
 		t.Errorf("the log:\n%s", log)
@@ -157,14 +160,14 @@ func TestCertificateReload(t *testing.T) {
 }
 
 func TestClientCertificates(t *testing.T) {
-	server, ca, other := certify(t, "server", nil), certify(t, "ca", nil), certify(t, "other", nil)
+	server, ca, other := wiretest.Certify(t, "server", nil), wiretest.Certify(t, "ca", nil), wiretest.Certify(t, "other", nil)
 	s := newSecured(t, server, ca)
-	_, addr := s.start(told)
-	mine, others := certify(t, "mine", ca), certify(t, "others", other)
-	check := func(when string, own *pair, good bool) {
+	_, addr := s.start(wiretest.Told)
+	mine, others := wiretest.Certify(t, "mine", ca), wiretest.Certify(t, "others", other)
+	check := func(when string, own *wiretest.Pair, good bool) {
 		t.Helper()
 		for _, http2 := range []bool{true, false} {
-			if _, err := ping(client(t, server, own, http2), addr); (err == nil) != good {
+			if _, err := wiretest.Ping(wiretest.Client(t, server, own, http2), addr); (err == nil) != good {
 				t.Errorf("%s: %v, want it to be good: %v", when, err, good)
 			}
 		}
@@ -173,27 +176,27 @@ func TestClientCertificates(t *testing.T) {
 	check("of another authority", others, false)
 	check("none", nil, false)
 	s.write(s.files.ClientCA, []byte("nothing"))
-	s.pass(LookInterval)
+	s.pass(listen.LookInterval)
 	check("mine, with a broken file", mine, true)
 	check("none, with a broken file", nil, false)
-	s.write(s.files.ClientCA, other.pem)
-	s.pass(LookInterval)
+	s.write(s.files.ClientCA, other.PEM)
+	s.pass(listen.LookInterval)
 	check("mine, of the old authority", mine, false)
 	check("of the new authority", others, true)
 }
 
 func TestTLSFilesThatAreWrong(t *testing.T) {
-	one, two := certify(t, "one", nil), certify(t, "two", nil)
+	one, two := wiretest.Certify(t, "one", nil), wiretest.Certify(t, "two", nil)
 	for name, spoil := range map[string]func(*secured){
 		"no such file":       func(s *secured) { s.files.Cert += "x" },
-		"another's key":      func(s *secured) { s.write(s.files.Key, two.priv) },
+		"another's key":      func(s *secured) { s.write(s.files.Key, two.PrivatePEM) },
 		"no key":             func(s *secured) { s.write(s.files.Key, nil) },
-		"no authority":       func(s *secured) { s.write(s.files.ClientCA, one.priv) },
+		"no authority":       func(s *secured) { s.write(s.files.ClientCA, one.PrivatePEM) },
 		"no authority there": func(s *secured) { s.files.ClientCA += "x" },
 	} {
 		s := newSecured(t, one, one)
 		spoil(s)
-		if _, err := NewTLS(s.files, s.sink); err == nil {
+		if _, err := listen.NewTLS(s.files, s.sink); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -218,9 +221,9 @@ func (l lateListener) Accept() (net.Conn, error) {
 // TestShutdownTLS ends a server of TLS while net/http still waits on the listener that is closed:
 // both close it, and none may fail.
 func TestShutdownTLS(t *testing.T) {
-	p := certify(t, "one", nil)
+	p := wiretest.Certify(t, "one", nil)
 	files := newSecured(t, p, nil)
-	config, err := newTLSByClock(files.files, files.sink, files.now)
+	config, err := listen.NewTLSByClock(files.files, files.sink, files.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,13 +231,13 @@ func TestShutdownTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(NewHandler(Options{Serve: told, Logger: files.sink}), files.sink)
+	s := server.New(server.NewHandler(server.Options{Serve: wiretest.Told, Logger: files.sink}), files.sink)
 	s.UseTLS(config)
 	late := lateListener{l, make(chan struct{})}
-	s.onShutdown(func() { close(late.release) }) // which follows when net/http has closed its listeners
+	s.OnShutdown(func() { close(late.release) }) // which follows when net/http has closed its listeners
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(late) }()
-	if _, err := ping(client(t, p, nil, false), l.Addr().String()); err != nil {
+	if _, err := wiretest.Ping(wiretest.Client(t, p, nil, false), l.Addr().String()); err != nil {
 		t.Error(err)
 	}
 	if err := s.Shutdown(t.Context()); err != nil {
@@ -247,7 +250,7 @@ func TestShutdownTLS(t *testing.T) {
 
 // TestTimeoutsTLS turns the clock of the timeouts under connections of TLS.
 func TestTimeoutsTLS(t *testing.T) {
-	p := certify(t, "one", nil)
+	p := wiretest.Certify(t, "one", nil)
 	busy, finish := make(chan struct{}), make(chan struct{})
 	s, addr := newSecured(t, p, nil).start(func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		if api.OperationName(r.Target) == "Hold" {
@@ -257,12 +260,12 @@ func TestTimeoutsTLS(t *testing.T) {
 		return 200, append(out, r.Body...)
 	})
 	defer close(finish)
-	_, mute := dial(t, addr) // never finishes its handshake
-	half, halfReader := dial(t, addr)
+	_, mute := wiretest.Dial(t, addr) // never finishes its handshake
+	half, halfReader := wiretest.Dial(t, addr)
 	io.WriteString(half, "\x16\x03\x01\x02") // begins it
-	idle := client(t, p, nil, false)
+	idle := wiretest.Client(t, p, nil, false)
 	for range 2 {
-		if _, err := ping(idle, addr); err != nil {
+		if _, err := wiretest.Ping(idle, addr); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -272,42 +275,42 @@ func TestTimeoutsTLS(t *testing.T) {
 	}
 	defer plain.Close()
 	plain.SetDeadline(time.Now().Add(20 * time.Second))
-	io.WriteString(plain, request("Hold", "", "{}"))
+	io.WriteString(plain, wiretest.Request("Hold", "", "{}"))
 	<-busy
 	await(t, s, [3]int{2, 1, 1})
-	s.round(NewTime + time.Second)
+	s.Round(listen.NewTime + time.Second)
 	for _, r := range []*bufio.Reader{mute, halfReader} {
 		if _, err := r.ReadByte(); err == nil {
 			t.Error("a handshake that does not end was answered")
 		}
 	}
 	await(t, s, [3]int{0, 1, 1})
-	s.round(ActiveTime)
+	s.Round(listen.ActiveTime)
 	if _, err := plain.Read(make([]byte, 1)); err == nil {
 		t.Error("a request that does not end was answered")
 	}
-	s.round(IdleTime)
+	s.Round(listen.IdleTime)
 	await(t, s, [3]int{0, 0, 0})
 }
 
 // TestTimeoutsHTTP2 turns the clock of the timeouts under a connection of HTTP/2 that is busy all
 // the time, with requests that end and with some that do not.
 func TestTimeoutsHTTP2(t *testing.T) {
-	p := certify(t, "one", nil)
+	p := wiretest.Certify(t, "one", nil)
 	s, addr := newSecured(t, p, nil).start(func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		if api.OperationName(r.Target) == "Large" {
-			return 200, append(out, object(12<<20)...) // more than the client's window
+			return 200, append(out, wiretest.Object(12<<20)...) // more than the client's window
 		}
 		return 200, append(out, r.Body...)
 	})
-	c := client(t, p, nil, true)
-	if _, err := ping(c, addr); err != nil {
+	c := wiretest.Client(t, p, nil, true)
+	if _, err := wiretest.Ping(c, addr); err != nil {
 		t.Fatal(err)
 	}
 	streams := func(want int) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-			n := s.streamCount()
+			n := s.StreamCount()
 			if n == want {
 				return
 			}
@@ -326,7 +329,7 @@ func TestTimeoutsHTTP2(t *testing.T) {
 		t.Cleanup(func() { w.Close() }) // or Shutdown would wait for its end
 		answers := make(chan answer, 1)
 		go func() {
-			resp, err := post(c, addr, "Echo", body)
+			resp, err := wiretest.Post(c, addr, "Echo", body)
 			if err != nil {
 				answers <- answer{err: err}
 				return
@@ -343,7 +346,7 @@ func TestTimeoutsHTTP2(t *testing.T) {
 	for range 6 {
 		next, nextAnswers := begin()
 		streams(2)
-		s.round(ActiveTime / 2)
+		s.Round(listen.ActiveTime / 2)
 		io.WriteString(last, "}")
 		last.Close()
 		if a := <-lastAnswers; a.err != nil || a.text != "{}" {
@@ -353,13 +356,13 @@ func TestTimeoutsHTTP2(t *testing.T) {
 		last, lastAnswers = next, nextAnswers
 	}
 	// A body that does not end, and an answer that is not read.
-	resp, err := post(c, addr, "Large", strings.NewReader("{}"))
+	resp, err := wiretest.Post(c, addr, "Large", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	streams(2)
-	s.round(ActiveTime + time.Second)
+	s.Round(listen.ActiveTime + time.Second)
 	streams(0)
 	if a := <-lastAnswers; a.err == nil && a.text != malformedBody {
 		t.Errorf("a body that does not end was answered %q", a.text)
@@ -368,10 +371,10 @@ func TestTimeoutsHTTP2(t *testing.T) {
 	if _, err := io.ReadAll(resp.Body); err == nil {
 		t.Error("an answer came whole that was not read in time")
 	}
-	if got, err := ping(c, addr); err != nil || got != "HTTP/2.0 {}" {
+	if got, err := wiretest.Ping(c, addr); err != nil || got != "HTTP/2.0 {}" {
 		t.Errorf("the next request: %q, %v", got, err)
 	}
 	await(t, s, [3]int{0, 0, 1}) // all that on one connection
-	s.round(IdleTime + time.Second)
+	s.Round(listen.IdleTime + time.Second)
 	await(t, s, [3]int{0, 0, 0})
 }

@@ -1,4 +1,4 @@
-package server
+package wiretest
 
 import (
 	"crypto/ecdsa"
@@ -17,15 +17,15 @@ import (
 	"time"
 )
 
-// pair is a certificate with its key.
-type pair struct {
-	cert      *x509.Certificate
-	key       *ecdsa.PrivateKey
-	pem, priv []byte
+// Pair is a certificate with its key.
+type Pair struct {
+	Cert            *x509.Certificate
+	Key             *ecdsa.PrivateKey
+	PEM, PrivatePEM []byte
 }
 
-// certify makes a certificate of the name, signed by parent or, without one, by itself.
-func certify(t testing.TB, name string, parent *pair) *pair {
+// Certify makes a certificate of the name, signed by parent or, without one, by itself.
+func Certify(t testing.TB, name string, parent *Pair) *Pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -38,42 +38,42 @@ func certify(t testing.TB, name string, parent *pair) *pair {
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	signer := &pair{cert: template, key: key}
+	signer := &Pair{Cert: template, Key: key}
 	if parent != nil {
 		signer = parent
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, signer.cert, &key.PublicKey, signer.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, signer.Cert, &key.PublicKey, signer.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pair{key: key}
-	if p.cert, err = x509.ParseCertificate(der); err != nil {
+	p := &Pair{Key: key}
+	if p.Cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
 	priv, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	p.priv = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: priv})
+	p.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	p.PrivatePEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: priv})
 	return p
 }
 
-// client returns a client that trusts the server's pair and shows its own, if that is not nil.
-func client(t *testing.T, trusts, own *pair, http2 bool) *http.Client {
+// Client returns a client that trusts the server's pair and shows its own, if that is not nil.
+func Client(t *testing.T, trusts, own *Pair, http2 bool) *http.Client {
 	roots := x509.NewCertPool()
-	roots.AddCert(trusts.cert)
+	roots.AddCert(trusts.Cert)
 	c := &tls.Config{RootCAs: roots}
 	if own != nil {
-		c.Certificates = []tls.Certificate{{Certificate: [][]byte{own.cert.Raw}, PrivateKey: own.key}}
+		c.Certificates = []tls.Certificate{{Certificate: [][]byte{own.Cert.Raw}, PrivateKey: own.Key}}
 	}
 	tr := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: http2, DisableCompression: true}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
 }
 
-// post calls the operation.
-func post(c *http.Client, addr, operation string, body io.Reader) (*http.Response, error) {
+// Post calls the operation.
+func Post(c *http.Client, addr, operation string, body io.Reader) (*http.Response, error) {
 	r, err := http.NewRequest("POST", "https://"+addr, body)
 	if err != nil {
 		return nil, err
@@ -83,9 +83,9 @@ func post(c *http.Client, addr, operation string, body io.Reader) (*http.Respons
 	return c.Do(r)
 }
 
-// ping calls Echo, and returns the protocol.
-func ping(c *http.Client, addr string) (string, error) {
-	resp, err := post(c, addr, "Echo", strings.NewReader("{}"))
+// Ping calls Echo, and returns the protocol.
+func Ping(c *http.Client, addr string) (string, error) {
+	resp, err := Post(c, addr, "Echo", strings.NewReader("{}"))
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"context"
@@ -28,7 +28,7 @@ import (
 // http1Conn is a connection whose requests are served here.
 type http1Conn struct {
 	server *Server
-	conn   *conn
+	conn   *Conn
 	// buf has what was read of the connection and not used: of buf[from:] nothing yet. It is
 	// http1BufferBytes long but for the time in which a longer header comes.
 	buf      []byte
@@ -57,8 +57,8 @@ const (
 
 // Why a connection is not served here any more.
 var (
-	errHandOver = errors.New("server: the request is for net/http")
-	errEnded    = errors.New("server: the connection ends") // all is said
+	errHandOver = errors.New("listen: the request is for net/http")
+	errEnded    = errors.New("listen: the connection ends") // all is said
 )
 
 // accept accepts connections until the listener fails.
@@ -68,7 +68,7 @@ func (s *Server) accept(l net.Listener) error {
 		accepted, err := l.Accept()
 		if err == nil {
 			wait = 0
-			s.running.Go(func() { s.serve(accepted.(*conn)) })
+			s.running.Go(func() { s.serve(accepted.(*Conn)) })
 			continue
 		}
 		if s.closing.Load() {
@@ -84,7 +84,7 @@ func (s *Server) accept(l net.Listener) error {
 }
 
 // serve serves a connection until it ends or is handed over.
-func (s *Server) serve(c *conn) {
+func (s *Server) serve(c *Conn) {
 	if s.closing.Load() { // it came while Shutdown looked for those to close
 		_ = c.cut()
 		return
@@ -95,7 +95,7 @@ func (s *Server) serve(c *conn) {
 }
 
 // serveHTTP1 is serve without what TLS comes before.
-func (s *Server) serveHTTP1(c *conn) {
+func (s *Server) serveHTTP1(c *Conn) {
 	l := &http1Conn{server: s, conn: c, buf: make([]byte, 0, http1BufferBytes)}
 	l.request = (&http.Request{}).WithContext(context.WithValue(s.base, connKey{}, c))
 	l.request.Header = make(http.Header, 16)

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"context"
@@ -10,24 +10,24 @@ import (
 )
 
 // rawConn is the connection below one of TLS: what the kernel has, under watch.
-type rawConn struct{ *conn }
+type rawConn struct{ *Conn }
 
 // Read implements net.Conn.
 func (u rawConn) Read(p []byte) (int, error) {
-	n, err := u.conn.Conn.Read(p)
+	n, err := u.Conn.Conn.Read(p)
 	u.count(n)
 	return n, err
 }
 
 // Write implements net.Conn.
-func (u rawConn) Write(p []byte) (int, error) { return u.conn.Conn.Write(p) }
+func (u rawConn) Write(p []byte) (int, error) { return u.Conn.Conn.Write(p) }
 
 // Close implements net.Conn.
 func (u rawConn) Close() error { return u.cut() }
 
 // handshake makes the connection one of TLS, and tells whether it is to be served here. Those of
 // HTTP/2 are net/http's.
-func (s *Server) handshake(c *conn) bool {
+func (s *Server) handshake(c *Conn) bool {
 	secure := tls.Server(rawConn{c}, s.tls)
 	if err := secure.HandshakeContext(context.Background()); err != nil { // which ends with the connection
 		s.http.ErrorLog.Printf("TLS handshake error from %s: %v", c.RemoteAddr(), err)
@@ -62,15 +62,15 @@ func looksLikeHTTP(head [5]byte) bool {
 }
 
 // watchedConn is the connection under watch that net/http knows as c, nil if there is none.
-func watchedConn(c net.Conn) *conn {
+func watchedConn(c net.Conn) *Conn {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
 	}
 	switch c := c.(type) {
-	case *conn:
+	case *Conn:
 		return c
 	case rawConn:
-		return c.conn
+		return c.Conn
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"bufio"
@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/wiretest"
 	"go.uber.org/goleak"
 )
 
-func leakCheck(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestShutdownWaits checks that Shutdown lets the request in progress finish, and closes idle
 // connections.
@@ -24,19 +26,19 @@ func TestShutdownWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s := New(NewHandler(Options{Logger: log, Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+	s := server.New(server.NewHandler(server.Options{Logger: log, Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		close(began)
 		<-finish
 		return 200, append(out, "{}"...)
 	}}), log)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
-	c, r := dial(t, l.Addr().String())
-	_, unused := dial(t, l.Addr().String())
-	used, idle := dial(t, l.Addr().String())
+	c, r := wiretest.Dial(t, l.Addr().String())
+	_, unused := wiretest.Dial(t, l.Addr().String())
+	used, idle := wiretest.Dial(t, l.Addr().String())
 	io.WriteString(used, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	answerTo(t, idle, "GET")
-	io.WriteString(c, request("Any", "", "{}"))
+	wiretest.AnswerTo(t, idle, "GET")
+	io.WriteString(c, wiretest.Request("Any", "", "{}"))
 	<-began
 	down := make(chan error, 1)
 	go func() { down <- s.Shutdown(context.Background()) }()
@@ -48,7 +50,7 @@ func TestShutdownWaits(t *testing.T) {
 		t.Error("a connection was accepted during Shutdown")
 	}
 	close(finish)
-	if _, body := answerTo(t, r, "POST"); body != "{}" {
+	if _, body := wiretest.AnswerTo(t, r, "POST"); body != "{}" {
 		t.Errorf("the request in progress was answered %q", body)
 	}
 	if err := <-down; err != nil {
@@ -69,15 +71,15 @@ func TestShutdownCuts(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s := New(NewHandler(Options{Logger: log, Serve: func(ctx context.Context, r *api.Request, out []byte) (int, []byte) {
+	s := server.New(server.NewHandler(server.Options{Logger: log, Serve: func(ctx context.Context, r *api.Request, out []byte) (int, []byte) {
 		close(began)
 		<-ctx.Done()
 		return 500, out
 	}}), log)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
-	c, _ := dial(t, l.Addr().String())
-	io.WriteString(c, request("Any", "", "{}"))
+	c, _ := wiretest.Dial(t, l.Addr().String())
+	io.WriteString(c, wiretest.Request("Any", "", "{}"))
 	<-began
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -99,7 +101,7 @@ func TestListenerFails(t *testing.T) {
 	}
 	bad.Close()
 	log := slog.New(slog.DiscardHandler)
-	s := New(NewHandler(Options{Logger: log, Serve: told}), log)
+	s := server.New(server.NewHandler(server.Options{Logger: log, Serve: wiretest.Told}), log)
 	if err := s.Serve(good, bad); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve: %v, want %v", err, net.ErrClosed)
 	}

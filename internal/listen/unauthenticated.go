@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 // nobody for credentials have no unauthenticated connections.
 
 const (
-	// unauthenticatedTime is how long an unauthenticated connection may take for a whole request:
+	// UnauthenticatedTime is how long an unauthenticated connection may take for a whole request:
 	// from the first byte that it may send, which is when it was accepted or when its last answer
 	// was sent, until the request is verified.
-	unauthenticatedTime = 20 * time.Second
+	UnauthenticatedTime = 20 * time.Second
 	// unauthenticatedRate is how many bytes in a second give it another second.
 	unauthenticatedRate = 64 << 10
 	// unauthenticatedGrace is how long an unauthenticated connection may stay in any case. Whoever
@@ -33,9 +33,9 @@ const (
 // connKey is the key of a request's *conn in its context.
 type connKey struct{}
 
-// connOf is the connection that a request came on, nil if it is none of a Server.
-func connOf(ctx context.Context) *conn {
-	c, _ := ctx.Value(connKey{}).(*conn)
+// ConnOf is the connection that a request came on, nil if it is none of a Server.
+func ConnOf(ctx context.Context) *Conn {
+	c, _ := ctx.Value(connKey{}).(*Conn)
 	return c
 }
 
@@ -47,7 +47,7 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 // awaitRequest begins the time that an unauthenticated connection has for its next request.
 // connections.now is the time of the last round; so that nobody gets less, the time begins with the
 // next one.
-func (c *conn) awaitRequest() {
+func (c *Conn) awaitRequest() {
 	if c.unauthenticated.Load() {
 		c.awaited.Store(c.all.now.Load() + int64(unauthenticatedRoundTime))
 		c.received.Store(0)
@@ -55,7 +55,7 @@ func (c *conn) awaitRequest() {
 }
 
 // count counts what an unauthenticated connection has sent.
-func (c *conn) count(n int) {
+func (c *Conn) count(n int) {
 	if c.unauthenticated.Load() {
 		c.received.Add(int64(n))
 	}
@@ -64,12 +64,12 @@ func (c *conn) count(n int) {
 // overdue tells whether an unauthenticated connection has taken too long that is awaited since a
 // time and has sent so many bytes from then on.
 func overdue(now time.Duration, awaited, received int64) bool {
-	return now-time.Duration(awaited) > unauthenticatedTime+time.Duration(received)*time.Second/unauthenticatedRate
+	return now-time.Duration(awaited) > UnauthenticatedTime+time.Duration(received)*time.Second/unauthenticatedRate
 }
 
-// markAuthenticated notes that a signature was verified on the connection. It tells whether the
+// MarkAuthenticated notes that a signature was verified on the connection. It tells whether the
 // connection is still there: if it has made room in the meantime, nobody would get the answer.
-func (c *conn) markAuthenticated() bool {
+func (c *Conn) MarkAuthenticated() bool {
 	if !c.unauthenticated.Load() {
 		return true
 	}
@@ -84,25 +84,25 @@ func (c *conn) markAuthenticated() bool {
 	return true
 }
 
-// isUnauthenticated tells whether no signature has been verified on the connection, though the
+// Unauthenticated tells whether no signature has been verified on the connection, though the
 // handler verifies them.
-func (c *conn) isUnauthenticated() bool { return c.unauthenticated.Load() }
+func (c *Conn) Unauthenticated() bool { return c.unauthenticated.Load() }
 
-// holdBytes notes that bodies which come on the connection take so many bytes more, or less, of a
+// HoldBytes notes that bodies which come on the connection take so many bytes more, or less, of a
 // memory that all share. It returns how many they take.
-func (c *conn) holdBytes(more int64) int64 { return c.heldBytes.Add(more) }
+func (c *Conn) HoldBytes(more int64) int64 { return c.heldBytes.Add(more) }
 
-// closeOtherHolder closes the oldest other unauthenticated connection whose bodies take some of that
-// memory, and which had its grace. It tells whether there was one.
-func (c *conn) closeOtherHolder() bool { return c.all.closeHolder(c) }
+// CloseOtherHolder closes the oldest other unauthenticated connection whose bodies take some of
+// that memory, and which had its grace. It tells whether there was one.
+func (c *Conn) CloseOtherHolder() bool { return c.all.closeHolder(c) }
 
 // closeHolder closes the oldest unauthenticated connection, other than c, that has memory for a
 // large body and had its grace. It tells whether there was one.
-func (cs *connections) closeHolder(c *conn) bool {
+func (cs *connections) closeHolder(c *Conn) bool {
 	cs.mu.Lock()
-	var found *conn
+	var found *Conn
 	for e := cs.unauthenticated.Front(); e != nil && found == nil; e = e.Next() {
-		if o := e.Value.(*conn); o != c && o.heldBytes.Load() > 0 && time.Since(o.accepted) > cs.bodyGrace {
+		if o := e.Value.(*Conn); o != c && o.heldBytes.Load() > 0 && time.Since(o.accepted) > cs.bodyGrace {
 			found = o
 		}
 	}
@@ -116,7 +116,7 @@ func (cs *connections) closeHolder(c *conn) bool {
 
 // removeUnauthenticated takes a connection out of the unauthenticated connections, if it is one of
 // them. The caller holds mu.
-func (cs *connections) removeUnauthenticated(c *conn) {
+func (cs *connections) removeUnauthenticated(c *Conn) {
 	if c.place != nil {
 		cs.unauthenticated.Remove(c.place)
 		c.place = nil
@@ -126,9 +126,9 @@ func (cs *connections) removeUnauthenticated(c *conn) {
 // closeOverdue closes the unauthenticated connections that have taken too long.
 func (cs *connections) closeOverdue(now time.Duration) {
 	cs.mu.Lock()
-	var found []*conn
+	var found []*Conn
 	for e := cs.unauthenticated.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*conn); overdue(now, c.awaited.Load(), c.received.Load()) {
+		if c := e.Value.(*Conn); overdue(now, c.awaited.Load(), c.received.Load()) {
 			found = append(found, c)
 		}
 	}

@@ -1,4 +1,10 @@
-package server
+// Package listen serves an http.Handler on listeners: HTTP/1.1 by code of its own for the requests
+// that SDKs send and by package http for all others, HTTP/2 by package http, over TLS or not. It
+// closes connections that take too long, bounds their number, and closes those first on which the
+// handler has authenticated nobody.
+//
+// It knows package http and nothing of Partita's.
+package listen
 
 import (
 	"context"
@@ -19,7 +25,7 @@ const (
 	// its length: each short line costs a hundred bytes.
 	maxHeaderBytes = 16 << 10
 	// moreHeaderBytes is what net/http may read, so that it is strict that refuses what is too
-	// long. With HTTP/1.1 it does not come to that (see conn.Read); HTTP/2 counts 32 bytes more for
+	// long. With HTTP/1.1 it does not come to that (see Conn.Read); HTTP/2 counts 32 bytes more for
 	// each line, and clients are told of this limit.
 	moreHeaderBytes = 32 << 10
 )
@@ -40,20 +46,20 @@ type Server struct {
 	running    sync.WaitGroup // the listeners, and the connections that are served here
 }
 
-// serverOptions are the options of newServer.
-type serverOptions struct {
+// Options are the options of newServer.
+type Options struct {
 	// Log takes what net/http has to say, at debug level: it is about clients.
 	Log *slog.Logger
 	// Authenticates says that the handler finds out who sent a request, and notes it with
-	// markAuthenticated. Until then the connection is an unauthenticated one.
+	// Conn.MarkAuthenticated. Until then the connection is an unauthenticated one.
 	Authenticates bool
 	// BusyType and BusyBody are the content type and the body of the answer, with status 503, to
 	// connections for which there is no room.
 	BusyType, BusyBody string
 }
 
-// newServer returns a Server of the handler.
-func newServer(h http.Handler, o serverOptions) *Server {
+// New returns a Server of the handler.
+func New(h http.Handler, o Options) *Server {
 	s := &Server{handler: h, handedOver: handedListener{conns: make(chan net.Conn), done: make(chan struct{})}}
 	s.base, s.cut = context.WithCancel(context.Background())
 	s.connections.plain, s.connections.interval, s.connections.authenticates = true, roundTime, o.Authenticates
@@ -61,7 +67,7 @@ func newServer(h http.Handler, o serverOptions) *Server {
 	if s.connections.authenticates {
 		s.connections.interval = unauthenticatedRoundTime
 	}
-	s.connections.conns, s.connections.streams = map[*conn]struct{}{}, map[*stream]struct{}{}
+	s.connections.conns, s.connections.streams = map[*Conn]struct{}{}, map[*stream]struct{}{}
 	s.http = http.Server{
 		Handler:     s.connections.watchStreams(strict(h)),
 		ConnState:   connState,
@@ -136,7 +142,7 @@ func (s *Server) ended(err error) error {
 }
 
 // handOver gives a connection to net/http, which is to know it as upper.
-func (s *Server) handOver(c *conn, upper net.Conn) {
+func (s *Server) handOver(c *Conn, upper net.Conn) {
 	c.fastPath.Store(false)
 	select {
 	case s.handedOver.conns <- upper:
@@ -149,7 +155,7 @@ func (s *Server) handOver(c *conn, upper net.Conn) {
 // connections. When ctx ends before that, it cuts them off and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closeListeners()
-	s.connections.closeIf((*conn).retire)
+	s.connections.closeIf((*Conn).retire)
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -189,5 +195,5 @@ func (s *Server) close() {
 	s.closeListeners()
 	s.cut()
 	_ = s.http.Close() // as above
-	s.connections.closeIf(func(*conn) bool { return true })
+	s.connections.closeIf(func(*Conn) bool { return true })
 }

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"bytes"
@@ -37,7 +37,7 @@ const (
 type connections struct {
 	now     atomic.Int64 // time.Duration since the beginning, as of the last round
 	mu      sync.Mutex
-	conns   map[*conn]struct{}
+	conns   map[*Conn]struct{}
 	streams map[*stream]struct{}
 	// unauthenticated connections and unauthenticatedStreams are those of conns and streams that
 	// are nobody's yet, the oldest first (unauthenticated.go).
@@ -56,8 +56,8 @@ type connections struct {
 	bodyGrace time.Duration
 }
 
-// conn is a connection under watch.
-type conn struct {
+// Conn is a connection under watch.
+type Conn struct {
 	net.Conn           // the kernel's
 	secure   *tls.Conn // over Conn; nil: it is plain, or of HTTP/2
 	all      *connections
@@ -97,7 +97,7 @@ func (l watchedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: accepted, all: l.all}
+		c := &Conn{Conn: accepted, all: l.all}
 		c.fastPath.Store(true)
 		c.enter(http.StateNew)
 		if l.all.admit(c) {
@@ -112,14 +112,14 @@ const maxHeaderLines = 256
 
 // errHead is what net/http gets for more of them, and for more than maxHeaderBytes. Nobody else
 // sees it.
-var errHead = errors.New("server: the head is too long")
+var errHead = errors.New("listen: the head is too long")
 
 // Read reads from the connection for net/http. Lines and bytes of a header are counted as they
 // come. net/http counts no lines: in memory they take twenty times of what they take on the wire,
 // and a client that never ends its header would have it hold all that. What comes while no request
 // is being served is header, but for what the last read brings behind its end; so it is the next
 // read that fails.
-func (c *conn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	if c.currentState() == http.StateActive {
 		return c.read(p)
 	}
@@ -134,7 +134,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // fetch reads from the connection.
-func (c *conn) fetch(p []byte) (int, error) {
+func (c *Conn) fetch(p []byte) (int, error) {
 	if c.secure != nil {
 		return c.secure.Read(p)
 	}
@@ -144,7 +144,7 @@ func (c *conn) fetch(p []byte) (int, error) {
 }
 
 // read reads what was read before, then from the connection.
-func (c *conn) read(p []byte) (int, error) {
+func (c *Conn) read(p []byte) (int, error) {
 	if len(c.pending) == 0 {
 		return c.fetch(p)
 	}
@@ -158,12 +158,12 @@ func (c *conn) read(p []byte) (int, error) {
 // newLine ends a line.
 var newLine = []byte{'\n'}
 
-// isSecure tells whether the connection is one of TLS. It does not know it of HTTP/2, whose requests
+// Secure tells whether the connection is one of TLS. It does not know it of HTTP/2, whose requests
 // have their TLS themselves.
-func (c *conn) isSecure() bool { return c.secure != nil }
+func (c *Conn) Secure() bool { return c.secure != nil }
 
 // upper is what is spoken over: the kernel's connection, or that of TLS.
-func (c *conn) upper() net.Conn {
+func (c *Conn) upper() net.Conn {
 	if c.secure != nil {
 		return c.secure
 	}
@@ -172,7 +172,7 @@ func (c *conn) upper() net.Conn {
 
 // Write implements net.Conn. What net/http has to say to a head that was refused here is said as
 // everywhere.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	if !c.refused.Load() {
 		return c.upper().Write(p)
 	}
@@ -184,7 +184,7 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // Close closes the connection and ends the watch. It is for those who serve the connection: with
 // TLS it says good-bye, and so can wait for the client to read.
-func (c *conn) Close() error {
+func (c *Conn) Close() error {
 	if c.refused.CompareAndSwap(true, false) { // by net/http, which does not wait as http1Conn does
 		_ = c.CloseWrite()
 		time.Sleep(lingerTime)
@@ -194,27 +194,27 @@ func (c *conn) Close() error {
 }
 
 // cut closes the connection at once, whoever serves it, and ends the watch.
-func (c *conn) cut() error {
+func (c *Conn) cut() error {
 	c.all.forget(c)
 	return c.Conn.Close()
 }
 
 // forget ends the watch of a connection.
-func (cs *connections) forget(c *conn) {
+func (cs *connections) forget(c *Conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.remove(c)
 }
 
 // remove is forget for whoever holds mu.
-func (cs *connections) remove(c *conn) {
+func (cs *connections) remove(c *Conn) {
 	delete(cs.conns, c)
 	cs.removeUnauthenticated(c)
 }
 
 // CloseWrite lets net/http end an answer before it closes, so that a client who is still sending
 // can read it.
-func (c *conn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	if half, ok := c.upper().(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
@@ -222,7 +222,7 @@ func (c *conn) CloseWrite() error {
 }
 
 // enter notes that the connection takes a state.
-func (c *conn) enter(state http.ConnState) {
+func (c *Conn) enter(state http.ConnState) {
 	if state == http.StateIdle {
 		c.awaitRequest()
 	}
@@ -233,7 +233,7 @@ func (c *conn) enter(state http.ConnState) {
 
 // begin is enter for a request that begins, of a connection that is served here. It tells whether
 // the request may be served: not on one that was let go.
-func (c *conn) begin() bool {
+func (c *Conn) begin() bool {
 	for {
 		old := c.state.Load()
 		if http.ConnState(old&3) == stateRetired {
@@ -247,7 +247,7 @@ func (c *conn) begin() bool {
 
 // retire tells whether the connection can be closed because there is no request on it, and sees to
 // it that none will be. It is about connections that are served here.
-func (c *conn) retire() bool {
+func (c *Conn) retire() bool {
 	if !c.fastPath.Load() {
 		return false
 	}
@@ -273,10 +273,10 @@ func connState(c net.Conn, state http.ConnState) {
 }
 
 // currentState is the state that the connection is in.
-func (c *conn) currentState() http.ConnState { return http.ConnState(c.state.Load() & 3) }
+func (c *Conn) currentState() http.ConnState { return http.ConnState(c.state.Load() & 3) }
 
 // overstays tells whether the connection has been in its state for too long.
-func (c *conn) overstays(now time.Duration) bool {
+func (c *Conn) overstays(now time.Duration) bool {
 	s := c.state.Load()
 	if http.ConnState(s&3) == http.StateActive && c.http2.Load() {
 		return false
@@ -297,20 +297,20 @@ func (cs *connections) round(passed time.Duration) {
 		}
 		cs.sinceAll = 0
 	}
-	cs.closeIf(func(c *conn) bool { return c.overstays(now) })
+	cs.closeIf(func(c *Conn) bool { return c.overstays(now) })
 	cs.resetStreams(now)
 }
 
 // closeUnused closes the connections that have not sent a request yet. Shutdown would wait five
 // seconds for it.
 func (cs *connections) closeUnused() {
-	cs.closeIf(func(c *conn) bool { return c.currentState() == http.StateNew })
+	cs.closeIf(func(c *Conn) bool { return c.currentState() == http.StateNew })
 }
 
 // closeIf closes the connections of which close holds.
-func (cs *connections) closeIf(close func(*conn) bool) {
+func (cs *connections) closeIf(close func(*Conn) bool) {
 	cs.mu.Lock()
-	var found []*conn
+	var found []*Conn
 	for c := range cs.conns {
 		if close(c) {
 			found = append(found, c)

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"bufio"
@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/listen"
+	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // TestTimeouts turns the clock of the timeouts by hand and watches which connections it closes.
@@ -21,14 +24,14 @@ func TestTimeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s := New(NewHandler(Options{Logger: log, Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+	s := server.New(server.NewHandler(server.Options{Logger: log, Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		if api.OperationName(r.Target) == "Hold" {
 			busy <- struct{}{}
 			<-finish
 		}
 		return 200, append(out, "{}"...)
 	}}), log)
-	s.setInterval(24 * time.Hour) // the rounds are the test's
+	s.SetInterval(24 * time.Hour) // the rounds are the test's
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	defer func() {
@@ -40,16 +43,16 @@ func TestTimeouts(t *testing.T) {
 	}()
 
 	open := func(send string) (net.Conn, *bufio.Reader) {
-		c, r := dial(t, l.Addr().String())
+		c, r := wiretest.Dial(t, l.Addr().String())
 		io.WriteString(c, send)
 		return c, r
 	}
 	_, unused := open("")
 	_, slowHeader := open("POST / HT")
-	slowBodyConn, slowBody := open("POST / HTTP/1.1\r\n" + signed("Echo") + "Content-Length: 2\r\n\r\n{")
-	idleConn, idle := open(request("Echo", "", "{}"))
-	answerTo(t, idle, "POST")
-	_, held := open(request("Hold", "", "{}"))
+	slowBodyConn, slowBody := open("POST / HTTP/1.1\r\n" + wiretest.Signed("Echo") + "Content-Length: 2\r\n\r\n{")
+	idleConn, idle := open(wiretest.Request("Echo", "", "{}"))
+	wiretest.AnswerTo(t, idle, "POST")
+	_, held := open(wiretest.Request("Hold", "", "{}"))
 	<-busy
 	want := func(what string, r *bufio.Reader, c net.Conn, closed bool) {
 		t.Helper()
@@ -64,30 +67,30 @@ func TestTimeouts(t *testing.T) {
 		}
 	}
 	await(t, s, [3]int{2, 2, 1})
-	s.round(NewTime)
+	s.Round(listen.NewTime)
 	await(t, s, [3]int{2, 2, 1})
-	s.round(time.Second)
+	s.Round(time.Second)
 	want("unused", unused, nil, true)
 	want("slow header", slowHeader, nil, true)
 	want("slow body", slowBody, slowBodyConn, false)
-	s.round(ActiveTime - NewTime)
+	s.Round(listen.ActiveTime - listen.NewTime)
 	want("slow body", slowBody, nil, true)
 	want("held", held, nil, true)
 	want("idle", idle, idleConn, false)
-	io.WriteString(idleConn, request("Echo", "", "{}")) // used again: its time begins anew
-	answerTo(t, idle, "POST")
+	io.WriteString(idleConn, wiretest.Request("Echo", "", "{}")) // used again: its time begins anew
+	wiretest.AnswerTo(t, idle, "POST")
 	await(t, s, [3]int{0, 0, 1})
-	s.round(IdleTime - time.Second)
+	s.Round(listen.IdleTime - time.Second)
 	want("idle", idle, idleConn, false)
-	s.round(2 * time.Second)
+	s.Round(2 * time.Second)
 	want("idle", idle, nil, true)
 }
 
 // await waits until so many of the server's connections are in each state: new, active, idle.
-func await(t *testing.T, s *Server, want [3]int) {
+func await(t *testing.T, s *listen.Server, want [3]int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		have := s.states()
+		have := s.States()
 		if have == want {
 			return
 		}

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"bufio"
@@ -22,6 +22,9 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/listen"
+	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // witness answers with all that a handler sees of its request. The query or the header X-Read says
@@ -72,18 +75,18 @@ func newTwins(t testing.TB, h http.Handler) twins {
 		}
 		return l
 	}
-	s, secure := New(h, slog.New(slog.DiscardHandler)), New(h, slog.New(slog.DiscardHandler))
-	one := certify(t, "one", nil)
-	certificate := tls.Certificate{Certificate: [][]byte{one.cert.Raw}, PrivateKey: one.key}
+	s, secure := server.New(h, slog.New(slog.DiscardHandler)), server.New(h, slog.New(slog.DiscardHandler))
+	one := wiretest.Certify(t, "one", nil)
+	certificate := tls.Certificate{Certificate: [][]byte{one.Cert.Raw}, PrivateKey: one.Key}
 	secure.UseTLS(&tls.Config{Certificates: []tls.Certificate{certificate}})
 	done := make(chan error, 3)
 	go func(l net.Listener) { done <- s.Serve(l) }(listenOn(p.ours))
 	go func(l net.Listener) { done <- secure.Serve(l) }(listenOn(p.secure))
-	theirs := &http.Server{Handler: strictHandler(h), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	theirs := &http.Server{Handler: listen.StrictHandler(h), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	go func(l net.Listener) { done <- theirs.Serve(l) }(listenOn(p.theirs))
 	t.Cleanup(func() {
 		theirs.Close()
-		for _, s := range []*Server{s, secure} {
+		for _, s := range []*listen.Server{s, secure} {
 			if err := s.Shutdown(context.Background()); err != nil {
 				t.Error(err)
 			}
@@ -137,7 +140,7 @@ func exchangeRaw(t testing.TB, socket string, pieces []string) (answers string, 
 			return out.String(), errors.Is(err, syscall.ECONNRESET)
 		}
 		body, err := io.ReadAll(resp.Body)
-		out.WriteString(show(resp, string(body)))
+		out.WriteString(wiretest.Show(resp, string(body)))
 		out.WriteString("--\n")
 		if err != nil {
 			return out.String(), errors.Is(err, syscall.ECONNRESET)
@@ -228,12 +231,12 @@ var http1Streams = []struct {
 	{"a long header", posted("Long: "+strings.Repeat("v", 9000)+"\r\n", "{}") + posted("", "{}"), 2},
 	{"many headers", posted(strings.Repeat("A: b\r\n", 63), "{}"), 1},
 	{"more headers", posted(strings.Repeat("A: b\r\n", 200), "{}") + posted("", ""), 2},
-	{"the longest head", longHead(MaxHeaderBytes) + posted("", "{}"), 2},
-	{"a head that is too long", longHead(MaxHeaderBytes+1) + posted("", "{}"), 1},
+	{"the longest head", longHead(listen.MaxHeaderBytes) + posted("", "{}"), 2},
+	{"a head that is too long", longHead(listen.MaxHeaderBytes+1) + posted("", "{}"), 1},
 	{"a head that is much too long", longHead(30000), 1},
-	{"a head that is too long, later", posted("", "{}") + longHead(MaxHeaderBytes+1) + posted("", "{}"), 2},
-	{"a head that is too long, for net/http", "GET / HTTP/1.1\r\nHost: a\r\n\r\n" + longHead(MaxHeaderBytes+1), 2},
-	{"a line that is too long", "POST /" + strings.Repeat("x", MaxHeaderBytes) + " HTTP/1.1\r\nHost: a\r\n\r\n", 1},
+	{"a head that is too long, later", posted("", "{}") + longHead(listen.MaxHeaderBytes+1) + posted("", "{}"), 2},
+	{"a head that is too long, for net/http", "GET / HTTP/1.1\r\nHost: a\r\n\r\n" + longHead(listen.MaxHeaderBytes+1), 2},
+	{"a line that is too long", "POST /" + strings.Repeat("x", listen.MaxHeaderBytes) + " HTTP/1.1\r\nHost: a\r\n\r\n", 1},
 	{"no host", "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 1},
 	{"two hosts", posted("Host: b\r\n", ""), 1},
 	{"an odd host", "POST / HTTP/1.1\r\nHost: a/b\r\n\r\n", 1},
@@ -318,7 +321,7 @@ var malformedHead = strings.NewReplacer("400\nContent-Type: text/plain; charset=
 // answered.
 func TestHTTP1Shutdown(t *testing.T) {
 	busy, finish := make(chan struct{}), make(chan struct{})
-	h := NewHandler(Options{Logger: slog.New(slog.DiscardHandler), Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+	h := server.NewHandler(server.Options{Logger: slog.New(slog.DiscardHandler), Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 		if api.OperationName(r.Target) == "Hold" {
 			busy <- struct{}{}
 			<-finish
@@ -327,15 +330,15 @@ func TestHTTP1Shutdown(t *testing.T) {
 	}})
 	s, addr := startServer(t, h, nil)
 	open := func(send string) (net.Conn, *bufio.Reader) {
-		c, r := dial(t, addr)
+		c, r := wiretest.Dial(t, addr)
 		io.WriteString(c, send)
 		return c, r
 	}
 	_, unused := open("")
 	_, begun := open("POST / HTTP/1.1\r\nHost:")
-	_, idle := open(request("Echo", "", "{}"))
-	answerTo(t, idle, "POST")
-	_, held := open(request("Hold", "", "{}") + request("Echo", "", "{}"))
+	_, idle := open(wiretest.Request("Echo", "", "{}"))
+	wiretest.AnswerTo(t, idle, "POST")
+	_, held := open(wiretest.Request("Hold", "", "{}") + wiretest.Request("Echo", "", "{}"))
 	<-busy
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(t.Context()) }()
@@ -350,7 +353,7 @@ func TestHTTP1Shutdown(t *testing.T) {
 	default:
 	}
 	close(finish)
-	if resp, body := answerTo(t, held, "POST"); resp.StatusCode != 200 || body != "{}" {
+	if resp, body := wiretest.AnswerTo(t, held, "POST"); resp.StatusCode != 200 || body != "{}" {
 		t.Errorf("the request in progress was answered %d %s", resp.StatusCode, body)
 	}
 	if _, err := held.ReadByte(); err == nil {
@@ -368,7 +371,7 @@ func TestHTTP1Shutdown(t *testing.T) {
 func TestHTTP1CutOff(t *testing.T) {
 	busy, finish := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
-	h := NewHandler(Options{Logger: slog.New(slog.DiscardHandler), Serve: func(ctx context.Context, _ *api.Request, out []byte) (int, []byte) {
+	h := server.NewHandler(server.Options{Logger: slog.New(slog.DiscardHandler), Serve: func(ctx context.Context, _ *api.Request, out []byte) (int, []byte) {
 		busy <- struct{}{}
 		<-ctx.Done()
 		ended <- ctx.Err()
@@ -376,8 +379,8 @@ func TestHTTP1CutOff(t *testing.T) {
 		return 200, append(out, "{}"...)
 	}})
 	s, addr := startServer(t, h, nil)
-	c, r := dial(t, addr)
-	io.WriteString(c, request("Echo", "", "{}"))
+	c, r := wiretest.Dial(t, addr)
+	io.WriteString(c, wiretest.Request("Echo", "", "{}"))
 	<-busy
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -391,7 +394,7 @@ func TestHTTP1CutOff(t *testing.T) {
 		t.Errorf("the call's context ended with %v", err)
 	}
 	close(finish)
-	s.wait()
+	s.Wait()
 }
 
 // TestHTTP1Allocations wants the connection itself to allocate one string for each request: that of
@@ -408,8 +411,8 @@ func TestHTTP1Allocations(t *testing.T) {
 			w.Write(answer)
 		}
 	}), nil)
-	c, r := dial(t, addr)
-	send := []byte(request("Echo", "Accept-Encoding: identity\r\nUser-Agent: aws-sdk-go-v2/1.2.3\r\n", "{}"))
+	c, r := wiretest.Dial(t, addr)
+	send := []byte(wiretest.Request("Echo", "Accept-Encoding: identity\r\nUser-Agent: aws-sdk-go-v2/1.2.3\r\n", "{}"))
 	got := make([]byte, 0, 1000)
 	once := func() {
 		c.Write(send)

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 
 // admit takes a connection under watch, after it has made room if it must and can. It tells
 // whether there was room.
-func (cs *connections) admit(c *conn) bool {
+func (cs *connections) admit(c *Conn) bool {
 	old, wait, ok := cs.add(c)
 	for wait > 0 {
 		time.Sleep(wait)
@@ -25,7 +25,7 @@ func (cs *connections) admit(c *conn) bool {
 
 // add takes a connection under watch, if there is room, and takes out those in whose place it
 // comes, which are to be closed. wait is how long to wait before there may be some.
-func (cs *connections) add(c *conn) (old []*conn, wait time.Duration, ok bool) {
+func (cs *connections) add(c *Conn) (old []*Conn, wait time.Duration, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.limit > 0 && len(cs.conns) >= cs.limit {
@@ -52,16 +52,16 @@ func (cs *connections) add(c *conn) (old []*conn, wait time.Duration, ok bool) {
 // before the last round. It is some, and not one, so that many clients do not have all of them
 // looked at for each that comes; for the same reason it does not look again in a round in which
 // there was none. The caller holds mu.
-func (cs *connections) makeRoom() (old []*conn, wait time.Duration) {
+func (cs *connections) makeRoom() (old []*Conn, wait time.Duration) {
 	if e := cs.unauthenticated.Front(); e != nil {
-		oldest := e.Value.(*conn)
-		return []*conn{oldest}, unauthenticatedGrace - time.Since(oldest.accepted)
+		oldest := e.Value.(*Conn)
+		return []*Conn{oldest}, unauthenticatedGrace - time.Since(oldest.accepted)
 	}
 	now := time.Duration(cs.now.Load())
 	if cs.full == now && now > 0 {
 		return nil, 0
 	}
-	var unused []*conn
+	var unused []*Conn
 	for c := range cs.conns {
 		if c.currentState() != http.StateActive && c.since() < now {
 			unused = append(unused, c)
@@ -71,12 +71,12 @@ func (cs *connections) makeRoom() (old []*conn, wait time.Duration) {
 		cs.full = now
 		return nil, 0
 	}
-	slices.SortFunc(unused, func(a, b *conn) int { return cmp.Compare(a.since(), b.since()) })
+	slices.SortFunc(unused, func(a, b *Conn) int { return cmp.Compare(a.since(), b.since()) })
 	return unused[:min(len(unused), 1+cs.limit/64)], 0
 }
 
 // since is connections.now when the connection entered its state.
-func (c *conn) since() time.Duration { return time.Duration(c.state.Load() >> 2) }
+func (c *Conn) since() time.Duration { return time.Duration(c.state.Load() >> 2) }
 
 // retryAfter is how many seconds a client should wait for which there is no room.
 var retryAfter = []string{"1"}

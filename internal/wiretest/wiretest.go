@@ -1,4 +1,6 @@
-package server
+// Package wiretest has what tests of package listen and of package server share: requests as SDKs
+// send them, connections to send them on, certificates, and operations that tell what they got.
+package wiretest
 
 import (
 	"bufio"
@@ -21,8 +23,8 @@ import (
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
 )
 
-// told answers what the handler told it, and does as the operation's name says.
-func told(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+// Told answers what the handler told it, and does as the operation's name says.
+func Told(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 	switch api.OperationName(r.Target) {
 	case "Panic":
 		panic("out of order")
@@ -36,8 +38,8 @@ func told(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 	return 200, fmt.Appendf(out, `{"target":%q,"region":%q}`, r.Target, r.Region)
 }
 
-// dial opens a connection that is closed at the end of the test.
-func dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
+// Dial opens a connection that is closed at the end of the test.
+func Dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -48,21 +50,21 @@ func dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 	return c, bufio.NewReader(c)
 }
 
-// signed are the header lines of a signed call of the operation.
-func signed(operation string) string {
+// Signed are the header lines of a signed call of the operation.
+func Signed(operation string) string {
 	return "Host: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n" +
 		"X-Amz-Target: DynamoDB_20120810." + operation + "\r\nX-Amz-Date: 20261122T120000Z\r\n" +
 		"Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/dynamodb/aws4_request, " +
 		"SignedHeaders=host, Signature=0123\r\n"
 }
 
-// request writes a whole request that calls the operation.
-func request(operation, more, body string) string {
-	return fmt.Sprintf("POST / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n%s", signed(operation), more, len(body), body)
+// Request writes a whole request that calls the operation.
+func Request(operation, more, body string) string {
+	return fmt.Sprintf("POST / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n%s", Signed(operation), more, len(body), body)
 }
 
-// answerTo reads one answer with its body.
-func answerTo(t *testing.T, r *bufio.Reader, method string) (*http.Response, string) {
+// AnswerTo reads one answer with its body.
+func AnswerTo(t *testing.T, r *bufio.Reader, method string) (*http.Response, string) {
 	t.Helper()
 	resp, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
@@ -76,8 +78,8 @@ func answerTo(t *testing.T, r *bufio.Reader, method string) (*http.Response, str
 	return resp, string(body)
 }
 
-// show prints an answer without what differs from run to run.
-func show(resp *http.Response, body string) string {
+// Show prints an answer without what differs from run to run.
+func Show(resp *http.Response, body string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d\n", resp.StatusCode)
 	names := make([]string, 0, len(resp.Header))
@@ -101,36 +103,36 @@ func show(resp *http.Response, body string) string {
 	return b.String()
 }
 
-// locked is a writer for several goroutines.
-type locked struct {
-	mu *sync.Mutex
-	w  io.Writer
+// Locked is a writer for several goroutines.
+type Locked struct {
+	Mu *sync.Mutex
+	W  io.Writer
 }
 
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
+func (l *Locked) Write(p []byte) (int, error) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	return l.W.Write(p)
 }
 
-// object returns a JSON object of exactly n bytes.
-func object(n int) string { return `{"a":"` + strings.Repeat("x", n-8) + `"}` }
+// Object returns a JSON object of exactly n bytes.
+func Object(n int) string { return `{"a":"` + strings.Repeat("x", n-8) + `"}` }
 
-// closed tells whether the connection ends, rather than stays open with nothing to read.
-func closed(r io.Reader) bool {
+// Closed tells whether the connection ends, rather than stays open with nothing to read.
+func Closed(r io.Reader) bool {
 	_, err := r.Read(make([]byte, 1))
 	var timeout net.Error
 	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
 }
 
-// whoami answers who the handler says it is, and what it was sent.
-func whoami(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+// Whoami answers who the handler says it is, and what it was sent.
+func Whoami(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 	p := r.Principal
 	return 200, fmt.Appendf(out, "%s is %s in %s: %.40s", p.AccessKeyID, p.User, r.Region, r.Body)
 }
 
-// everybody are the credentials of these tests.
-const everybody = `{"credentials": [
+// Everybody are the credentials of these tests.
+const Everybody = `{"credentials": [
 	{"accessKeyId": "AKIDALICE", "secretAccessKey": "alices", "user": "alice", "policy": ` + everything + `},
 	{"accessKeyId": "AKIDBOB", "secretAccessKey": "bobs", "expires": "2026-11-22T12:00:01Z", "policy": ` + everything + `},
 	{"accessKeyId": "ASIAALICE", "secretAccessKey": "alices", "sessionToken": "to+ken/=", "user": "alice", "policy": ` + everything + `},
@@ -140,18 +142,18 @@ const everybody = `{"credentials": [
 
 const everything = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}`
 
-// noon is the time in these tests.
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+// Noon is the time in these tests.
+var Noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // Who may sign, and who may not.
 var (
-	alice  = &sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}
-	liar   = &sigv4test.Signing{Key: "AKIDALICE", Secret: "bobs"}
-	nobody = &sigv4test.Signing{Key: "AKIDNOBODY", Secret: "x"}
+	Alice  = &sigv4test.Signing{Key: "AKIDALICE", Secret: "alices"}
+	Liar   = &sigv4test.Signing{Key: "AKIDALICE", Secret: "bobs"}
+	Nobody = &sigv4test.Signing{Key: "AKIDNOBODY", Secret: "x"}
 )
 
-// callBy returns a request with a body, signed by s or, if that is nil, by nobody.
-func callBy(s *sigv4test.Signing, addr, path, body string) *http.Request {
+// CallBy returns a request with a body, signed by s or, if that is nil, by nobody.
+func CallBy(s *sigv4test.Signing, addr, path, body string) *http.Request {
 	r := httptest.NewRequest("POST", "https://"+addr+path, nil)
 	r.RequestURI = "" // of a client's
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
@@ -163,9 +165,9 @@ func callBy(s *sigv4test.Signing, addr, path, body string) *http.Request {
 	return r
 }
 
-// wire is callBy's request as it is sent.
-func wire(s *sigv4test.Signing, addr, path, body string) string {
-	r := callBy(s, addr, path, body)
+// Wire is callBy's request as it is sent.
+func Wire(s *sigv4test.Signing, addr, path, body string) string {
+	r := CallBy(s, addr, path, body)
 	var b strings.Builder
 	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", path, r.Host, len(body))
 	if err := r.Header.Write(&b); err != nil {
@@ -174,8 +176,8 @@ func wire(s *sigv4test.Signing, addr, path, body string) string {
 	return b.String() + "\r\n" + body
 }
 
-// logTo returns a logger, and what it has logged.
-func logTo() (*slog.Logger, func() string) {
+// LogTo returns a logger, and what it has logged.
+func LogTo() (*slog.Logger, func() string) {
 	var mu sync.Mutex
 	var log bytes.Buffer
 	read := func() string {
@@ -183,5 +185,5 @@ func logTo() (*slog.Logger, func() string) {
 		defer mu.Unlock()
 		return log.String()
 	}
-	return slog.New(slog.NewTextHandler(&locked{&mu, &log}, nil)), read
+	return slog.New(slog.NewTextHandler(&Locked{&mu, &log}, nil)), read
 }

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"bufio"
@@ -11,13 +11,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/listen"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // isOpen tells whether a connection is open on which nothing comes.
 func isOpen(c net.Conn, r io.Reader) bool {
 	c.SetReadDeadline(time.Now().Add(time.Millisecond))
 	defer c.SetReadDeadline(time.Now().Add(20 * time.Second))
-	return !closed(r)
+	return !wiretest.Closed(r)
 }
 
 // ends waits until a connection is closed.
@@ -53,19 +56,19 @@ func TestUnauthenticatedTime(t *testing.T) {
 				}
 			}
 			known, _ := g.open("")
-			if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
+			if err := ask(known, wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")); err != nil {
 				t.Fatal(err)
 			}
 			busy, _ := g.open("")
-			if err := ask(busy, wire(alice, g.addr, "/", "{}")); err != nil {
+			if err := ask(busy, wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")); err != nil {
 				t.Fatal(err)
 			}
-			io.WriteString(busy, half(wire(liar, g.addr, "/", object(100)))) // that is known already
-			g.await("its request begins", func(int) bool { return g.conn(raw(busy)).stateOf() == http.StateActive })
+			io.WriteString(busy, half(wiretest.Wire(wiretest.Liar, g.addr, "/", wiretest.Object(100)))) // that is known already
+			g.await("its request begins", func(int) bool { return g.conn(raw(busy)).StateOf() == http.StateActive })
 			n := len(unauthenticated) + 2
-			g.s.round(unauthenticatedTime)
+			g.s.Round(listen.UnauthenticatedTime)
 			g.await("all are open", func(conns int) bool { return conns == n })
-			g.s.round(2 * UnauthenticatedRoundTime)
+			g.s.Round(2 * listen.UnauthenticatedRoundTime)
 			for kind, c := range unauthenticated {
 				if kind == "nothing" {
 					c = raw(c)
@@ -73,7 +76,7 @@ func TestUnauthenticatedTime(t *testing.T) {
 				g.ends(kind, c)
 			}
 			g.await("two are open", func(conns int) bool { return conns == 2 })
-			if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
+			if err := ask(known, wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")); err != nil {
 				t.Errorf("a connection that is known: %v", err)
 			}
 		})
@@ -84,7 +87,7 @@ func TestUnauthenticatedTime(t *testing.T) {
 func (g *guardedServer) idle(c net.Conn) {
 	g.t.Helper()
 	watched := g.conn(raw(c))
-	g.await("its request is over", func(int) bool { return watched.stateOf() == http.StateIdle })
+	g.await("its request is over", func(int) bool { return watched.StateOf() == http.StateIdle })
 }
 
 // raw is the connection below one of TLS.
@@ -115,19 +118,19 @@ func TestUnauthenticatedTimeAnew(t *testing.T) {
 		g := startGuarded(t, false, 0)
 		c, _ := g.open("")
 		for range 3 {
-			io.WriteString(c, wire(nil, g.addr, path, "{}"))
+			io.WriteString(c, wiretest.Wire(nil, g.addr, path, "{}"))
 			if err := readAnswer(c); err == nil || !strings.Contains(err.Error(), "MissingAuthenticationToken") {
 				t.Fatalf("answered %v", err)
 			}
 			g.idle(c)
-			g.s.round(unauthenticatedTime)
+			g.s.Round(listen.UnauthenticatedTime)
 		}
-		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
+		if err := ask(c, wiretest.Wire(wiretest.Alice, g.addr, path, "{}")); err != nil {
 			t.Errorf("answered %v", err)
 		}
 		g.idle(c)
-		g.s.round(IdleTime - time.Second)
-		if err := ask(c, wire(alice, g.addr, path, "{}")); err != nil {
+		g.s.Round(listen.IdleTime - time.Second)
+		if err := ask(c, wiretest.Wire(wiretest.Alice, g.addr, path, "{}")); err != nil {
 			t.Errorf("answered %v", err)
 		}
 	}
@@ -136,17 +139,17 @@ func TestUnauthenticatedTimeAnew(t *testing.T) {
 // TestUnauthenticatedRate sends a body under a known key: slowly it has unauthenticatedTime, and as
 // much more as UnauthenticatedRate gives it.
 func TestUnauthenticatedRate(t *testing.T) {
-	const sent = 10 * UnauthenticatedRate
+	const sent = 10 * listen.UnauthenticatedRate
 	for _, path := range []string{"/", "/x"} {
 		for _, secure := range []bool{false, true} {
 			g := startGuarded(t, secure, 0)
-			c, _ := g.open(wire(liar, g.addr, path, object(1<<20))[:sent])
+			c, _ := g.open(wiretest.Wire(wiretest.Liar, g.addr, path, wiretest.Object(1<<20))[:sent])
 			g.has(raw(c), sent)
-			g.s.round(unauthenticatedTime + sent/UnauthenticatedRate*time.Second)
+			g.s.Round(listen.UnauthenticatedTime + sent/listen.UnauthenticatedRate*time.Second)
 			if !isOpen(raw(c), raw(c)) {
 				t.Errorf("%s, TLS %v: the connection is closed before its time", path, secure)
 			}
-			g.s.round(2 * time.Second)
+			g.s.Round(2 * time.Second)
 			g.ends(path, raw(c))
 			if g.buffered() != 0 {
 				g.await("the memory is given back", func(int) bool { return g.buffered() == 0 })
@@ -160,29 +163,29 @@ func TestUnauthenticatedRate(t *testing.T) {
 func TestUnauthenticatedMemory(t *testing.T) {
 	const large = 1 << 20
 	g := startGuardedWith(t, false, 0, 8*large) // a body counts twice
-	g.s.setBodyGrace(time.Hour)
+	g.s.SetBodyGrace(time.Hour)
 	known, _ := g.open("")
-	if err := ask(known, wire(alice, g.addr, "/", "{}")); err != nil {
+	if err := ask(known, wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")); err != nil {
 		t.Fatal(err)
 	}
-	begun := half(wire(liar, g.addr, "/", object(large)))
+	begun := half(wiretest.Wire(wiretest.Liar, g.addr, "/", wiretest.Object(large)))
 	for range 2 {
 		c, _ := g.open(begun)
 		g.has(c, len(begun))
 	}
 	for range 2 {
-		c, _ := g.open(wire(liar, g.addr, "/", object(large)))
+		c, _ := g.open(wiretest.Wire(wiretest.Liar, g.addr, "/", wiretest.Object(large)))
 		if err := readAnswer(c); err == nil || !strings.HasPrefix(err.Error(), "503") {
 			t.Errorf("one unauthenticated connection too many was answered %v", err)
 		}
 	}
-	if err := ask(known, wire(alice, g.addr, "/", object(large))); err != nil {
+	if err := ask(known, wiretest.Wire(wiretest.Alice, g.addr, "/", wiretest.Object(large))); err != nil {
 		t.Errorf("a connection that is known: %v", err)
 	}
-	g.s.round(unauthenticatedTime + large/UnauthenticatedRate*time.Second + time.Second)
+	g.s.Round(listen.UnauthenticatedTime + large/listen.UnauthenticatedRate*time.Second + time.Second)
 	g.await("one is left", func(conns int) bool { return conns == 1 && g.buffered() == 0 })
 	c, _ := g.open("")
-	if err := ask(c, wire(alice, g.addr, "/", object(large))); err != nil {
+	if err := ask(c, wiretest.Wire(wiretest.Alice, g.addr, "/", wiretest.Object(large))); err != nil {
 		t.Errorf("a new connection: %v", err)
 	}
 }
@@ -195,16 +198,16 @@ func TestFirstRequestIsLarge(t *testing.T) {
 	g := startGuardedWith(t, false, 0, 4*large) // a body counts twice
 	for range 2 {
 		c, _ := g.open("")
-		if err := ask(c, wire(alice, g.addr, "/", object(3*large/2))); err != nil {
+		if err := ask(c, wiretest.Wire(wiretest.Alice, g.addr, "/", wiretest.Object(3*large/2))); err != nil {
 			t.Errorf("alone: %v", err)
 		}
 	}
-	g.s.setBodyGrace(0)
-	begun := half(wire(liar, g.addr, "/", object(large)))
+	g.s.SetBodyGrace(0)
+	begun := half(wiretest.Wire(wiretest.Liar, g.addr, "/", wiretest.Object(large)))
 	slow, _ := g.open(begun)
 	g.has(slow, len(begun))
 	c, _ := g.open("")
-	if err := ask(c, wire(alice, g.addr, "/", object(3*large/2))); err != nil {
+	if err := ask(c, wiretest.Wire(wiretest.Alice, g.addr, "/", wiretest.Object(3*large/2))); err != nil {
 		t.Errorf("beside an unauthenticated connection: %v", err)
 	}
 	g.ends("the unauthenticated", slow)
@@ -216,14 +219,14 @@ func TestFirstRequestIsLarge(t *testing.T) {
 // known, though nobody has used that for longer.
 func TestUnauthenticatedGoFirst(t *testing.T) {
 	g := startGuarded(t, false, 3)
-	good := wire(alice, g.addr, "/", "{}")
+	good := wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")
 	known, _ := g.open("")
 	if err := ask(known, good); err != nil {
 		t.Fatal(err)
 	}
 	g.idle(known)
-	g.s.round(RoundTime)
-	begun := half(wire(liar, g.addr, "/", object(100)))
+	g.s.Round(listen.RoundTime)
+	begun := half(wiretest.Wire(wiretest.Liar, g.addr, "/", wiretest.Object(100)))
 	first, _ := g.open(begun)
 	g.has(first, len(begun))
 	second, _ := g.open("")
@@ -241,7 +244,7 @@ func TestUnauthenticatedGoFirst(t *testing.T) {
 		}
 		g.idle(c)
 	}
-	g.s.round(RoundTime)
+	g.s.Round(listen.RoundTime)
 	if err := ask(known, good); err != nil {
 		t.Error(err)
 	}
@@ -262,10 +265,10 @@ func TestUnauthenticatedGrace(t *testing.T) {
 	g.await("it is accepted", func(conns int) bool { return conns == 1 })
 	second, _ := g.open("")
 	g.ends("the first", first)
-	if took := time.Since(began); took < UnauthenticatedGrace {
-		t.Errorf("it had %v, want %v", took, UnauthenticatedGrace)
+	if took := time.Since(began); took < listen.UnauthenticatedGrace {
+		t.Errorf("it had %v, want %v", took, listen.UnauthenticatedGrace)
 	}
-	if err := ask(second, wire(alice, g.addr, "/", "{}")); err != nil {
+	if err := ask(second, wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")); err != nil {
 		t.Errorf("the second: %v", err)
 	}
 }
@@ -277,13 +280,13 @@ func TestUnauthenticatedIsGone(t *testing.T) {
 	c, _ := g.open("")
 	watched := g.conn(c)
 	call := func() (p any, code int) {
-		r := callBy(alice, g.addr, "/", "{}")
+		r := wiretest.CallBy(wiretest.Alice, g.addr, "/", "{}")
 		w := httptest.NewRecorder()
 		defer func() { p, code = recover(), w.Code }()
-		g.h.ServeHTTP(w, r.WithContext(withConn(r.Context(), watched)))
+		g.h.ServeHTTP(w, r.WithContext(listen.WithConn(r.Context(), watched)))
 		return
 	}
-	watched.cutOff()
+	watched.CutOff()
 	if p, _ := call(); p != http.ErrAbortHandler {
 		t.Errorf("a request without a connection ended with %v", p)
 	}
@@ -293,10 +296,10 @@ func TestUnauthenticatedIsGone(t *testing.T) {
 // as there may be, and a client with a key.
 func TestUnauthenticatedStreams(t *testing.T) {
 	g := startGuarded(t, true, 3)
-	one, two := client(t, g.pair, nil, true), client(t, g.pair, nil, true)
+	one, two := wiretest.Client(t, g.pair, nil, true), wiretest.Client(t, g.pair, nil, true)
 	answers := make(chan error, 10)
 	for i := range 3 {
-		r := callBy(liar, g.addr, "/", "{}")
+		r := wiretest.CallBy(wiretest.Liar, g.addr, "/", "{}")
 		body, w := io.Pipe()
 		r.Body, r.ContentLength = body, -1
 		t.Cleanup(func() { w.Close() })
@@ -311,7 +314,7 @@ func TestUnauthenticatedStreams(t *testing.T) {
 		w.Write([]byte("{"))
 		g.await("the request begins", func(int) bool { return g.streams() == i+1 })
 	}
-	resp, err := two.Do(callBy(alice, g.addr, "/", "{}"))
+	resp, err := two.Do(wiretest.CallBy(wiretest.Alice, g.addr, "/", "{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,14 +326,14 @@ func TestUnauthenticatedStreams(t *testing.T) {
 		t.Error("the oldest request did not end")
 	}
 	g.await("two are left", func(int) bool { return g.streams() == 2 })
-	g.s.round(unauthenticatedTime / 2)
-	if resp, err := one.Do(callBy(nil, g.addr, "/", "{}")); err != nil || resp.StatusCode != 400 {
+	g.s.Round(listen.UnauthenticatedTime / 2)
+	if resp, err := one.Do(wiretest.CallBy(nil, g.addr, "/", "{}")); err != nil || resp.StatusCode != 400 {
 		t.Errorf("%v %v", resp, err)
 	} else {
 		resp.Body.Close() // its connection has time anew, its other requests have not
 	}
 	g.await("two are left again", func(int) bool { return g.streams() == 2 })
-	g.s.round(unauthenticatedTime/2 + 2*UnauthenticatedRoundTime)
+	g.s.Round(listen.UnauthenticatedTime/2 + 2*listen.UnauthenticatedRoundTime)
 	for range 2 {
 		if err := <-answers; err == nil {
 			t.Error("a request did not end in its time")
@@ -338,13 +341,13 @@ func TestUnauthenticatedStreams(t *testing.T) {
 	}
 	g.await("none is left", func(int) bool { return g.streams() == 0 })
 	g.await("both connections are", func(conns int) bool { return conns == 2 })
-	g.s.round(unauthenticatedTime + 2*UnauthenticatedRoundTime)
+	g.s.Round(listen.UnauthenticatedTime + 2*listen.UnauthenticatedRoundTime)
 	g.await("the unauthenticated one is closed", func(conns int) bool { return conns == 1 })
 }
 
 // streams is how many requests of HTTP/2 are under watch.
 func (g *guardedServer) streams() int {
-	return g.s.streamCount()
+	return g.s.StreamCount()
 }
 
 // buffered is how much of the memory for large bodies is in use.

@@ -1,4 +1,4 @@
-package server
+package listen_test
 
 import (
 	"bufio"
@@ -14,17 +14,20 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/listen"
+	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/wiretest"
 )
 
 // guardedServer runs a server that asks for credentials, of TLS if secure says so. clients open
 // connections to it.
 type guardedServer struct {
 	t    *testing.T
-	s    *Server
-	h    *Handler
+	s    *listen.Server
+	h    *server.Handler
 	addr string
 	tls  *tls.Config // of its clients; nil: it is plain
-	pair *pair
+	pair *wiretest.Pair
 }
 
 // startGuarded starts one.
@@ -37,22 +40,22 @@ func startGuarded(t *testing.T, secure bool, most int) *guardedServer {
 func startGuardedWith(t *testing.T, secure bool, most int, bufferBytes int64) *guardedServer {
 	t.Helper()
 	g := &guardedServer{t: t}
-	keys, err := iam.Parse([]byte(everybody))
+	keys, err := iam.Parse([]byte(wiretest.Everybody))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.h = NewHandler(Options{Serve: whoami, Credentials: keys, Now: func() time.Time { return noon },
+	g.h = server.NewHandler(server.Options{Serve: wiretest.Whoami, Credentials: keys, Now: func() time.Time { return wiretest.Noon },
 		BufferBytes: bufferBytes, Logger: slog.New(slog.DiscardHandler)})
 	var config *tls.Config
 	if secure {
-		g.pair = certify(t, "one", nil)
+		g.pair = wiretest.Certify(t, "one", nil)
 		files := newSecured(t, g.pair, nil)
-		if config, err = newTLSByClock(files.files, files.sink, files.now); err != nil {
+		if config, err = listen.NewTLSByClock(files.files, files.sink, files.now); err != nil {
 			t.Fatal(err)
 		}
-		g.tls = client(t, g.pair, nil, false).Transport.(*http.Transport).TLSClientConfig.Clone()
+		g.tls = wiretest.Client(t, g.pair, nil, false).Transport.(*http.Transport).TLSClientConfig.Clone()
 	}
-	g.s, g.addr = startServer(t, g.h, func(s *Server) {
+	g.s, g.addr = startServer(t, g.h, func(s *listen.Server) {
 		s.LimitConnections(most)
 		if secure {
 			s.UseTLS(config)
@@ -111,13 +114,13 @@ func ask(c net.Conn, request string) error {
 // unauthenticatedSend are what unauthenticated connections send, and then nothing more.
 var unauthenticatedSend = map[string]func(addr string) string{
 	"nothing":                   func(string) string { return "" },
-	"half a head":               func(addr string) string { return wire(nil, addr, "/", "{}")[:40] },
-	"half a body, unsigned":     func(addr string) string { return half(wire(nil, addr, "/", object(100))) },
-	"half a body, unknown key":  func(addr string) string { return half(wire(nobody, addr, "/", object(100))) },
-	"half a body, false":        func(addr string) string { return half(wire(liar, addr, "/", object(100))) },
-	"half a body, for net/http": func(addr string) string { return half(wire(liar, addr, "/x", object(100))) },
-	"all, unsigned":             func(addr string) string { return wire(nil, addr, "/", "{}") },
-	"all, false":                func(addr string) string { return wire(liar, addr, "/", "{}") },
+	"half a head":               func(addr string) string { return wiretest.Wire(nil, addr, "/", "{}")[:40] },
+	"half a body, unsigned":     func(addr string) string { return half(wiretest.Wire(nil, addr, "/", wiretest.Object(100))) },
+	"half a body, unknown key":  func(addr string) string { return half(wiretest.Wire(wiretest.Nobody, addr, "/", wiretest.Object(100))) },
+	"half a body, false":        func(addr string) string { return half(wiretest.Wire(wiretest.Liar, addr, "/", wiretest.Object(100))) },
+	"half a body, for net/http": func(addr string) string { return half(wiretest.Wire(wiretest.Liar, addr, "/x", wiretest.Object(100))) },
+	"all, unsigned":             func(addr string) string { return wiretest.Wire(nil, addr, "/", "{}") },
+	"all, false":                func(addr string) string { return wiretest.Wire(wiretest.Liar, addr, "/", "{}") },
 }
 
 // half is a request of which 99 bytes are missing.
@@ -164,7 +167,7 @@ func TestManyUnauthenticated(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, TLS %v", kind, secure), func(t *testing.T) {
 				g := startGuarded(t, secure, most)
-				good := wire(alice, g.addr, "/", "{}")
+				good := wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")
 				kept, _ := g.open("")
 				if err := ask(kept, good); err != nil {
 					t.Fatal(err)
@@ -214,7 +217,7 @@ func (g *guardedServer) askAnew(request string) (err error) {
 func (g *guardedServer) await(what string, is func(conns int) bool) {
 	g.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		n := g.s.connCount()
+		n := g.s.ConnCount()
 		if is(n) {
 			return
 		}
@@ -224,12 +227,12 @@ func (g *guardedServer) await(what string, is func(conns int) bool) {
 	}
 }
 
-// conn is the server's end of a connection.
-func (g *guardedServer) conn(c net.Conn) *conn {
+// Conn is the server's end of a connection.
+func (g *guardedServer) conn(c net.Conn) *listen.Conn {
 	g.t.Helper()
-	var found *conn
+	var found *listen.Conn
 	g.await("the connection is accepted", func(int) bool {
-		found = g.s.connFrom(c.LocalAddr())
+		found = g.s.ConnFrom(c.LocalAddr())
 		return found != nil
 	})
 	return found
@@ -239,5 +242,5 @@ func (g *guardedServer) conn(c net.Conn) *conn {
 func (g *guardedServer) has(c net.Conn, bytes int) {
 	g.t.Helper()
 	watched := g.conn(c)
-	g.await("its bytes have come", func(int) bool { return watched.receivedBytes() >= int64(bytes) })
+	g.await("its bytes have come", func(int) bool { return watched.ReceivedBytes() >= int64(bytes) })
 }

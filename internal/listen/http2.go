@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"container/list"
@@ -29,7 +29,7 @@ const (
 // stream is a request of HTTP/2 under watch. It has activeTime, as a request of HTTP/1.1 has, and
 // on an unauthenticated connection as long as an unauthenticated connection has.
 type stream struct {
-	conn     *conn
+	conn     *Conn
 	began    time.Duration // as connections.now
 	received atomic.Int64  // of an unauthenticated connection's body
 	place    *list.Element // of connections.unauthenticatedStreams, under its mu; nil: it is none
@@ -57,14 +57,14 @@ func (cs *connections) watchStreams(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
-		s := &stream{conn: connOf(r.Context()), w: http.NewResponseController(w)}
+		s := &stream{conn: ConnOf(r.Context()), w: http.NewResponseController(w)}
 		if !cs.beginStream(s) {
 			w.Header()["Retry-After"] = retryAfter
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		defer cs.endStream(s)
-		if s.conn.isUnauthenticated() {
+		if s.conn.Unauthenticated() {
 			r.Body = countedBody{r.Body, s}
 		}
 		h.ServeHTTP(w, r)
@@ -89,7 +89,7 @@ func (cs *connections) beginStream(s *stream) bool {
 		cs.drop(old)
 	}
 	cs.streams[s] = struct{}{}
-	if s.conn.isUnauthenticated() {
+	if s.conn.Unauthenticated() {
 		s.place = cs.unauthenticatedStreams.PushBack(s)
 	}
 	cs.mu.Unlock()
@@ -104,7 +104,7 @@ func (cs *connections) beginStream(s *stream) bool {
 func (cs *connections) oldestStream() *stream {
 	for e := cs.unauthenticatedStreams.Front(); e != nil; e = cs.unauthenticatedStreams.Front() {
 		s := e.Value.(*stream)
-		if s.conn.isUnauthenticated() {
+		if s.conn.Unauthenticated() {
 			return s
 		}
 		cs.unauthenticatedStreams.Remove(e)
@@ -139,7 +139,7 @@ func (cs *connections) resetOverdue(now time.Duration) {
 	var found []*stream
 	for e := cs.unauthenticatedStreams.Front(); e != nil; e = e.Next() {
 		s := e.Value.(*stream)
-		if s.conn.isUnauthenticated() && overdue(now, int64(s.began+unauthenticatedRoundTime), s.received.Load()) {
+		if s.conn.Unauthenticated() && overdue(now, int64(s.began+unauthenticatedRoundTime), s.received.Load()) {
 			found = append(found, s)
 		}
 	}
