@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"strings"
 )
 
@@ -59,18 +58,4 @@ func looksLikeHTTP(head [5]byte) bool {
 		}
 	}
 	return false
-}
-
-// watchedConn is the connection under watch that net/http knows as c, nil if there is none.
-func watchedConn(c net.Conn) *Conn {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
-	}
-	switch c := c.(type) {
-	case *Conn:
-		return c
-	case rawConn:
-		return c.Conn
-	}
-	return nil
 }

@@ -1,8 +1,6 @@
 package listen
 
 import (
-	"context"
-	"net"
 	"time"
 )
 
@@ -29,20 +27,6 @@ const (
 	// unauthenticatedRoundTime is the time between two looks at the unauthenticated connections.
 	unauthenticatedRoundTime = 500 * time.Millisecond
 )
-
-// connKey is the key of a request's *conn in its context.
-type connKey struct{}
-
-// ConnOf is the connection that a request came on, nil if it is none of a Server.
-func ConnOf(ctx context.Context) *Conn {
-	c, _ := ctx.Value(connKey{}).(*Conn)
-	return c
-}
-
-// connContext is http.Server's ConnContext.
-func connContext(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, watchedConn(c))
-}
 
 // awaitRequest begins the time that an unauthenticated connection has for its next request.
 // connections.now is the time of the last round; so that nobody gets less, the time begins with the
