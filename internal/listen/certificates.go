@@ -125,7 +125,8 @@ func (f TLSFiles) parse(data [3][]byte) (*tls.Config, error) {
 	}
 	c.ClientCAs = x509.NewCertPool()
 	if !c.ClientCAs.AppendCertsFromPEM(data[2]) {
-		return nil, errors.New("reading the authorities of client certificates: there is no certificate in " + f.ClientCA)
+		return nil, errors.New(
+			"reading the authorities of client certificates: there is no certificate in " + f.ClientCA)
 	}
 	c.ClientAuth = tls.RequireAndVerifyClientCert
 	c.SessionTicketsDisabled = true // a resumed session would outlive its authority

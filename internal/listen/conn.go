@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Conn is a connection under watch.
+// Conn is a connection of a Server, which watches how long it is in what state.
 type Conn struct {
 	net.Conn           // the kernel's
 	secure   *tls.Conn // over Conn; nil: it is plain, or of HTTP/2

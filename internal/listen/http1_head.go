@@ -100,8 +100,9 @@ func (h *http1Head) take(n int, name, value string) bool {
 		if !strings.EqualFold(value, "keep-alive") {
 			return false
 		}
-	case "Expect", "Transfer-Encoding", "Trailer", "Upgrade", "Te", "Pragma", "Http2-Settings", "Proxy-Connection": // what net/http makes of them is its business
-		return false
+	case "Expect", "Transfer-Encoding", "Trailer", "Upgrade", "Te", "Pragma", "Http2-Settings",
+		"Proxy-Connection":
+		return false // what net/http makes of them is its business
 	}
 	if old, again := h.header[name]; again {
 		h.header[name] = append(old, value)
@@ -196,10 +197,12 @@ func splitLine(line string) (name, value string, ok bool) {
 var names = func() map[string]string {
 	m := map[string]string{}
 	for _, name := range []string{
-		"Accept", "Accept-Encoding", "Accept-Language", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "Authorization", "Cache-Control", "Connection",
-		"Content-Encoding", "Content-Length", "Content-Md5", "Content-Type", "Date", "Expect", "Host", "Http2-Settings", "Keep-Alive", "Origin", "Pragma",
-		"Proxy-Connection", "Referer", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent", "X-Amz-Api-Version", "X-Amz-Content-Sha256",
-		"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Target", "X-Amz-User-Agent", "X-Amzn-Trace-Id",
+		"Accept", "Accept-Encoding", "Accept-Language", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request",
+		"Authorization", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Md5",
+		"Content-Type", "Date", "Expect", "Host", "Http2-Settings", "Keep-Alive", "Origin", "Pragma",
+		"Proxy-Connection", "Referer", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
+		"X-Amz-Api-Version", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Target",
+		"X-Amz-User-Agent", "X-Amzn-Trace-Id",
 	} {
 		m[strings.ToLower(name)] = name
 	}

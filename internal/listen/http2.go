@@ -122,7 +122,7 @@ func (cs *connections) drop(s *stream) {
 	}
 }
 
-// endStream ends it.
+// endStream ends the watch of a request. The time for the next one of its connection begins.
 func (cs *connections) endStream(s *stream) {
 	s.conn.awaitRequest()
 	cs.mu.Lock()

@@ -16,7 +16,7 @@ import (
 func TestLargeFrames(t *testing.T) {
 	p := wiretest.Certify(t, "one", nil)
 	_, addr := newSecured(t, p, nil).start(wiretest.Whoami)
-	config := wiretest.Client(t, p, nil, true).Transport.(*http.Transport).TLSClientConfig.Clone()
+	config := wiretest.Client(t, p, nil, wiretest.HTTP2).Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.NextProtos = []string{"h2"}
 	c, err := tls.Dial("tcp", addr, config)
 	if err != nil {

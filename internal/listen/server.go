@@ -46,7 +46,7 @@ type Server struct {
 	running    sync.WaitGroup // the listeners, and the connections that are served here
 }
 
-// Options are the options of newServer.
+// Options are what a Server has to know of its handler.
 type Options struct {
 	// Log takes what net/http has to say, at debug level: it is about clients.
 	Log *slog.Logger
@@ -58,23 +58,29 @@ type Options struct {
 	BusyType, BusyBody string
 }
 
-// New returns a Server of the handler.
+// New returns a Server of the handler, which has no limits of connections and speaks no TLS unless
+// it is told to before Serve.
 func New(h http.Handler, o Options) *Server {
-	s := &Server{handler: h, handedOver: handedListener{conns: make(chan net.Conn), done: make(chan struct{})}}
-	s.base, s.cut = context.WithCancel(context.Background())
-	s.connections.plain, s.connections.interval, s.connections.authenticates = true, roundTime, o.Authenticates
-	s.connections.bodyGrace, s.connections.busyAnswer = bodyGrace, busyAnswer(o.BusyType, o.BusyBody)
-	if s.connections.authenticates {
+	s := &Server{
+		handler:    h,
+		handedOver: handedListener{conns: make(chan net.Conn), done: make(chan struct{})},
+		connections: connections{
+			conns: map[*Conn]struct{}{}, streams: map[*stream]struct{}{},
+			plain: true, busyAnswer: busyAnswer(o.BusyType, o.BusyBody),
+			authenticates: o.Authenticates, interval: roundTime, bodyGrace: bodyGrace,
+		},
+	}
+	if o.Authenticates {
 		s.connections.interval = unauthenticatedRoundTime
 	}
-	s.connections.conns, s.connections.streams = map[*Conn]struct{}{}, map[*stream]struct{}{}
+	s.base, s.cut = context.WithCancel(context.Background())
 	s.http = http.Server{
 		Handler:     s.connections.watchStreams(strict(h)),
 		ConnState:   connState,
 		ConnContext: connContext,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingTime, PingTimeout: pongTime, WriteByteTimeout: activeTime,
-			MaxReadFrameSize: maxFrameBytes,
+			MaxConcurrentStreams: maxStreams, MaxReadFrameSize: maxFrameBytes,
+			SendPingTimeout: pingTime, PingTimeout: pongTime, WriteByteTimeout: activeTime,
 		},
 		MaxHeaderBytes: moreHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
@@ -91,7 +97,7 @@ func (s *Server) UseTLS(c *tls.Config) {
 
 // LimitConnections sets how many connections there may be. When there are so many, the oldest of
 // the unauthenticated connections makes room for a new one, or those that have not been used for
-// longest; if all are in use, it is turned away. It is called before Serve.
+// longest; if all are in use, it is rejected. It is called before Serve.
 func (s *Server) LimitConnections(n int) { s.connections.limit = n }
 
 // Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails

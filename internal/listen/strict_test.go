@@ -15,7 +15,7 @@ import (
 // TestLongHeads sends heads that are too long, by much and by little, in a few lines and in many,
 // complete and without an end.
 func TestLongHeads(t *testing.T) {
-	for _, secure := range []bool{false, true} {
+	for _, secure := range []transport{plain, overTLS} {
 		for name, send := range map[string]string{
 			"a byte":               "POST / HTTP/1.1\r\n" + long(wiretest.Signed("Echo"), listen.MaxHeaderBytes+1) + "\r\n",
 			"double":               "POST / HTTP/1.1\r\n" + long(wiretest.Signed("Echo"), 2*listen.MaxHeaderBytes) + "\r\n",
@@ -51,7 +51,7 @@ func long(head string, n int) string {
 func TestLongHeadsHTTP2(t *testing.T) {
 	p := wiretest.Certify(t, "one", nil)
 	_, addr := newSecured(t, p, nil).start(wiretest.Told)
-	c := wiretest.Client(t, p, nil, true)
+	c := wiretest.Client(t, p, nil, wiretest.HTTP2)
 	for n, want := range map[int]int{listen.MaxHeaderBytes - 1000: 200, listen.MaxHeaderBytes: 400, listen.MoreHeaderBytes - 1000: 400} {
 		r := wiretest.CallBy(nil, addr, "/", "{}")
 		r.Header.Set("X-Long", strings.Repeat("x", n))
@@ -69,7 +69,7 @@ func TestLongHeadsHTTP2(t *testing.T) {
 // TestTwoLengths sends a request with a Content-Length and chunks, and one behind it, which must
 // not be answered: who passes requests on may have taken it for a part of the first one.
 func TestTwoLengths(t *testing.T) {
-	for _, secure := range []bool{false, true} {
+	for _, secure := range []transport{plain, overTLS} {
 		for _, lengths := range []string{
 			"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
 			"Transfer-Encoding: chunked\r\nContent-Length: 100\r\n",
@@ -96,7 +96,7 @@ func TestTwoLengths(t *testing.T) {
 
 // TestNotTLS sends what is neither TLS nor HTTP.
 func TestNotTLS(t *testing.T) {
-	g := startGuarded(t, true, 0)
+	g := startGuarded(t, overTLS, 0)
 	for _, send := range []string{"\x00\x01\x02\x03\x04\x05", "\x16\x03\x01\xff\xff", "quit\r\n"} {
 		c, r := g.open("")
 		c = c.(*tls.Conn).NetConn()

@@ -110,7 +110,7 @@ func TestTLS(t *testing.T) {
 	p := wiretest.Certify(t, "one", nil)
 	_, addr := newSecured(t, p, nil).start(wiretest.Told)
 	for http2, want := range map[bool]string{true: "HTTP/2.0 {}", false: "HTTP/1.1 {}"} {
-		if got, err := wiretest.Ping(wiretest.Client(t, p, nil, http2), addr); got != want || err != nil {
+		if got, err := wiretest.Ping(wiretest.Client(t, p, nil, wiretest.Protocol(http2)), addr); got != want || err != nil {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
@@ -132,7 +132,7 @@ func TestCertificateReload(t *testing.T) {
 	_, addr := s.start(wiretest.Told)
 	check := func(when string, p *wiretest.Pair) {
 		t.Helper()
-		if _, err := wiretest.Ping(wiretest.Client(t, p, nil, true), addr); err != nil {
+		if _, err := wiretest.Ping(wiretest.Client(t, p, nil, wiretest.HTTP2), addr); err != nil {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestClientCertificates(t *testing.T) {
 	check := func(when string, own *wiretest.Pair, good bool) {
 		t.Helper()
 		for _, http2 := range []bool{true, false} {
-			if _, err := wiretest.Ping(wiretest.Client(t, server, own, http2), addr); (err == nil) != good {
+			if _, err := wiretest.Ping(wiretest.Client(t, server, own, wiretest.Protocol(http2)), addr); (err == nil) != good {
 				t.Errorf("%s: %v, want it to be good: %v", when, err, good)
 			}
 		}
@@ -237,7 +237,7 @@ func TestShutdownTLS(t *testing.T) {
 	s.OnShutdown(func() { close(late.release) }) // which follows when net/http has closed its listeners
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(late) }()
-	if _, err := wiretest.Ping(wiretest.Client(t, p, nil, false), l.Addr().String()); err != nil {
+	if _, err := wiretest.Ping(wiretest.Client(t, p, nil, wiretest.HTTP1), l.Addr().String()); err != nil {
 		t.Error(err)
 	}
 	if err := s.Shutdown(t.Context()); err != nil {
@@ -263,7 +263,7 @@ func TestTimeoutsTLS(t *testing.T) {
 	_, mute := wiretest.Dial(t, addr) // never finishes its handshake
 	half, halfReader := wiretest.Dial(t, addr)
 	io.WriteString(half, "\x16\x03\x01\x02") // begins it
-	idle := wiretest.Client(t, p, nil, false)
+	idle := wiretest.Client(t, p, nil, wiretest.HTTP1)
 	for range 2 {
 		if _, err := wiretest.Ping(idle, addr); err != nil {
 			t.Fatal(err)
@@ -303,7 +303,7 @@ func TestTimeoutsHTTP2(t *testing.T) {
 		}
 		return 200, append(out, r.Body...)
 	})
-	c := wiretest.Client(t, p, nil, true)
+	c := wiretest.Client(t, p, nil, wiretest.HTTP2)
 	if _, err := wiretest.Ping(c, addr); err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,6 @@
 package listen
 
-import (
-	"time"
-)
+import "time"
 
 // An unauthenticated connection is one of a server that asks for credentials on which no signature
 // has been verified yet: whatever access key its requests name, for the ids of keys are no secret.
@@ -57,14 +55,14 @@ func (c *Conn) MarkAuthenticated() bool {
 	if !c.unauthenticated.Load() {
 		return true
 	}
-	p := c.all
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, there := p.conns[c]; !there {
+	cs := c.all
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if _, there := cs.conns[c]; !there {
 		return false
 	}
 	c.unauthenticated.Store(false)
-	p.removeUnauthenticated(c)
+	cs.removeUnauthenticated(c)
 	return true
 }
 

@@ -30,14 +30,23 @@ type guardedServer struct {
 	pair *wiretest.Pair
 }
 
+// transport is what a guardedServer is reached over.
+type transport bool
+
+// The transports.
+const (
+	plain   transport = false
+	overTLS transport = true
+)
+
 // startGuarded starts one.
-func startGuarded(t *testing.T, secure bool, most int) *guardedServer {
+func startGuarded(t *testing.T, secure transport, most int) *guardedServer {
 	t.Helper()
 	return startGuardedWith(t, secure, most, 0)
 }
 
 // startGuardedWith starts one with so much memory for large bodies; 0: the usual.
-func startGuardedWith(t *testing.T, secure bool, most int, bufferBytes int64) *guardedServer {
+func startGuardedWith(t *testing.T, secure transport, most int, bufferBytes int64) *guardedServer {
 	t.Helper()
 	g := &guardedServer{t: t}
 	keys, err := iam.Parse([]byte(wiretest.Everybody))
@@ -53,7 +62,7 @@ func startGuardedWith(t *testing.T, secure bool, most int, bufferBytes int64) *g
 		if config, err = listen.NewTLSByClock(files.files, files.sink, files.now); err != nil {
 			t.Fatal(err)
 		}
-		g.tls = wiretest.Client(t, g.pair, nil, false).Transport.(*http.Transport).TLSClientConfig.Clone()
+		g.tls = wiretest.Client(t, g.pair, nil, wiretest.HTTP1).Transport.(*http.Transport).TLSClientConfig.Clone()
 	}
 	g.s, g.addr = startServer(t, g.h, func(s *listen.Server) {
 		s.LimitConnections(most)
@@ -160,9 +169,9 @@ func (g *guardedServer) crowd(n int, send string) (stop func()) {
 // are answered within a second, on a connection that it keeps as on new ones.
 func TestManyUnauthenticated(t *testing.T) {
 	const most, unauthenticated, requests = 128, 160, 10
-	for _, secure := range []bool{false, true} {
+	for _, secure := range []transport{plain, overTLS} {
 		for kind, send := range unauthenticatedSend {
-			if secure && testing.Short() && kind != "half a body, false" {
+			if secure == overTLS && testing.Short() && kind != "half a body, false" {
 				continue // slow with the race detector
 			}
 			t.Run(fmt.Sprintf("%s, TLS %v", kind, secure), func(t *testing.T) {

@@ -37,7 +37,7 @@ func (g *guardedServer) ends(what string, c net.Conn) {
 // TestUnauthenticatedTime turns the clock of the timeouts under connections on which nothing was
 // verified, whatever they have sent, and under some on which something was.
 func TestUnauthenticatedTime(t *testing.T) {
-	for _, secure := range []bool{false, true} {
+	for _, secure := range []transport{plain, overTLS} {
 		t.Run(fmt.Sprintf("TLS %v", secure), func(t *testing.T) {
 			g := startGuarded(t, secure, 0)
 			unauthenticated := map[string]net.Conn{}
@@ -115,7 +115,7 @@ func readAnswer(c net.Conn) error {
 // for the next begins then.
 func TestUnauthenticatedTimeAnew(t *testing.T) {
 	for _, path := range []string{"/", "/x"} { // here, and by net/http
-		g := startGuarded(t, false, 0)
+		g := startGuarded(t, plain, 0)
 		c, _ := g.open("")
 		for range 3 {
 			io.WriteString(c, wiretest.Wire(nil, g.addr, path, "{}"))
@@ -141,7 +141,7 @@ func TestUnauthenticatedTimeAnew(t *testing.T) {
 func TestUnauthenticatedRate(t *testing.T) {
 	const sent = 10 * listen.UnauthenticatedRate
 	for _, path := range []string{"/", "/x"} {
-		for _, secure := range []bool{false, true} {
+		for _, secure := range []transport{plain, overTLS} {
 			g := startGuarded(t, secure, 0)
 			c, _ := g.open(wiretest.Wire(wiretest.Liar, g.addr, path, wiretest.Object(1<<20))[:sent])
 			g.has(raw(c), sent)
@@ -162,7 +162,7 @@ func TestUnauthenticatedRate(t *testing.T) {
 // can: a client with a key gets some of it.
 func TestUnauthenticatedMemory(t *testing.T) {
 	const large = 1 << 20
-	g := startGuardedWith(t, false, 0, 8*large) // a body counts twice
+	g := startGuardedWith(t, plain, 0, 8*large) // a body counts twice
 	g.s.SetBodyGrace(time.Hour)
 	known, _ := g.open("")
 	if err := ask(known, wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")); err != nil {
@@ -195,7 +195,7 @@ func TestUnauthenticatedMemory(t *testing.T) {
 // hold all there is, the oldest of them goes once it had its grace.
 func TestFirstRequestIsLarge(t *testing.T) {
 	const large = 1 << 20
-	g := startGuardedWith(t, false, 0, 4*large) // a body counts twice
+	g := startGuardedWith(t, plain, 0, 4*large) // a body counts twice
 	for range 2 {
 		c, _ := g.open("")
 		if err := ask(c, wiretest.Wire(wiretest.Alice, g.addr, "/", wiretest.Object(3*large/2))); err != nil {
@@ -218,7 +218,7 @@ func TestFirstRequestIsLarge(t *testing.T) {
 // unauthenticated connection, though it is in the middle of a request, before a connection that is
 // known, though nobody has used that for longer.
 func TestUnauthenticatedGoFirst(t *testing.T) {
-	g := startGuarded(t, false, 3)
+	g := startGuarded(t, plain, 3)
 	good := wiretest.Wire(wiretest.Alice, g.addr, "/", "{}")
 	known, _ := g.open("")
 	if err := ask(known, good); err != nil {
@@ -259,7 +259,7 @@ func TestUnauthenticatedGoFirst(t *testing.T) {
 
 // TestUnauthenticatedGrace has a connection come for which another has to go that has just come.
 func TestUnauthenticatedGrace(t *testing.T) {
-	g := startGuarded(t, false, 1)
+	g := startGuarded(t, plain, 1)
 	began := time.Now()
 	first, _ := g.open("")
 	g.await("it is accepted", func(conns int) bool { return conns == 1 })
@@ -276,7 +276,7 @@ func TestUnauthenticatedGrace(t *testing.T) {
 // TestUnauthenticatedIsGone verifies a request of which the connection has made room in the
 // meantime: it is not executed.
 func TestUnauthenticatedIsGone(t *testing.T) {
-	g := startGuarded(t, false, 0)
+	g := startGuarded(t, plain, 0)
 	c, _ := g.open("")
 	watched := g.conn(c)
 	call := func() (p any, code int) {
@@ -295,8 +295,8 @@ func TestUnauthenticatedIsGone(t *testing.T) {
 // TestUnauthenticatedStreams has an unauthenticated connection begin as many requests over HTTP/2
 // as there may be, and a client with a key.
 func TestUnauthenticatedStreams(t *testing.T) {
-	g := startGuarded(t, true, 3)
-	one, two := wiretest.Client(t, g.pair, nil, true), wiretest.Client(t, g.pair, nil, true)
+	g := startGuarded(t, overTLS, 3)
+	one, two := wiretest.Client(t, g.pair, nil, wiretest.HTTP2), wiretest.Client(t, g.pair, nil, wiretest.HTTP2)
 	answers := make(chan error, 10)
 	for i := range 3 {
 		r := wiretest.CallBy(wiretest.Liar, g.addr, "/", "{}")

@@ -94,7 +94,7 @@ func (x *exchange) compress(header http.Header, body []byte) []byte {
 		return body
 	}
 	x.compressed = appendCompressed(x.compressed[:0], body, pool)
-	x.compressedReservation.hold(&x.h.budget, cap(x.compressed), true) // it is there, and shorter than what has been granted
+	x.compressedReservation.force(&x.h.budget, cap(x.compressed)) // shorter than what has been granted
 	if len(x.compressed) >= len(body) {
 		return body
 	}

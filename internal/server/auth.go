@@ -64,8 +64,8 @@ func (x *exchange) readSignature() {
 }
 
 // limitBodyTime bounds the time in which the body may come of a request that has no signature, or
-// one that cannot be right. It is for requests that come over another server than this package's,
-// which closes unauthenticated connections by itself (unauthenticated.go).
+// one that cannot be right. It is for requests that come over another server than package listen's,
+// which closes unauthenticated connections by itself.
 func (x *exchange) limitBodyTime() {
 	err := http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(listen.UnauthenticatedTime))
 	if err != nil && x.h.noDeadlinesLogged.CompareAndSwap(false, true) {

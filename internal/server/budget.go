@@ -31,28 +31,34 @@ func counted(capacity int) int64 {
 // reservation is what one buffer has drawn from the budget.
 type reservation struct{ drawn int64 }
 
-// hold draws what a buffer of such a capacity counts, or gives back what it does not any more.
-// Without force it may be refused, and then changes nothing.
-func (r *reservation) hold(b *budget, capacity int, force bool) bool {
-	more := counted(capacity) - r.drawn
-	switch {
-	case more == 0:
+// hold draws what a buffer of such a capacity counts, or gives back what it does not any more. It
+// may be refused, and then changes nothing.
+func (r *reservation) hold(b *budget, capacity int) bool {
+	if more := counted(capacity) - r.drawn; more > 0 {
+		if !b.take(more) {
+			return false
+		}
+		r.drawn += more
 		return true
-	case more < 0 || force:
-		b.left.Add(-more)
-	case !b.take(more):
-		return false
 	}
-	r.drawn += more
+	r.force(b, capacity)
 	return true
+}
+
+// force is hold for a buffer that is there whatever the budget has.
+func (r *reservation) force(b *budget, capacity int) {
+	if more := counted(capacity) - r.drawn; more != 0 {
+		b.left.Add(-more)
+		r.drawn += more
+	}
 }
 
 // release gives back what the exchange holds.
 func (x *exchange) release() {
 	b := &x.h.budget
-	x.inReservation.hold(b, 0, true)
-	x.outReservation.hold(b, 0, true)
-	x.compressedReservation.hold(b, 0, true)
+	x.inReservation.force(b, 0)
+	x.outReservation.force(b, 0)
+	x.compressedReservation.force(b, 0)
 	if cap(x.out) > pooledBytes {
 		x.h.answers.put(x.out)
 		x.out = nil
@@ -62,7 +68,11 @@ func (x *exchange) release() {
 // holdAnswer draws what the answer takes, in whatever way it has grown, and tells whether it may be
 // sent. A refused one is let go; without refusable there is none.
 func (x *exchange) holdAnswer(refusable bool) bool {
-	if x.outReservation.hold(&x.h.budget, cap(x.out), !refusable) {
+	if !refusable {
+		x.outReservation.force(&x.h.budget, cap(x.out))
+		return true
+	}
+	if x.outReservation.hold(&x.h.budget, cap(x.out)) {
 		return true
 	}
 	x.out = nil
@@ -91,13 +101,13 @@ func decodedBytes(n int) int {
 // growBody gives the body a buffer for n bytes, or returns errBudgetSpent.
 func (x *exchange) growBody(n int) error {
 	b := &x.h.budget
-	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inReservation.hold(b, decodedBytes(cap(x.in)), false) {
+	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inReservation.hold(b, decodedBytes(cap(x.in))) {
 		x.in = nil // one that was kept, and is too large for now
 	}
 	if n <= cap(x.in) {
 		return nil
 	}
-	if !x.inReservation.hold(b, decodedBytes(n), false) {
+	if !x.inReservation.hold(b, decodedBytes(n)) {
 		return errBudgetSpent
 	}
 	x.in = append(make([]byte, 0, n), x.in...)
@@ -110,8 +120,8 @@ func (x *exchange) Grow(out []byte, n int) ([]byte, bool) {
 	if need > size {
 		size = grownSize(need)
 	}
-	if !x.outReservation.hold(&x.h.budget, size, false) {
-		if size = max(need, cap(out)); size > mostShared && x.outReservation.hold(&x.h.budget, size, false) {
+	if !x.outReservation.hold(&x.h.budget, size) {
+		if size = max(need, cap(out)); size > mostShared && x.outReservation.hold(&x.h.budget, size) {
 			return append(make([]byte, 0, size), out...), true
 		}
 		return out, false

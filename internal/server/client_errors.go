@@ -58,7 +58,8 @@ func (x *exchange) logOperationError(code string) {
 	}
 	message, reason = r.Cut(message), r.Cut(reason)
 	operation, table := x.operation(), printable(r.TableName())
-	left, ok := x.h.clientErrors.client.admit(operation+"\n"+code, message+"\n"+reason+"\n"+x.why+"\n"+table, time.Now())
+	group, kind := operation+"\n"+code, message+"\n"+reason+"\n"+x.why+"\n"+table
+	left, ok := x.h.clientErrors.client.admit(group, kind, time.Now())
 	if !ok {
 		return
 	}
@@ -80,7 +81,8 @@ const maxExplained = 1 << 20
 // explain finds out what the answer does not say of a body that is not JSON.
 func (x *exchange) explain() {
 	r := &x.call.Report
-	if r.Code == "SerializationException" && r.Message == "" && x.why == "" && x.h.log.Enabled(x.r.Context(), slog.LevelInfo) {
+	if r.Code == "SerializationException" && r.Message == "" && x.why == "" &&
+		x.h.log.Enabled(x.r.Context(), slog.LevelInfo) {
 		x.why = whyMalformed(x.in)
 	}
 }

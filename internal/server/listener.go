@@ -1,6 +1,6 @@
-// Package server is Partita's HTTP: it takes DynamoDB's requests from package http, checks of them
-// what is not an operation's business (method, content type, size, their signature), hands them to a
-// Serve function, and sends the answer with the headers that the SDKs look for.
+// Package server is Partita's HTTP. It takes DynamoDB's requests from package http, checks of them
+// what is not an operation's business (method, content type, size, their signature), hands them to
+// a Serve function, and sends the answer with the headers that the SDKs look for.
 //
 // It knows no operation and reads no JSON. A Handler answers requests and works under any net/http
 // server; New gives it the listener that Partita runs itself.

@@ -42,16 +42,17 @@ func newOriginGuard(hosts, origins []string, log *slog.Logger) *originGuard {
 func (g *originGuard) refusal(r *http.Request) string {
 	if !g.allowsHost(r.Host) {
 		name := hostName(r.Host)
-		g.warn("a request was refused: it came under a host name that is not known to be this server's, as those of web pages do "+
-			"that want to reach it through a browser; --allow-host allows it", "host", name)
+		g.warn("a request was refused: it came under a host name that is not known to be this server's, as those "+
+			"of web pages do that want to reach it through a browser; --allow-host allows it", "host", name)
 		return "Partita asks for no credentials and is not known by the host name " + name +
 			". Use an IP address or localhost, or start it with --allow-host " + name + "."
 	}
 	for _, origin := range r.Header["Origin"] {
 		if !g.allowsOrigin(origin) {
-			g.warn("a request was refused: it came from a web page of another origin; --cors-origin allows it", "origin", origin)
-			return "Partita asks for no credentials, and so web pages of other machines may not use it. To allow this one, start it " +
-				"with --cors-origin " + origin + "."
+			g.warn("a request was refused: it came from a web page of another origin; --cors-origin allows it",
+				"origin", origin)
+			return "Partita asks for no credentials, and so web pages of other machines may not use it. " +
+				"To allow this one, start it with --cors-origin " + origin + "."
 		}
 	}
 	return ""

@@ -94,7 +94,8 @@ func shellWord(text string) string {
 		return "''"
 	}
 	for _, c := range text {
-		if !strings.ContainsRune("-_.:/+@%", c) && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+		if !strings.ContainsRune("-_.:/+@%", c) &&
+			(c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
 			return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 		}
 	}

@@ -17,6 +17,9 @@ import (
 // browserAccept is what browsers send, more or less.
 const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
+// onNewConn has look open a new connection.
+const onNewConn = false
+
 // look asks for a path on a new connection, or on one that has just served a call, which is the
 // fast path's until then. No Accept is sent if it is empty.
 func look(t *testing.T, addr, method, path, host, accept string, used bool) (*http.Response, string) {
@@ -104,7 +107,7 @@ func TestPageHosts(t *testing.T) {
 		"a$(id)b": "http://localhost:8000", "a'b:1": "http://localhost:8000",
 		"[::1]:1'": "http://localhost:8000", "[fe80::1%25a]:1": "http://localhost:8000", "a&b": "http://localhost:8000",
 	} {
-		resp, body := look(t, lax, "GET", "/", host, browserAccept, false)
+		resp, body := look(t, lax, "GET", "/", host, browserAccept, onNewConn)
 		if resp.StatusCode == http.StatusBadRequest {
 			continue // net/http has refused it
 		}
@@ -120,7 +123,7 @@ func TestPageHosts(t *testing.T) {
 			t.Errorf("the page has the name %q", host)
 		}
 	}
-	resp, body := look(t, strict, "GET", "/", "evil.example", browserAccept, false)
+	resp, body := look(t, strict, "GET", "/", "evil.example", browserAccept, onNewConn)
 	if resp.StatusCode != http.StatusForbidden || strings.Contains(body, "<html") {
 		t.Errorf("under a stranger's name: %d %s", resp.StatusCode, body)
 	}
@@ -134,7 +137,7 @@ func TestPageWithCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := start(t, Options{Serve: wiretest.Told, Credentials: keys, Region: "eu-west-1"})
-	resp, body := look(t, addr, "GET", "/", "db.example.com", browserAccept, false)
+	resp, body := look(t, addr, "GET", "/", "db.example.com", browserAccept, onNewConn)
 	checkPage(t, resp)
 	for _, want := range []string{"must be signed", "--aws-sigv4 aws:amz:eu-west-1:dynamodb ", "AWS_REGION=eu-west-1 ",
 		"AWS_ACCESS_KEY_ID=YOUR_ACCESS_KEY_ID ", "<code>http://db.example.com</code>"} {
@@ -156,7 +159,7 @@ func TestPageTLS(t *testing.T) {
 	behind := httptest.NewTLSServer(NewHandler(Options{Serve: wiretest.Told, Logger: slog.New(slog.DiscardHandler)}))
 	defer behind.Close()
 	for name, c := range map[string]*http.Client{
-		"https://" + addr: wiretest.Client(t, p, nil, false), "https://" + addr + "/": wiretest.Client(t, p, nil, true),
+		"https://" + addr: wiretest.Client(t, p, nil, wiretest.HTTP1), "https://" + addr + "/": wiretest.Client(t, p, nil, wiretest.HTTP2),
 		behind.URL: behind.Client(),
 	} {
 		r, err := http.NewRequest("GET", name, nil)

@@ -139,7 +139,8 @@ func (x *exchange) logDebug(took time.Duration) {
 		slog.Int("items_read", r.Read), slog.Int("items_returned", r.Returned),
 		slog.Float64("read_units", r.ReadUnits), slog.Float64("write_units", r.WriteUnits),
 		slog.Duration("took", took), slog.Int("bytes_in", len(x.in)), slog.Int("bytes_out", x.sent),
-		slog.String("method", x.r.Method), slog.String("client", x.r.RemoteAddr), x.accessKey(), slog.String("request_id", x.id))
+		slog.String("method", x.r.Method), slog.String("client", x.r.RemoteAddr), x.accessKey(),
+		slog.String("request_id", x.id))
 }
 
 // accessKey is the id of the access key that signed the request; empty where nobody is asked for

@@ -21,13 +21,15 @@ func unrecognized(message string) error {
 
 // The faults whose words never differ.
 var (
-	errTwoSignatures = invalid("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.")
-	errUnsigned      = &authFault{"MissingAuthenticationTokenException", "Request is missing Authentication Token"}
-	errNoHost        = invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.")
-	errUnknownKey    = unrecognized("The security token included in the request is invalid.")
-	errBadToken      = unrecognized("The security token included in the request is invalid") // it is AWS that has no full stop here
-	errExpired       = &authFault{"ExpiredTokenException", "The security token included in the request is expired"}
-	errMismatch      = invalid("The request signature we calculated does not match the signature you provided. " +
+	errTwoSignatures = invalid(
+		"Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.")
+	errUnsigned   = &authFault{"MissingAuthenticationTokenException", "Request is missing Authentication Token"}
+	errNoHost     = invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+	errUnknownKey = unrecognized("The security token included in the request is invalid.")
+	// It is AWS that has no full stop here.
+	errBadToken = unrecognized("The security token included in the request is invalid")
+	errExpired  = &authFault{"ExpiredTokenException", "The security token included in the request is expired"}
+	errMismatch = invalid("The request signature we calculated does not match the signature you provided. " +
 		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 )
 

@@ -246,5 +246,6 @@ func appendEscaped(dst []byte, b byte) []byte {
 
 // unreserved tells whether a byte stands for itself in the encoding of signatures.
 func unreserved(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '.' || b == '_' || b == '~'
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' ||
+		b == '-' || b == '.' || b == '_' || b == '~'
 }

@@ -48,7 +48,9 @@ func Read(r *http.Request) (Signature, error) {
 }
 
 // inHeader reads a signature in the Authorization header:
-// AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/dynamodb/aws4_request, SignedHeaders=<…>, Signature=<…>
+//
+//	AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request,
+//	SignedHeaders=<…>, Signature=<…>
 func inHeader(r *http.Request, header string) (Signature, error) {
 	sig := Signature{Date: first(r.Header, "X-Amz-Date"), Token: first(r.Header, "X-Amz-Security-Token")}
 	if sig.Date == "" {

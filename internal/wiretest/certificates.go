@@ -34,7 +34,8 @@ func Certify(t testing.TB, name string, parent *Pair) *Pair {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: parent == nil, BasicConstraintsValid: true, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: parent == nil, BasicConstraintsValid: true,
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
@@ -59,15 +60,24 @@ func Certify(t testing.TB, name string, parent *Pair) *Pair {
 	return p
 }
 
+// Protocol is what a client speaks over TLS.
+type Protocol bool
+
+// The protocols.
+const (
+	HTTP1 Protocol = false
+	HTTP2 Protocol = true
+)
+
 // Client returns a client that trusts the server's pair and shows its own, if that is not nil.
-func Client(t *testing.T, trusts, own *Pair, http2 bool) *http.Client {
+func Client(t *testing.T, trusts, own *Pair, protocol Protocol) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(trusts.Cert)
 	c := &tls.Config{RootCAs: roots}
 	if own != nil {
 		c.Certificates = []tls.Certificate{{Certificate: [][]byte{own.Cert.Raw}, PrivateKey: own.Key}}
 	}
-	tr := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: http2, DisableCompression: true}
+	tr := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: protocol == HTTP2, DisableCompression: true}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
 }

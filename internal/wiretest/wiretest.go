@@ -134,13 +134,16 @@ func Whoami(_ context.Context, r *api.Request, out []byte) (int, []byte) {
 // Everybody are the credentials of these tests.
 const Everybody = `{"credentials": [
 	{"accessKeyId": "AKIDALICE", "secretAccessKey": "alices", "user": "alice", "policy": ` + everything + `},
-	{"accessKeyId": "AKIDBOB", "secretAccessKey": "bobs", "expires": "2026-11-22T12:00:01Z", "policy": ` + everything + `},
-	{"accessKeyId": "ASIAALICE", "secretAccessKey": "alices", "sessionToken": "to+ken/=", "user": "alice", "policy": ` + everything + `},
+	{"accessKeyId": "AKIDBOB", "secretAccessKey": "bobs", "expires": "2026-11-22T12:00:01Z",
+		"policy": ` + everything + `},
+	{"accessKeyId": "ASIAALICE", "secretAccessKey": "alices", "sessionToken": "to+ken/=", "user": "alice",
+		"policy": ` + everything + `},
 	{"accessKeyId": "ASIAENDED", "secretAccessKey": "ended", "sessionToken": "token", "expires": "2026-11-22T12:00:00Z",
 		"policy": ` + everything + `}
 ]}`
 
-const everything = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}`
+const everything = `{"Version": "2012-10-17", "Statement": [
+	{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}`
 
 // Noon is the time in these tests.
 var Noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

@@ -69,8 +69,8 @@ func (s Signing) Complete() Signing {
 func (s Signing) Sign(r *http.Request, body []byte) {
 	s = s.Complete()
 	if s.Query {
-		v := [][2]string{{"X-Amz-Algorithm", s.Algorithm}, {"X-Amz-Credential", s.Key + "/" + s.Scope()}, {"X-Amz-Date", s.Date},
-			{"X-Amz-SignedHeaders", s.Headers}, {"X-Amz-Security-Token", s.Token}}
+		v := [][2]string{{"X-Amz-Algorithm", s.Algorithm}, {"X-Amz-Credential", s.Key + "/" + s.Scope()},
+			{"X-Amz-Date", s.Date}, {"X-Amz-SignedHeaders", s.Headers}, {"X-Amz-Security-Token", s.Token}}
 		for _, p := range v {
 			if p[1] != "" {
 				r.URL.RawQuery += "&" + p[0] + "=" + url.QueryEscape(p[1])
