@@ -28,8 +28,8 @@ var mayImport = map[string][]string{
 	"internal/partiql":     {"internal/item", "internal/expr"},
 	"internal/schema":      {"internal/item", "internal/expr", "internal/kv"}, // expr: key conditions; kv: Range, Position, Record, FrontLen
 	"internal/check":       {"internal/item", "internal/kv", "internal/schema"},
-	"internal/db": {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics", "internal/schema"},
-	"internal/iam": {"internal/sigv4"}, // its signing keys
+	"internal/db":          {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics", "internal/schema"},
+	"internal/iam":         {"internal/sigv4"}, // its signing keys
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
 	"internal/api/wire":    {"internal/exception", "internal/item"},
 	"internal/api/call":    {"internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/iam", "internal/item", "internal/kv", "internal/partiql"},      // kv: its errors
@@ -47,8 +47,8 @@ var mayImport = map[string][]string{
 	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/api"}, // api: which table may be meant
-	"internal/bench": {"internal/sigv4"},
-	"internal/cli": {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server", "internal/db", "internal/listen"}, // db: its check
+	"internal/bench":       {"internal/sigv4"},
+	"internal/cli":         {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server", "internal/db", "internal/listen"}, // db: its check
 	"cmd/partita":          {"internal/cli"},
 
 	"internal/listen":          {},
@@ -59,19 +59,18 @@ var mayImport = map[string][]string{
 
 // onlyIn says which packages may import what is not ours and heavy.
 var onlyIn = map[string][]string{
-	"github.com/cockroachdb/pebble": {"internal/kv/pebblekv"},
-	"github.com/cockroachdb/apd": {"internal/item"},
-	"github.com/alecthomas/kong": {"internal/cli"},
-	"net/http": {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest"},
-	"github.com/prometheus": {"internal/admin"},
-	"net/http/httptest": {"internal/wiretest"}, // it brings a flag
-	"testing": {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest", "internal/wiretest"},
+	"github.com/cockroachdb/pebble":     {"internal/kv/pebblekv"},
+	"github.com/cockroachdb/apd":        {"internal/item"},
+	"github.com/alecthomas/kong":        {"internal/cli"},
+	"net/http":                          {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest"},
+	"github.com/prometheus":             {"internal/admin"},
+	"net/http/httptest":                 {"internal/wiretest"}, // it brings a flag
+	"testing":                           {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest", "internal/wiretest"},
 	"github.com/cockroachdb/datadriven": {"internal/golden"},                     // it brings a flag
-	"github.com/aws": {"partitatest", "internal/historytest"}, // a test's client
-	"github.com/anishathalye": {"internal/historytest"},
-	"github.com/tikv": {}, // a module of its own, tikv/
-	"google.golang.org/grpc": {},
-		"internal/sigv4", "internal/sigv4/sigv4test"},
+	"github.com/aws":                    {"partitatest", "internal/historytest"}, // a test's client
+	"github.com/anishathalye":           {"internal/historytest"},
+	"github.com/tikv":                   {}, // a module of its own, tikv/
+	"google.golang.org/grpc":            {},
 }
 
 // TestImports holds the packages to the directions of mayImport and onlyIn. Tests may import more: they stand beside what
