@@ -43,6 +43,7 @@ func says(t *testing.T, status int, words string, args ...string) {
 // token, and the commands say what is wrong. The next start writes the file anew. The file in a copy of the directory is of no use
 // either while the original is served.
 func TestAdminFileThatIsLeft(t *testing.T) {
+	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
 	s := startProgram(t, program, dir)
 	first, err := findAdmin("", dir)

@@ -97,6 +97,7 @@ func (p *poller) ask() {
 // on a slow disk: the file of the first one is there still, and at no moment does the second one
 // refuse the token that the file has.
 func TestAdminFileIsRightWhileStarting(t *testing.T) {
+	t.Parallel()
 	program, dir, addr := build(t), filepath.Join(t.TempDir(), "data"), freePort(t)
 	start := func() *child {
 		return startCommand(t, childCommand(program, "serve", "--port", "0", "--data", dir, "--admin-addr", addr))
@@ -167,6 +168,7 @@ func feed(t *testing.T, fifo string, text []byte, done func() bool) {
 // TestAdminFileOfTwo starts a second server on a directory: the file stays that of the first, which
 // has the data address in it.
 func TestAdminFileOfTwo(t *testing.T) {
+	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
 	s := startProgram(t, program, dir)
 	file := filepath.Join(dir, adminFile)

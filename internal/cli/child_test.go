@@ -17,7 +17,7 @@ import (
 // childPatience is far more than a child needs to listen, to answer a request or to end, on a machine with much to do.
 const childPatience = 2 * time.Minute
 
-// build returns the program's file, built once, as releases are: without cgo.
+// build returns the program's file, built once, as releases are: without cgo and symbol tables.
 func build(t *testing.T) string {
 	t.Helper()
 	name, err := built()
@@ -34,7 +34,7 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	buildDir = dir
 	name := filepath.Join(dir, "partita")
-	build := childCommand("go", "build", "-o", name, "../../cmd/partita")
+	build := childCommand("go", "build", "-ldflags", "-s -w", "-o", name, "../../cmd/partita")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -22,7 +23,17 @@ import (
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
+// sideBySide is how many of the tests that call t.Parallel run at a time, if -parallel does not say:
+// most of their time they wait, for a timeout, a disk that hangs or a process that starts, and need
+// no processor for that. A test may not be one of them if it opens a directory that this process has
+// had open: a process that another test is starting has a copy of its LOCK, locked, until it executes
+// its program.
+const sideBySide = "8"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", sideBySide); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
 		os.RemoveAll(buildDir)
 		os.Exit(status)

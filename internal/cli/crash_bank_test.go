@@ -27,6 +27,7 @@ const (
 // acknowledged transfer, each balance is what the ledger says, and the latest transfers, sent again, happen once in all: the
 // acknowledged by their tokens, which the crash has not taken back, and those of unknown outcome now, if not before.
 func TestCrashesBank(t *testing.T) {
+	t.Parallel()
 	seed := *crashSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())

@@ -20,8 +20,12 @@ var historyKills = flag.Int("history.kills", 4, "how often TestCrashesHistory en
 // too; what was not answered has happened before the server died, or never; and a transaction with a token, which is sent again
 // until it is answered, has happened once. At the end the directory is checked.
 func TestCrashesHistory(t *testing.T) {
+	t.Parallel()
 	for name, transactions := range map[string]bool{"items": false, "transactions": true} {
-		t.Run(name, func(t *testing.T) { crashHistory(t, transactions) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			crashHistory(t, transactions)
+		})
 	}
 }
 

@@ -43,6 +43,7 @@ const (
 // may have happened or not, but not in part. Nor may anything be gone that a reader was shown. The table's stream, read
 // from its beginning, makes exactly the table, over all restarts. At the end the whole database is checked: each index row against its item and back, counters, orphans.
 func TestCrashes(t *testing.T) {
+	t.Parallel()
 	seed := *crashSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
@@ -449,6 +450,7 @@ func (s *child) scan(index string) map[string]string {
 // TestSignals checks that SIGTERM and SIGINT end the real program with exit status 0, and that what it was told is there
 // when it starts again.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
 	for i, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		s := startProgram(t, program, dir)
@@ -474,6 +476,7 @@ func TestSignals(t *testing.T) {
 // TestDiskFails lets the real program's writes to the disk fail, by a limit on the size of its files, and checks that it says
 // why, ends with exit status 1, and that what it had acknowledged is there when it starts again.
 func TestDiskFails(t *testing.T) {
+	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
 	shell, err := exec.LookPath("sh")
 	if err != nil {

@@ -120,6 +120,7 @@ func put(ctx context.Context, s *child, key, value string) error {
 // clients write: the program says why and ends with status 1 within ten seconds, though requests are under way, and what it has
 // acknowledged is there when it starts again, also when the power goes with it.
 func TestFaultsEndTheProgram(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		fails func(errorfs.Op) bool
@@ -130,6 +131,7 @@ func TestFaultsEndTheProgram(t *testing.T) {
 		{"manifest sync", ops("MANIFEST", errorfs.OpFileSync, errorfs.OpFileSyncData), syscall.EIO},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			f := &faulty{mem: vfs.NewCrashableMem(), fails: test.fails, with: test.with}
 			p, s := serveFaulty(t, f)
 			s.create()
@@ -154,7 +156,11 @@ func TestFaultsEndTheProgram(t *testing.T) {
 					}
 				})
 			}
-			time.Sleep(50 * time.Millisecond)
+			eventually(t, s, "writes that are acknowledged", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(acked) >= 40
+			})
 			f.armed.Store(true)
 			began := time.Now()
 			if status := p.status(); status != 1 {
@@ -191,6 +197,7 @@ func TestFaultsEndTheProgram(t *testing.T) {
 // TestSlowDisk has the disk stand still where the log goes on in another file: whoever waits for a latch that its writer holds is told
 // to try again, and whoever was not told so is acknowledged when the disk goes on.
 func TestSlowDisk(t *testing.T) {
+	t.Parallel()
 	f := &faulty{mem: vfs.NewCrashableMem(), stands: ops(".log", errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFileSync, errorfs.OpFileSyncData)}
 	p, s := serveFaulty(t, f)
 	s.create()
@@ -252,6 +259,7 @@ func TestSlowDisk(t *testing.T) {
 // TestFailingReads has table files that cannot be read: that request is answered with an error, and the log says why. When the disk is
 // well again, so is everything.
 func TestFailingReads(t *testing.T) {
+	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), with: syscall.EIO, fails: ops(".sst", errorfs.OpFileRead, errorfs.OpFileReadAt)}
 	p, s := serveFaulty(t, f)
 	s.create()
@@ -281,6 +289,7 @@ func TestFailingReads(t *testing.T) {
 // TestNearlyFullDisk goes below the free-space floor and back: writes are refused in words that say what it is, reads, streams and
 // the health answer go on, DeleteTable makes room, a patient SDK does not notice, and the log is not flooded.
 func TestNearlyFullDisk(t *testing.T) {
+	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), floor: 1 << 20}
 	usage := func(free uint64) { f.mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: free, TotalBytes: 100 << 20}) }
 	usage(50 << 20)

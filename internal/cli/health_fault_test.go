@@ -88,6 +88,7 @@ func halfRequest(t *testing.T, s *child) net.Conn {
 
 // TestHealthBelowTheFloor asks a server for its health whose volume is nearly full, and has room again.
 func TestHealthBelowTheFloor(t *testing.T) {
+	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), floor: 1 << 20}
 	usage := func(free uint64) { f.mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: free, TotalBytes: 100 << 20}) }
 	usage(50 << 20)

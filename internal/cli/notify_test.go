@@ -59,6 +59,7 @@ const starting = "EXTEND_TIMEOUT_USEC=60000000"
 // TestNotify starts the built program as systemd would, and listens to what it tells: that it is
 // starting, ready, stopping.
 func TestNotify(t *testing.T) {
+	t.Parallel()
 	program := build(t)
 	for _, abstract := range []bool{false, true} {
 		heard := newSupervisor(t, abstract)
@@ -84,6 +85,7 @@ func TestNotify(t *testing.T) {
 // TestNotifyFailedStart starts the built program so that it fails before and while it opens the
 // database: systemd hears what standard error says.
 func TestNotifyFailedStart(t *testing.T) {
+	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
 	holder := startProgram(t, program, dir)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(holder.url, "http://"))
@@ -124,6 +126,7 @@ func TestNotifyFailedStart(t *testing.T) {
 
 // TestNotifyWithoutSupervisor names a socket that nobody listens on: the program says so and serves.
 func TestNotifyWithoutSupervisor(t *testing.T) {
+	t.Parallel()
 	cmd := childCommand(build(t), "serve", "--port", "0", "--in-memory")
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(t.TempDir(), "none"))
 	s := startCommand(t, cmd)
@@ -138,6 +141,7 @@ func TestNotifyWithoutSupervisor(t *testing.T) {
 // TestNotifyFullSocket names a socket whose queue is full, and which nobody reads: the program
 // serves and ends all the same.
 func TestNotifyFullSocket(t *testing.T) {
+	t.Parallel()
 	program := build(t)
 	full := newSupervisor(t, false)
 	for filled := false; !filled; {

@@ -17,6 +17,7 @@ import (
 
 // TestFilesAreTheOwners starts the program in a data directory that others may look into: they cannot read what is in it.
 func TestFilesAreTheOwners(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("file modes say nothing there")
 	}

@@ -14,6 +14,7 @@ import (
 // TestReadyFile starts the built program on a free port, over a file that an earlier run has left,
 // asks the server at the URL that the file comes to have, and ends it.
 func TestReadyFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "url")
 	const stale = "http://localhost:1\n"

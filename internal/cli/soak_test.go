@@ -56,6 +56,7 @@ const (
 //
 //	go test -run TestSoak -timeout 2h ./internal/cli -args -soak.time=1h -soak.csv=samples.csv
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		*soakTime = min(*soakTime, time.Second)
 	}
