@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/partita-db/partita/internal/word"
 )
 
 // exports finds the key and the secret in what "credentials new" prints.
@@ -192,7 +194,7 @@ func TestOpenToAll(t *testing.T) {
 			t.Errorf("%s: exit status %d, want 1", addr, status)
 		}
 		said, _ := strings.CutPrefix(p.stderr.String(), "partita: other machines reach "+addr+", and ")
-		command := "\n  partita serve --addr " + quoted([]string{addr})[0] + " --data 'a b'"
+		command := "\n  partita serve --addr " + word.ShellQuote(addr) + " --data 'a b'"
 		for _, want := range []string{"\n  partita credentials new --file credentials.json\n", command + " --credentials credentials.json\n",
 			command + " --no-auth\n", "PARTITA_CREDENTIALS", "PARTITA_NO_AUTH=1"} {
 			if !strings.Contains(said, want) {

@@ -38,13 +38,13 @@ func (c *completion) Run(s *streams, parser *kong.Kong) error {
 // completed is what can stand on the command line after a command.
 type completed struct {
 	path     []string // of the command; empty: the program itself
-	commands []word
-	flags    []word
+	commands []candidate
+	flags    []candidate
 	args     values // that its arguments have
 }
 
-// word is a command or a flag.
-type word struct {
+// candidate is a command or a flag that may complete the line.
+type candidate struct {
 	name, help string
 	short      string // of a flag: another name, of one letter
 	value      bool   // it takes one
@@ -65,7 +65,7 @@ func completions(app *kong.Application) (all []completed) {
 	visit = func(n *kong.Node, path []string) {
 		c := completed{path: path}
 		for _, child := range n.Children {
-			c.commands = append(c.commands, word{name: child.Name, help: firstSentence(child.Help)})
+			c.commands = append(c.commands, candidate{name: child.Name, help: firstSentence(child.Help)})
 		}
 		from := n
 		if n.DefaultCmd != nil {
@@ -74,7 +74,7 @@ func completions(app *kong.Application) (all []completed) {
 		for _, level := range from.AllFlags(true) {
 			for _, flag := range level {
 				if flag.Name != "version" || len(path) == 0 {
-					c.flags = append(c.flags, flagWord(flag))
+					c.flags = append(c.flags, flagCandidate(flag))
 				}
 			}
 		}
@@ -95,9 +95,9 @@ func completions(app *kong.Application) (all []completed) {
 	return all
 }
 
-// flagWord is a flag as a word.
-func flagWord(flag *kong.Flag) word {
-	w := word{name: "--" + flag.Name, help: firstSentence(flag.Help)}
+// flagCandidate is a flag as a candidate.
+func flagCandidate(flag *kong.Flag) candidate {
+	w := candidate{name: "--" + flag.Name, help: firstSentence(flag.Help)}
 	w.value, w.repeated = !flag.IsBool(), flag.IsCumulative()
 	if flag.Short != 0 {
 		w.short = "-" + string(flag.Short)
@@ -129,7 +129,7 @@ func firstSentence(help string) string {
 }
 
 // names are the words of a list; of flags both of their names.
-func names(words []word) (all []string) {
+func names(words []candidate) (all []string) {
 	for _, w := range words {
 		if all = append(all, w.name); w.short != "" {
 			all = append(all, w.short)

@@ -129,7 +129,7 @@ func zshScript(all []completed) string {
 		fmt.Fprintf(&rest, "    %q)\n", at)
 		fmt.Fprint(&rest, "        _arguments -s")
 		for _, f := range c.flags {
-			for _, name := range names([]word{f}) {
+			for _, name := range names([]candidate{f}) {
 				fmt.Fprintf(&rest, " \\\n            %s", singleQuoted(f.zsh(name)))
 			}
 		}
@@ -156,7 +156,7 @@ func zshScript(all []completed) string {
 }
 
 // zsh is the flag, under one of its names, as _arguments takes it.
-func (w word) zsh(name string) string {
+func (w candidate) zsh(name string) string {
 	spec := name
 	if w.value {
 		spec += "="

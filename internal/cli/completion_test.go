@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/partita-db/partita/internal/word"
 )
 
 // shell returns the program of a shell, or skips the test. The script for it is in the file.
@@ -79,8 +81,8 @@ func TestCompletionBash(t *testing.T) {
 	}{"partita serve --log-level = w", []string{"warn"}}) // as bash splits it
 	var commands strings.Builder
 	for _, test := range cases {
-		words := strings.Split(test.line, " ")
-		commands.WriteString("COMP_WORDS=(" + strings.Join(quoted(words), " ") + "); ")
+		line := strings.Split(test.line, " ")
+		commands.WriteString("COMP_WORDS=(" + word.ShellQuote(line...) + "); ")
 		commands.WriteString("COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _partita; echo \"${COMPREPLY[*]}\"\n")
 	}
 	out, err := exec.Command(bash, "--norc", "-c", "set -u; source '"+script+"'; complete -p partita\n"+commands.String()).CombinedOutput()
@@ -158,12 +160,12 @@ func TestCompletionZsh(t *testing.T) {
 		"partita credentials new --fi": ":value:_files",
 		"partita bench report x":       "*:argument:_files",
 	} {
-		words := strings.Split(line, " ")
+		parts := strings.Split(line, " ")
 		commands := "source '" + script + "'; function _arguments() { print -l -- \"$words[1]\" \"$CURRENT\" \"$@\" }; " +
-			"words=(" + strings.Join(quoted(words), " ") + "); CURRENT=$#words; _partita"
+			"words=(" + word.ShellQuote(parts...) + "); CURRENT=$#words; _partita"
 		out, err := exec.Command(zsh, "-f", "-c", commands).CombinedOutput()
 		lines := strings.Split(string(out), "\n")
-		if err != nil || len(lines) < 3 || lines[0] != words[len(words)-2] || lines[1] != "2" || !strings.Contains(string(out), want) {
+		if err != nil || len(lines) < 3 || lines[0] != parts[len(parts)-2] || lines[1] != "2" || !strings.Contains(string(out), want) {
 			t.Errorf("%q: %v\n%s\nwant %q", line, err, out, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/word"
 )
 
 // credentialsCommand makes access keys, tells of them, and takes them away.
@@ -55,7 +56,7 @@ func (c *newCredentials) Run(s *streams) error {
 		return err
 	}
 	fmt.Fprint(s.stdout, entry.Exports())
-	fmt.Fprintf(s.stderr, "added to %s; \"partita serve --credentials %s\" asks for it\n", c.File, quoted([]string{c.File})[0])
+	fmt.Fprintf(s.stderr, "added to %s; \"partita serve --credentials %s\" asks for it\n", c.File, word.ShellQuote(c.File))
 	return nil
 }
 
@@ -171,7 +172,7 @@ func (c *deleteCredentials) Run(s *streams) error {
 	removed, left, err := iam.DeleteFromFile(c.File, c.AccessKeyID)
 	if errors.Is(err, iam.ErrNoKey) {
 		return fmt.Errorf("%s has no access key %q; \"partita credentials list --file %s\" shows those that it has",
-			c.File, c.AccessKeyID, quoted([]string{c.File})[0])
+			c.File, c.AccessKeyID, word.ShellQuote(c.File))
 	}
 	if err != nil {
 		return err

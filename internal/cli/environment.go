@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/partita-db/partita/internal/word"
 )
 
 // prefix is what all variables of this program begin with.
@@ -101,12 +103,13 @@ func misspelt(env, known []string) (warnings []string) {
 
 // didYouMean asks whether the known variable that is most like a name is meant, if any is like it.
 func didYouMean(name string, known []string) string {
-	likely := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
 	most := 2
 	if len(name) > len(prefix)+10 {
 		most = 3
 	}
-	if distance(name, likely) > most {
+	distance := func(k string) int { return word.Distance(name, k, most) }
+	likely := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
+	if distance(likely) > most {
 		likely = ""
 		for _, k := range known { // PARTITA_DATA_DIR for PARTITA_DATA, PARTITA_MEMORY for PARTITA_MEMORY_LIMIT
 			if (strings.HasPrefix(name, k+"_") || strings.HasPrefix(k, name+"_")) && len(k) > len(likely) {
@@ -118,30 +121,4 @@ func didYouMean(name string, known []string) string {
 		return ""
 	}
 	return "; did you mean " + likely + "?"
-}
-
-// distance is the number of letters to insert, delete, replace or swap with their neighbour that
-// makes b of a.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replace := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replace)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

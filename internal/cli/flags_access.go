@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/word"
 )
 
 // accessFlags say who may use the database, and from where.
@@ -134,7 +135,7 @@ func onlyHere(ctx context.Context, addr string) (bool, error) {
 
 // openToAll is the error for an address that others reach, without authentication.
 func openToAll(s *streams, addr string) error {
-	command := "partita " + strings.Join(quoted(s.args), " ")
+	command := "partita " + word.ShellQuote(s.args...)
 	return &advice{
 		fmt.Sprintf("other machines can reach %s, and without credentials anyone could read and write everything", addr),
 		fmt.Sprintf("Use credentials:\n  partita credentials new --file credentials.json\n  %s --credentials credentials.json\n"+
@@ -148,14 +149,3 @@ func openToAll(s *streams, addr string) error {
 type advice struct{ problem, lines string }
 
 func (a *advice) Error() string { return a.problem + ".\n" + a.lines }
-
-// quoted returns words as a shell takes them.
-func quoted(words []string) []string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		if out[i] = w; w == "" || strings.ContainsAny(w, " \t\n\"'`$&|;<>()*?[]#~!\\{}") {
-			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return out
-}
