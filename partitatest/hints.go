@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/word"
 )
 
 // maxNamed is how many tables a hint names.
@@ -70,7 +70,7 @@ func missing(name string, names []string) string {
 	if len(names) == 0 {
 		return fmt.Sprintf("there is no table %q, nor any other", name)
 	}
-	if meant := api.Similar(name, names); meant != "" {
+	if meant := word.Similar(name, names); meant != "" {
 		return fmt.Sprintf("there is no table %q; did you mean %q?", name, meant)
 	}
 	var some []string

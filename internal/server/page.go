@@ -9,6 +9,7 @@ import (
 
 	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/page"
+	"github.com/partita-db/partita/internal/word"
 )
 
 // Whoever opens the server's address in a browser gets a page that says what this is and how
@@ -42,16 +43,16 @@ func (h *Handler) instructions(endpoint string) string {
 	if h.credentials != nil {
 		key, secret = "YOUR_ACCESS_KEY_ID", "YOUR_SECRET_ACCESS_KEY"
 		access = "Requests must be signed with an access key of this server. Its operator has them."
-		sign = "  --aws-sigv4 " + shellWord("aws:amz:"+h.region+":dynamodb") +
+		sign = "  --aws-sigv4 " + word.ShellQuote("aws:amz:"+h.region+":dynamodb") +
 			` --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"` + " \\\n"
 	}
-	url, region := shellWord(endpoint), shellWord(h.region)
+	url, region := word.ShellQuote(endpoint), word.ShellQuote(h.region)
 	environment := "export AWS_ENDPOINT_URL_DYNAMODB=" + url +
 		"\nexport AWS_ENDPOINT_URL_DYNAMODB_STREAMS=" + url +
 		"\nexport AWS_REGION=" + region + " AWS_DEFAULT_REGION=" + region +
 		"\nexport AWS_ACCESS_KEY_ID=" + key + " AWS_SECRET_ACCESS_KEY=" + secret +
 		"\naws dynamodb list-tables"
-	curl := "curl " + shellWord(endpoint+"/") + " \\\n" + sign +
+	curl := "curl " + word.ShellQuote(endpoint+"/") + " \\\n" + sign +
 		"  -H 'Content-Type: application/x-amz-json-1.0' \\\n" +
 		"  -H 'X-Amz-Target: DynamoDB_20120810.ListTables' -d '{}'"
 	return "<p>A database that speaks DynamoDB's protocol answers here. The AWS SDKs, the AWS CLI and the tools\n" +
@@ -86,18 +87,4 @@ func bracketed(host string) bool {
 	}
 	at, err := netip.ParseAddrPort(host)
 	return err == nil && at.Addr().Is6() && at.Addr().Zone() == ""
-}
-
-// shellWord is a text as one word of a shell's command line.
-func shellWord(text string) string {
-	if text == "" {
-		return "''"
-	}
-	for _, c := range text {
-		if !strings.ContainsRune("-_.:/+@%", c) &&
-			(c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-		}
-	}
-	return text
 }

@@ -179,15 +179,3 @@ func TestPageTLS(t *testing.T) {
 		checkPage(t, resp)
 	}
 }
-
-// TestShellWord has texts for a shell.
-func TestShellWord(t *testing.T) {
-	for text, want := range map[string]string{
-		"http://a-b_c.d:80/": "http://a-b_c.d:80/", "": "''", "a b": "'a b'",
-		"[::1]": "'[::1]'", "it's": `'it'\''s'`, "$x": "'$x'",
-	} {
-		if got := shellWord(text); got != want {
-			t.Errorf("shellWord(%q) = %s, want %s", text, got, want)
-		}
-	}
-}
