@@ -8,25 +8,24 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/partita-db/partita/internal/clock"
+	"github.com/partita-db/partita/internal/clocktest"
 )
 
 // jumpy is a machine with a database, whose clock a test turns.
 type jumpy struct {
-	t              *testing.T
-	shown, elapsed atomic.Int64 // nanoseconds
-	dir            string
-	db             *DB
+	t     *testing.T
+	clock *clocktest.Clock
+	dir   string
+	db    *DB
 }
 
 // openJumpy opens a database that goes by such a clock, as by the machine's where Options.Clock is nil.
 func openJumpy(t *testing.T) *jumpy {
-	j := &jumpy{t: t, dir: t.TempDir()}
-	j.shown.Store(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC).UnixNano())
+	j := &jumpy{t: t, clock: clocktest.New(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)), dir: t.TempDir()}
 	j.open()
 	t.Cleanup(func() { j.close() })
 	return j
@@ -35,8 +34,7 @@ func openJumpy(t *testing.T) *jumpy {
 func (j *jumpy) open() {
 	j.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	machine := clock.NewFrom(func() time.Time { return time.Unix(0, j.shown.Load()) },
-		func() time.Duration { return time.Duration(j.elapsed.Load()) }, quiet)
+	machine := clock.NewFrom(j.clock.Now, j.clock.Elapsed, quiet)
 	var err error
 	if j.db, err = Open(Options{Dir: j.dir, FreeSpaceFloor: -1, SweepInterval: -1, Logger: quiet, machine: machine}); err != nil {
 		j.t.Fatal(err)
@@ -56,8 +54,7 @@ func (j *jumpy) pass(d time.Duration) {
 	for d > 0 {
 		step := min(d, 10*time.Minute)
 		d -= step
-		j.shown.Add(int64(step))
-		j.elapsed.Add(int64(step))
+		j.clock.Advance(step)
 		if err := j.db.Sweep(j.t.Context()); err != nil {
 			j.t.Fatal(err)
 		}
@@ -67,7 +64,7 @@ func (j *jumpy) pass(d time.Duration) {
 // jump sets the machine's clock, and sweeps.
 func (j *jumpy) jump(d time.Duration) {
 	j.t.Helper()
-	j.shown.Add(int64(d))
+	j.clock.Set(j.clock.Now().Add(d))
 	if err := j.db.Sweep(j.t.Context()); err != nil {
 		j.t.Fatal(err)
 	}
@@ -125,7 +122,7 @@ func (j *jumpy) counted(token string) any {
 func (j *jumpy) put(key string) {
 	j.t.Helper()
 	j.call("DynamoDB", "PutItem", fmt.Sprintf(`{"TableName":"table","Item":{"a":{"S":"%s"},"ttl":{"N":"%d"}}}`, key,
-		j.shown.Load()/1e9+24*3600))
+		j.clock.Now().Unix()+24*3600))
 }
 
 // records returns the times of all records of all streams.
@@ -152,7 +149,7 @@ func (j *jumpy) wantRecords(what string, want int) {
 	j.t.Helper()
 	times := j.records()
 	for _, at := range times {
-		if age := time.Unix(0, j.shown.Load()).Sub(at); age < -time.Second || age > 24*time.Hour {
+		if age := j.clock.Now().Sub(at); age < -time.Second || age > 24*time.Hour {
 			j.t.Errorf("%s: a record is of %v, %v ago", what, at, age)
 		}
 	}
@@ -210,7 +207,7 @@ func TestJumpBelieved(t *testing.T) {
 	at := j.records()
 	j.pass(time.Second)
 	j.count("other")
-	if ahead := at[0].Sub(time.Unix(0, j.shown.Load())); ahead < years-time.Minute {
+	if ahead := at[0].Sub(j.clock.Now()); ahead < years-time.Minute {
 		t.Errorf("the record of a jump that was believed is %v ahead", ahead)
 	}
 	if n := len(j.records()); n != 3 {

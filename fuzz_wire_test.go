@@ -2,7 +2,6 @@ package partita_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita"
-	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/servertest"
 )
 
 // alarm is a log that only says whether anything went wrong.
@@ -55,14 +54,8 @@ func newWire(socket string) (*wire, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s := server.New(db.Handler(), log)
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	w.stop = func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		return errors.Join(s.Shutdown(ctx), <-served, db.Close())
-	}
+	stop := servertest.Serve(l, db.Handler(), log)
+	w.stop = func() error { return errors.Join(stop(), db.Close()) }
 	_, err = w.send([]byte(wireCall("CreateTable", wireTable)))
 	return w, err
 }

@@ -2,21 +2,18 @@ package partita_test
 
 import (
 	"bytes"
-	"context"
 	"html"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/partita-db/partita"
-	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/servertest"
 )
 
 // serveData serves a database on a port of this machine, as the program does, and returns its URL.
@@ -27,26 +24,12 @@ func serveData(t *testing.T, o partita.Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, served := server.New(db.Handler(), o.Logger), make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return "http://" + l.Addr().String()
+	return servertest.Start(t, db.Handler(), o.Logger).URL
 }
 
 // commandsOf asks for the page that browsers get, and returns the two blocks of commands on it.

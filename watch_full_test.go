@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 
 	"github.com/partita-db/partita"
 	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
@@ -119,7 +119,7 @@ func (w *watchedDB) fillToExpire() {
 		for i := range 150 {
 			until := time.Time{}
 			if i%3 == 0 {
-				until = w.clock().Add(10 * time.Second)
+				until = w.clock.Now().Add(10 * time.Second)
 			}
 			if err := w.putInto(name, i, until); err != nil {
 				w.t.Fatal(err)
@@ -147,15 +147,9 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	mem := vfs.NewMem()
 	usage := func(free uint64) { mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: free, TotalBytes: 100 << 20}) }
 	usage(50 << 20)
-	var at atomic.Pointer[watchedDB] // once there is one
-	clock := func() time.Time {
-		if w := at.Load(); w != nil {
-			return w.clock()
-		}
-		return watchBegin
-	}
+	clock := clocktest.New(watchBegin)
 	open := func() *pebblekv.Engine {
-		e, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: mem, FreeSpaceFloor: 1 << 20, Clock: clock})
+		e, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: mem, FreeSpaceFloor: 1 << 20, Clock: clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,8 +157,7 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	}
 	e := open()
 	held := &heldBackfill{Engine: e, goOn: make(chan struct{})}
-	w, ctx := watch(t, partita.Options{Engine: held, SweepInterval: 5 * time.Millisecond}), context.Background()
-	at.Store(w)
+	w, ctx := watchBy(t, clock, partita.Options{Engine: held, SweepInterval: 5 * time.Millisecond}), context.Background()
 	release := sync.OnceFunc(func() { close(held.goOn) })
 	t.Cleanup(release) // before the database is closed
 	w.fillToExpire()
@@ -179,7 +172,7 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 		t.Errorf("a write: %v", err)
 	}
 	release()
-	w.turn(time.Minute)
+	clock.Advance(time.Minute)
 	w.until("work fails and is tried again", func(m map[string]float64) bool {
 		return m[failures] >= 20 && m["partita_background_job_failures_total"] >= 3
 	})
@@ -195,7 +188,7 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	if err := w.addToOther(); err == nil || !strings.Contains(err.Error(), "Writes are refused because the volume") {
 		t.Errorf("adding an index: %v", err)
 	}
-	w.turn(26 * time.Hour)
+	clock.Advance(26 * time.Hour)
 	w.until("the stream is trimmed", func(m map[string]float64) bool {
 		_, there := m[`partita_stream_oldest_record_age_seconds{table="Tab"}`]
 		return !there
@@ -224,7 +217,7 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = open()
-	d, err := db.Open(e, db.Options{Now: w.clock, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
+	d, err := db.Open(e, db.Options{Now: clock.Now, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/historytest"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -53,8 +54,7 @@ type watchedDB struct {
 	client  *dynamodb.Client
 	streams *dynamodbstreams.Client
 	log     safeLog
-	mu      sync.Mutex
-	now     time.Time
+	clock   *clocktest.Clock
 }
 
 // watchBegin is when the clock of a watched database begins.
@@ -63,9 +63,15 @@ var watchBegin = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // watch opens a database in memory, or on the options' engine.
 func watch(t *testing.T, o partita.Options) *watchedDB {
 	t.Helper()
-	w := &watchedDB{t: t, now: watchBegin}
+	return watchBy(t, clocktest.New(watchBegin), o)
+}
+
+// watchBy is watch with a clock that others may have.
+func watchBy(t *testing.T, clock *clocktest.Clock, o partita.Options) *watchedDB {
+	t.Helper()
+	w := &watchedDB{t: t, clock: clock}
 	o.InMemory = o.Engine == nil
-	o.Clock = w.clock
+	o.Clock = clock.Now
 	if o.SweepInterval == 0 {
 		o.SweepInterval = -1
 	}
@@ -90,18 +96,6 @@ func watch(t *testing.T, o partita.Options) *watchedDB {
 		w.db.Close()
 	})
 	return w
-}
-
-func (w *watchedDB) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *watchedDB) turn(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
 }
 
 // text is the page of metrics.
@@ -205,7 +199,7 @@ func TestMetrics(t *testing.T) {
 	}
 	written, indexed, read, readIndex := 0.0, 0.0, 0.0, 0.0
 	for i, more := range []map[string]types.AttributeValue{
-		nil, {"colour": text("x")}, {"colour": text("x"), "big": text(strings.Repeat("b", 3000))}, {"until": &types.AttributeValueMemberN{Value: fmt.Sprint(w.clock().Unix() + 10)}},
+		nil, {"colour": text("x")}, {"colour": text("x"), "big": text(strings.Repeat("b", 3000))}, {"until": &types.AttributeValueMemberN{Value: fmt.Sprint(w.clock.Now().Unix() + 10)}},
 	} {
 		out, err := w.client.PutItem(ctx, put(strconv.Itoa(i), more))
 		if err != nil {
@@ -257,7 +251,7 @@ func TestMetrics(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	w.turn(time.Minute)
+	w.clock.Advance(time.Minute)
 	if err := w.db.Sweep(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +326,7 @@ func TestStreamLag(t *testing.T) {
 	put := func() {
 		t.Helper()
 		if _, err := w.client.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName: aws.String("Tab"), Item: map[string]types.AttributeValue{"pk": text("a"), "sk": text(w.clock().String())},
+			TableName: aws.String("Tab"), Item: map[string]types.AttributeValue{"pk": text("a"), "sk": text(w.clock.Now().String())},
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -358,11 +352,11 @@ func TestStreamLag(t *testing.T) {
 		}
 	}
 	w.expect(map[string]float64{`stream_lag_seconds{table="Tab"}`: 0})
-	w.turn(10 * time.Second)
+	w.clock.Advance(10 * time.Second)
 	put()
-	w.turn(30 * time.Second)
+	w.clock.Advance(30 * time.Second)
 	put()
-	w.turn(5 * time.Second)
+	w.clock.Advance(5 * time.Second)
 	w.expect(map[string]float64{
 		`stream_lag_seconds{table="Tab"}`: 35, `stream_newest_record_age_seconds{table="Tab"}`: 5, `stream_oldest_record_age_seconds{table="Tab"}`: 45,
 	})
@@ -537,7 +531,7 @@ func TestDidYouMean(t *testing.T) {
 			t.Errorf("asking for %s: the log says %q, want %q once", test.name, said, line)
 		}
 	}
-	w.turn(2 * time.Minute)
+	w.clock.Advance(2 * time.Minute)
 	before := len(w.log.String())
 	w.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String("music")})
 	if said := w.log.String()[before:]; !strings.Contains(said, "did you mean Music?") {

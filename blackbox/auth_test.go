@@ -3,14 +3,12 @@ package blackbox_test
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,7 +26,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/partita-db/partita"
-	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/servertest"
 )
 
 // entry is a credential in a document, with more members if there are any.
@@ -61,22 +59,13 @@ func lock(t *testing.T, entries ...string) *locked {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := server.New(db.Handler(), quiet)
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	x.url = "http://" + l.Addr().String()
 	t.Cleanup(func() {
-		within, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		plain.CloseIdleConnections()
-		if err := errors.Join(s.Shutdown(within), <-served, db.Close(), keys.Close()); err != nil {
+		if err := errors.Join(db.Close(), keys.Close()); err != nil {
 			t.Error(err)
 		}
 	})
+	x.url = servertest.Start(t, db.Handler(), quiet).URL
+	t.Cleanup(plain.CloseIdleConnections)
 	return x
 }
 

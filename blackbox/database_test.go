@@ -1,7 +1,6 @@
 package blackbox_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +23,9 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/historytest"
-	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/servertest"
 )
 
 // database is a database of a test's own, for what depends on its options or on which tables there are. It tells the time
@@ -34,33 +34,24 @@ type database struct {
 	*dynamodb.Client
 	url       string
 	transport historytest.Transport
+	clock     *clocktest.Clock
 	shut      func() error
-
-	mu  sync.Mutex
-	now time.Time
 }
-
-// start is the time at which a test's own database begins.
-var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // open opens a database and serves it. It is closed when the test ends, or by close.
 func open(t testing.TB, o partita.Options) *database {
 	t.Helper()
-	d := &database{now: start}
-	o.Clock, o.Logger = d.time, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	d := &database{clock: clocktest.New(clocktest.Start)}
+	o.Clock, o.Logger = d.clock.Now, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	o.InMemory = o.Dir == "" && o.Engine == nil
 	db := must(partita.Open(o))(t)
 	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	s := server.New(db.Handler(), o.Logger)
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	stop := servertest.Serve(l, db.Handler(), o.Logger)
 	d.url, d.transport = "http://"+l.Addr().String()+"/", historytest.Transport{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	d.Client = d.as("someone", "eu-west-1")
 	d.shut = sync.OnceValue(func() error {
 		d.transport.CloseIdleConnections()
-		within, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		return errors.Join(s.Shutdown(within), <-served, db.Close())
+		return errors.Join(stop(), db.Close())
 	})
 	t.Cleanup(func() { d.close(t) })
 	return d
@@ -83,20 +74,6 @@ func (d *database) as(key, region string) *dynamodb.Client {
 		HTTPClient:   &http.Client{Transport: d.transport},
 		Retryer:      aws.NopRetryer{},
 	})
-}
-
-// time is the database's clock.
-func (d *database) time() time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.now
-}
-
-// advance turns the clock.
-func (d *database) advance(by time.Duration) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.now = d.now.Add(by)
 }
 
 // call calls an operation by its name with the input in the JSON of strict, and dumps the answer or the error. Of an answer that
@@ -225,7 +202,7 @@ func each(v reflect.Value, fn func(name, text string)) {
 func text(v reflect.Value) string {
 	v = reflect.Indirect(v)
 	if at, ok := v.Interface().(time.Time); ok {
-		return "start+" + at.Sub(start).String()
+		return "start+" + at.Sub(clocktest.Start).String()
 	}
 	var parts []string
 	switch v.Kind() {

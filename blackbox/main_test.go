@@ -27,7 +27,7 @@ import (
 
 	"github.com/partita-db/partita"
 	"github.com/partita-db/partita/internal/historytest"
-	"github.com/partita-db/partita/internal/server"
+	"github.com/partita-db/partita/internal/servertest"
 )
 
 var (
@@ -71,10 +71,7 @@ func serve() (stop func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s := server.New(db.Handler(), quiet)
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-
+	end := servertest.Serve(l, db.Handler(), quiet)
 	transport := historytest.Transport{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true}}
 	url, plain = "http://"+l.Addr().String()+"/", &http.Client{Transport: transport}
 	client = dynamodb.New(dynamodb.Options{
@@ -86,9 +83,7 @@ func serve() (stop func() error, err error) {
 	})
 	return func() error {
 		transport.CloseIdleConnections()
-		within, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		return errors.Join(s.Shutdown(within), <-served, db.Close())
+		return errors.Join(end(), db.Close())
 	}, nil
 }
 

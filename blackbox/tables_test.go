@@ -43,7 +43,7 @@ func TestTables(t *testing.T) {
 				}
 				switch c.Cmd {
 				case "clock":
-					d.advance(must(time.ParseDuration(words[0]))(t))
+					d.clock.Advance(must(time.ParseDuration(words[0]))(t))
 					return ""
 				case "delay":
 					d.close(t)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/partita-db/partita"
 	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/clocktest"
 )
 
 // adminSecret is the token of the admin addresses.
@@ -338,13 +339,13 @@ func TestCheckCommand(t *testing.T) {
 func TestProgress(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		var out output
-		now := time.Unix(0, 0)
+		clock := clocktest.New(time.Unix(0, 0))
 		p := newProgress(&out)
-		p.terminal, p.now, p.began = terminal, func() time.Time { return now }, now
-		p.next = now.Add(p.every())
+		p.terminal, p.now, p.began = terminal, clock.Now, clock.Now()
+		p.next = p.began.Add(p.every())
 		for i := range int64(25) {
 			p.tell("checking rows", 1000*i, 50_000, rowCount)
-			now = now.Add(time.Second)
+			clock.Advance(time.Second)
 		}
 		p.tell("copying", 1_500_000, 0, byteCount)
 		p.end()

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -20,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
@@ -97,23 +96,9 @@ func TestCrashes(t *testing.T) {
 // checkDir opens the data directory in this process and checks all that is in it.
 func checkDir(t *testing.T, dir string) {
 	t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close()
-	d, err := db.Open(engine, db.Options{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := dbtest.Open(t, dbtest.Options{Engine: pebblekv.Options{Dir: dir, Clock: time.Now}, DB: db.Options{Now: time.Now}})
 	defer d.Close()
-	report, err := check.Run(context.Background(), engine, check.Options{Now: d.Now, Open: d})
-	if err != nil {
-		t.Errorf("Check: %v", err)
-	}
-	for _, p := range report.Problems {
-		t.Errorf("Check found in table %s: %s", p.Table, p.Detail)
-	}
+	d.Check()
 }
 
 // world is what the clients know of the database.

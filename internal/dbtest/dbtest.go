@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/kv"
@@ -105,11 +106,11 @@ func (d *DB) Reopen() {
 // Check checks all that is stored, and fails the test for each problem.
 func (d *DB) Check() {
 	d.t.Helper()
-	problems, err := d.DB.Check(d.t.Context(), nil)
+	report, err := check.Run(d.t.Context(), d.Engine, check.Options{Now: d.DB.Now, Open: d.DB})
 	if err != nil {
 		d.t.Errorf("Check: %v", err)
 	}
-	for _, p := range problems {
+	for _, p := range report.Problems {
 		d.t.Errorf("Check found in table %s: %s", p.Table, p.Detail)
 	}
 }
