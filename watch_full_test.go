@@ -3,7 +3,6 @@ package partita_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,9 +17,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita"
-	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
@@ -148,16 +147,13 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	usage := func(free uint64) { mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: free, TotalBytes: 100 << 20}) }
 	usage(50 << 20)
 	clock := clocktest.New(watchBegin)
-	open := func() *pebblekv.Engine {
-		e, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: mem, FreeSpaceFloor: 1 << 20, Clock: clock.Now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
+	o := pebblekv.Options{Dir: "data", FS: mem, FreeSpaceFloor: 1 << 20, Clock: clock.Now}
+	e, err := pebblekv.Open(o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	e := open()
 	held := &heldBackfill{Engine: e, goOn: make(chan struct{})}
-	w, ctx := watchBy(t, clock, partita.Options{Engine: held, SweepInterval: 5 * time.Millisecond}), context.Background()
+	w := watchBy(t, clock, partita.Options{Engine: held, SweepInterval: 5 * time.Millisecond})
 	release := sync.OnceFunc(func() { close(held.goOn) })
 	t.Cleanup(release) // before the database is closed
 	w.fillToExpire()
@@ -216,17 +212,8 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e = open()
-	d, err := db.Open(e, db.Options{Now: clock.Now, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	defer d.Close()
-	report, err := check.Run(ctx, e, check.Options{Now: d.Now, Open: d})
-	if err != nil || !report.Clean() {
-		t.Errorf("Check: %v %v", err, report.Problems)
-	}
+	d := dbtest.Open(t, dbtest.Options{Engine: o, Clock: clock})
+	d.Check()
 	if n, _ := d.Counts(d.Lookup(db.DefaultNamespace, "Tab"), nil); n != 100 {
 		t.Errorf("%d items are there after a restart, want 100", n)
 	}
