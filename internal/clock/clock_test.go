@@ -7,49 +7,27 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/partita-db/partita/internal/clocktest"
 )
 
 // machine is a machine whose clock a test turns.
 type machine struct {
-	mu      sync.Mutex
-	shown   time.Time
-	elapsed time.Duration
+	*clocktest.Clock
 	log     bytes.Buffer
-	clock   *Clock
+	trusted *Clock // on the machine
 }
 
 // newMachine returns a machine and a clock on it.
 func newMachine() *machine {
-	m := &machine{shown: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC), elapsed: 5 * time.Hour}
-	m.clock = NewFrom(m.wall, m.passed, slog.New(slog.NewTextHandler(&m.log, nil)))
+	m := &machine{Clock: clocktest.New(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC).Add(-5 * time.Hour))}
+	m.Advance(5 * time.Hour)
+	m.trusted = NewFrom(m.Now, m.Elapsed, slog.New(slog.NewTextHandler(&m.log, nil)))
 	return m
 }
 
-func (m *machine) wall() time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.shown
-}
-
-func (m *machine) passed() time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.elapsed
-}
-
-// pass lets time pass. The machine's clock goes as well.
-func (m *machine) pass(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.shown, m.elapsed = m.shown.Add(d), m.elapsed+d
-}
-
-// set sets the machine's clock on, or back.
-func (m *machine) set(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.shown = m.shown.Add(d)
-}
+// jump sets the machine's clock on, or back.
+func (m *machine) jump(d time.Duration) { m.Set(m.Now().Add(d)) }
 
 // years is so many years.
 func years(n time.Duration) time.Duration { return n * 365 * 24 * time.Hour }
@@ -111,13 +89,13 @@ func TestNow(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine()
-			want := m.wall()
+			want := m.Now()
 			for i, s := range c.steps {
-				m.set(s.set)
-				m.clock.Now() // somebody looks at all times
-				m.pass(s.pass)
+				m.jump(s.set)
+				m.trusted.Now() // somebody looks at all times
+				m.Advance(s.pass)
 				want = want.Add(s.pass)
-				got := m.clock.Now()
+				got := m.trusted.Now()
 				if ahead := got.Sub(want); (ahead - s.ahead).Abs() > time.Microsecond {
 					t.Errorf("after step %d the clock shows %v, %v ahead; want %v", i, got, ahead, s.ahead)
 				}
@@ -150,17 +128,17 @@ func (m *machine) lines() (all string) {
 func TestSleep(t *testing.T) {
 	m := newMachine()
 	var slept time.Duration
-	m.clock.passed = func(time.Time) time.Duration { return m.passed() - slept }
-	m.pass(time.Second)
-	m.clock.Now()
+	m.trusted.passed = func(time.Time) time.Duration { return m.Elapsed() - slept }
+	m.Advance(time.Second)
+	m.trusted.Now()
 	slept = 8 * time.Hour
-	m.pass(slept)
-	if got := m.clock.Now(); !got.Equal(m.wall()) {
-		t.Errorf("after a night the clock shows %v, the machine's %v", got, m.wall())
+	m.Advance(slept)
+	if got := m.trusted.Now(); !got.Equal(m.Now()) {
+		t.Errorf("after a night the clock shows %v, the machine's %v", got, m.Now())
 	}
-	m.set(2 * time.Hour)
-	if got := m.clock.Now(); !got.Equal(m.wall().Add(-2 * time.Hour)) {
-		t.Errorf("after a jump in the morning the clock shows %v, the machine's %v", got, m.wall())
+	m.jump(2 * time.Hour)
+	if got := m.trusted.Now(); !got.Equal(m.Now().Add(-2 * time.Hour)) {
+		t.Errorf("after a jump in the morning the clock shows %v, the machine's %v", got, m.Now())
 	}
 	if got := m.lines(); got != "j" {
 		t.Errorf("logged %q:\n%s", got, m.log.String())
@@ -198,21 +176,21 @@ func TestMachine(t *testing.T) {
 // sees the jump.
 func TestTogether(t *testing.T) {
 	m := newMachine()
-	from, to := m.wall(), m.wall().Add(time.Hour)
+	from, to := m.Now(), m.Now().Add(time.Hour)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 2000 {
-				if got := m.clock.Now(); got.Before(from) || got.After(to) {
+				if got := m.trusted.Now(); got.Before(from) || got.After(to) {
 					t.Errorf("the clock shows %v", got)
 				}
 			}
 		})
 	}
 	for range 100 {
-		m.set(years(1))
-		m.pass(100 * time.Millisecond)
-		m.set(-years(1))
+		m.jump(years(1))
+		m.Advance(100 * time.Millisecond)
+		m.jump(-years(1))
 	}
 	all.Wait()
 }
