@@ -36,9 +36,13 @@ var mayImport = map[string][]string{
 	"internal/api/data":    {"internal/api/call", "internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/item", "internal/kv", "internal/partiql"}, // kv: its errors
 	"internal/api/control": {"internal/api/call", "internal/api/wire", "internal/db", "internal/item"},
 	"internal/api/streams": {"internal/api/call", "internal/api/wire", "internal/db"},
-	"internal/api":         {"internal/api/call", "internal/api/control", "internal/api/data", "internal/api/streams", "internal/api/wire", "internal/db", "internal/partiql"},
+	"internal/api":         {"internal/api/call", "internal/api/control", "internal/api/data", "internal/api/streams", "internal/api/wire", "internal/db", "internal/partiql", "internal/word"},
 	"internal/page":        {},
-	"internal/server":      {"internal/api", "internal/exception", "internal/iam", "internal/listen", "internal/metrics", "internal/page", "internal/sigv4"},
+	"internal/word":        {},
+	"internal/clocktest":   {},
+	"internal/dbtest":      {"internal/check", "internal/clocktest", "internal/db", "internal/kv", "internal/kv/pebblekv"},
+	"internal/servertest":  {"internal/server"},
+	"internal/server":      {"internal/api", "internal/word", "internal/exception", "internal/iam", "internal/listen", "internal/metrics", "internal/page", "internal/sigv4"},
 	"internal/admin":       {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/page"},
 	"internal/kv/kvtest":   {"internal/kv"},
 	"internal/historytest": {},
@@ -46,9 +50,9 @@ var mayImport = map[string][]string{
 	"internal/malloc":      {},
 	"internal/kv/pebblekv": {"internal/kv", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
-	"partitatest":          {".", "internal/api"}, // api: which table may be meant
+	"partitatest":          {".", "internal/word"}, // word: which table may be meant
 	"internal/bench":       {"internal/sigv4"},
-	"internal/cli":         {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server", "internal/db", "internal/listen"}, // db: its check
+	"internal/cli":         {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server", "internal/listen", "internal/word"},
 	"cmd/partita":          {"internal/cli"},
 
 	"internal/listen":          {},
@@ -62,10 +66,10 @@ var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble":     {"internal/kv/pebblekv"},
 	"github.com/cockroachdb/apd":        {"internal/item"},
 	"github.com/alecthomas/kong":        {"internal/cli"},
-	"net/http":                          {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest"},
+	"net/http":                          {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest", "internal/servertest"},
 	"github.com/prometheus":             {"internal/admin"},
 	"net/http/httptest":                 {"internal/wiretest"}, // it brings a flag
-	"testing":                           {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest", "internal/wiretest"},
+	"testing":                           {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest", "internal/wiretest", "internal/dbtest", "internal/servertest"},
 	"github.com/cockroachdb/datadriven": {"internal/golden"},                     // it brings a flag
 	"github.com/aws":                    {"partitatest", "internal/historytest"}, // a test's client
 	"github.com/anishathalye":           {"internal/historytest"},
