@@ -22,6 +22,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/kv/rowcache"
 )
 
 // Options say how to open an Engine. Only Dir is needed, or InMemory.
@@ -144,7 +145,7 @@ type Engine struct {
 	// flushPatience is how long Close waits for its flush.
 	flushPatience time.Duration
 
-	rows      *rowCache // nil: none
+	rows      *rowcache.Cache // nil: none
 	order     order
 	syncer    syncer
 	stamps    stamps
@@ -223,7 +224,7 @@ func newEngine(o Options) *Engine {
 	n = 1 << bits.Len(uint(n-1))
 	e.stripes, e.stripeMask = make([]stripe, n), uint64(n-1)
 	e.calls.idle = make(chan struct{}, 1)
-	e.rows = newRowCache(o.memory().rows)
+	e.rows = rowcache.New(o.memory().rows)
 
 	disk := o.FS
 	switch {
@@ -499,11 +500,11 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if err := b.DeleteRange(start, end, nil); err != nil {
 		return err
 	}
-	e.rows.beginAll()
+	e.rows.BeginAll()
 	if err := e.applySynced(b); err != nil {
 		return err
 	}
-	e.rows.endAll(start, end)
+	e.rows.EndAll(start, end)
 	return nil
 }
 
@@ -574,7 +575,7 @@ func (e *Engine) Metrics() kv.Metrics {
 	m := e.db.Metrics()
 	var syncs kv.Histogram
 	syncs.Buckets, syncs.Count, syncs.Sum = e.fs.syncs.Read()
-	rowHits, rowMisses, rowBytes := e.rows.figures()
+	rowHits, rowMisses, rowBytes := e.rows.Figures()
 	return kv.Metrics{
 		NoSpace: e.space.low.Load(), FreeBytes: e.space.free.Load(), FloorBytes: e.space.least.Load(),
 		BallastBytes: e.ballast.bytes(),

@@ -171,11 +171,11 @@ func (tx *txn) commit(lazy bool) (*commit, error) {
 		e.stripes[n].last.Store(c)
 	}
 	rows := changesOf(tx.batch)
-	e.rows.beginChanges(rows)
+	rows.begin(e.rows)
 	if err := e.apply(c, tx.batch); err != nil {
 		return c, unknown(err)
 	}
-	e.rows.endChanges(rows)
+	rows.end(e.rows)
 	tx.applied(c)
 	return c, nil
 }

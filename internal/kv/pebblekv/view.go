@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/kv/rowcache"
 )
 
 // view is a kv.Reader over one state of the store: that of its first read, when the iterator is made. One iterator
@@ -164,7 +165,7 @@ var pointOptions = pebble.IterOptions{UseL6Filters: true}
 func (v *view) Get(key []byte) (value []byte, err error) { return v.getRow(key, 0) }
 
 // getRow is Get. early is a ticket that was taken before the view's state was.
-func (v *view) getRow(key []byte, early ticket) (value []byte, err error) {
+func (v *view) getRow(key []byte, early rowcache.Ticket) (value []byte, err error) {
 	was := v.inCallback
 	v.inCallback = false
 	defer v.leave(was, &err)
@@ -197,9 +198,9 @@ func (v *view) mayCache(stripe uint32) bool {
 }
 
 // getCached reads a row from the cache or, if it is not there, from the store, and leaves it in the cache.
-func (v *view) getCached(key []byte, early ticket) (value []byte, err error) {
-	hash := hashRow(key)
-	row, ok, t := v.e.rows.get(hash, key, v.row[:0])
+func (v *view) getCached(key []byte, early rowcache.Ticket) (value []byte, err error) {
+	hash := rowcache.Hash(key)
+	row, ok, t := v.e.rows.Get(hash, key, v.row[:0])
 	if row != nil {
 		v.row = row
 	}
@@ -211,17 +212,17 @@ func (v *view) getCached(key []byte, early ticket) (value []byte, err error) {
 	}
 	value, err = v.get(key)
 	if err == nil && value != nil {
-		v.e.rows.add(hash, key, value, t)
+		v.e.rows.Add(hash, key, value, t)
 	}
 	return value, err
 }
 
 // tickets takes tickets for rows that the view will read one after the other.
-func (v *view) tickets(keys [][]byte) []ticket {
-	ts := make([]ticket, len(keys))
+func (v *view) tickets(keys [][]byte) []rowcache.Ticket {
+	ts := make([]rowcache.Ticket, len(keys))
 	if v.e.rows != nil && v.apart && v.iter == nil {
 		for i, k := range keys {
-			ts[i] = v.e.rows.ticket(hashRow(k))
+			ts[i] = v.e.rows.Ticket(rowcache.Hash(k))
 		}
 	}
 	return ts

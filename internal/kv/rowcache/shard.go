@@ -1,11 +1,11 @@
-package pebblekv
+package rowcache
 
 import (
 	"encoding/binary"
 	"sync"
 )
 
-// rowShard is a part of a rowCache, under one lock.
+// shard is a part of a Cache, under one lock.
 //
 // Its rows lie one behind the other in segments, which are large and free of pointers, so that neither the allocator nor the
 // collector has work with them. What stays is chosen as S3-FIFO does (Yang et al., "FIFO queues are all you need for cache
@@ -19,13 +19,13 @@ import (
 //	hash(8) · length of row(4) · room for it(4) · length of key(2) · uses(1) · queue(1) · key · row · what is left of the room
 //
 // It counts if the index says that the hash is there; else it was removed or replaced.
-type rowShard struct {
+type shard struct {
 	mu    sync.Mutex
 	slots []slot // there from the first use on
 	// index has the places of the rows: segment * segmentBytes + offset.
 	index    map[uint64]uint32
 	segments [][]byte
-	queues   [2]rowQueue
+	queues   [2]queue
 	// spare is the segment that takes the rows which stay when the oldest of the main queue is emptied; -1: none yet.
 	spare int
 	// ghosts are hashes, shortened, of rows that have left the small queue, each where its hash belongs.
@@ -34,8 +34,8 @@ type rowShard struct {
 	_            [64]byte // a shard's neighbours are busy
 }
 
-// rowQueue is a queue of segments. Rows are added to the newest; the oldest is emptied as a whole.
-type rowQueue struct {
+// queue is a queue of segments. Rows are added to the newest; the oldest is emptied as a whole.
+type queue struct {
 	segments []int // their numbers, oldest first
 	most     int
 	used     int // bytes of the newest
@@ -47,8 +47,8 @@ const (
 
 	segmentBytes = 128 << 10
 	entryHeader  = 20
-	// largestRow is the most that the key and the row of an entry take.
-	largestRow = segmentBytes/4 - entryHeader - roomUnit
+	// LargestRow is the most that the key and the row of an entry take.
+	LargestRow = segmentBytes/4 - entryHeader - roomUnit
 	// roomUnit is what the room for a row is a multiple of, so that one that grows a little stays where it is.
 	roomUnit = 32
 	// goneLen is the length of a row that is known to be gone.
@@ -60,7 +60,7 @@ const (
 )
 
 // limit sets how much the shard may take.
-func (s *rowShard) limit(size int) {
+func (s *shard) limit(size int) {
 	n := max(4, size/segmentBytes)
 	s.queues[smallQueue].most = max(1, n/10)
 	s.queues[mainQueue].most = n - s.queues[smallQueue].most - 1 // without the spare one
@@ -68,15 +68,15 @@ func (s *rowShard) limit(size int) {
 }
 
 // slot is the hash's. With the first the shard begins to take memory.
-func (s *rowShard) slot(hash uint64) *slot {
+func (s *shard) slot(hash uint64) *slot {
 	if s.slots == nil {
-		s.slots = make([]slot, rowSlots)
+		s.slots = make([]slot, slotsPerShard)
 		for i := range s.slots {
 			s.slots[i].version = 1
 		}
 		s.index = make(map[uint64]uint32)
 	}
-	return &s.slots[hash%rowSlots]
+	return &s.slots[hash%slotsPerShard]
 }
 
 // entry is an entry, from its header on.
@@ -106,12 +106,12 @@ func (e entry) setRow(row []byte) {
 }
 
 // at is the entry at a place.
-func (s *rowShard) at(place uint32) entry {
+func (s *shard) at(place uint32) entry {
 	return s.segments[place/segmentBytes][place%segmentBytes:]
 }
 
 // find is the entry of the key, nil if there is none.
-func (s *rowShard) find(hash uint64, key []byte) entry {
+func (s *shard) find(hash uint64, key []byte) entry {
 	place, ok := s.index[hash]
 	if !ok {
 		return nil
@@ -123,7 +123,7 @@ func (s *rowShard) find(hash uint64, key []byte) entry {
 }
 
 // add adds a row that is not there. One with the same hash, if there is such a thing, gives way.
-func (s *rowShard) add(hash uint64, key, row []byte) {
+func (s *shard) add(hash uint64, key, row []byte) {
 	if s.find(hash, key) != nil {
 		return // two have missed it
 	}
@@ -135,7 +135,7 @@ func (s *rowShard) add(hash uint64, key, row []byte) {
 }
 
 // append adds an entry to a queue.
-func (s *rowShard) append(q int, hash uint64, key, row []byte) {
+func (s *shard) append(q int, hash uint64, key, row []byte) {
 	room := (len(row) + roomUnit - 1) / roomUnit * roomUnit
 	place := s.place(q, entryHeader+len(key)+room)
 	e := s.at(place)
@@ -149,7 +149,7 @@ func (s *rowShard) append(q int, hash uint64, key, row []byte) {
 }
 
 // replace replaces a row that is there.
-func (s *rowShard) replace(hash uint64, key, row []byte) {
+func (s *shard) replace(hash uint64, key, row []byte) {
 	e := s.find(hash, key)
 	switch {
 	case e == nil:
@@ -162,7 +162,7 @@ func (s *rowShard) replace(hash uint64, key, row []byte) {
 }
 
 // remove removes a row.
-func (s *rowShard) remove(hash uint64, key []byte) {
+func (s *shard) remove(hash uint64, key []byte) {
 	if s.find(hash, key) != nil {
 		delete(s.index, hash)
 	}
@@ -170,14 +170,14 @@ func (s *rowShard) remove(hash uint64, key []byte) {
 
 // vanish notes that a row is gone, if it is there. Items that stand for locks come and go all the time, and the store steps over all that
 // it remembers of such a row to find that there is none.
-func (s *rowShard) vanish(hash uint64, key []byte) {
+func (s *shard) vanish(hash uint64, key []byte) {
 	if e := s.find(hash, key); e != nil {
 		e.vanish()
 	}
 }
 
 // removeRange removes the rows of a range.
-func (s *rowShard) removeRange(start, end []byte) {
+func (s *shard) removeRange(start, end []byte) {
 	for hash, place := range s.index {
 		if key := string(s.at(place).key()); key >= string(start) && key < string(end) {
 			delete(s.index, hash)
@@ -186,7 +186,7 @@ func (s *rowShard) removeRange(start, end []byte) {
 }
 
 // place makes room for n bytes at the newest end of a queue.
-func (s *rowShard) place(q int, n int) uint32 {
+func (s *shard) place(q int, n int) uint32 {
 	queue := &s.queues[q]
 	if len(queue.segments) == 0 || queue.used+n > segmentBytes {
 		s.end(queue)
@@ -198,14 +198,14 @@ func (s *rowShard) place(q int, n int) uint32 {
 }
 
 // end marks where the entries of the newest segment end, if they do not fill it.
-func (s *rowShard) end(queue *rowQueue) {
-	if n := len(queue.segments); n > 0 && queue.used+entryHeader <= segmentBytes {
-		clear(s.segments[queue.segments[n-1]][queue.used:][:entryHeader])
+func (s *shard) end(q *queue) {
+	if n := len(q.segments); n > 0 && q.used+entryHeader <= segmentBytes {
+		clear(s.segments[q.segments[n-1]][q.used:][:entryHeader])
 	}
 }
 
 // turn gives a queue a new newest segment, with room for any entry.
-func (s *rowShard) turn(q int) {
+func (s *shard) turn(q int) {
 	queue := &s.queues[q]
 	switch {
 	case len(queue.segments) < queue.most:
@@ -226,25 +226,25 @@ func (s *rowShard) turn(q int) {
 }
 
 // push makes a segment the newest.
-func (q *rowQueue) push(segment int) {
+func (q *queue) push(segment int) {
 	q.segments, q.used = append(q.segments, segment), 0
 }
 
 // pop takes the oldest segment away.
-func (q *rowQueue) pop() int {
+func (q *queue) pop() int {
 	oldest := q.segments[0]
 	q.segments = q.segments[:copy(q.segments, q.segments[1:])]
 	return oldest
 }
 
 // newSegment allocates a segment.
-func (s *rowShard) newSegment() int {
+func (s *shard) newSegment() int {
 	s.segments = append(s.segments, make([]byte, segmentBytes))
 	return len(s.segments) - 1
 }
 
 // entries calls fn for each entry of a segment that counts, which it has taken out of the index.
-func (s *rowShard) entries(segment []byte, fn func(entry)) {
+func (s *shard) entries(segment []byte, fn func(entry)) {
 	for rest := entry(segment); len(rest) >= entryHeader && rest.keyLen() > 0; {
 		e := rest[:rest.size()]
 		rest = rest[len(e):]
@@ -256,7 +256,7 @@ func (s *rowShard) entries(segment []byte, fn func(entry)) {
 }
 
 // emptySmall empties a segment of the small queue. All of it goes on while there is memory that nobody has used yet.
-func (s *rowShard) emptySmall(segment []byte) {
+func (s *shard) emptySmall(segment []byte) {
 	all := len(s.queues[mainQueue].segments) < s.queues[mainQueue].most
 	s.entries(segment, func(e entry) {
 		switch {
@@ -270,7 +270,7 @@ func (s *rowShard) emptySmall(segment []byte) {
 }
 
 // emptyMain empties a segment of the main queue. What stays goes to its newest, which is empty.
-func (s *rowShard) emptyMain(segment []byte) {
+func (s *shard) emptyMain(segment []byte) {
 	queue := &s.queues[mainQueue]
 	s.entries(segment, func(e entry) {
 		if e.uses() > 0 && !e.gone() && queue.used+len(e) <= mostKept {
@@ -282,7 +282,7 @@ func (s *rowShard) emptyMain(segment []byte) {
 }
 
 // ghost is where the hash's ghost would be. There are about as many as rows of a kilobyte in the main queue.
-func (s *rowShard) ghost(hash uint64) *uint32 {
+func (s *shard) ghost(hash uint64) *uint32 {
 	if s.ghosts == nil {
 		s.ghosts = make([]uint32, (s.queues[smallQueue].most+s.queues[mainQueue].most)*(segmentBytes>>10))
 	}
@@ -293,7 +293,7 @@ func (s *rowShard) ghost(hash uint64) *uint32 {
 func ghostOf(hash uint64) uint32 { return uint32(hash) | 1 }
 
 // size is what the rows, the index and the rest take, about.
-func (s *rowShard) size() int64 {
+func (s *shard) size() int64 {
 	const perRow = 32 // in the index
 	return int64(len(s.segments))*segmentBytes + int64(len(s.index))*perRow + int64(len(s.ghosts))*4
 }

@@ -1,0 +1,46 @@
+package pebblekv
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
+
+	"github.com/partita-db/partita/internal/kv"
+	"github.com/partita-db/partita/internal/kv/rowcache"
+)
+
+// changes are the operations of a batch. They stay readable after it was applied.
+type changes batchrepr.Reader
+
+// changesOf are the operations of the batch.
+func changesOf(b *pebble.Batch) changes { return changes(b.Reader()) }
+
+// rows calls fn for each row of the database's that is changed.
+func (ch changes) rows(fn func(hash uint64, key, row []byte, gone bool)) {
+	r := batchrepr.Reader(ch)
+	for {
+		kind, key, value, ok, err := r.Next()
+		if err != nil {
+			panic(err) // the batch is our own
+		}
+		if !ok {
+			return
+		}
+		if len(key) > 0 && key[0] < kv.ReservedPrefix {
+			fn(rowcache.Hash(key), key, value, kind != pebble.InternalKeyKindSet)
+		}
+	}
+}
+
+// begin announces all changes.
+func (ch changes) begin(c *rowcache.Cache) {
+	if c != nil {
+		ch.rows(func(hash uint64, _, _ []byte, _ bool) { c.Begin(hash) })
+	}
+}
+
+// end ends all changes. Where a batch changes a row twice the last one counts: until then its slot is closed.
+func (ch changes) end(c *rowcache.Cache) {
+	if c != nil {
+		ch.rows(c.End)
+	}
+}
