@@ -53,7 +53,7 @@ func catalogOfAll(t testing.TB) (rows []storedRow, descriptors int) {
 	s.settle(t, "Full")
 	s.must(t, "PutItem", `{"TableName":"Full","Item":`+catalogItem+`}`)
 	err := engine.View(t.Context(), kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
-		return r.Scan(kv.Range{}, false, func(key, value []byte) (bool, error) {
+		return r.Scan(kv.Range{}, kv.Forward, func(key, value []byte) (bool, error) {
 			rows = append(rows, storedRow{bytes.Clone(key), bytes.Clone(value)})
 			return true, nil
 		})

@@ -51,7 +51,7 @@ func (c *checker) catalog() error {
 // descriptors reads the descriptors of all tables.
 func (c *checker) descriptors() error {
 	uuids := map[string]uint32{}
-	return c.r.Scan(schema.DescriptorRange(), false, func(key, value []byte) (bool, error) {
+	return c.r.Scan(schema.DescriptorRange(), kv.Forward, func(key, value []byte) (bool, error) {
 		id, ok := schema.ReadDescriptorKey(key)
 		if !ok {
 			c.notef(KindDescriptor, "the key %x is no table's", key)
@@ -82,7 +82,7 @@ func (c *checker) descriptors() error {
 
 // tableNames checks that names and descriptors belong to each other.
 func (c *checker) tableNames() error {
-	err := c.r.Scan(schema.NameRange(), false, func(key, value []byte) (bool, error) {
+	err := c.r.Scan(schema.NameRange(), kv.Forward, func(key, value []byte) (bool, error) {
 		id, ok := schema.ReadTableID(value)
 		if !ok {
 			c.notef(KindCatalog, "the name row %x has no table id", key)
@@ -115,7 +115,7 @@ func readName(key []byte) string {
 
 // streamDescriptors reads the descriptors of all streams, and holds them against their tables.
 func (c *checker) streamDescriptors() error {
-	err := c.r.Scan(schema.StreamRange(), false, func(key, value []byte) (bool, error) {
+	err := c.r.Scan(schema.StreamRange(), kv.Forward, func(key, value []byte) (bool, error) {
 		stream, f := schema.ParseStream(key, value)
 		f.Given(stream.TableID, c.nextID)
 		for _, fault := range f {
@@ -168,7 +168,7 @@ func belongs(stream *schema.Stream, t *schema.Table) error {
 
 // cursors checks that backfills are under way where there are cursors.
 func (c *checker) cursors() error {
-	return c.r.Scan(schema.BackfillRange(), false, func(key, value []byte) (bool, error) {
+	return c.r.Scan(schema.BackfillRange(), kv.Forward, func(key, value []byte) (bool, error) {
 		id, section, ok := schema.ReadBackfillKey(key)
 		if !ok {
 			c.notef(KindCursor, "the key %x is no cursor's", key)
@@ -199,7 +199,7 @@ func backfills(t *schema.Table, section uint16) bool {
 
 // catalogStrays looks for rows of the catalog that are of no kind.
 func (c *checker) catalogStrays() error {
-	return c.r.Scan(schema.CatalogRange(), false, func(key, _ []byte) (bool, error) {
+	return c.r.Scan(schema.CatalogRange(), kv.Forward, func(key, _ []byte) (bool, error) {
 		if !schema.IsCatalogKey(key) {
 			c.notef(KindCatalog, "the row %x is of no kind", key)
 		}
@@ -271,7 +271,7 @@ func marked(trimmed map[shardID]schema.Position) map[shardID]bool {
 // checkTokens checks that the rows of tokens and their expiry rows belong to each other.
 func (c *checker) checkTokens() error {
 	due := map[string]bool{}
-	err := c.r.Scan(schema.TokenRange(), false, func(key, row []byte) (bool, error) {
+	err := c.r.Scan(schema.TokenRange(), kv.Forward, func(key, row []byte) (bool, error) {
 		c.out.Bytes += int64(len(key) + len(row))
 		switch {
 		case schema.IsTokenKey(key):

@@ -274,7 +274,7 @@ func (c *checker) saw(stage Stage, total int64, bytes int) error {
 func (c *checker) strays() error {
 	count := map[byte]int{}
 	for _, r := range schema.StrayRanges() {
-		err := c.r.Scan(r, false, func(key, _ []byte) (bool, error) {
+		err := c.r.Scan(r, kv.Forward, func(key, _ []byte) (bool, error) {
 			count[key[0]]++
 			return true, nil
 		})

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/schema"
 )
 
@@ -63,7 +64,7 @@ func (c *checker) sectionOf(s sectionID, t *schema.Table) *sectionCheck {
 // rows walks through the rows of all tables.
 func (c *checker) rows() error {
 	c.done = 0
-	return c.r.Scan(schema.RowsRange(), false, func(key, value []byte) (bool, error) {
+	return c.r.Scan(schema.RowsRange(), kv.Forward, func(key, value []byte) (bool, error) {
 		c.row(key, value)
 		return true, c.saw(StageRows, c.total, len(key)+len(value))
 	})
@@ -207,11 +208,11 @@ func (c *checker) compareSection(t *schema.Table, sec *sectionCheck, state schem
 		return nil
 	}
 	if state == schema.StatePublic {
-		if err := c.r.Scan(schema.SectionRange(t.ID, schema.SectionItems), false, wants); err != nil {
+		if err := c.r.Scan(schema.SectionRange(t.ID, schema.SectionItems), kv.Forward, wants); err != nil {
 			return err
 		}
 	}
-	return c.r.Scan(schema.SectionRange(t.ID, sec.section), false, has)
+	return c.r.Scan(schema.SectionRange(t.ID, sec.section), kv.Forward, has)
 }
 
 // whole parses a row that is known to be one, of the key that it stands under; ok is false for the

@@ -220,7 +220,7 @@ func (c *checker) digestItem(it item.Item) digest {
 func (s *shardCheck) items() error {
 	c, wrong := s.c, map[digest]string{}
 	rows := schema.SegmentRange(new(schema.Bounds), s.t.ID, schema.SectionItems, int(s.id.shard), s.stream.Shards)
-	err := c.r.Scan(rows, false, func(key, value []byte) (bool, error) {
+	err := c.r.Scan(rows, kv.Forward, func(key, value []byte) (bool, error) {
 		at := c.digestOf(key)
 		last, told := s.chain[at]
 		if !told {

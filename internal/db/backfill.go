@@ -119,7 +119,7 @@ func (d *DB) building(id uint32, target *schema.Target) *Table {
 // chunk returns the first keys of the range.
 func chunk(r kv.Reader, rows kv.Range) (keys [][]byte, err error) {
 	size := 0
-	err = r.Scan(rows, false, func(key, value []byte) (bool, error) {
+	err = r.Scan(rows, kv.Forward, func(key, value []byte) (bool, error) {
 		keys = append(keys, bytes.Clone(key))
 		size += len(value)
 		return len(keys) < backfillItems && size < backfillBytes, nil

@@ -277,7 +277,7 @@ func (s *store) checkClosed() (unfinished int) {
 		s.t.Fatal(err)
 	}
 	err = engine.View(s.t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
-		return r.Scan(schema.DescriptorRange(), false, func(key, value []byte) (bool, error) {
+		return r.Scan(schema.DescriptorRange(), kv.Forward, func(key, value []byte) (bool, error) {
 			if desc, f := schema.ParseDescriptor(key, value); f != nil || desc.State != schema.StatePublic || !desc.Settled() {
 				unfinished = 1
 			}

@@ -115,7 +115,7 @@ func (d *DB) loadCatalog() error {
 			f := schema.Faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}
 			return f.Refuse("row %x", schema.NextIDKey())
 		}
-		err = r.Scan(schema.StreamRange(), false, func(key, value []byte) (bool, error) {
+		err = r.Scan(schema.StreamRange(), kv.Forward, func(key, value []byte) (bool, error) {
 			parsed, f := schema.ParseStream(key, value)
 			if f.Given(parsed.TableID, d.nextID); f != nil {
 				return false, f.Refuse("stream %s of table %q, row %x", parsed.Label, parsed.Table, key)
@@ -128,7 +128,7 @@ func (d *DB) loadCatalog() error {
 		if err != nil {
 			return err
 		}
-		return r.Scan(schema.DescriptorRange(), false, func(key, value []byte) (bool, error) {
+		return r.Scan(schema.DescriptorRange(), kv.Forward, func(key, value []byte) (bool, error) {
 			desc, f := schema.ParseDescriptor(key, value)
 			if f.Given(desc.ID, d.nextID); f != nil {
 				return false, f.Refuse("table %q, row %x", desc.Name, key)

@@ -66,8 +66,8 @@ func (r damagedReader) GetMulti(keys [][]byte, fn func(i int, value []byte) erro
 	return nil
 }
 
-func (r damagedReader) Scan(rows kv.Range, reverse bool, fn func(key, value []byte) (bool, error)) error {
-	return r.Reader.Scan(rows, reverse, func(key, value []byte) (bool, error) {
+func (r damagedReader) Scan(rows kv.Range, direction kv.Direction, fn func(key, value []byte) (bool, error)) error {
+	return r.Reader.Scan(rows, direction, func(key, value []byte) (bool, error) {
 		key, value = r.d.shown(key, value)
 		if key == nil || string(key) < string(rows.Start) || len(rows.End) > 0 && string(key) >= string(rows.End) {
 			return true, nil // a scan finds what lies in its range
@@ -86,8 +86,8 @@ func (f forgetful) Get(key []byte) ([]byte, error) { return f.damagedReader.Get(
 func (f forgetful) GetMulti(keys [][]byte, fn func(int, []byte) error) error {
 	return f.damagedReader.GetMulti(keys, fn)
 }
-func (f forgetful) Scan(rows kv.Range, reverse bool, fn func(key, value []byte) (bool, error)) error {
-	return f.damagedReader.Scan(rows, reverse, fn)
+func (f forgetful) Scan(rows kv.Range, direction kv.Direction, fn func(key, value []byte) (bool, error)) error {
+	return f.damagedReader.Scan(rows, direction, fn)
 }
 func (forgetful) Set(_, _ []byte)                  {}
 func (forgetful) Delete([]byte)                    {}
@@ -194,7 +194,7 @@ func newDamageable(t testing.TB) *damageable {
 		return nil
 	}))
 	must(engine.View(ctx, kv.ReadOptions{}, func(r kv.Reader) error {
-		return r.Scan(kv.Range{}, false, func(key, _ []byte) (bool, error) {
+		return r.Scan(kv.Range{}, kv.Forward, func(key, _ []byte) (bool, error) {
 			m.rows = append(m.rows, bytes.Clone(key))
 			return true, nil
 		})

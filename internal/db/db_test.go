@@ -203,7 +203,7 @@ func TestDroppedTableLeavesNothing(t *testing.T) {
 	checkClean(t, s.d)
 	rows := 0
 	err = s.engine.View(t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
-		return r.Scan(schema.TableRange(table.ID), false, func(_, _ []byte) (bool, error) { rows++; return true, nil })
+		return r.Scan(schema.TableRange(table.ID), kv.Forward, func(_, _ []byte) (bool, error) { rows++; return true, nil })
 	})
 	if err != nil || rows != 0 {
 		t.Errorf("%d rows are left of the dropped table (%v)", rows, err)

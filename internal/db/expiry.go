@@ -233,7 +233,7 @@ func (d *DB) findDue(ctx context.Context, sweeps []*expirySweep) error {
 	err := d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		for _, s := range sweeps {
 			s.due = false
-			err := r.Scan(s.rows(), false, func(_, _ []byte) (bool, error) {
+			err := r.Scan(s.rows(), kv.Forward, func(_, _ []byte) (bool, error) {
 				s.due = true
 				return false, ctx.Err()
 			})
@@ -293,7 +293,7 @@ func (s *expirySweep) expired(ctx context.Context, rows kv.Range) (keys []item.I
 	var itemKey []byte
 	err = s.d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		keys, last = nil, nil
-		return r.Scan(rows, false, func(row, _ []byte) (bool, error) {
+		return r.Scan(rows, kv.Forward, func(row, _ []byte) (bool, error) {
 			second, ok := schema.ExpirySecond(row)
 			if !ok {
 				return false, fmt.Errorf("expiry row %x is damaged", row)

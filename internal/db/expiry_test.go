@@ -85,7 +85,7 @@ func (s *store) sweep(want int) {
 func (s *store) expiryRows() (n int) {
 	s.t.Helper()
 	err := s.engine.View(s.t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
-		return r.Scan(schema.SectionRange(s.table().ID, schema.SectionExpiry), false, func(_, _ []byte) (bool, error) { n++; return true, nil })
+		return r.Scan(schema.SectionRange(s.table().ID, schema.SectionExpiry), kv.Forward, func(_, _ []byte) (bool, error) { n++; return true, nil })
 	})
 	if err != nil {
 		s.t.Fatal(err)

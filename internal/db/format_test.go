@@ -134,8 +134,8 @@ func readStreamed(t *testing.T, d *DB, table *Table) {
 	rows := map[byte]int{}
 	err := d.kv.View(t.Context(), kv.ReadOptions{}, func(r kv.Reader) error {
 		count := func(key, _ []byte) (bool, error) { rows[key[0]]++; return true, nil }
-		return errors.Join(r.Scan(schema.SectionRange(table.ID, schema.SectionExpiry), false, count),
-			r.Scan(schema.TokenRange(), false, count))
+		return errors.Join(r.Scan(schema.SectionRange(table.ID, schema.SectionExpiry), kv.Forward, count),
+			r.Scan(schema.TokenRange(), kv.Forward, count))
 	})
 	if records != 3 || rows[2] != 1 || rows[3] != 2 || err != nil {
 		t.Errorf("%d records, %d expiry rows, %d rows of tokens, %v, want 3, 1, 2", records, rows[2], rows[3], err)

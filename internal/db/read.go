@@ -205,7 +205,11 @@ func newPager() *pager {
 // run walks the rows of one view. It may run again from the start.
 func (p *pager) run(kr kv.Reader) error {
 	p.kr, p.page = kr, Page{}
-	return kr.Scan(p.rows, p.read.Reverse, p.row)
+	direction := kv.Forward
+	if p.read.Reverse {
+		direction = kv.Backward
+	}
+	return kr.Scan(p.rows, direction, p.row)
 }
 
 // step takes one row.

@@ -91,7 +91,7 @@ func (d *DB) forgetTokensIn(ctx context.Context, rows kv.Range) error {
 		var due [][]byte
 		err := d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 			due = nil
-			return r.Scan(rows, false, func(key, _ []byte) (bool, error) {
+			return r.Scan(rows, kv.Forward, func(key, _ []byte) (bool, error) {
 				if _, _, ok := schema.SplitTokenExpiryKey(key); !ok {
 					return false, fmt.Errorf("expiry row %x of a token is damaged", key)
 				}

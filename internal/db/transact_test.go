@@ -355,7 +355,7 @@ func (s *store) tokenRows() (n int) {
 	s.t.Helper()
 	err := s.engine.View(context.Background(), kv.ReadOptions{}, func(r kv.Reader) error {
 		n = 0
-		return r.Scan(schema.TokenRange(), false, func(_, _ []byte) (bool, error) { n++; return true, nil })
+		return r.Scan(schema.TokenRange(), kv.Forward, func(_, _ []byte) (bool, error) { n++; return true, nil })
 	})
 	if err != nil {
 		s.t.Fatal(err)

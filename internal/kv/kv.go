@@ -56,6 +56,15 @@ func (*Conflict) Is(target error) bool { return target == ErrConflict }
 // Range is the keys k with Start <= k < End. An empty End means: up to ReservedPrefix.
 type Range struct{ Start, End []byte }
 
+// Direction is the order in which a Scan meets its rows.
+type Direction uint8
+
+// The directions.
+const (
+	Forward  Direction = iota // by ascending key
+	Backward                  // by descending key
+)
+
 // ReadOptions shape a View. What they refer to, and the bounds of a Range, are the caller's: engines keep nothing of it when the call
 // returns.
 type ReadOptions struct {
@@ -102,10 +111,10 @@ type Reader interface {
 	// GetMulti calls fn(i, value) for each keys[i] in order, with a nil value where there is none, until fn returns an
 	// error, which it returns.
 	GetMulti(keys [][]byte, fn func(i int, value []byte) error) error
-	// Scan calls fn for each row of r, ascending or (reverse) descending, until fn returns false or an error, which it
+	// Scan calls fn for each row of r in the order of direction, until fn returns false or an error, which it
 	// returns. key and value are valid during the call of fn. Inside fn, Get of the same Reader may be called and
 	// sees the same view; it does not invalidate key and value.
-	Scan(r Range, reverse bool, fn func(key, value []byte) (more bool, err error)) error
+	Scan(r Range, direction Direction, fn func(key, value []byte) (more bool, err error)) error
 }
 
 // Txn is an update in progress. Its reads see the committed state and not the Txn's own writes. (The one write path

@@ -118,7 +118,7 @@ func recount(e kv.Engine) error {
 	want := map[uint64]map[uint32]kv.Count{1: {}, 2: {}}
 	err := view(e, kv.ReadOptions{}, func(r kv.Reader) error {
 		want = map[uint64]map[uint32]kv.Count{1: {}, 2: {}}
-		return r.Scan(kv.Range{Start: []byte("t"), End: []byte("u")}, false, func(k, v []byte) (bool, error) {
+		return r.Scan(kv.Range{Start: []byte("t"), End: []byte("u")}, kv.Forward, func(k, v []byte) (bool, error) {
 			var table uint64
 			var section uint32
 			_, err := fmt.Sscanf(string(k), "t%d.%d.", &table, &section)
@@ -151,7 +151,7 @@ func testRestart(s *suite) {
 	var want []string
 	for i := range 3 {
 		e := s.open(Options{})
-		if got := s.scan(e, kv.Range{}, false); !slices.Equal(got, want) {
+		if got := s.scan(e, kv.Range{}, kv.Forward); !slices.Equal(got, want) {
 			s.Fatalf("after restart %d the rows are %q, want %q", i, got, want)
 		}
 		for j := range 10 {

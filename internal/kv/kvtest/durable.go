@@ -116,7 +116,7 @@ func lookApart(ctx context.Context, e kv.Engine) (got string, err error) {
 // lookScan returns the last value of a range.
 func lookScan(ctx context.Context, e kv.Engine, o kv.ReadOptions, r kv.Range) (got string, err error) {
 	err = e.View(ctx, o, func(rd kv.Reader) error {
-		return rd.Scan(r, false, func(_, v []byte) (bool, error) {
+		return rd.Scan(r, kv.Forward, func(_, v []byte) (bool, error) {
 			got = text(v)
 			return true, nil
 		})
@@ -324,7 +324,7 @@ func testNoSync(s *suite) {
 	_ = s.get(e, string(k))
 	survives("Get", "b")
 	lazily("c")
-	_ = s.scan(e, kv.Range{}, true)
+	_ = s.scan(e, kv.Range{}, kv.Backward)
 	survives("Scan", "c")
 	lazily("d")
 	if records, _, err := readLog(e, 1, 1, kv.Position{}); err != nil || len(records) != 4 {
@@ -362,7 +362,7 @@ func testDropRangeCrash(s *suite) {
 	s.ok("DropRange", e.DropRange(context.Background(), kv.Range{Start: row(1, 0), End: row(2, 0)}))
 	for range 5 {
 		crashed := s.m.Crash(s.rng).Open(s, Options{})
-		if got := s.scan(crashed, kv.Range{}, false); len(got) != 1 {
+		if got := s.scan(crashed, kv.Range{}, kv.Forward); len(got) != 1 {
 			s.Errorf("after DropRange and a crash the rows are %q", got)
 		}
 		s.close(crashed)
@@ -506,10 +506,10 @@ func (c *crasher) look(g, turn int) {
 				return err
 			})
 		case 1:
-			err = c.e.View(ctx, kv.ReadOptions{}, func(rd kv.Reader) error { return rd.Scan(r, false, seen) })
+			err = c.e.View(ctx, kv.ReadOptions{}, func(rd kv.Reader) error { return rd.Scan(r, kv.Forward, seen) })
 		case 2:
 			within := kv.ReadOptions{Within: row(g, 0)[:kv.FrontLen]}
-			err = c.e.View(ctx, within, func(rd kv.Reader) error { return rd.Scan(r, false, seen) })
+			err = c.e.View(ctx, within, func(rd kv.Reader) error { return rd.Scan(r, kv.Forward, seen) })
 		case 3:
 			err = c.e.Update(ctx, kv.WriteOptions{Lock: [][]byte{row(g, 0)}}, func(tx kv.Txn) error {
 				v, err := tx.Get(row(g, 0))

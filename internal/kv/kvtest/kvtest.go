@@ -217,12 +217,12 @@ func text(v []byte) string {
 }
 
 // scan returns a range as "key=value" each.
-func (s *suite) scan(e kv.Engine, r kv.Range, reverse bool) []string {
+func (s *suite) scan(e kv.Engine, r kv.Range, direction kv.Direction) []string {
 	s.Helper()
 	var rows []string
 	s.ok("Scan", view(e, kv.ReadOptions{}, func(rd kv.Reader) error {
 		rows = nil
-		return rd.Scan(r, reverse, func(k, v []byte) (bool, error) {
+		return rd.Scan(r, direction, func(k, v []byte) (bool, error) {
 			rows = append(rows, string(k)+"="+string(v))
 			return true, nil
 		})

@@ -82,7 +82,7 @@ func countBank(e kv.Engine, keys [][]byte, scan bool, want uint64) error {
 	err := view(e, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		sum = 0
 		if scan {
-			return r.Scan(kv.Range{}, false, func(_, v []byte) (bool, error) {
+			return r.Scan(kv.Range{}, kv.Forward, func(_, v []byte) (bool, error) {
 				sum += number(v)
 				return true, nil
 			})
@@ -132,7 +132,7 @@ func testWriteSkew(s *suite) {
 			on := 0
 			err = view(e, kv.ReadOptions{Within: row(shift, 0)[:kv.FrontLen]}, func(r kv.Reader) error {
 				on = 0
-				return r.Scan(kv.Range{Start: row(shift, 0), End: row(shift+1, 0)}, false, func(_, v []byte) (bool, error) {
+				return r.Scan(kv.Range{Start: row(shift, 0), End: row(shift+1, 0)}, kv.Forward, func(_, v []byte) (bool, error) {
 					if string(v) == "on" {
 						on++
 					}
@@ -195,7 +195,7 @@ func testRandomLocks(s *suite) {
 	var sum, logged int64
 	s.ok("Scan", view(e, kv.ReadOptions{}, func(r kv.Reader) error {
 		sum = 0
-		return r.Scan(kv.Range{}, false, func(_, v []byte) (bool, error) {
+		return r.Scan(kv.Range{}, kv.Forward, func(_, v []byte) (bool, error) {
 			sum += int64(number(v))
 			return true, nil
 		})

@@ -79,7 +79,7 @@ func testOneView(s *suite) {
 	attempt := 0
 	all := func(r kv.Reader) (string, error) {
 		var seen []string
-		err := r.Scan(kv.Range{}, false, func(k, v []byte) (bool, error) {
+		err := r.Scan(kv.Range{}, kv.Forward, func(k, v []byte) (bool, error) {
 			inner, err := r.Get([]byte("c"))
 			seen = append(seen, string(k)+string(v)+string(inner))
 			return true, err
@@ -145,18 +145,18 @@ func testRanges(s *suite) {
 		case 2:
 			r.Start = bytes.Clone(r.Start)[:s.rng.IntN(len(r.Start))]
 		}
-		reverse := s.rng.IntN(2) == 0
+		direction := kv.Direction(s.rng.IntN(2))
 		var want []string
 		for _, k := range slices.Sorted(maps.Keys(model)) {
 			if k >= string(r.Start) && (len(r.End) == 0 || k < string(r.End)) {
 				want = append(want, k+"="+model[k])
 			}
 		}
-		if reverse {
+		if direction == kv.Backward {
 			slices.Reverse(want)
 		}
-		if got := s.scan(e, r, reverse); !slices.Equal(got, want) {
-			s.Fatalf("Scan([%q, %q), reverse %v)\n got %q\nwant %q", r.Start, r.End, reverse, got, want)
+		if got := s.scan(e, r, direction); !slices.Equal(got, want) {
+			s.Fatalf("Scan([%q, %q), direction %d)\n got %q\nwant %q", r.Start, r.End, direction, got, want)
 		}
 	}
 }
@@ -167,14 +167,14 @@ func testScanStops(s *suite) {
 	s.put(e, "a", "1", "b", "2", "c", "3")
 	boom := errors.New("boom")
 	for _, test := range []struct {
-		reverse bool
-		err     error
-		want    string
-	}{{false, nil, "a b"}, {true, nil, "c b"}, {false, boom, "a b"}} {
+		direction kv.Direction
+		err       error
+		want      string
+	}{{kv.Forward, nil, "a b"}, {kv.Backward, nil, "c b"}, {kv.Forward, boom, "a b"}} {
 		var seen []string
 		err := view(e, kv.ReadOptions{}, func(r kv.Reader) error {
 			seen = nil
-			return r.Scan(kv.Range{}, test.reverse, func(k, _ []byte) (bool, error) {
+			return r.Scan(kv.Range{}, test.direction, func(k, _ []byte) (bool, error) {
 				seen = append(seen, string(k))
 				if len(seen) == 2 {
 					return false, test.err
@@ -183,7 +183,7 @@ func testScanStops(s *suite) {
 			})
 		})
 		if got := strings.Join(seen, " "); got != test.want || !errors.Is(err, test.err) {
-			s.Errorf("Scan(reverse %v) sees %q and returns %v, want %q and %v", test.reverse, got, err, test.want, test.err)
+			s.Errorf("Scan(direction %d) sees %q and returns %v, want %q and %v", test.direction, got, err, test.want, test.err)
 		}
 	}
 }
@@ -210,7 +210,7 @@ func testPanics(s *suite) {
 	})
 	panics("Scan in Update", func() {
 		_ = update(e, lock, func(tx kv.Txn) error {
-			return tx.Scan(kv.Range{}, false, func(_, _ []byte) (bool, error) {
+			return tx.Scan(kv.Range{}, kv.Forward, func(_, _ []byte) (bool, error) {
 				_, _ = tx.Get([]byte("a"))
 				panic("boom")
 			})
@@ -218,7 +218,7 @@ func testPanics(s *suite) {
 	})
 	panics("Scan", func() {
 		_ = view(e, kv.ReadOptions{}, func(r kv.Reader) error {
-			return r.Scan(kv.Range{}, false, func(_, _ []byte) (bool, error) { panic("boom") })
+			return r.Scan(kv.Range{}, kv.Forward, func(_, _ []byte) (bool, error) { panic("boom") })
 		})
 	})
 	if got := s.get(e, "a"); got != "1" {
@@ -251,7 +251,7 @@ func testUpdateEach(s *suite) {
 			s.Errorf("error %d is %v, want %v", i, errs[i], want)
 		}
 	}
-	if got := strings.Join(s.scan(e, kv.Range{}, false), " "); got != "a=12 c=1" {
+	if got := strings.Join(s.scan(e, kv.Range{}, kv.Forward), " "); got != "a=12 c=1" {
 		s.Errorf("the rows are %q, want a=12 c=1", got)
 	}
 	if errs := e.UpdateEach(context.Background(), kv.WriteOptions{}, nil); len(errs) != 0 {
@@ -323,7 +323,7 @@ func testReservedKeys(s *suite) {
 		}
 	}
 	for _, r := range []kv.Range{{}, {End: []byte{0xff, 0xff}}, {Start: []byte{0xf0}}, {Start: []byte{0xf0}, End: []byte{0xff}}} {
-		for _, row := range s.scan(e, r, true) {
+		for _, row := range s.scan(e, r, kv.Backward) {
 			if row != "a=1" {
 				s.Errorf("Scan([%x, %x)) shows %q", r.Start, r.End, row)
 			}
@@ -357,7 +357,7 @@ func testDropRange(s *suite) {
 	}
 	for range 2 {
 		drop(kv.Range{Start: row(1, 0), End: row(2, 0)})
-		if got := s.scan(e, kv.Range{}, false); !slices.Equal(got, want) {
+		if got := s.scan(e, kv.Range{}, kv.Forward); !slices.Equal(got, want) {
 			s.Fatalf("after DropRange the rows are %q", got)
 		}
 	}

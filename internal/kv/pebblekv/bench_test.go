@@ -93,7 +93,7 @@ func BenchmarkScan100(b *testing.B) {
 	key, n := []byte(nil), 0
 	fn := func(r kv.Reader) error {
 		n = 0
-		return r.Scan(kv.Range{Start: key}, false, func(_, _ []byte) (bool, error) {
+		return r.Scan(kv.Range{Start: key}, kv.Forward, func(_, _ []byte) (bool, error) {
 			n++
 			return n < 100, nil
 		})
@@ -224,7 +224,7 @@ func BenchmarkScanHotRows(b *testing.B) {
 	for b.Loop() {
 		n := 0
 		err := e.View(context.Background(), kv.ReadOptions{}, func(r kv.Reader) error {
-			return r.Scan(kv.Range{Start: benchKey(nil, 0)}, false, func(_, _ []byte) (bool, error) {
+			return r.Scan(kv.Range{Start: benchKey(nil, 0)}, kv.Forward, func(_, _ []byte) (bool, error) {
 				n++
 				return true, nil
 			})

@@ -170,7 +170,7 @@ func (e *Engine) loadCounters() error {
 	e.counters.m = make(map[uint64]*counter)
 	start, end := []byte{kv.ReservedPrefix, kindCounter}, []byte{kv.ReservedPrefix, kindCounter + 1}
 	v := &view{e: e, within: -1}
-	err := v.scan(start, end, false, func(key, value []byte) (bool, error) {
+	err := v.scan(start, end, kv.Forward, func(key, value []byte) (bool, error) {
 		counts, err := parseCounts(nil, value)
 		e.counters.m[binary.BigEndian.Uint64(key[2:])] = &counter{counts: counts}
 		return true, err

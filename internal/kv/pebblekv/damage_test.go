@@ -101,10 +101,10 @@ func stateOf(e *Engine) (s damagedState, err error) {
 	err = e.View(ctx, kv.ReadOptions{}, func(r kv.Reader) error {
 		back := map[string]string{}
 		for _, dir := range []struct {
-			reverse bool
-			rows    map[string]string
-		}{{false, s.rows}, {true, back}} {
-			if err := r.Scan(kv.Range{}, dir.reverse, func(k, v []byte) (bool, error) {
+			direction kv.Direction
+			rows      map[string]string
+		}{{kv.Forward, s.rows}, {kv.Backward, back}} {
+			if err := r.Scan(kv.Range{}, dir.direction, func(k, v []byte) (bool, error) {
 				dir.rows[string(k)] = string(v)
 				return true, nil
 			}); err != nil {

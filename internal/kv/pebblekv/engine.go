@@ -540,7 +540,7 @@ func (e *Engine) SizeOf(r kv.Range) (size int64, err error) {
 	var rows int64
 	v := &view{e: e, within: -1}
 	defer v.closeInto(&err)
-	err = v.scan(start, end, false, func(key, value []byte) (bool, error) {
+	err = v.scan(start, end, kv.Forward, func(key, value []byte) (bool, error) {
 		rows += int64(len(key) + len(value))
 		return rows < look, nil
 	})

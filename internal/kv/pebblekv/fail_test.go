@@ -191,7 +191,7 @@ func (f *failing) read(g int, turn uint64) error {
 	var seen uint64
 	err := f.e.View(context.Background(), kv.ReadOptions{}, func(r kv.Reader) error {
 		if turn%2 == 0 {
-			return r.Scan(kv.Range{Start: failRow(g), End: failRow(g + 1)}, false, func(_, v []byte) (bool, error) {
+			return r.Scan(kv.Range{Start: failRow(g), End: failRow(g + 1)}, kv.Forward, func(_, v []byte) (bool, error) {
 				seen = binary.BigEndian.Uint64(v)
 				return true, nil
 			})

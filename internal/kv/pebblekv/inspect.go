@@ -17,7 +17,7 @@ func (v *view) Inspect(own kv.Own) error {
 	v.everything = true
 	for start := userEnd; start != nil; {
 		var next []byte
-		err := v.scan(start, allEnd, false, func(key, value []byte) (bool, error) {
+		err := v.scan(start, allEnd, kv.Forward, func(key, value []byte) (bool, error) {
 			id, isRecord := recordShard(key)
 			if !isRecord {
 				tell(own, key, value)
@@ -82,7 +82,7 @@ func tellCounter(own kv.Own, key, value []byte) {
 func (v *view) Records(log uint64, shard uint32, fn func(kv.Record) bool) error {
 	v.everything = true
 	start, end := shardBounds(shardID{log, shard}, kv.Position{}, maxPosition)
-	return v.scan(start, end, false, func(key, value []byte) (bool, error) {
+	return v.scan(start, end, kv.Forward, func(key, value []byte) (bool, error) {
 		if len(key) != recordKeyLen {
 			return true, nil
 		}

@@ -75,7 +75,7 @@ func (e *Engine) loadShard(id shardID) (s *shard, err error) {
 	copy(s.trimmed[:], trimmed)
 	s.last = s.trimmed
 	start, end := shardBounds(id, kv.Position{}, maxPosition)
-	err = v.scan(start, end, true, func(key, _ []byte) (bool, error) {
+	err = v.scan(start, end, kv.Backward, func(key, _ []byte) (bool, error) {
 		if p := recordPosition(key); bytes.Compare(p[:], s.last[:]) > 0 {
 			s.last = p
 		}
@@ -177,7 +177,7 @@ func (e *Engine) readRecords(
 	v := &view{e: e, within: -1}
 	defer v.closeInto(&err)
 	size := 0
-	err = v.scan(start, end, false, func(key, value []byte) (bool, error) {
+	err = v.scan(start, end, kv.Forward, func(key, value []byte) (bool, error) {
 		size += len(value)
 		if len(records) >= maxRecords || len(records) > 0 && size > maxBytes {
 			return false, nil

@@ -248,7 +248,7 @@ func checkBound(t *testing.T, fs *vfs.MemFS, before, after int64) {
 	var newest uint64
 	if err := e.View(t.Context(), kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		newest = 0
-		return r.Scan(kv.Range{}, false, func(_, value []byte) (bool, error) {
+		return r.Scan(kv.Range{}, kv.Forward, func(_, value []byte) (bool, error) {
 			newest = max(newest, binary.BigEndian.Uint64(value))
 			return true, nil
 		})

@@ -263,12 +263,12 @@ func (v *view) GetMulti(keys [][]byte, fn func(i int, value []byte) error) error
 }
 
 // Scan implements kv.Reader.
-func (v *view) Scan(r kv.Range, reverse bool, fn func(key, value []byte) (bool, error)) error {
+func (v *view) Scan(r kv.Range, direction kv.Direction, fn func(key, value []byte) (bool, error)) error {
 	end := r.End
 	if len(end) == 0 || bytes.Compare(end, userEnd) > 0 {
 		end = userEnd
 	}
-	err := v.scan(r.Start, end, reverse, fn)
+	err := v.scan(r.Start, end, direction, fn)
 	if v.within >= 0 {
 		v.saw(uint32(v.within))
 	} else {
@@ -278,7 +278,7 @@ func (v *view) Scan(r kv.Range, reverse bool, fn func(key, value []byte) (bool, 
 }
 
 // scan walks rows of any kind.
-func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) (bool, error)) (err error) {
+func (v *view) scan(start, end []byte, direction kv.Direction, fn func(key, value []byte) (bool, error)) (err error) {
 	was, walked := v.inCallback, v.walking
 	v.inCallback = false
 	defer v.leave(was, &err)
@@ -298,7 +298,7 @@ func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) 
 		defer done(&err)
 	}
 	v.walking = true
-	for ok := step(it, true, reverse); ok; ok = step(it, false, reverse) {
+	for ok := first(it, direction); ok; ok = next(it, direction) {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return damagedFile(err)
@@ -313,14 +313,17 @@ func (v *view) scan(start, end []byte, reverse bool, fn func(key, value []byte) 
 	return damagedFile(it.Error())
 }
 
-// step moves to the first or the next row.
-func step(it *pebble.Iterator, first, reverse bool) bool {
-	switch {
-	case first && reverse:
+// first moves to the first row.
+func first(it *pebble.Iterator, d kv.Direction) bool {
+	if d == kv.Backward {
 		return it.Last()
-	case first:
-		return it.First()
-	case reverse:
+	}
+	return it.First()
+}
+
+// next moves to the next row.
+func next(it *pebble.Iterator, d kv.Direction) bool {
+	if d == kv.Backward {
 		return it.Prev()
 	}
 	// With the default comparer a prefix is a whole key. Next would step over every older version of the row that the
