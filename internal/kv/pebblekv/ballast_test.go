@@ -347,12 +347,12 @@ func TestBallastComesBack(t *testing.T) {
 		if err := makesRoom(e, "a", "1"); err != nil || e.ballast.there.Load() {
 			t.Fatalf("on the full disk: %v; the ballast is there: %v", err, e.ballast.there.Load())
 		}
-		d.take(true) // what a compaction gives back, too
+		d.takeFreed() // what a compaction gives back, too
 		e.tendBallast()
 		if e.ballast.there.Load() {
 			t.Fatal("the ballast is made on a full disk")
 		}
-		d.take(false)
+		d.leaveFreed()
 		d.empty()
 		e.tendBallast()
 		if !e.ballast.there.Load() || e.ballast.owed.Load() != 0 {
@@ -473,7 +473,9 @@ func testFullStart(t *testing.T, killed, ballast bool) {
 	d := newSmallDisk(t, mem.CrashClone(vfs.CrashCloneCfg{}), testDisk)
 	o.FS = d
 	d.fill()
-	d.take(!ballast)
+	if !ballast {
+		d.takeFreed()
+	}
 	began := time.Now()
 	log.text.Reset()
 	e, err := Open(o)
@@ -496,7 +498,7 @@ func testFullStart(t *testing.T, killed, ballast bool) {
 	if lines := strings.Count(log.String(), "\n"); lines > 5 || len(log.String()) > 4096 {
 		t.Errorf("the log has %d lines:\n%s", lines, log)
 	}
-	d.take(false)
+	d.leaveFreed()
 	d.empty()
 	expectRows(t, mustOpen(t, o), 0, 625)
 }

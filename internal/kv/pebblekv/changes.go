@@ -15,7 +15,7 @@ type changes batchrepr.Reader
 func changesOf(b *pebble.Batch) changes { return changes(b.Reader()) }
 
 // rows calls fn for each row of the database's that is changed.
-func (ch changes) rows(fn func(hash uint64, key, row []byte, gone bool)) {
+func (ch changes) rows(fn func(hash uint64, key, row []byte, change rowcache.Change)) {
 	r := batchrepr.Reader(ch)
 	for {
 		kind, key, value, ok, err := r.Next()
@@ -26,7 +26,11 @@ func (ch changes) rows(fn func(hash uint64, key, row []byte, gone bool)) {
 			return
 		}
 		if len(key) > 0 && key[0] < kv.ReservedPrefix {
-			fn(rowcache.Hash(key), key, value, kind != pebble.InternalKeyKindSet)
+			change := rowcache.Removed
+			if kind == pebble.InternalKeyKindSet {
+				change = rowcache.Replaced
+			}
+			fn(rowcache.Hash(key), key, value, change)
 		}
 	}
 }
@@ -34,7 +38,7 @@ func (ch changes) rows(fn func(hash uint64, key, row []byte, gone bool)) {
 // begin announces all changes.
 func (ch changes) begin(c *rowcache.Cache) {
 	if c != nil {
-		ch.rows(func(hash uint64, _, _ []byte, _ bool) { c.Begin(hash) })
+		ch.rows(func(hash uint64, _, _ []byte, _ rowcache.Change) { c.Begin(hash) })
 	}
 }
 

@@ -95,8 +95,8 @@ func (e *Engine) Update(ctx context.Context, o kv.WriteOptions, fn func(kv.Txn) 
 	defer e.exit()
 	tx := e.newTxn()
 	defer tx.release()
-	tx.makesRoom = o.MakesRoom
-	c, err := tx.run(ctx, o.Lock, o.NoSync, fn)
+	tx.makesRoom, tx.lazy = o.MakesRoom, o.NoSync
+	c, err := tx.run(ctx, o.Lock, fn)
 	if c == nil {
 		if waitErr := tx.awaitSeen(ctx); waitErr != nil {
 			err = waitErr
@@ -138,7 +138,8 @@ func (e *Engine) UpdateEach(ctx context.Context, o kv.WriteOptions, writes []kv.
 func (e *Engine) updateOne(ctx context.Context, w kv.Write, unsynced *bool) (*commit, error) {
 	tx := e.newTxn()
 	defer tx.release()
-	c, err := tx.run(ctx, w.Lock, true, w.Do)
+	tx.lazy = true
+	c, err := tx.run(ctx, w.Lock, w.Do)
 	*unsynced = *unsynced || tx.nUnsynced > 0 || tx.everything
 	return c, err
 }

@@ -43,13 +43,21 @@ var errLockTaken = errors.New("it was in use")
 // errHeld says that somebody else has the lock.
 var errHeld = errors.New("the directory is locked")
 
+// lockMode is who else may hold the lock of a directory.
+type lockMode uint8
+
+const (
+	exclusive lockMode = iota // nobody
+	shared                    // others that only read
+)
+
 // lockDir locks a directory, alone or together with others that only read. The directory itself
 // comes first: where it is taken, no file LOCK is made.
-func lockDir(fsys vfs.FS, dir string, shared bool) (*dirLock, error) {
+func lockDir(fsys vfs.FS, dir string, mode lockMode) (*dirLock, error) {
 	l := &dirLock{}
 	onDisk := vfs.Root(fsys) == vfs.Default
 	if onDisk {
-		if l.dir, l.weak = lockOSDir(dir, shared); errors.Is(l.weak, errHeld) {
+		if l.dir, l.weak = lockOSDir(dir, mode); errors.Is(l.weak, errHeld) {
 			return nil, fmt.Errorf("%w: %w", ErrLocked, l.weak)
 		}
 	}
@@ -63,7 +71,7 @@ func lockDir(fsys vfs.FS, dir string, shared bool) (*dirLock, error) {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrLocked, err), l.closeDir())
 	}
 	l.Lock = lock
-	if onDisk && !shared {
+	if onDisk && mode == exclusive {
 		l.hold(dir, "the data directory", ErrTakenAway)
 		l.hold(fsys.PathJoin(dir, lockFile), "the lock file of the data directory", errLockTaken)
 	}

@@ -8,4 +8,4 @@ import (
 )
 
 // lockOSDir has no lock to offer. On Windows the file LOCK cannot be removed while it is locked.
-func lockOSDir(string, bool) (io.Closer, error) { return nil, errors.ErrUnsupported }
+func lockOSDir(string, lockMode) (io.Closer, error) { return nil, errors.ErrUnsupported }

@@ -12,13 +12,13 @@ import (
 
 // lockOSDir locks a directory itself, alone or together with others that share it. errHeld says
 // that somebody else has it; any other error that there is no such lock on this file system.
-func lockOSDir(dir string, shared bool) (io.Closer, error) {
+func lockOSDir(dir string, mode lockMode) (io.Closer, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	how := syscall.LOCK_EX
-	if shared {
+	if mode == shared {
 		how = syscall.LOCK_SH
 	}
 	for {

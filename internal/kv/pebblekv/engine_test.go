@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
@@ -203,14 +204,10 @@ func TestCheckpoint(t *testing.T) {
 // TestMerger checks that operands may be merged in any order and grouping.
 func TestMerger(t *testing.T) {
 	rng := rand.New(rand.NewPCG(kvtest.Seed(t), 0))
-	merge := func(operands [][]byte, newer bool) []byte {
+	merge := func(operands [][]byte, add func(m pebble.ValueMerger, operand []byte) error) []byte {
 		m, err := merger.Merge(nil, operands[0])
 		for _, o := range operands[1:] {
-			if newer {
-				err = errors.Join(err, m.MergeNewer(o))
-			} else {
-				err = errors.Join(err, m.MergeOlder(o))
-			}
+			err = errors.Join(err, add(m, o))
 		}
 		sum, _, finishErr := m.Finish(true)
 		if err != nil || finishErr != nil {
@@ -218,6 +215,7 @@ func TestMerger(t *testing.T) {
 		}
 		return sum
 	}
+	newer, older := pebble.ValueMerger.MergeNewer, pebble.ValueMerger.MergeOlder
 	for range 200 {
 		var operands [][]byte
 		want := map[uint32]kv.Count{}
@@ -231,11 +229,11 @@ func TestMerger(t *testing.T) {
 			}
 			operands = append(operands, appendCounts(nil, sumCounts(counts)))
 		}
-		all := merge(operands, true)
+		all := merge(operands, newer)
 		rng.Shuffle(len(operands), func(i, j int) { operands[i], operands[j] = operands[j], operands[i] })
 		cut := 1 + rng.IntN(len(operands))
-		grouped := append([][]byte{merge(operands[:cut], false)}, operands[cut:]...)
-		if got := merge(grouped, true); !bytes.Equal(got, all) {
+		grouped := append([][]byte{merge(operands[:cut], older)}, operands[cut:]...)
+		if got := merge(grouped, newer); !bytes.Equal(got, all) {
 			t.Fatalf("merged in another order it is %x, want %x", got, all)
 		}
 		counts, err := parseCounts(nil, all)

@@ -49,7 +49,7 @@ func prepareDir(fsys vfs.FS, dir string) (*dirLock, error) {
 	if _, err := readOurs(fsys, dir); err != nil {
 		return nil, err
 	}
-	return lockDir(fsys, dir, false)
+	return lockDir(fsys, dir, exclusive)
 }
 
 // makeDir makes the directory and its parents, and syncs the parents of all that it made.

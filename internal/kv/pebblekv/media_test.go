@@ -41,17 +41,25 @@ func onDisk(t testing.TB) kvtest.Medium {
 }
 
 // crashable is an engine on a disk in memory that can lose its power and hold its syncs.
-func crashable(testing.TB) kvtest.Medium { return crashableOn(vfs.NewCrashableMem(), false) }
+func crashable(testing.TB) kvtest.Medium { return crashableOn(vfs.NewCrashableMem(), syncing) }
 
-// crashableOn is an engine on such a disk. If lossy is set the disk only pretends to sync the log.
-func crashableOn(mem *vfs.MemFS, lossy bool) kvtest.Medium {
-	fs := &gateFS{FS: mem, lossy: lossy}
+// syncs is what a disk makes of the syncs of the log.
+type syncs uint8
+
+const (
+	syncing    syncs = iota
+	pretending       // it does not sync
+)
+
+// crashableOn is an engine on such a disk.
+func crashableOn(mem *vfs.MemFS, s syncs) kvtest.Medium {
+	fs := &gateFS{FS: mem, lossy: s == pretending}
 	return kvtest.Medium{
 		Open:     opener(Options{Dir: "data", FS: fs}),
 		HoldSync: fs.hold,
 		Crash: func(rng *rand.Rand) kvtest.Medium {
 			percent := []int{0, 0, 50, 100}[rng.IntN(4)]
-			return crashableOn(mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng}), lossy)
+			return crashableOn(mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng}), s)
 		},
 	}
 }

@@ -42,15 +42,21 @@ func (x *turned) open() {
 	})
 }
 
-// restart closes the engine and opens it, or kills it.
-func (x *turned) restart(kill bool) {
+// restart closes the engine and opens it.
+func (x *turned) restart() {
 	x.t.Helper()
 	x.passed = 0 // begins anew with the process
-	if kill {
-		x.fs = x.fs.CrashClone(vfs.CrashCloneCfg{})
-	} else if err := x.Close(); err != nil {
+	if err := x.Close(); err != nil {
 		x.t.Fatal(err)
 	}
+	x.open()
+}
+
+// kill opens the engine as it is on the disk, and not closed.
+func (x *turned) kill() {
+	x.t.Helper()
+	x.passed = 0
+	x.fs = x.fs.CrashClone(vfs.CrashCloneCfg{})
 	x.open()
 }
 
@@ -115,8 +121,8 @@ func TestClockBehind(t *testing.T) {
 			stamp, position := x.clock, x.clock
 			x.clock = x.clock.Add(-back)
 			stamp, position = x.goesOn("set back", stamp, position)
-			for _, kill := range []bool{true, false} {
-				x.restart(kill)
+			for _, again := range []func(){x.kill, x.restart} {
+				again()
 				stamp, position = x.goesOn("after a restart", stamp, position)
 			}
 			if stamp, position := x.write(2); !position.Equal(x.clock) {
@@ -188,7 +194,7 @@ func TestStampsAheadAreTold(t *testing.T) {
 	if got := x.Metrics().StampsAheadSeconds; got < 3659 || got > 3660 {
 		t.Errorf("stamps are %v seconds ahead, says Metrics", got)
 	}
-	x.restart(false)
+	x.restart()
 	told(2)
 	x.clock = x.clock.Add(2 * time.Hour)
 	x.write(1)

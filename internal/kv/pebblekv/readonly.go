@@ -80,5 +80,5 @@ func readableDir(fsys vfs.FS, dir string) (*dirLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lockDir(readOnlyFS{fsys}, dir, true)
+	return lockDir(readOnlyFS{fsys}, dir, shared)
 }

@@ -49,11 +49,18 @@ func (d *smallDisk) fill() {
 	d.others += d.free()
 }
 
-// take has others take all that becomes free, or not.
-func (d *smallDisk) take(all bool) {
+// takeFreed has others take all that becomes free.
+func (d *smallDisk) takeFreed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.greedy = all
+	d.greedy = true
+}
+
+// leaveFreed is the end of takeFreed.
+func (d *smallDisk) leaveFreed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.greedy = false
 }
 
 // empty has others take nothing.

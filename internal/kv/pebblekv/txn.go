@@ -22,8 +22,8 @@ type txn struct {
 	stripes []uint32
 	stamp   uint64
 	err     error // the first write that was refused
-	// makesRoom is WriteOptions.MakesRoom.
-	makesRoom bool
+	// makesRoom is WriteOptions.MakesRoom, and lazy says that nobody waits for the commit's own sync.
+	makesRoom, lazy bool
 
 	// expected is what Expect has told, in bytes.
 	expected int
@@ -84,7 +84,7 @@ func (tx *txn) release() {
 
 // run latches, runs fn and commits what it wrote. It returns the commit if there is one, which is visible and, if it
 // is not lazy, must be synced; else the view's unsynced commits are to be awaited before err is told.
-func (tx *txn) run(ctx context.Context, lock [][]byte, lazy bool, fn func(kv.Txn) error) (c *commit, err error) {
+func (tx *txn) run(ctx context.Context, lock [][]byte, fn func(kv.Txn) error) (c *commit, err error) {
 	e := tx.e
 	tx.stripes = e.stripesOf(tx.stripes[:0], lock)
 	if had, err := e.lockStripes(ctx, tx.stripes); err != nil {
@@ -100,7 +100,7 @@ func (tx *txn) run(ctx context.Context, lock [][]byte, lazy bool, fn func(kv.Txn
 		err = tx.check()
 	}
 	if err == nil && tx.wrote() {
-		c, err = tx.commit(lazy)
+		c, err = tx.commit()
 	}
 	if c == nil {
 		tx.sawLatched()
@@ -153,7 +153,7 @@ func (tx *txn) sawLatched() {
 
 // commit makes the txn visible. The latches of all stripes are held; the shards' come after them and before any call
 // of Pebble's, all in one order for everybody.
-func (tx *txn) commit(lazy bool) (*commit, error) {
+func (tx *txn) commit() (*commit, error) {
 	e := tx.e
 	tx.needBatch()
 	if err := tx.findShards(); err != nil {
@@ -163,7 +163,7 @@ func (tx *txn) commit(lazy bool) (*commit, error) {
 	defer tx.unlockShards()
 	tx.addRecords()
 
-	c := &commit{order: &e.order, lazy: lazy && !e.volatile}
+	c := &commit{order: &e.order, lazy: tx.lazy && !e.volatile}
 	if tx.stamp != 0 && e.stamps.bound(tx.stamp, tx.batch) {
 		defer e.stamps.bounded()
 	}

@@ -121,13 +121,21 @@ func (c *Cache) Begin(hash uint64) {
 	s.slot(hash).writing++
 }
 
+// Change is what became of a row.
+type Change uint8
+
+const (
+	Replaced Change = iota // there is another, or a first one
+	Removed                // there is none any more
+)
+
 // End ends a change: the row is now this one, or gone. Only one that the cache had before is kept.
-func (c *Cache) End(hash uint64, key, row []byte, gone bool) {
+func (c *Cache) End(hash uint64, key, row []byte, change Change) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case gone:
+	case change == Removed:
 		s.vanish(hash, key)
 	case len(key)+len(row) > LargestRow:
 		s.remove(hash, key)

@@ -21,9 +21,9 @@ func cacheRow(c *Cache, key, row []byte) (got []byte, hit bool) {
 }
 
 // change changes a row.
-func change(c *Cache, key, row []byte, gone bool) {
+func change(c *Cache, key, row []byte, what Change) {
 	c.Begin(Hash(key))
-	c.End(Hash(key), key, row, gone)
+	c.End(Hash(key), key, row, what)
 }
 
 // TestRowCacheModel adds, changes, removes and reads rows of all sizes in a cache that holds a part of them, and compares
@@ -40,10 +40,10 @@ func TestRowCacheModel(t *testing.T) {
 		binary.LittleEndian.AppendUint32(value[:0], uint32(i))
 		switch rng.IntN(8) {
 		case 0:
-			change(c, key, value, false)
+			change(c, key, value, Replaced)
 			model[string(key)] = value
 		case 1:
-			change(c, key, nil, true)
+			change(c, key, nil, Removed)
 			delete(model, string(key))
 		case 2:
 			if rng.IntN(1000) == 0 {
@@ -117,7 +117,7 @@ func TestRowCacheTickets(t *testing.T) {
 	}{
 		{"changed since", func(c *Cache, read func() Ticket, add func(Ticket)) {
 			ticket := read()
-			change(c, key, newer, false)
+			change(c, key, newer, Replaced)
 			add(ticket)
 		}},
 		{"being changed", func(c *Cache, read func() Ticket, add func(Ticket)) {
@@ -128,7 +128,7 @@ func TestRowCacheTickets(t *testing.T) {
 		{"read during the change", func(c *Cache, read func() Ticket, add func(Ticket)) {
 			c.Begin(hash)
 			ticket := read()
-			c.End(hash, key, newer, false)
+			c.End(hash, key, newer, Replaced)
 			add(ticket)
 		}},
 		{"range removed since", func(c *Cache, read func() Ticket, add func(Ticket)) {
