@@ -49,7 +49,8 @@ var mayImport = map[string][]string{
 	"internal/golden":      {}, // for tests only
 	"internal/malloc":      {},
 	"internal/kv/rowcache": {},
-	"internal/kv/pebblekv": {"internal/kv", "internal/kv/rowcache", "internal/metrics"},
+	"internal/invariants":  {},
+	"internal/kv/pebblekv": {"internal/invariants", "internal/kv", "internal/kv/rowcache", "internal/metrics"},
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/word"}, // word: which table may be meant
 	"internal/bench":       {"internal/sigv4"},

@@ -130,7 +130,8 @@ type Txn interface {
 	Delete(key []byte)
 	// AppendLog adds a record to a shard of a log. Its Position is given at commit.
 	AppendLog(log uint64, shard uint32, record []byte)
-	// Add adds deltas to the counter. All deltas of one Txn to one counter become one write.
+	// Add adds deltas to the counter. All deltas of one Txn to one counter become one write. What was not counted is not
+	// taken off: no section falls below zero.
 	Add(counter uint64, deltas ...Count)
 	// DropCounter removes the counter with all its sections, and forgets what the Txn has added to it so far. The caller
 	// has made sure that nobody else adds to it.

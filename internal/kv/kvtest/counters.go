@@ -22,11 +22,11 @@ func testCounters(s *suite) {
 	}))
 	s.ok("Update", s.certain(e, func(tx kv.Txn) error {
 		tx.DropCounter(9)
-		tx.Add(9, kv.Count{Section: 3, Items: 1, Bytes: -1}, kv.Count{Section: 1, Items: 5, Bytes: 5})
-		tx.Add(9, kv.Count{Section: 1, Items: -5, Bytes: -5}, kv.Count{Section: 3, Items: 1, Bytes: -1})
+		tx.Add(9, kv.Count{Section: 3, Items: 3, Bytes: 4}, kv.Count{Section: 1, Items: 5, Bytes: 5})
+		tx.Add(9, kv.Count{Section: 1, Items: -5, Bytes: -5}, kv.Count{Section: 3, Items: -1, Bytes: -2})
 		return nil
 	}))
-	if got, want := e.Counter(9), []kv.Count{{Section: 3, Items: 2, Bytes: -2}}; !slices.Equal(got, want) {
+	if got, want := e.Counter(9), []kv.Count{{Section: 3, Items: 2, Bytes: 2}}; !slices.Equal(got, want) {
 		s.Errorf("Counter = %v, want %v", got, want)
 	}
 	s.ok("Update", s.certain(e, func(tx kv.Txn) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/partita-db/partita/internal/invariants"
 	"github.com/partita-db/partita/internal/kv"
 )
 
@@ -149,6 +150,18 @@ func (cs *counters) apply(p *pendingCounter) {
 		}
 		c.counts[i].Items += d.Items
 		c.counts[i].Bytes += d.Bytes
+	}
+	if invariants.Enabled {
+		c.check(p.id)
+	}
+}
+
+// check wants no section to be below zero: there are no less than no rows.
+func (c *counter) check(id uint64) {
+	for _, n := range c.counts {
+		if n.Items < 0 || n.Bytes < 0 {
+			panic(fmt.Sprintf("pebblekv: section %d of counter %d is %d rows of %d bytes", n.Section, id, n.Items, n.Bytes))
+		}
 	}
 }
 

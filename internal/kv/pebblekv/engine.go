@@ -146,6 +146,7 @@ type Engine struct {
 	flushPatience time.Duration
 
 	rows      *rowcache.Cache // nil: none
+	lockSets  lockSets
 	order     order
 	syncer    syncer
 	stamps    stamps
@@ -493,6 +494,7 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if start == nil {
 		return nil
 	}
+	e.lockSets.forget()
 	if err := e.room(0); err != nil {
 		return err
 	}

@@ -309,7 +309,7 @@ func TestPanicInPebble(t *testing.T) {
 		t.Errorf("Close: %v, want ErrFailed", err)
 	}
 	// Close left Pebble alone, as its locks may be held. None are held here, and the test wants its goroutines back.
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Close(), e.lock.Close()); err != nil {
 		t.Error(err)
 	}
 }

@@ -237,6 +237,7 @@ func (tx *txn) accept(key []byte, valueLen int) bool {
 	if !tx.fits(len(key) + valueLen) {
 		return false
 	}
+	tx.e.lockSets.wrote(key, tx.held)
 	tx.needBatch()
 	tx.rows = true
 	return true

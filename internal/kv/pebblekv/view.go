@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/partita-db/partita/internal/invariants"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/rowcache"
 )
@@ -39,6 +40,8 @@ type view struct {
 	apart bool
 	held  []uint32
 	row   []byte // one that came from there
+	// lent is what the last Get has returned.
+	lent invariants.Loan
 }
 
 // views holds views to use again.
@@ -79,6 +82,7 @@ func (v *view) closeInto(err *error) {
 
 // close closes the iterators.
 func (v *view) close() (err error) {
+	v.lent.TakeBack()
 	if v.e.poisoned.Load() {
 		return v.e.failure() // Pebble's locks may be held for ever
 	}
@@ -162,9 +166,13 @@ func (v *view) pointIter() (it *pebble.Iterator, err error) {
 var pointOptions = pebble.IterOptions{UseL6Filters: true}
 
 // Get implements kv.Reader.
-func (v *view) Get(key []byte) (value []byte, err error) { return v.getRow(key, 0) }
+func (v *view) Get(key []byte) (value []byte, err error) {
+	value, err = v.getRow(key, 0)
+	v.e.lockSets.read(v, key)
+	return v.lent.Lend(value), err
+}
 
-// getRow is Get. early is a ticket that was taken before the view's state was.
+// getRow is Get, without what builds with invariants check. early is a ticket that was taken before the view's state was.
 func (v *view) getRow(key []byte, early rowcache.Ticket) (value []byte, err error) {
 	was := v.inCallback
 	v.inCallback = false
@@ -255,7 +263,8 @@ func (v *view) GetMulti(keys [][]byte, fn func(i int, value []byte) error) error
 		if err != nil {
 			return err
 		}
-		if err := fn(i, value); err != nil {
+		v.e.lockSets.read(v, k)
+		if err := fn(i, v.lent.Lend(value)); err != nil {
 			return err
 		}
 	}
@@ -283,6 +292,7 @@ func (v *view) scan(start, end []byte, direction kv.Direction, fn func(key, valu
 	v.inCallback = false
 	defer v.leave(was, &err)
 	defer func() { v.walking = walked }()
+	v.lent.TakeBack()
 
 	if bytes.Compare(start, end) >= 0 {
 		return nil
@@ -298,13 +308,16 @@ func (v *view) scan(start, end []byte, direction kv.Direction, fn func(key, valu
 		defer done(&err)
 	}
 	v.walking = true
+	var shownKey, shownValue invariants.Loan
 	for ok := first(it, direction); ok; ok = next(it, direction) {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return damagedFile(err)
 		}
 		v.inCallback = true
-		more, err := fn(it.Key(), value)
+		more, err := fn(shownKey.Lend(it.Key()), shownValue.Lend(value))
+		shownKey.TakeBack()
+		shownValue.TakeBack()
 		v.inCallback = false
 		if !more || err != nil {
 			return err

@@ -1,0 +1,103 @@
+package pebblekv
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/partita-db/partita/internal/invariants"
+)
+
+// lockSets checks, in builds with invariants, that updates lock what they touch. Which rows lie under a lock key is a matter
+// of the database's (those of an index lie under their item's), so what is checked is what it comes to: for each
+// row there is a latch which everybody who writes it holds, and everybody who reads it to write. The latches that all who
+// have written a row had in common are kept; as soon as none is left, two can change the row at once. (This is the
+// algorithm of Eraser: Savage et al., "Eraser: a dynamic data race detector for multithreaded programs", 1997.)
+//
+// A row that is read with Get in a View must have that of its own front among them, or that of ReadOptions.Within: the
+// view waits for the durability of no other's commits.
+type lockSets struct {
+	mu   sync.Mutex
+	rows map[uint64][]uint32 // by the hash of the key: the stripes, ascending
+}
+
+// wrote notes that a row is written by one who holds the latches of these stripes, ascending.
+func (l *lockSets) wrote(key []byte, held []uint32) {
+	if !invariants.Enabled {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rows == nil {
+		l.rows = make(map[uint64][]uint32)
+	}
+	hash := xxhash.Sum64(key)
+	before, known := l.rows[hash]
+	if !known {
+		l.rows[hash] = slices.Clone(held)
+		return
+	}
+	if slices.Equal(before, held) {
+		return
+	}
+	both := common(before, held)
+	if len(both) == 0 {
+		panic(fmt.Sprintf("pebblekv: row %x (%q) is written under the latches %v, and was written under %v: "+
+			"they have none in common", key, key, held, before))
+	}
+	l.rows[hash] = both
+}
+
+// read looks at a row that a view has read. An update must hold a latch that all hold who write the row; any other view must
+// have waited for the commits under a latch that all hold.
+func (l *lockSets) read(v *view, key []byte) {
+	if !invariants.Enabled {
+		return
+	}
+	writers, known := l.of(key)
+	if !known {
+		return
+	}
+	waitsFor := v.held
+	if !v.latched {
+		waitsFor = []uint32{v.e.stripeOf(key)}
+		if v.within >= 0 {
+			waitsFor = append(waitsFor, uint32(v.within))
+			slices.Sort(waitsFor)
+		}
+	}
+	if len(common(writers, waitsFor)) == 0 {
+		panic(fmt.Sprintf("pebblekv: row %x (%q) is read under the latches %v, or waits for their commits, and was written "+
+			"under %v: they have none in common", key, key, waitsFor, writers))
+	}
+}
+
+// forget forgets all rows: a range of them was dropped, and what comes there next may lie under other latches.
+func (l *lockSets) forget() {
+	if !invariants.Enabled {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.rows)
+}
+
+// of are the stripes whose latches all have held who have written the row.
+func (l *lockSets) of(key []byte) (stripes []uint32, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	stripes, known = l.rows[xxhash.Sum64(key)]
+	return stripes, known
+}
+
+// common are the numbers that are in both; both ascend.
+func common(a, b []uint32) (both []uint32) {
+	for _, n := range a {
+		if _, found := slices.BinarySearch(b, n); found {
+			both = append(both, n)
+		}
+	}
+	return both
+}
