@@ -27,6 +27,7 @@ func (w *writer) recordIndex(tx kv.Txn, p *schema.Plan, old, new item.Item) erro
 	}
 	if hasNew {
 		newEntry = p.Entry(new)
+		mustBeCanonical(w.newRow, new, newEntry)
 	}
 	same := hadOld && hasNew && string(w.oldRow) == string(w.newRow)
 	if p.State != schema.StatePublic {
@@ -91,6 +92,7 @@ func fillIndex(tx kv.Txn, p *schema.Plan, it item.Item, count *kv.Count) error {
 	if err != nil || there != nil {
 		return err
 	}
+	mustBeCanonical(rowKey, it, entry)
 	tx.Set(rowKey, entry.AppendStored(nil, 0))
 	count.Section = uint32(p.ID)
 	count.Items++

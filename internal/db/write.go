@@ -352,6 +352,7 @@ func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 		}
 	}
 	if new.Exists() {
+		mustBeCanonical(w.key, old, new)
 		w.row = new.AppendStored(w.row[:0], tx.Stamp())
 		tx.Set(w.key, w.row)
 	} else {
