@@ -24,13 +24,13 @@ const (
 	// defaultBallast is what a start may have to write: the logs of the memtables, and the next
 	// ones.
 	defaultBallast = 6 * memtableSize
-	tendEvery      = time.Second
+	maintainEvery  = time.Second
 	// ballastRetry is how long after a failure it is made again.
 	ballastRetry = time.Minute
 )
 
-// errHurry says that the ballast was not made because the room is needed.
-var errHurry = errors.New("the room is needed")
+// errAborted says that the ballast was not made because the room is needed.
+var errAborted = errors.New("the room is needed")
 
 // ballast is the file. There is none while the store is smaller than it, or while it would leave
 // less free space than the floor.
@@ -42,17 +42,17 @@ type ballast struct {
 	log  *slog.Logger
 
 	there atomic.Bool // changed under mu
-	// sure says that this process has seen the file's blocks: a copy of a directory may have a file
+	// allocated says that this process has seen the file's blocks: a copy of a directory may have a file
 	// without.
-	sure atomic.Bool
+	allocated atomic.Bool
 	// owed is the size from when it was given back until it is made again. The floor is higher by
 	// so much.
 	owed  atomic.Int64
 	given atomic.Int64 // how often it was given back; changed under mu
-	hurry atomic.Bool  // what is being made shall be given up
+	abort atomic.Bool  // what is being made shall be given up
 	mu    sync.Mutex
 
-	later time.Time // when to make it after a failure; only tend's
+	later time.Time // when to make it after a failure; only maintain's
 }
 
 // newBallast is a ballast that is not looked for yet. bytes are those of Options.
@@ -85,10 +85,10 @@ func (b *ballast) give() {
 	if b.size == 0 {
 		return
 	}
-	b.hurry.Store(true)
+	b.abort.Store(true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.hurry.Store(false)
+	b.abort.Store(false)
 	if !b.there.Load() {
 		return
 	}
@@ -108,28 +108,28 @@ func (b *ballast) give() {
 // gone notes that the file is not there any more.
 func (b *ballast) gone() {
 	b.there.Store(false)
-	b.sure.Store(false)
+	b.allocated.Store(false)
 	b.owed.Store(b.size)
 	b.given.Add(1)
 }
 
 // make makes the file, durably. given is what b.given was before the caller looked at the volume: if
-// the ballast has been given back since, its room is needed, and make returns errHurry.
+// the ballast has been given back since, its room is needed, and make returns errAborted.
 func (b *ballast) make(given int64) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	there := b.there.Load()
 	switch {
 	case b.given.Load() != given:
-		return errHurry
-	case there && b.sure.Load():
+		return errAborted
+	case there && b.allocated.Load():
 		return nil // another call has made it
 	}
 	f, err := b.fs.OpenReadWrite(b.path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	if err = allocate(f, b.size, there, &b.hurry); err == nil {
+	if err = allocate(f, b.size, there, &b.abort); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
@@ -142,17 +142,17 @@ func (b *ballast) make(given int64) (err error) {
 		return err
 	}
 	b.there.Store(true)
-	b.sure.Store(true)
+	b.allocated.Store(true)
 	b.owed.Store(0)
 	return nil
 }
 
-// tend makes the ballast if there should be one and is room for it. stored is how large the store
+// maintain makes the ballast if there should be one and is room for it. stored is how large the store
 // is.
-func (b *ballast) tend(s *space, stored func() uint64) {
+func (b *ballast) maintain(s *space, stored func() uint64) {
 	given := b.given.Load()
 	free, floor, ok := s.look()
-	if b.there.Load() && b.sure.Load() {
+	if b.there.Load() && b.allocated.Load() {
 		if _, err := b.fs.Stat(b.path); errors.Is(err, fs.ErrNotExist) { // somebody has given it back by hand
 			b.mu.Lock()
 			b.gone()
@@ -168,7 +168,7 @@ func (b *ballast) tend(s *space, stored func() uint64) {
 		return
 	}
 	switch err := b.make(given); {
-	case errors.Is(err, errHurry):
+	case errors.Is(err, errAborted):
 	case err != nil:
 		b.log.Warn("no ballast can be made", "path", b.path, "bytes", b.size, "error", err.Error())
 		b.later = time.Now().Add(ballastRetry)
@@ -188,12 +188,12 @@ func (b *ballast) bytes() uint64 {
 }
 
 // writeZeros fills the file where the file system cannot allocate blocks otherwise.
-func writeZeros(f vfs.File, size int64, hurry *atomic.Bool) error {
+func writeZeros(f vfs.File, size int64, abort *atomic.Bool) error {
 	const piece = 1 << 20
 	zeros := make([]byte, min(piece, size))
 	for at := int64(0); at < size; at += piece {
-		if hurry.Load() {
-			return errHurry
+		if abort.Load() {
+			return errAborted
 		}
 		if _, err := f.WriteAt(zeros[:min(piece, size-at)], at); err != nil {
 			return err
@@ -207,38 +207,38 @@ func (e *Engine) startBallast() {
 	if e.ballast.size == 0 {
 		return
 	}
-	e.tending = make(chan struct{})
-	e.tended.Go(func() {
-		tick := time.NewTicker(tendEvery)
+	e.ballastStop = make(chan struct{})
+	e.ballastDone.Go(func() {
+		tick := time.NewTicker(maintainEvery)
 		defer tick.Stop()
 		for e.failure() == nil {
 			select {
-			case <-e.tending:
+			case <-e.ballastStop:
 				return
 			case <-e.failed:
 				return
 			case <-tick.C:
-				e.tendBallast()
+				e.maintainBallast()
 			}
 		}
 	})
 }
 
-// tendBallast looks after it once.
-func (e *Engine) tendBallast() (err error) {
+// maintainBallast looks after it once.
+func (e *Engine) maintainBallast() (err error) {
 	defer e.engineCall(&err)
-	e.ballast.tend(&e.space, func() uint64 { return e.db.Metrics().DiskSpaceUsage() })
+	e.ballast.maintain(&e.space, func() uint64 { return e.db.Metrics().DiskSpaceUsage() })
 	return nil
 }
 
 // stopBallast is the end of startBallast.
 func (e *Engine) stopBallast() {
-	if e.tending != nil {
-		close(e.tending)
-		e.ballast.hurry.Store(true)
-		e.tended.Wait()
-		e.ballast.hurry.Store(false)
-		e.tending = nil
+	if e.ballastStop != nil {
+		close(e.ballastStop)
+		e.ballast.abort.Store(true)
+		e.ballastDone.Wait()
+		e.ballast.abort.Store(false)
+		e.ballastStop = nil
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // allocate gives the file blocks for its whole size. there says that it has that size, and may have them.
-func allocate(f vfs.File, size int64, there bool, hurry *atomic.Bool) error {
+func allocate(f vfs.File, size int64, there bool, abort *atomic.Bool) error {
 	fd := f.Fd()
 	err := error(syscall.EOPNOTSUPP)
 	if fd != vfs.InvalidFd {
@@ -22,7 +22,7 @@ func allocate(f vfs.File, size int64, there bool, hurry *atomic.Bool) error {
 		if there {
 			return nil
 		}
-		return writeZeros(f, size, hurry)
+		return writeZeros(f, size, abort)
 	}
 	return err
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // allocate gives the file blocks for its whole size, by writing them. there says that it has that size.
-func allocate(f vfs.File, size int64, there bool, hurry *atomic.Bool) error {
+func allocate(f vfs.File, size int64, there bool, abort *atomic.Bool) error {
 	if there {
 		return nil
 	}
-	return writeZeros(f, size, hurry)
+	return writeZeros(f, size, abort)
 }

@@ -132,13 +132,13 @@ func TestBallast(t *testing.T) {
 	e := mustOpen(t, smallOptions(d, log))
 	e.space.every = 0
 	fillRows(t, e, 0, 100)
-	e.tendBallast()
+	e.maintainBallast()
 	if e.ballast.there.Load() {
 		t.Fatal("a store that is smaller than the ballast has one")
 	}
 	fillRows(t, e, 100, 600) // 4.7 MB
 	settle(t, e)
-	e.tendBallast()
+	e.maintainBallast()
 	info, err := d.Stat("data/" + ballastFile)
 	if told := e.Metrics().BallastBytes; err != nil || info.Size() != testBallast || told != testBallast {
 		t.Fatalf("the ballast: %v, %v; %d bytes are told", info, err, told)
@@ -188,16 +188,16 @@ func TestGivenWhileMade(t *testing.T) {
 	e := mustOpen(t, smallOptions(d, new(testLog)))
 	e.stopBallast()
 	e.ballast.owed.Store(1) // as if the store were large
-	e.tendBallast()
+	e.maintainBallast()
 	given := e.ballast.given.Load()
 	e.ballast.give()
-	if err := e.ballast.make(given); !errors.Is(err, errHurry) {
+	if err := e.ballast.make(given); !errors.Is(err, errAborted) {
 		t.Errorf("making what has been given back meanwhile: %v", err)
 	}
 	if _, err := d.Stat("data/" + ballastFile); !errors.Is(err, fs.ErrNotExist) || e.ballast.there.Load() {
 		t.Errorf("the ballast is there again: %v", err)
 	}
-	e.tendBallast()
+	e.maintainBallast()
 	if !e.ballast.there.Load() {
 		t.Error("the next round does not make it")
 	}
@@ -241,7 +241,7 @@ func TestFullUnderAWrite(t *testing.T) {
 	e.stopBallast() // nobody looks at the disk meanwhile
 	e.space.every = time.Hour
 	fillRows(t, e, 0, 600)
-	e.tendBallast()
+	e.maintainBallast()
 	e.space.left.Store(1 << 40)
 	d.fill()
 	rows := 600
@@ -283,7 +283,7 @@ func TestBallastIsGivenInTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.ballast.owed.Store(1) // as if the store were large
-		e.tendBallast()
+		e.maintainBallast()
 		d.mu.Lock()
 		d.others = d.free() - testFloor/2
 		d.mu.Unlock()
@@ -341,20 +341,20 @@ func TestBallastComesBack(t *testing.T) {
 	fillRows(t, e, 0, 600)
 	settle(t, e)
 	e.stopBallast() // the test looks after it
-	e.tendBallast()
+	e.maintainBallast()
 	for range 3 {
 		d.fill()
 		if err := makesRoom(e, "a", "1"); err != nil || e.ballast.there.Load() {
 			t.Fatalf("on the full disk: %v; the ballast is there: %v", err, e.ballast.there.Load())
 		}
 		d.takeFreed() // what a compaction gives back, too
-		e.tendBallast()
+		e.maintainBallast()
 		if e.ballast.there.Load() {
 			t.Fatal("the ballast is made on a full disk")
 		}
 		d.leaveFreed()
 		d.empty()
-		e.tendBallast()
+		e.maintainBallast()
 		if !e.ballast.there.Load() || e.ballast.owed.Load() != 0 {
 			t.Fatalf("the ballast is not made again:\n%s", log)
 		}
@@ -364,11 +364,11 @@ func TestBallastComesBack(t *testing.T) {
 		if err := d.Remove("data/" + ballastFile); err != nil { // by hand, as one who needs room at once
 			t.Fatal(err)
 		}
-		e.tendBallast()
+		e.maintainBallast()
 		if e.Metrics().BallastBytes != 0 {
 			t.Error("a ballast is told that somebody has removed")
 		}
-		e.tendBallast()
+		e.maintainBallast()
 		if !e.ballast.there.Load() {
 			t.Error("a ballast that somebody has removed is not made again")
 		}
@@ -382,7 +382,7 @@ func TestBallastFile(t *testing.T) {
 	o := Options{Dir: dir, BallastBytes: 1 << 20, FreeSpaceFloor: -1}
 	e := mustOpen(t, o)
 	e.ballast.owed.Store(1) // as if it had been there
-	e.tendBallast()
+	e.maintainBallast()
 	holds := func(dir string) bool {
 		names, err := vfs.Default.List(dir)
 		if err != nil {
@@ -421,19 +421,19 @@ func TestBallastFile(t *testing.T) {
 	}
 }
 
-// TestWriteZeros makes a ballast where blocks come by writing only, whole and in a hurry.
+// TestWriteZeros makes a ballast where blocks come by writing only, whole and when it is given up.
 func TestWriteZeros(t *testing.T) {
 	b := newBallast(vfs.NewMem(), "", 5<<20+1, slog.New(slog.DiscardHandler))
-	var hurry atomic.Bool
-	for _, hurried := range []bool{false, true} {
+	var abort atomic.Bool
+	for _, aborted := range []bool{false, true} {
 		f, err := b.fs.OpenReadWrite("f", vfs.WriteCategoryUnspecified)
 		if err != nil {
 			t.Fatal(err)
 		}
-		hurry.Store(hurried)
-		err = writeZeros(f, b.size, &hurry)
-		if info, _ := f.Stat(); hurried != errors.Is(err, errHurry) || info.Size() != b.size {
-			t.Errorf("in a hurry %v: %v, %d bytes", hurried, err, info.Size())
+		abort.Store(aborted)
+		err = writeZeros(f, b.size, &abort)
+		if info, _ := f.Stat(); aborted != errors.Is(err, errAborted) || info.Size() != b.size {
+			t.Errorf("given up %v: %v, %d bytes", aborted, err, info.Size())
 		}
 		f.Close()
 	}
@@ -462,7 +462,7 @@ func testFullStart(t *testing.T, killed, ballast bool) {
 	e := mustOpen(t, o)
 	fillRows(t, e, 0, 600)
 	if ballast {
-		e.tendBallast()
+		e.maintainBallast()
 	}
 	fillRows(t, e, 600, 625) // which only the log has
 	if !killed {

@@ -24,7 +24,7 @@ func (e *Engine) Checkpoint(ctx context.Context, dir string) (err error) {
 	}
 	defer e.exit()
 	defer e.engineCall(&err)
-	disk := e.fs.FS // without the dark: what is left of a copy is removed even then
+	disk := e.fs.FS // which discards nothing: what is left of a copy is removed even then
 	if e.volatile {
 		disk = vfs.Default
 	}
@@ -166,7 +166,7 @@ func (t *target) remove() error {
 }
 
 // copying returns the context of the checkpoint that the file belongs to, or nil.
-func (s *stopFS) copying(name string) context.Context {
+func (s *failStopFS) copying(name string) context.Context {
 	if ctx, ok := s.copies.Load(s.FS.PathDir(name)); ok {
 		return ctx.(context.Context)
 	}

@@ -138,18 +138,18 @@ func (c *copier) copy(from, to string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(told{out, c}, struct{ io.Reader }{in}, make([]byte, 1<<20))
+	_, err = io.CopyBuffer(progressWriter{out, c}, struct{ io.Reader }{in}, make([]byte, 1<<20))
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
-// told tells a copier what was written.
-type told struct {
+// progressWriter tells a copier what was written.
+type progressWriter struct {
 	io.Writer
 	c *copier
 }
 
 // Write implements io.Writer.
-func (t told) Write(p []byte) (int, error) {
+func (t progressWriter) Write(p []byte) (int, error) {
 	n, err := t.Writer.Write(p)
 	t.c.tell(int64(n))
 	return n, err

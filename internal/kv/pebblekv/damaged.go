@@ -116,7 +116,7 @@ func newestOptions(names []string) (newest string) {
 // their size.
 func missingTables(fsys vfs.FS, dir string, names []string) (missing []string) {
 	m, err := currentManifest(fsys, dir, names)
-	if err != nil || m == nil || m.strange {
+	if err != nil || m == nil || m.unrecognized {
 		return nil
 	}
 	for number, size := range m.files() {

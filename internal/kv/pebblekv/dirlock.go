@@ -18,7 +18,7 @@ import (
 // dirLock keeps all others out of a data directory. Pebble's lock is on the file LOCK, and whoever
 // removes that file, as one does with what an ended program has left behind, lets a second server
 // in. So the directory itself is locked as well, where the operating system's files are used and
-// allow it, and a watch looks whether both are still there.
+// allow it, and a lockWatch looks whether both are still there.
 type dirLock struct {
 	*pebble.Lock
 	dir  io.Closer // the lock of the directory itself; nil: it has none
@@ -112,12 +112,12 @@ func (l *dirLock) look() (lost, unsure error) {
 	return nil, unsure
 }
 
-// watchEvery is how often a watch looks.
+// watchEvery is how often a lockWatch looks.
 const watchEvery = time.Second
 
-// watch stops an engine whose directory, or the lock on it, is taken away: another server can begin
+// lockWatch stops an engine whose directory, or the lock on it, is taken away: another server can begin
 // there, or what is written goes nowhere.
-type watch struct {
+type lockWatch struct {
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -136,7 +136,7 @@ func (e *Engine) startWatch() {
 }
 
 // run looks until it is stopped, or the engine has.
-func (w *watch) run(l *dirLock, failed <-chan struct{}, fail func(error), log *slog.Logger) {
+func (w *lockWatch) run(l *dirLock, failed <-chan struct{}, fail func(error), log *slog.Logger) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	told := false
@@ -161,7 +161,7 @@ func (w *watch) run(l *dirLock, failed <-chan struct{}, fail func(error), log *s
 }
 
 // end stops looking.
-func (w *watch) end() {
+func (w *lockWatch) end() {
 	if w.stop != nil {
 		close(w.stop)
 		w.stopped.Wait()

@@ -127,9 +127,9 @@ var limits = kv.Limits{Key: 32 << 10, Value: 16 << 20, Update: 64 << 20}
 // Engine is a kv.Engine on Pebble. It is also a kv.Checkpointer and a kv.Verifier, and its Readers are kv.Inspectors.
 type Engine struct {
 	db    *pebble.DB
-	fs    *stopFS
+	fs    *failStopFS
 	lock  *dirLock
-	watch watch
+	watch lockWatch
 	dir   string
 	clock func() time.Time
 	// elapsed is Options.Elapsed; nil: none.
@@ -145,27 +145,27 @@ type Engine struct {
 	// flushPatience is how long Close waits for its flush.
 	flushPatience time.Duration
 
-	rows      *rowcache.Cache // nil: none
-	lockSets  lockSets
-	order     order
-	syncer    syncer
-	stamps    stamps
-	counters  counters
-	space     space
-	ballast   *ballast
-	tending   chan struct{} // closed to have nobody look after the ballast any more; nil: nobody does
-	tended    sync.WaitGroup
-	commits   atomic.Uint64
-	waits     waits         // for latches
-	stalls    waits         // of writes
-	copies    atomic.Uint64 // names the checkpoints of an engine in memory
-	scheduler *scheduler
+	rows        *rowcache.Cache // nil: none
+	lockSets    lockSets
+	order       order
+	syncer      syncer
+	stamps      stamps
+	counters    counters
+	space       space
+	ballast     *ballast
+	ballastStop chan struct{} // closed to have nobody look after the ballast any more; nil: nobody does
+	ballastDone sync.WaitGroup
+	commits     atomic.Uint64
+	waits       waits         // for latches
+	stalls      waits         // of writes
+	copies      atomic.Uint64 // names the checkpoints of an engine in memory
+	scheduler   *scheduler
 
 	shardsMu sync.RWMutex
 	shards   map[shardID]*shard
 
-	calls    calls
-	troubles repeated // of background work
+	calls      calls
+	background limitedLog // of background work
 
 	opened    atomic.Bool // until then a failure is Open's to report
 	failOnce  sync.Once
@@ -239,12 +239,12 @@ func newEngine(o Options) *Engine {
 		disk = readOnlyFS{disk}
 	}
 	e.dir = disk.PathJoin(e.dir) // cleans it
-	e.fs = newStopFS(disk, e.dir)
+	e.fs = newFailStopFS(disk, e.dir)
 	if e.volatile || e.readOnly {
 		o.BallastBytes = -1
 	}
 	e.ballast = newBallast(disk, e.dir, o.BallastBytes, e.log)
-	e.fs.sure = vfs.OnDiskFull(disk, e.full)
+	e.fs.required = vfs.OnDiskFull(disk, e.full)
 	e.space = space{
 		fs: disk, dir: e.dir, floor: o.FreeSpaceFloor, every: time.Second, ballast: e.ballast, log: e.log,
 		now: time.Now, began: time.Now(),
@@ -339,7 +339,7 @@ func (e *Engine) closeAfter() error {
 		err = e.db.Close()
 	}
 	if e.failure() != nil {
-		err = nil // in the dark it means nothing
+		err = nil // what was written was discarded
 	}
 	return errors.Join(err, e.lock.Close())
 }

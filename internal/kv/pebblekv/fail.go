@@ -24,8 +24,8 @@ func (e *Engine) fail(cause error) {
 		if e.failCause = cause; opened {
 			e.failCause = fmt.Errorf("%w: %w", kv.ErrFailed, cause)
 		}
-		close(e.failed) // before the dark, so that nobody takes a success in the dark for one
-		e.fs.goDark()
+		close(e.failed) // before that, so that nobody takes a write that is discarded for a success
+		e.fs.discard()
 		if !opened {
 			return
 		}
@@ -84,7 +84,7 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 			about = append(about, pathAttr(err)...)
 		}
 	}
-	l.e.troubles.warn(l.e.log, fmt.Sprintf(format, args...), about...)
+	l.e.background.warn(l.e.log, fmt.Sprintf(format, args...), about...)
 }
 
 // events is told of what the person on call should know.
@@ -107,7 +107,7 @@ func (e *Engine) events() *pebble.EventListener {
 
 // backgroundError is told of flushes and compactions that failed.
 func (e *Engine) backgroundError(err error) {
-	e.troubles.warn(e.log, "background work failed", append(pathAttr(err), "error", err.Error())...)
+	e.background.warn(e.log, "background work failed", append(pathAttr(err), "error", err.Error())...)
 }
 
 // pathAttr is the attribute of the log that says what file an error is about; none where the error
@@ -134,15 +134,15 @@ func pathOf(err error) string {
 	return ""
 }
 
-// repeated logs what may fail again and again: at most once a second, and then how often it was silent in between.
-type repeated struct {
+// limitedLog logs what may fail again and again: at most once a second, and then how often it was silent in between.
+type limitedLog struct {
 	mu     sync.Mutex
 	next   time.Time
 	silent int
 }
 
 // warn logs one failure.
-func (r *repeated) warn(log *slog.Logger, text string, args ...any) {
+func (r *limitedLog) warn(log *slog.Logger, text string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()

@@ -34,7 +34,7 @@ type shard struct {
 	durable kv.Position
 	// unsynced are the commits above durable, in order.
 	unsynced []shardEnd
-	pace     pace // under mu
+	slew     slewClock // under mu
 }
 
 // shardEnd is the last position of a commit.
@@ -95,11 +95,11 @@ func shardBounds(id shardID, after, upTo kv.Position) (start, end []byte) {
 	return start, end
 }
 
-// next gives the next position: the clock's, or the pace's where that is behind the last, or the
+// next gives the next position: the clock's, or the slewed one where that is behind the last, or the
 // one above the last if that is later. The shard is locked.
 func (s *shard) next(now time.Time, elapsed func() time.Duration) kv.Position {
 	last := int64(binary.BigEndian.Uint64(s.last[:8])>>16) * 1000
-	t := uint64(s.pace.at(now.UnixMicro(), last, elapsed)/1000) << 16
+	t := uint64(s.slew.at(now.UnixMicro(), last, elapsed)/1000) << 16
 	t = max(t, binary.BigEndian.Uint64(s.last[:8])+1)
 	seq := binary.BigEndian.Uint64(s.last[8:]) + 1
 	binary.BigEndian.PutUint64(s.last[:8], t)

@@ -28,7 +28,7 @@ const (
 type stamps struct {
 	last  atomic.Uint64
 	limit atomic.Uint64 // a bound that is in the log before all commits that come from now on
-	pace  pace
+	slew  slewClock
 
 	mu      sync.Mutex // held while a bound is applied, so that the log holds them ascending
 	written uint64     // the highest bound in any batch
@@ -39,7 +39,7 @@ type stamps struct {
 
 // next gives a stamp.
 func (s *stamps) next(now time.Time, elapsed func() time.Duration) uint64 {
-	t := uint64(s.pace.at(now.UnixMicro(), int64(s.last.Load()), elapsed))
+	t := uint64(s.slew.at(now.UnixMicro(), int64(s.last.Load()), elapsed))
 	for {
 		last := s.last.Load()
 		stamp := max(t, last+1)

@@ -61,7 +61,7 @@ type logCheck struct {
 // checkLogs refuses a directory whose logs have holes. dropped says what Pebble will drop of the
 // newest log, and is empty as a rule.
 func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) (dropped string, err error) {
-	if m.strange {
+	if m.unrecognized {
 		return "", nil // Pebble will say so
 	}
 	live := liveLogs(names, m.minLog)

@@ -350,8 +350,8 @@ func TestManifestIsUnderstood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.strange || !slices.Contains(names, fmt.Sprintf("%06d.log", m.minLog)) {
-		t.Errorf("the oldest log is said to be %d (strange: %v), there are %v", m.minLog, m.strange, names)
+	if m.unrecognized || !slices.Contains(names, fmt.Sprintf("%06d.log", m.minLog)) {
+		t.Errorf("the oldest log is said to be %d (unrecognized: %v), there are %v", m.minLog, m.unrecognized, names)
 	}
 	if missing := missingTables(vfs.Default, dir, names); len(missing) > 0 {
 		t.Errorf("the tables %v are said to be missing", missing)
@@ -384,7 +384,7 @@ func TestManifestIsUnderstood(t *testing.T) {
 	}
 }
 
-// FuzzEdits has any bytes for an edit of a MANIFEST. They may be strange, and nothing else.
+// FuzzEdits has any bytes for an edit of a MANIFEST. They may be unrecognized, and nothing else.
 func FuzzEdits(f *testing.F) {
 	f.Add([]byte{tagMinLog, 7, tagLastSeq, 90, tagNextFile, 9, tagDeletedTable, 0, 4})
 	f.Add([]byte{tagNewTableFields, 6, 5, 200, 1, 1, 'a', 1, 'b', 10, 10, fieldVirtual, 3, fieldEnd})
@@ -393,7 +393,7 @@ func FuzzEdits(f *testing.F) {
 	f.Fuzz(func(t *testing.T, edit []byte) {
 		m := newManifest("MANIFEST-000001")
 		m.add(edit)
-		if !m.strange && len(edit) > 0 && len(m.files()) > len(edit) {
+		if !m.unrecognized && len(edit) > 0 && len(m.files()) > len(edit) {
 			t.Errorf("%x: there are %d files", edit, len(m.files()))
 		}
 	})

@@ -18,8 +18,8 @@ import (
 	"github.com/partita-db/partita/internal/kv/kvtest"
 )
 
-// turned is a clock, and the time that passes, in a test's hands.
-type turned struct {
+// clockTest is a clock, and the time that passes, in a test's hands.
+type clockTest struct {
 	t      *testing.T
 	fs     *vfs.MemFS
 	clock  time.Time
@@ -29,13 +29,13 @@ type turned struct {
 }
 
 // newTurned opens an engine by such a clock.
-func newTurned(t *testing.T) *turned {
-	x := &turned{t: t, fs: vfs.NewCrashableMem(), clock: time.UnixMilli(1_800_000_000_000), passed: time.Hour}
+func newTurned(t *testing.T) *clockTest {
+	x := &clockTest{t: t, fs: vfs.NewCrashableMem(), clock: time.UnixMilli(1_800_000_000_000), passed: time.Hour}
 	x.open()
 	return x
 }
 
-func (x *turned) open() {
+func (x *clockTest) open() {
 	x.Engine = mustOpen(x.t, Options{
 		Dir: "data", FS: x.fs, Logger: slog.New(slog.NewTextHandler(&x.log, nil)),
 		Clock: func() time.Time { return x.clock }, Elapsed: func() time.Duration { return x.passed },
@@ -43,7 +43,7 @@ func (x *turned) open() {
 }
 
 // restart closes the engine and opens it.
-func (x *turned) restart() {
+func (x *clockTest) restart() {
 	x.t.Helper()
 	x.passed = 0 // begins anew with the process
 	if err := x.Close(); err != nil {
@@ -53,7 +53,7 @@ func (x *turned) restart() {
 }
 
 // kill opens the engine as it is on the disk, and not closed.
-func (x *turned) kill() {
+func (x *clockTest) kill() {
 	x.t.Helper()
 	x.passed = 0
 	x.fs = x.fs.CrashClone(vfs.CrashCloneCfg{})
@@ -61,10 +61,10 @@ func (x *turned) kill() {
 }
 
 // pass lets time pass, by which the clock goes as well.
-func (x *turned) pass(d time.Duration) { x.clock, x.passed = x.clock.Add(d), x.passed+d }
+func (x *clockTest) pass(d time.Duration) { x.clock, x.passed = x.clock.Add(d), x.passed+d }
 
 // write takes a stamp and a position in a log, and returns their times.
-func (x *turned) write(log uint64) (stamp, position time.Time) {
+func (x *clockTest) write(log uint64) (stamp, position time.Time) {
 	x.t.Helper()
 	if err := x.Update(x.t.Context(), kv.WriteOptions{Lock: [][]byte{{1}}}, func(tx kv.Txn) error {
 		stamp = time.UnixMicro(int64(tx.Stamp()))
@@ -83,7 +83,7 @@ func (x *turned) write(log uint64) (stamp, position time.Time) {
 
 // goesOn wants stamps and positions to go on from what they were, for two seconds, as the time that
 // passes.
-func (x *turned) goesOn(what string, stamp, position time.Time) (time.Time, time.Time) {
+func (x *clockTest) goesOn(what string, stamp, position time.Time) (time.Time, time.Time) {
 	x.t.Helper()
 	const lag = 50 * time.Millisecond // for each second
 	s, p := x.write(1)
@@ -131,12 +131,12 @@ func TestClockBehind(t *testing.T) {
 			if back > time.Hour {
 				return
 			}
-			for n := time.Duration(0); n < back*(paceYields+1); n += back / 4 {
+			for n := time.Duration(0); n < back*(slewPart+1); n += back / 4 {
 				x.pass(back / 4)
 				x.write(1)
 			}
-			if stamp, position := x.write(1); stamp.Sub(x.clock) > paceSlack*time.Microsecond ||
-				position.Sub(x.clock) > paceSlack*time.Microsecond {
+			if stamp, position := x.write(1); stamp.Sub(x.clock) > slewSlack*time.Microsecond ||
+				position.Sub(x.clock) > slewSlack*time.Microsecond {
 				t.Errorf("in the end the stamp is of %v, the position of %v, and it is %v", stamp, position, x.clock)
 			}
 		})
@@ -160,7 +160,7 @@ func TestClockBehindAfterRest(t *testing.T) {
 // for.
 func TestClockAlone(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
-	x := &turned{t: t, Engine: mustOpen(t, Options{InMemory: true, Clock: func() time.Time { return now }})}
+	x := &clockTest{t: t, Engine: mustOpen(t, Options{InMemory: true, Clock: func() time.Time { return now }})}
 	first, _ := x.write(1)
 	now = now.Add(-time.Hour)
 	for i := range 3 {

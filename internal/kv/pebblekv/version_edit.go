@@ -34,9 +34,9 @@ type manifest struct {
 	edits    int
 	// sealed says that the store has ended cleanly, and was not changed since.
 	sealed bool
-	// strange says that there is something in it that this release does not know. Nothing else is
+	// unrecognized says that there is something in it that this release does not know. Nothing else is
 	// true then.
-	strange bool
+	unrecognized bool
 }
 
 // newManifest is what is known of an empty MANIFEST of that name.
@@ -127,7 +127,7 @@ func (m *manifest) add(edit []byte) {
 			f.bad = true
 		}
 	}
-	m.strange = m.strange || f.bad
+	m.unrecognized = m.unrecognized || f.bad
 	m.advance(comparer, minLog, lastSeq)
 }
 
