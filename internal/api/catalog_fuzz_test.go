@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -159,12 +160,20 @@ func FuzzCatalogRow(f *testing.F) {
 		defer engine.Close()
 		which := int(row) % descriptors
 		value := mutated(rows[which].value, at, with)
-		err = engine.Update(t.Context(), kv.WriteOptions{Lock: [][]byte{rows[which].key}}, func(tx kv.Txn) error {
+		var lock [][]byte
+		for _, r := range rows {
+			lock = append(lock, r.key)
+		}
+		err = engine.Update(t.Context(), kv.WriteOptions{Lock: lock}, func(tx kv.Txn) error {
 			for i, r := range rows {
 				if i == which {
 					r.value = value
 				}
 				tx.Set(r.key, r.value)
+				if r.key[0] == 2 { // a row of a table's: its id and the section follow
+					id, section := binary.BigEndian.Uint32(r.key[1:]), binary.BigEndian.Uint16(r.key[5:])
+					tx.Add(uint64(id), kv.Count{Section: uint32(section), Items: 1, Bytes: int64(len(r.value))})
+				}
 			}
 			return nil
 		})

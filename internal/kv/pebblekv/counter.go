@@ -148,20 +148,20 @@ func (cs *counters) apply(p *pendingCounter) {
 			c.counts = slices.Insert(c.counts, i, d)
 			continue
 		}
+		if invariants.Enabled {
+			mustHold(c.counts[i], p.id, d)
+		}
 		c.counts[i].Items += d.Items
 		c.counts[i].Bytes += d.Bytes
 	}
-	if invariants.Enabled {
-		c.check(p.id)
-	}
 }
 
-// check wants no section to be below zero: there are no less than no rows.
-func (c *counter) check(id uint64) {
-	for _, n := range c.counts {
-		if n.Items < 0 || n.Bytes < 0 {
-			panic(fmt.Sprintf("pebblekv: section %d of counter %d is %d rows of %d bytes", n.Section, id, n.Items, n.Bytes))
-		}
+// mustHold panics if adding d to a section makes it fall below zero: there are no less than no rows. One that is not there, or
+// was below before, is that of a store which was damaged, as the check tells.
+func mustHold(n kv.Count, id uint64, d kv.Count) {
+	if n.Items >= 0 && n.Items+d.Items < 0 || n.Bytes >= 0 && n.Bytes+d.Bytes < 0 {
+		panic(fmt.Sprintf("pebblekv: section %d of counter %d is %d rows of %d bytes, and %d of %d are added",
+			d.Section, id, n.Items, n.Bytes, d.Items, d.Bytes))
 	}
 }
 

@@ -17,10 +17,12 @@ import (
 // algorithm of Eraser: Savage et al., "Eraser: a dynamic data race detector for multithreaded programs", 1997.)
 //
 // A row that is read with Get in a View must have that of its own front among them, or that of ReadOptions.Within: the
-// view waits for the durability of no other's commits.
+// view waits for the durability of no other's commits, unless a Scan makes it wait for all.
 type lockSets struct {
 	mu   sync.Mutex
 	rows map[uint64][]uint32 // by the hash of the key: the stripes, ascending
+	// early are the views that have read a row for which they do not wait, unless they come to wait for everything.
+	early map[*view]string
 }
 
 // wrote notes that a row is written by one who holds the latches of these stripes, ascending.
@@ -51,26 +53,45 @@ func (l *lockSets) wrote(key []byte, held []uint32) {
 }
 
 // read looks at a row that a view has read. An update must hold a latch that all hold who write the row; any other view must
-// have waited for the commits under a latch that all hold.
+// wait for the commits under a latch that all hold.
 func (l *lockSets) read(v *view, key []byte) {
 	if !invariants.Enabled {
 		return
 	}
-	writers, known := l.of(key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	writers, known := l.rows[xxhash.Sum64(key)]
 	if !known {
 		return
 	}
-	waitsFor := v.held
-	if !v.latched {
-		waitsFor = []uint32{v.e.stripeOf(key)}
-		if v.within >= 0 {
-			waitsFor = append(waitsFor, uint32(v.within))
-			slices.Sort(waitsFor)
+	if v.latched {
+		if len(common(writers, v.held)) == 0 {
+			panic(fmt.Sprintf("pebblekv: row %x (%q) is read in an update under the latches %v, and was written under %v: "+
+				"they have none in common", key, key, v.held, writers))
 		}
+		return
 	}
-	if len(common(writers, waitsFor)) == 0 {
-		panic(fmt.Sprintf("pebblekv: row %x (%q) is read under the latches %v, or waits for their commits, and was written "+
-			"under %v: they have none in common", key, key, waitsFor, writers))
+	own := v.e.stripeOf(key)
+	if !slices.Contains(writers, own) && (v.within < 0 || !slices.Contains(writers, uint32(v.within))) {
+		if l.early == nil {
+			l.early = make(map[*view]string)
+		}
+		l.early[v] = fmt.Sprintf("pebblekv: a view has read row %x (%q), which was written under the latches %v, and waits for "+
+			"the commits under %d and %d only", key, key, writers, own, v.within)
+	}
+}
+
+// viewed looks at a view that has read all that it reads, and is about to wait.
+func (l *lockSets) viewed(v *view) {
+	if !invariants.Enabled {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.early[v]
+	delete(l.early, v)
+	if text != "" && !v.everything {
+		panic(text)
 	}
 }
 
@@ -82,14 +103,6 @@ func (l *lockSets) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.rows)
-}
-
-// of are the stripes whose latches all have held who have written the row.
-func (l *lockSets) of(key []byte) (stripes []uint32, known bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	stripes, known = l.rows[xxhash.Sum64(key)]
-	return stripes, known
 }
 
 // common are the numbers that are in both; both ascend.

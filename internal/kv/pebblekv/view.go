@@ -59,6 +59,7 @@ func (e *Engine) View(ctx context.Context, o kv.ReadOptions, fn func(kv.Reader) 
 		v.within = int64(e.stripeOf(o.Within))
 	}
 	err := v.run(fn)
+	e.lockSets.viewed(v)
 	if waitErr := v.awaitSeen(ctx); waitErr != nil {
 		err = waitErr
 	}
