@@ -13,7 +13,8 @@ const mangled = 0xDB
 // Loan is bytes that somebody has for a time. The zero Loan is none.
 type Loan struct{ b []byte }
 
-// Lend returns a copy of b for the borrower, which TakeBack spoils. What was lent before is taken back.
+// Lend returns a copy of b for the borrower, which TakeBack spoils. What was lent before is taken
+// back.
 func (l *Loan) Lend(b []byte) []byte {
 	l.TakeBack()
 	l.b = bytes.Clone(b)

@@ -42,7 +42,8 @@ func (ch changes) begin(c *rowcache.Cache) {
 	}
 }
 
-// end ends all changes. Where a batch changes a row twice the last one counts: until then its slot is closed.
+// end ends all changes. Where a batch changes a row twice the last one counts: until then its slot
+// is closed.
 func (ch changes) end(c *rowcache.Cache) {
 	if c != nil {
 		ch.rows(c.End)

@@ -10,18 +10,22 @@ import (
 	"github.com/partita-db/partita/internal/invariants"
 )
 
-// lockSets checks, in builds with invariants, that updates lock what they touch. Which rows lie under a lock key is a matter
-// of the database's (those of an index lie under their item's), so what is checked is what it comes to: for each
-// row there is a latch which everybody who writes it holds, and everybody who reads it to write. The latches that all who
-// have written a row had in common are kept; as soon as none is left, two can change the row at once. (This is the
-// algorithm of Eraser: Savage et al., "Eraser: a dynamic data race detector for multithreaded programs", 1997.)
+// lockSets checks, in builds with invariants, that updates lock what they touch. Which rows lie
+// under a lock key is a matter of the database's (those of an index lie under their item's), so
+// what is checked is what it comes to: for each row there is a latch which everybody who writes it
+// holds, and everybody who reads it to write. The latches that all who have written a row had in
+// common are kept; as soon as none is left, two can change the row at once. (This is the algorithm
+// of Eraser: Savage et al., "Eraser: a dynamic data race detector for multithreaded programs",
+// 1997.)
 //
-// A row that is read with Get in a View must have that of its own front among them, or that of ReadOptions.Within: the
-// view waits for the durability of no other's commits, unless a Scan makes it wait for all.
+// A row that is read with Get in a View must have that of its own front among them, or that of
+// ReadOptions.Within: the view waits for the durability of no other's commits, unless a Scan makes
+// it wait for all.
 type lockSets struct {
 	mu   sync.Mutex
 	rows map[uint64][]uint32 // by the hash of the key: the stripes, ascending
-	// early are the views that have read a row for which they do not wait, unless they come to wait for everything.
+	// early are the views that have read a row for which they do not wait, unless they come to wait
+	// for everything.
 	early map[*view]string
 }
 
@@ -52,8 +56,8 @@ func (l *lockSets) wrote(key []byte, held []uint32) {
 	l.rows[hash] = both
 }
 
-// read looks at a row that a view has read. An update must hold a latch that all hold who write the row; any other view must
-// wait for the commits under a latch that all hold.
+// read looks at a row that a view has read. An update must hold a latch that all hold who write the
+// row; any other view must wait for the commits under a latch that all hold.
 func (l *lockSets) read(v *view, key []byte) {
 	if !invariants.Enabled {
 		return
@@ -95,7 +99,8 @@ func (l *lockSets) viewed(v *view) {
 	}
 }
 
-// forget forgets all rows: a range of them was dropped, and what comes there next may lie under other latches.
+// forget forgets all rows: a range of them was dropped, and what comes there next may lie under
+// other latches.
 func (l *lockSets) forget() {
 	if !invariants.Enabled {
 		return

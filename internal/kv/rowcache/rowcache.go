@@ -1,5 +1,6 @@
-// Package rowcache keeps rows that were read by their key in memory, in front of an engine's store. It knows keys, rows and
-// their bytes, and nothing of the store: the engine tells it of every change, and reads what it does not have.
+// Package rowcache keeps rows that were read by their key in memory, in front of an engine's store.
+// It knows keys, rows and their bytes, and nothing of the store: the engine tells it of every
+// change, and reads what it does not have.
 package rowcache
 
 import (
