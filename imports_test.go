@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/partiql":     {"internal/item", "internal/expr"},
 	"internal/schema":      {"internal/item", "internal/expr", "internal/kv"}, // expr: key conditions; kv: Range, Position, Record, FrontLen
 	"internal/check":       {"internal/item", "internal/kv", "internal/schema"},
-	"internal/db":          {"internal/capacity", "internal/item", "internal/expr", "internal/kv", "internal/metrics", "internal/schema"},
+	"internal/db":          {"internal/capacity", "internal/expr", "internal/invariants", "internal/item", "internal/kv", "internal/metrics", "internal/schema"},
 	"internal/iam":         {"internal/sigv4"}, // its signing keys
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
 	"internal/api/wire":    {"internal/exception", "internal/item"},
@@ -66,7 +66,6 @@ var mayImport = map[string][]string{
 // onlyIn says which packages may import what is not ours and heavy.
 var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble":     {"internal/kv/pebblekv"},
-	"github.com/cockroachdb/apd":        {"internal/item"},
 	"github.com/alecthomas/kong":        {"internal/cli"},
 	"net/http":                          {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest", "internal/servertest"},
 	"github.com/prometheus":             {"internal/admin"},
