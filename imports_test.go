@@ -32,11 +32,11 @@ var mayImport = map[string][]string{
 	"internal/iam":         {"internal/sigv4"}, // its signing keys
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
 	"internal/api/wire":    {"internal/exception", "internal/item"},
-	"internal/api/call":    {"internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/iam", "internal/item", "internal/kv", "internal/partiql"},      // kv: its errors
-	"internal/api/data":    {"internal/api/call", "internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/item", "internal/kv", "internal/partiql"}, // kv: its errors
-	"internal/api/control": {"internal/api/call", "internal/api/wire", "internal/db", "internal/item"},
-	"internal/api/streams": {"internal/api/call", "internal/api/wire", "internal/db"},
-	"internal/api":         {"internal/api/call", "internal/api/control", "internal/api/data", "internal/api/streams", "internal/api/wire", "internal/db", "internal/partiql", "internal/word"},
+	"internal/api/call":    {"internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/iam", "internal/item", "internal/partiql", "internal/schema"},
+	"internal/api/data":    {"internal/api/call", "internal/api/wire", "internal/capacity", "internal/db", "internal/expr", "internal/item", "internal/partiql", "internal/schema"},
+	"internal/api/control": {"internal/api/call", "internal/api/wire", "internal/db", "internal/item", "internal/schema"},
+	"internal/api/streams": {"internal/api/call", "internal/api/wire", "internal/db", "internal/schema"},
+	"internal/api":         {"internal/api/call", "internal/api/control", "internal/api/data", "internal/api/streams", "internal/api/wire", "internal/db", "internal/partiql", "internal/schema", "internal/word"},
 	"internal/page":        {},
 	"internal/word":        {},
 	"internal/clocktest":   {},

@@ -18,9 +18,9 @@ import (
 
 	"github.com/partita-db/partita"
 	"github.com/partita-db/partita/internal/clocktest"
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // until scrapes until the figures are as asked for.
@@ -214,7 +214,7 @@ func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	}
 	d := dbtest.Open(t, dbtest.Options{Engine: o, Clock: clock})
 	d.Check()
-	if n, _ := d.Counts(d.Lookup(db.DefaultNamespace, "Tab"), nil); n != 100 {
+	if n, _ := d.Counts(d.Lookup(schema.DefaultNamespace, "Tab"), nil); n != 100 {
 		t.Errorf("%d items are there after a restart, want 100", n)
 	}
 }

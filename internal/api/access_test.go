@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/api/call"
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // askingBodies are requests of every operation that pass all checks of their parameters. The table of which they speak does not
@@ -91,7 +91,7 @@ func iteratorOfNothing(t *testing.T) string {
 	s.must(t, "CreateTable", `{"TableName":"Ghosts","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"k","KeyType":"HASH"}],
 		"AttributeDefinitions":[{"AttributeName":"k","AttributeType":"S"}],
 		"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"KEYS_ONLY"}}`)
-	streams, _ := s.db.Streams(db.DefaultNamespace, "Ghosts", "", "", 1)
+	streams, _ := s.db.Streams(schema.DefaultNamespace, "Ghosts", "", "", 1)
 	arn := "arn:aws:dynamodb:us-east-1:000000000000:table/Ghosts/stream/" + streams[0].Label
 	s.remember(s.must(t, "DescribeStream", `{"StreamArn":"`+arn+`"}`))
 	s.remember(s.must(t, "GetShardIterator", s.recall(`{"StreamArn":"`+arn+`","ShardId":"«shard»","ShardIteratorType":"LATEST"}`)))

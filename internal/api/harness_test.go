@@ -22,6 +22,7 @@ import (
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // testService is the service on a database in memory, with a clock that the test turns.
@@ -211,8 +212,8 @@ func (s *testService) setPolicy(statements string) string {
 // closed waits until the jobs that close streams are done.
 func (s *testService) closed(t *testing.T, name string) {
 	for range 1000 {
-		streams, _ := s.db.Streams(db.DefaultNamespace, name, "", "", 100)
-		if !slices.ContainsFunc(streams, func(l *db.Log) bool { return !l.Ended.IsZero() && l.Ends == nil }) {
+		streams, _ := s.db.Streams(schema.DefaultNamespace, name, "", "", 100)
+		if !slices.ContainsFunc(streams, func(l *db.Stream) bool { return !l.Ended.IsZero() && l.Ends == nil }) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -241,11 +242,11 @@ func (s *testService) recall(body string) string {
 // settle waits until the jobs that build and remove a table's indexes are done.
 func (s *testService) settle(t testing.TB, name string) {
 	for range 1000 {
-		table := s.db.Lookup(db.DefaultNamespace, name)
+		table := s.db.Lookup(schema.DefaultNamespace, name)
 		e := table.Expiry
-		settled := e == nil || e.State == db.StatePublic || e.State == db.StateDropped
+		settled := e == nil || e.State == schema.StatePublic || e.State == schema.StateDropped
 		for i := range table.Indexes {
-			settled = settled && table.Indexes[i].State == db.StatePublic
+			settled = settled && table.Indexes[i].State == schema.StatePublic
 		}
 		if settled {
 			return
@@ -256,8 +257,8 @@ func (s *testService) settle(t testing.TB, name string) {
 }
 
 // parseTable reads the table command.
-func parseTable(d *datadriven.TestData) (*db.Descriptor, error) {
-	desc := &db.Descriptor{Namespace: db.DefaultNamespace, Name: d.CmdArgs[0].Key, Billing: "PAY_PER_REQUEST"}
+func parseTable(d *datadriven.TestData) (*schema.Descriptor, error) {
+	desc := &schema.Descriptor{Namespace: schema.DefaultNamespace, Name: d.CmdArgs[0].Key, Billing: "PAY_PER_REQUEST"}
 	types := map[string]item.Type{}
 	var ks []string
 	for _, a := range d.CmdArgs[1:] {
@@ -269,20 +270,20 @@ func parseTable(d *datadriven.TestData) (*db.Descriptor, error) {
 			continue
 		}
 		f := strings.Fields(line)
-		x := db.Index{Name: f[1]}
+		x := schema.Index{Name: f[1]}
 		if f[0] == "lsi" {
-			x.Kind = db.LocalIndex
+			x.Kind = schema.LocalIndex
 		}
 		var rest []string
 		x.Keys, rest = parseKeys(f[2:], types)
-		x.Projection, x.NonKey = db.Projection(rest[0]), rest[1:]
+		x.Projection, x.NonKey = schema.Projection(rest[0]), rest[1:]
 		desc.Indexes = append(desc.Indexes, x)
 	}
 	for name, t := range types {
 		if t == item.Missing {
 			return nil, fmt.Errorf("unknown type of %s", name)
 		}
-		desc.Attributes = append(desc.Attributes, db.AttributeDefinition{Name: name, Type: t})
+		desc.Attributes = append(desc.Attributes, schema.AttributeDefinition{Name: name, Type: t})
 	}
 	// Descriptors hold the definitions sorted by name.
 	for i := range desc.Attributes {
@@ -294,7 +295,7 @@ func parseTable(d *datadriven.TestData) (*db.Descriptor, error) {
 }
 
 // parseKeys reads the leading words of the form attribute:type, and returns the words after them.
-func parseKeys(words []string, types map[string]item.Type) (keys []db.KeyElement, rest []string) {
+func parseKeys(words []string, types map[string]item.Type) (keys []schema.KeyElement, rest []string) {
 	for i, w := range words {
 		name, typ, ok := strings.Cut(w, ":")
 		if !ok {
@@ -302,7 +303,7 @@ func parseKeys(words []string, types map[string]item.Type) (keys []db.KeyElement
 		}
 		typ, hash := strings.CutSuffix(typ, ":HASH")
 		types[name] = item.ParseType(typ)
-		keys = append(keys, db.KeyElement{Name: name, Range: i > 0 && !hash})
+		keys = append(keys, schema.KeyElement{Name: name, Range: i > 0 && !hash})
 	}
 	return keys, nil
 }

@@ -11,19 +11,19 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/api/call"
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // createTable makes a table of the name with the keys a (S) and, if sorted, b (N).
 func (s *testService) createTable(t testing.TB, name string, sorted bool) {
 	t.Helper()
-	d := &db.Descriptor{Namespace: db.DefaultNamespace, Name: name, Billing: "PAY_PER_REQUEST"}
-	d.Attributes = []db.AttributeDefinition{{Name: "a", Type: item.S}}
-	d.Keys = []db.KeyElement{{Name: "a"}}
+	d := &schema.Descriptor{Namespace: schema.DefaultNamespace, Name: name, Billing: "PAY_PER_REQUEST"}
+	d.Attributes = []schema.AttributeDefinition{{Name: "a", Type: item.S}}
+	d.Keys = []schema.KeyElement{{Name: "a"}}
 	if sorted {
-		d.Attributes = append(d.Attributes, db.AttributeDefinition{Name: "b", Type: item.N})
-		d.Keys = append(d.Keys, db.KeyElement{Name: "b", Range: true})
+		d.Attributes = append(d.Attributes, schema.AttributeDefinition{Name: "b", Type: item.N})
+		d.Keys = append(d.Keys, schema.KeyElement{Name: "b", Range: true})
 	}
 	if _, err := s.db.Create(t.Context(), d); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // readPage is the answer of a Query or a Scan.
@@ -411,20 +412,20 @@ func TestBackfilling(t *testing.T) {
 	written := make(chan error)
 	go func() {
 		key := item.New([]item.Entry{{Name: "a", Value: item.String("x")}})
-		_, err := s.db.Write(ctx, &db.Write{Table: s.db.Lookup(db.DefaultNamespace, "T"), Key: key, Change: blocked})
+		_, err := s.db.Write(ctx, &db.Write{Table: s.db.Lookup(schema.DefaultNamespace, "T"), Key: key, Change: blocked})
 		written <- err
 	}()
 	<-blocked.held
 	altered := make(chan error)
 	go func() { // it waits for the index
-		_, _, err := s.db.Alter(ctx, db.DefaultNamespace, "T", false, func(d *db.Descriptor) error {
-			d.Attributes = append(d.Attributes, db.AttributeDefinition{Name: "g", Type: item.S})
-			d.Indexes = append(d.Indexes, db.Index{Name: "Glo", Keys: []db.KeyElement{{Name: "g"}}, Projection: "ALL"})
+		_, _, err := s.db.Alter(ctx, schema.DefaultNamespace, "T", false, func(d *schema.Descriptor) error {
+			d.Attributes = append(d.Attributes, schema.AttributeDefinition{Name: "g", Type: item.S})
+			d.Indexes = append(d.Indexes, schema.Index{Name: "Glo", Keys: []schema.KeyElement{{Name: "g"}}, Projection: "ALL"})
 			return nil
 		})
 		altered <- err
 	}()
-	for s.db.Lookup(db.DefaultNamespace, "T").Index("Glo") == nil {
+	for s.db.Lookup(schema.DefaultNamespace, "T").Index("Glo") == nil {
 		time.Sleep(time.Millisecond)
 	}
 	const want = `{"__type":"com.amazon.coral.validate#ValidationException","message":"Cannot read from backfilling global secondary index: Glo"}`
@@ -520,7 +521,7 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 	bare := func(emit func(item.Item) (bool, error)) func(*testing.B) {
-		read := &db.Read{Table: s.db.Lookup(db.DefaultNamespace, "T")}
+		read := &db.Read{Table: s.db.Lookup(schema.DefaultNamespace, "T")}
 		return func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/call"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 	"github.com/partita-db/partita/internal/word"
 )
 
@@ -50,11 +50,11 @@ func (s *suggested) again(name string, now time.Time) bool {
 // suggest tells the log of a table that somebody may have meant who asked for one that is not there. The answer does not tell: it is
 // DynamoDB's.
 func (s *Service) suggest(c *call.Call, r *call.Request) {
-	name := c.Report.Missing
+	name := c.Report.MissingTable()
 	if !s.suggested.again(name, c.DB.Now()) {
 		return
 	}
-	names, _ := c.DB.List(db.DefaultNamespace, "", suggestAmong)
+	names, _ := c.DB.List(schema.DefaultNamespace, "", suggestAmong)
 	if meant := word.Similar(name, names); meant != "" {
 		s.log.Info("table not found: did you mean "+meant+"?", "table", name, "similar", meant, "request_id", r.ID)
 	}

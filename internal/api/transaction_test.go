@@ -9,6 +9,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // heldPut is a change that holds its item's latch until it is released.
@@ -31,7 +32,7 @@ func (s *testService) hold(t *testing.T, id, token string) (release func()) {
 	t.Helper()
 	it := item.New([]item.Entry{{Name: "id", Value: item.String(id)}})
 	h := heldPut{db.Put{Item: it}, make(chan struct{}), make(chan struct{}), new(sync.Once)}
-	write := db.Write{Table: s.db.Lookup(db.DefaultNamespace, "held"), Key: it, Change: h}
+	write := db.Write{Table: s.db.Lookup(schema.DefaultNamespace, "held"), Key: it, Change: h}
 	done := make(chan error)
 	go func() {
 		var err error
@@ -40,7 +41,7 @@ func (s *testService) hold(t *testing.T, id, token string) (release func()) {
 		} else {
 			_, err = s.db.Transact(context.Background(), &db.Transaction{
 				Actions: []db.Action{{Write: write}},
-				Token:   &db.Token{Namespace: db.DefaultNamespace, Operation: db.TokenTransactWriteItems, Value: token},
+				Token:   &schema.Token{Namespace: schema.DefaultNamespace, Operation: schema.TokenTransactWriteItems, Value: token},
 			})
 		}
 		done <- err

@@ -5,18 +5,18 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/clocktest"
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // create makes a table.
 func create(t *testing.T, d *DB, name string) {
 	t.Helper()
-	_, err := d.Create(t.Context(), &db.Descriptor{
-		Name: name, Namespace: db.DefaultNamespace, Billing: "PAY_PER_REQUEST",
-		Attributes: []db.AttributeDefinition{{Name: "k", Type: item.S}}, Keys: []db.KeyElement{{Name: "k"}},
+	_, err := d.Create(t.Context(), &schema.Descriptor{
+		Name: name, Namespace: schema.DefaultNamespace, Billing: "PAY_PER_REQUEST",
+		Attributes: []schema.AttributeDefinition{{Name: "k", Type: item.S}}, Keys: []schema.KeyElement{{Name: "k"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestReopen(t *testing.T) {
 	create(t, d, "kept")
 	before := d.Engine
 	d.Reopen()
-	if names, _ := d.List(db.DefaultNamespace, "", 10); len(names) != 1 || names[0] != "kept" {
+	if names, _ := d.List(schema.DefaultNamespace, "", 10); len(names) != 1 || names[0] != "kept" {
 		t.Errorf("there are the tables %v", names)
 	}
 	if d.Engine == before || wrapped != 2 {

@@ -10,6 +10,7 @@ import (
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // This file asks the policy of whoever made a request whether it may do what it wants to: which action on which resource, and
@@ -46,7 +47,7 @@ type Statement interface {
 	attributeNamer
 	// HashValues are the values that the WHERE clause has for the hash attributes of a key, those of
 	// each alternative together; nil if it says nothing of them.
-	HashValues(keys []db.KeyElement) [][]item.Value
+	HashValues(keys []schema.KeyElement) [][]item.Value
 }
 
 // attributeNamer tells which attributes it names.
@@ -168,7 +169,7 @@ func oneValue(s string) ([]string, bool) {
 }
 
 // keys is the key schema of what is read or written; nil if there is no such table or index.
-func (q *question) keys() []db.KeyElement {
+func (q *question) keys() []schema.KeyElement {
 	if q.table == nil {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Errors are logged without what the client supplied: no value, key, literal, or text of an
@@ -53,7 +54,7 @@ func (r *Report) Cut(message string) string { return cutValues(message, r.schema
 // schemaName tells whether a word names the table that the request was about, one of its indexes or
 // an attribute of their keys, or a table that is not there.
 func (r *Report) schemaName(word string) bool {
-	if word == r.Missing || word == r.Table {
+	if word == r.missing || word == r.Table {
 		return word != ""
 	}
 	return r.last != nil && inSchema(r.last, word)
@@ -61,7 +62,7 @@ func (r *Report) schemaName(word string) bool {
 
 // inSchema tells whether a word is an index of the table or a key attribute of either.
 func inSchema(t *db.Table, word string) bool {
-	has := func(keys []db.KeyElement) bool {
+	has := func(keys []schema.KeyElement) bool {
 		for _, k := range keys {
 			if k.Name == word {
 				return true

@@ -5,7 +5,6 @@ import (
 
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/kv"
 )
 
 // Worded returns err as DynamoDB words it, or nil for one that is ours alone.
@@ -27,15 +26,15 @@ func Worded(err error) *wire.Error {
 		return errTokenMismatch
 	case errors.Is(err, db.ErrTransactionTooLarge):
 		return ErrTransactionTooLarge
-	case errors.Is(err, kv.ErrConflict):
+	case errors.Is(err, db.ErrBusy):
 		return wire.NewError("ThrottlingException", "The item is locked by other requests. Please try again shortly.")
 	case errors.Is(err, db.ErrCatalogFull): // AWS limits the number of tables instead; the words are ours
 		return wire.LimitExceeded(wire.SubscriberLimit + "The tables, indexes, streams and tags take as much memory as there is for them")
 	case errors.Is(err, db.ErrNoMemory):
 		return wire.ErrNoRoom
-	case errors.Is(err, kv.ErrTooLarge): // AWS has no such limit; the words are ours
+	case errors.Is(err, db.ErrTooLarge): // AWS has no such limit; the words are ours
 		return wire.Validation("The write is too large for the storage engine: the item with its index entries and stream record")
-	case errors.Is(err, kv.ErrNoSpace):
+	case errors.Is(err, db.ErrNoSpace):
 		return wire.NewError("InternalServerError", "Writes are refused because the volume that holds the data is nearly full. They are taken again when there is room.")
 	}
 	return nil

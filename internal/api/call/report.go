@@ -32,7 +32,7 @@ type Report struct {
 	ReadUnits, WriteUnits float64
 
 	last    *db.Table // that was counted last in Tables; of a request with an error it stays
-	Missing string    // a table that was asked for and is not there
+	missing string    // a table that was asked for and is not there
 }
 
 // Finish completes the report of a call that has ended with err.
@@ -40,14 +40,14 @@ func (r *Report) Finish(err error) {
 	if err == nil {
 		r.last = nil
 	}
-	r.Missing = strings.Clone(r.Missing) // it lies in memory that the next call uses
+	r.missing = strings.Clone(r.missing) // it lies in memory that the next call uses
 }
 
 // MissingTable is the name of a table that was asked for and is not there, empty for none.
-func (r *Report) MissingTable() string { return r.Missing }
+func (r *Report) MissingTable() string { return r.missing }
 
 // TableName is the table that was asked for, there or not; of several, one.
-func (r *Report) TableName() string { return cmp.Or(r.Table, r.Missing) }
+func (r *Report) TableName() string { return cmp.Or(r.Table, r.missing) }
 
 // NoteStatement notes that a statement of a batch failed.
 func (r *Report) NoteStatement(reason wire.Reason) {
@@ -61,8 +61,8 @@ func (r *Report) NoteStatement(reason wire.Reason) {
 func (r *Report) NoteTable(t *db.Table, name string) {
 	switch {
 	case t == nil:
-		if name = wire.BareTableName(name); r.Missing == "" && wire.IsName(name) && len(name) <= 255 {
-			r.Missing = name // what a statement has as a name can be anything
+		if name = wire.BareTableName(name); r.missing == "" && wire.IsName(name) && len(name) <= 255 {
+			r.missing = name // what a statement has as a name can be anything
 		}
 	case r.last == nil:
 		r.Table, r.Tables, r.last = t.Name, 1, t

@@ -3,11 +3,12 @@ package call
 import (
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // ItemTable returns the table that a checked TableName (or ARN) names, if it is ready for items.
 func (c *Call) ItemTable(name string) (*db.Table, error) {
-	t, err := c.DB.Table(db.DefaultNamespace, wire.BareTableName(name))
+	t, err := c.DB.Table(schema.DefaultNamespace, wire.BareTableName(name))
 	c.Report.NoteTable(t, name)
 	return t, err
 }
@@ -18,7 +19,7 @@ func (c *Call) TableARN(name string) string {
 }
 
 // KeySchemaMember appends KeySchema.
-func (c *Call) KeySchemaMember(ks []db.KeyElement) {
+func (c *Call) KeySchemaMember(ks []schema.KeyElement) {
 	c.Name("KeySchema")
 	c.BeginList()
 	for _, k := range ks {

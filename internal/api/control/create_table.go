@@ -9,6 +9,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // createTableRequest is a CreateTable request.
@@ -93,7 +94,7 @@ func (r *createTableRequest) ask(c op) error {
 
 // tableExists is the error for a name that is taken.
 func (c op) tableExists(name string) error {
-	if t := c.DB.Lookup(db.DefaultNamespace, name); t != nil && t.Status(c.DB.Now()) == db.StatusCreating {
+	if t := c.DB.Lookup(schema.DefaultNamespace, name); t != nil && t.Status(c.DB.Now()) == schema.StatusCreating {
 		return inUse("Table is being created: " + name)
 	}
 	return resourceInUse("Table already exists: " + name)
@@ -161,11 +162,11 @@ func (r *createTableRequest) constraints(v *violations) {
 }
 
 // mode is the billing mode that is asked for.
-func (r *createTableRequest) mode() db.BillingMode {
+func (r *createTableRequest) mode() schema.BillingMode {
 	if r.billing.Set {
-		return db.BillingMode(r.billing.V)
+		return schema.BillingMode(r.billing.V)
 	}
-	return db.Provisioned
+	return schema.Provisioned
 }
 
 // checkGlobalTable refuses replicas of tables of other accounts: Partita is one region.
@@ -179,9 +180,9 @@ func (r *createTableRequest) checkGlobalTable() error {
 // checkBilling checks that the mode and the throughput fit.
 func (r *createTableRequest) checkBilling(region string) error {
 	switch {
-	case r.mode() == db.PayPerRequest && r.throughput.Set:
+	case r.mode() == schema.PayPerRequest && r.throughput.Set:
 		return errUnitsOnDemand
-	case r.mode() == db.Provisioned && !r.throughput.Set:
+	case r.mode() == schema.Provisioned && !r.throughput.Set:
 		return wire.Validation(wire.Invalid + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
 	}
 	if err := r.throughput.checkBounds(""); err != nil {
@@ -322,9 +323,9 @@ func (r *createTableRequest) checkGlobalIndex(x *indexSpec, earlier []indexSpec,
 		return err
 	}
 	switch {
-	case r.mode() == db.PayPerRequest && x.throughput.Set:
+	case r.mode() == schema.PayPerRequest && x.throughput.Set:
 		return wire.Validation(wire.Invalid + "ProvisionedThroughput should not be specified for index: " + x.name.V + " when BillingMode is PAY_PER_REQUEST")
-	case r.mode() == db.Provisioned && !x.throughput.Set:
+	case r.mode() == schema.Provisioned && !x.throughput.Set:
 		return wire.Validation(wire.Invalid + "ProvisionedThroughput is not specified for index: " + x.name.V)
 	}
 	of := owner(x.name.V)
@@ -360,14 +361,14 @@ func (r *createTableRequest) checkThroughput(region string) error {
 }
 
 // checkNewThroughput checks the on-demand and warm throughput of a new table or index.
-func checkNewThroughput(of owner, mode db.BillingMode, region string, p, onDemand, warm unitPair) error {
+func checkNewThroughput(of owner, mode schema.BillingMode, region string, p, onDemand, warm unitPair) error {
 	if err := onDemand.checkOnDemandMode(of, mode, true); err != nil {
 		return err
 	}
 	if err := onDemand.checkOnDemand(of, region, true); err != nil {
 		return err
 	}
-	least := warmOf(mode, db.Throughput{Read: p.read.V, Write: p.write.V}, nil)
+	least := warmOf(mode, schema.Throughput{Read: p.read.V, Write: p.write.V}, nil)
 	return warm.checkWarm(of, least, mode, region, true)
 }
 
@@ -381,10 +382,10 @@ func (r *createTableRequest) checkTags() error {
 }
 
 // indexes are the checked indexes, local ones first.
-func (r *createTableRequest) indexes() []db.Index {
-	var xs []db.Index
+func (r *createTableRequest) indexes() []schema.Index {
+	var xs []schema.Index
 	for i := range r.local.V {
-		xs = append(xs, r.local.V[i].index(db.LocalIndex))
+		xs = append(xs, r.local.V[i].index(schema.LocalIndex))
 	}
 	for i := range r.global.V {
 		xs = append(xs, r.global.V[i].provisionedIndex())
@@ -393,39 +394,39 @@ func (r *createTableRequest) indexes() []db.Index {
 }
 
 // provisionedIndex is a checked global index with its throughput.
-func (s *indexSpec) provisionedIndex() db.Index {
-	x := s.index(db.GlobalIndex)
-	x.Throughput = db.Throughput{Read: s.throughput.read.V, Write: s.throughput.write.V}
+func (s *indexSpec) provisionedIndex() schema.Index {
+	x := s.index(schema.GlobalIndex)
+	x.Throughput = schema.Throughput{Read: s.throughput.read.V, Write: s.throughput.write.V}
 	x.OnDemand = s.onDemand.merge(nil)
 	if !s.warm.empty() {
-		x.Warm = s.warm.over(db.Warm{})
+		x.Warm = s.warm.over(schema.Warm{})
 	}
 	return x
 }
 
 // descriptor is the table that is asked for. db.Create clones it, so it may hold views of the request.
-func (r *createTableRequest) descriptor(now time.Time) *db.Descriptor {
-	d := &db.Descriptor{
-		Namespace:          db.DefaultNamespace,
+func (r *createTableRequest) descriptor(now time.Time) *schema.Descriptor {
+	d := &schema.Descriptor{
+		Namespace:          schema.DefaultNamespace,
 		Name:               wire.BareTableName(r.table.V),
 		Attributes:         attributes(r.attributes.V),
 		Keys:               keyElements(r.keys.V),
 		Indexes:            r.indexes(),
 		Billing:            r.mode(),
-		Throughput:         db.Throughput{Read: r.throughput.read.V, Write: r.throughput.write.V},
+		Throughput:         schema.Throughput{Read: r.throughput.read.V, Write: r.throughput.write.V},
 		OnDemand:           r.onDemand.merge(nil),
 		TableClass:         r.class.V,
 		DeletionProtection: r.protection.V,
 		ResourcePolicy:     r.policy.V,
 	}
-	if d.Billing == db.PayPerRequest {
+	if d.Billing == schema.PayPerRequest {
 		d.PayPerRequestSince = now
 	}
 	if !r.warm.empty() {
-		d.Warm = r.warm.over(db.Warm{})
+		d.Warm = r.warm.over(schema.Warm{})
 	}
 	if r.stream.enabled.V {
-		d.StreamViewType = db.ViewType(r.stream.view.V)
+		d.StreamViewType = schema.ViewType(r.stream.view.V)
 	}
 	r.sse.store(d)
 	d.Tags, _ = mergeTags(nil, r.tags.V) // checked
@@ -436,16 +437,16 @@ func (r *createTableRequest) descriptor(now time.Time) *db.Descriptor {
 // was asked for.
 func (r *createTableRequest) answer(t *db.Table, now time.Time) *description {
 	d := newDescription(t, now)
-	d.status, d.noSince = db.StatusCreating, true
+	d.status, d.noSince = schema.StatusCreating, true
 	if r.warm.empty() {
 		d.warm = nil
 	} else {
-		d.warm.status = db.StatusUpdating
+		d.warm.status = schema.StatusUpdating
 	}
 	index := d.index
-	d.index = func(x *db.Index) describedIndex {
+	d.index = func(x *schema.Index) describedIndex {
 		v := index(x)
-		v.status, v.warm = db.StatusCreating, nil
+		v.status, v.warm = schema.StatusCreating, nil
 		return v
 	}
 	return d

@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // DeleteTable answers DeleteTable.
@@ -25,7 +26,7 @@ func DeleteTable(cl *call.Call) error {
 	}
 	name := wire.BareTableName(r.table.V)
 	var before map[string]size // the rows may be gone by the time of the answer
-	t, err := c.DB.Delete(c.Ctx, db.DefaultNamespace, name, func(t *db.Table) error {
+	t, err := c.DB.Delete(c.Ctx, schema.DefaultNamespace, name, func(t *db.Table) error {
 		before = sizesOf(c.DB, t)
 		return checkDelete(t, c.DB.Now())
 	})
@@ -36,31 +37,31 @@ func DeleteTable(cl *call.Call) error {
 		return err
 	}
 	d := newDescription(t, c.DB.Now())
-	d.status, d.brief, d.sizes = db.StatusDeleting, true, before
+	d.status, d.brief, d.sizes = schema.StatusDeleting, true, before
 	d.index = deletedIndex
 	c.describe("TableDescription", d)
 	return nil
 }
 
 // deletedIndex is a global index as DeleteTable shows it.
-func deletedIndex(x *db.Index) describedIndex {
-	return describedIndex{status: db.StatusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
+func deletedIndex(x *schema.Index) describedIndex {
+	return describedIndex{status: schema.StatusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
 }
 
 // checkDelete tells why the table cannot be deleted now.
 func checkDelete(t *db.Table, now time.Time) error {
 	switch t.Status(now) {
-	case db.StatusCreating:
+	case schema.StatusCreating:
 		return inUse("Table is being created: " + t.Name)
-	case db.StatusDeleting:
+	case schema.StatusDeleting:
 		return inUse("Table is being deleted: " + t.Name)
 	}
 	for i := range t.Indexes {
-		if status, _ := t.IndexStatus(&t.Indexes[i], now); status != db.StatusActive {
+		if status, _ := t.IndexStatus(&t.Indexes[i], now); status != schema.StatusActive {
 			return inUse("Cannot delete table while indexes are being created, updated, or deleted.")
 		}
 	}
-	if t.Status(now) == db.StatusUpdating {
+	if t.Status(now) == schema.StatusUpdating {
 		if strings.HasPrefix(t.BusyWith, "STREAM") {
 			return inUse("Cannot delete table while stream is being enabled/disabled.")
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // description is a TableDescription to be written. CreateTable, DescribeTable, UpdateTable and DeleteTable show the same
@@ -12,13 +13,13 @@ import (
 type description struct {
 	t        *db.Table
 	now      time.Time
-	status   db.Status
+	status   schema.Status
 	brief    bool           // DeleteTable: neither schema nor settings
 	noSince  bool           // BillingModeSummary without its time
-	sse      db.Status      // SSEDescription's Status
+	sse      schema.Status  // SSEDescription's Status
 	warm     *describedWarm // nil: not shown
-	onDemand *db.OnDemand
-	index    func(x *db.Index) describedIndex
+	onDemand *schema.OnDemand
+	index    func(x *schema.Index) describedIndex
 	sizes    map[string]size // of indexes by name, "" for the table, where the present ones are not meant
 }
 
@@ -26,7 +27,7 @@ type description struct {
 type size struct{ items, bytes int64 }
 
 // sizeOf is the present size of a table (x nil) or an index.
-func sizeOf(d *db.DB, t *db.Table, x *db.Index) size {
+func sizeOf(d *db.DB, t *db.Table, x *schema.Index) size {
 	items, bytes := d.Counts(t, x)
 	return size{items, bytes}
 }
@@ -41,7 +42,7 @@ func sizesOf(d *db.DB, t *db.Table) map[string]size {
 }
 
 // size is what is shown of the size of the table (x nil) or an index.
-func (d *description) size(on *db.DB, x *db.Index) size {
+func (d *description) size(on *db.DB, x *schema.Index) size {
 	name := ""
 	if x != nil {
 		name = x.Name
@@ -54,16 +55,16 @@ func (d *description) size(on *db.DB, x *db.Index) size {
 
 // describedWarm is a WarmThroughput with its Status.
 type describedWarm struct {
-	db.Warm
-	status db.Status
+	schema.Warm
+	status schema.Status
 }
 
 // describedIndex is what is shown of a global index besides its definition.
 type describedIndex struct {
-	status      db.Status
+	status      schema.Status
 	backfilling string // true, false, or empty: not shown
-	throughput  *db.Throughput
-	onDemand    *db.OnDemand
+	throughput  *schema.Throughput
+	onDemand    *schema.OnDemand
 	warm        *describedWarm // nil: not shown
 }
 
@@ -71,21 +72,21 @@ type describedIndex struct {
 func newDescription(t *db.Table, now time.Time) *description {
 	status := t.Status(now)
 	return &description{
-		t: t, now: now, status: status, sse: db.StatusEnabled,
-		warm:     &describedWarm{warmOf(t.Billing, t.Throughput, t.Warm), db.StatusActive},
+		t: t, now: now, status: status, sse: schema.StatusEnabled,
+		warm:     &describedWarm{warmOf(t.Billing, t.Throughput, t.Warm), schema.StatusActive},
 		onDemand: cleared(t.OnDemand),
-		index: func(x *db.Index) describedIndex {
+		index: func(x *schema.Index) describedIndex {
 			v := describedIndex{
 				throughput: &x.Throughput,
 				onDemand:   cleared(x.OnDemand),
-				warm:       &describedWarm{warmOf(t.Billing, x.Throughput, x.Warm), db.StatusActive},
+				warm:       &describedWarm{warmOf(t.Billing, x.Throughput, x.Warm), schema.StatusActive},
 			}
 			backfilling := false
 			v.status, backfilling = t.IndexStatus(x, now)
 			switch {
-			case status == db.StatusDeleting:
-				v.status = db.StatusDeleting
-			case v.status == db.StatusCreating && (x.State != db.StatePublic || x.Delayed(now) != ""):
+			case status == schema.StatusDeleting:
+				v.status = schema.StatusDeleting
+			case v.status == schema.StatusCreating && (x.State != schema.StatePublic || x.Delayed(now) != ""):
 				// one that came with the table never shows it
 				v.backfilling = strconv.FormatBool(backfilling)
 			}
@@ -138,7 +139,7 @@ func (c op) tableDescription(d *description) {
 }
 
 // definitions appends AttributeDefinitions.
-func (c op) definitions(as []db.AttributeDefinition) {
+func (c op) definitions(as []schema.AttributeDefinition) {
 	c.Name("AttributeDefinitions")
 	c.BeginList()
 	for _, a := range as {
@@ -152,7 +153,7 @@ func (c op) definitions(as []db.AttributeDefinition) {
 }
 
 // throughputMember appends ProvisionedThroughput.
-func (c op) throughputMember(t *db.Throughput, now time.Time) {
+func (c op) throughputMember(t *schema.Throughput, now time.Time) {
 	c.Name("ProvisionedThroughput")
 	c.BeginObject()
 	c.TimeMember("LastIncreaseDateTime", t.LastIncrease)
@@ -165,7 +166,7 @@ func (c op) throughputMember(t *db.Throughput, now time.Time) {
 
 // billingMember appends BillingModeSummary: of a table that is or ever was on demand.
 func (c op) billingMember(d *description) {
-	if d.t.Billing != db.PayPerRequest && d.t.PayPerRequestSince.IsZero() {
+	if d.t.Billing != schema.PayPerRequest && d.t.PayPerRequestSince.IsZero() {
 		return
 	}
 	c.Name("BillingModeSummary")
@@ -179,12 +180,12 @@ func (c op) billingMember(d *description) {
 
 // localIndexes appends LocalSecondaryIndexes, if there are any.
 func (c op) localIndexes(d *description) {
-	c.indexes("LocalSecondaryIndexes", d, db.LocalIndex, func(x *db.Index) {})
+	c.indexes("LocalSecondaryIndexes", d, schema.LocalIndex, func(x *schema.Index) {})
 }
 
 // globalIndexes appends GlobalSecondaryIndexes, if there are any.
 func (c op) globalIndexes(d *description) {
-	c.indexes("GlobalSecondaryIndexes", d, db.GlobalIndex, func(x *db.Index) {
+	c.indexes("GlobalSecondaryIndexes", d, schema.GlobalIndex, func(x *schema.Index) {
 		v := d.index(x)
 		c.StringMember("IndexStatus", string(v.status))
 		if v.backfilling != "" {
@@ -198,7 +199,7 @@ func (c op) globalIndexes(d *description) {
 }
 
 // indexes appends the list of the indexes of a kind, each with what more appends.
-func (c op) indexes(member string, d *description, kind db.IndexKind, more func(x *db.Index)) {
+func (c op) indexes(member string, d *description, kind schema.IndexKind, more func(x *schema.Index)) {
 	n := 0
 	for i := range d.t.Indexes {
 		x := &d.t.Indexes[i]
@@ -228,7 +229,7 @@ func (c op) indexes(member string, d *description, kind db.IndexKind, more func(
 }
 
 // projectionMember appends Projection.
-func (c op) projectionMember(x *db.Index) {
+func (c op) projectionMember(x *schema.Index) {
 	c.Name("Projection")
 	c.BeginObject()
 	c.StringMember("ProjectionType", string(x.Projection))
@@ -275,7 +276,7 @@ func (c op) settings(d *description) {
 }
 
 // onDemandMember appends OnDemandThroughput with those of its members that are set.
-func (c op) onDemandMember(o *db.OnDemand) {
+func (c op) onDemandMember(o *schema.OnDemand) {
 	if o == nil {
 		return
 	}

@@ -3,7 +3,7 @@ package control
 import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // DescribeTimeToLive answers DescribeTimeToLive.
@@ -21,7 +21,7 @@ func DescribeTimeToLive(cl *call.Call) error {
 		return err
 	}
 	now := c.DB.Now()
-	if status := t.Status(now); status == db.StatusCreating || status == db.StatusDeleting {
+	if status := t.Status(now); status == schema.StatusCreating || status == schema.StatusDeleting {
 		return wire.Validationf("Cannot describe time to live while table is in %s state: "+
 			"Current table state is %[1]s", status)
 	}
@@ -30,7 +30,7 @@ func DescribeTimeToLive(cl *call.Call) error {
 	c.Name("TimeToLiveDescription")
 	c.BeginObject()
 	c.StringMember("TimeToLiveStatus", string(status))
-	if status != db.StatusDisabled {
+	if status != schema.StatusDisabled {
 		c.StringMember("AttributeName", t.Expiry.Attribute)
 	}
 	c.EndObject()

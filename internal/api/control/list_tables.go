@@ -3,7 +3,7 @@ package control
 import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // listTablesRequest is a ListTables request.
@@ -52,7 +52,7 @@ func ListTables(cl *call.Call) error {
 	if r.limit.Set {
 		limit = int(r.limit.V)
 	}
-	names, more := c.DB.List(db.DefaultNamespace, r.start.V, limit)
+	names, more := c.DB.List(schema.DefaultNamespace, r.start.V, limit)
 	c.BeginObject()
 	c.Name("TableNames")
 	c.BeginList()

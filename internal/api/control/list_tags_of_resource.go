@@ -3,7 +3,7 @@ package control
 import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // listTagsOfResourceRequest is a ListTagsOfResource request.
@@ -35,7 +35,7 @@ func ListTagsOfResource(cl *call.Call) error {
 	if err := c.AskTable("ListTagsOfResource", name); err != nil {
 		return err
 	}
-	t := c.DB.Lookup(db.DefaultNamespace, name)
+	t := c.DB.Lookup(schema.DefaultNamespace, name)
 	if t == nil {
 		return errNoResource(r.arn.V)
 	}

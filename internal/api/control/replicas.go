@@ -2,7 +2,7 @@ package control
 
 import (
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Partita is one region: what would make a table global, and vector indexes, which it does not have, are decoded and
@@ -276,18 +276,18 @@ func (c op) searchElement(name string) error {
 }
 
 // refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one is ours.
-func refuseVectors(xs optList[struct{}], mode db.BillingMode) error {
+func refuseVectors(xs optList[struct{}], mode schema.BillingMode) error {
 	switch {
 	case len(xs.V) == 0:
 		return nil
-	case mode == db.Provisioned:
+	case mode == schema.Provisioned:
 		return wire.Validation(wire.Invalid + "Vector indexes are only supported for PAY_PER_REQUEST tables")
 	}
 	return wire.Validation(wire.Invalid + "Vector indexes are not supported in this Region")
 }
 
 // refuseGlobal refuses all that is about other regions in an UpdateTable of a table that exists.
-func (r *updateTableRequest) refuseGlobal(d *db.Descriptor, region string) error {
+func (r *updateTableRequest) refuseGlobal(d *schema.Descriptor, region string) error {
 	if err := refuseReplicas(r.replicas.V, region); err != nil {
 		return err
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Limits on the indexes of a table.
@@ -306,7 +306,7 @@ func checkParts(ks []keyElement) error {
 
 // check checks a projection that keeps the constraints.
 func (p *projection) check() error {
-	switch include := db.Projection(p.kind.V) == db.ProjectionInclude; {
+	switch include := schema.Projection(p.kind.V) == schema.ProjectionInclude; {
 	case !p.kind.Set:
 		return wire.Validation(wire.Invalid + "Unknown ProjectionType: null")
 	case include && !p.nonKey.Set:
@@ -324,7 +324,7 @@ func (p *projection) check() error {
 
 // checkProjected demands that the indexes project no more than 100 named attributes together; one that several project
 // counts each time. AWS documents the limit; the text is ours, since nobody has recorded AWS's.
-func checkProjected(xs []db.Index) error {
+func checkProjected(xs []schema.Index) error {
 	n := 0
 	for i := range xs {
 		n += len(xs[i].NonKey)
@@ -338,37 +338,37 @@ func checkProjected(xs []db.Index) error {
 // ---- checked parts as the database holds them. The strings are still views of the request: db clones the descriptor.
 
 // index is a checked index without its throughput.
-func (x *indexSpec) index(kind db.IndexKind) db.Index {
+func (x *indexSpec) index(kind schema.IndexKind) schema.Index {
 	nonKey := slices.Clone(x.projection.nonKey.V)
 	slices.Sort(nonKey)
-	return db.Index{
+	return schema.Index{
 		Name: x.name.V, Kind: kind, Keys: keyElements(x.keys.V),
-		Projection: db.Projection(x.projection.kind.V), NonKey: nonKey,
+		Projection: schema.Projection(x.projection.kind.V), NonKey: nonKey,
 	}
 }
 
 // keyElements are the elements of a checked key schema.
-func keyElements(ks []keyElement) []db.KeyElement {
-	es := make([]db.KeyElement, len(ks))
+func keyElements(ks []keyElement) []schema.KeyElement {
+	es := make([]schema.KeyElement, len(ks))
 	for i, k := range ks {
-		es[i] = db.KeyElement{Name: k.name.V, Range: k.kind.V == "RANGE"}
+		es[i] = schema.KeyElement{Name: k.name.V, Range: k.kind.V == "RANGE"}
 	}
 	return es
 }
 
 // attributes are checked definitions, sorted by name.
-func attributes(ds []attributeDefinition) []db.AttributeDefinition {
-	as := make([]db.AttributeDefinition, len(ds))
+func attributes(ds []attributeDefinition) []schema.AttributeDefinition {
+	as := make([]schema.AttributeDefinition, len(ds))
 	for i, d := range ds {
-		as[i] = db.AttributeDefinition{Name: d.name.V, Type: item.ParseType(d.kind.V)}
+		as[i] = schema.AttributeDefinition{Name: d.name.V, Type: item.ParseType(d.kind.V)}
 	}
-	slices.SortFunc(as, func(a, b db.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(as, func(a, b schema.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
 	return as
 }
 
 // usedAttributes are the definitions that a key of the table or of an index uses: DynamoDB prunes what only a removed
 // index used.
-func usedAttributes(d *db.Descriptor) []db.AttributeDefinition {
+func usedAttributes(d *schema.Descriptor) []schema.AttributeDefinition {
 	used := map[string]bool{}
 	for _, k := range d.Keys {
 		used[k.Name] = true
@@ -378,5 +378,5 @@ func usedAttributes(d *db.Descriptor) []db.AttributeDefinition {
 			used[k.Name] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(d.Attributes), func(a db.AttributeDefinition) bool { return !used[a.Name] })
+	return slices.DeleteFunc(slices.Clone(d.Attributes), func(a schema.AttributeDefinition) bool { return !used[a.Name] })
 }

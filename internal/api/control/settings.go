@@ -6,12 +6,12 @@ import (
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // More enums; the order of the view types is AWS's.
 var (
-	enumViewType    = wire.EnumOf(db.ViewOldImage, db.ViewKeysOnly, db.ViewNewAndOldImages, db.ViewNewImage)
+	enumViewType    = wire.EnumOf(schema.ViewOldImage, schema.ViewKeysOnly, schema.ViewNewAndOldImages, schema.ViewNewImage)
 	enumSSEType     = wire.Enum{"AES256", "KMS"}
 	enumConsistency = wire.Enum{"EVENTUAL", "STRONG"}
 	enumReplication = wire.Enum{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}
@@ -125,7 +125,7 @@ func (s sseSpec) on() bool { return s.enabled.V || s.kind.Set }
 const defaultKey = "alias/aws/dynamodb"
 
 // store puts a checked specification into a descriptor.
-func (s sseSpec) store(d *db.Descriptor) {
+func (s sseSpec) store(d *schema.Descriptor) {
 	d.SSEType, d.SSEKey = "", ""
 	if !s.on() {
 		return

@@ -5,6 +5,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // What a table that is UPDATING is busy with, as Descriptor.BusyWith says. A table's class follows the word.
@@ -18,12 +19,12 @@ const (
 )
 
 // statusOf is the TableStatus of a descriptor.
-func statusOf(d *db.Descriptor, now time.Time) db.Status {
+func statusOf(d *schema.Descriptor, now time.Time) schema.Status {
 	return d.Status(now)
 }
 
 // indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being backfilled.
-func indexStatusOf(d *db.Descriptor, x *db.Index, now time.Time) (status db.Status, backfilling bool) {
+func indexStatusOf(d *schema.Descriptor, x *schema.Index, now time.Time) (status schema.Status, backfilling bool) {
 	return d.IndexStatus(x, now)
 }
 
@@ -53,7 +54,7 @@ func (c op) lookupFor(action, tableName string) (*db.Table, error) {
 // lookup returns the table that a checked TableName (or ARN) names, in any state.
 func (c op) lookup(tableName string) (*db.Table, error) {
 	name := wire.BareTableName(tableName)
-	t := c.DB.Lookup(db.DefaultNamespace, name)
+	t := c.DB.Lookup(schema.DefaultNamespace, name)
 	c.Report.NoteTable(t, name)
 	if t != nil {
 		return t, nil

@@ -51,7 +51,7 @@ func TestProvision(t *testing.T) {
 	units := func(read, write int64) unitPair {
 		return unitPair{true, wire.OptInt{Set: true, V: read}, wire.OptInt{Set: true, V: write}}
 	}
-	p := db.Throughput{Read: 100, Write: 100}
+	p := schema.Throughput{Read: 100, Write: 100}
 	for i, step := range []struct {
 		after       time.Duration // of the start
 		read, write int64
@@ -87,15 +87,15 @@ func TestProvision(t *testing.T) {
 // TestWarmOf: warm throughput is what was asked for or what there is anyway, whichever is more.
 func TestWarmOf(t *testing.T) {
 	for _, c := range []struct {
-		mode  db.BillingMode
-		units db.Throughput
-		asked *db.Warm
-		want  db.Warm
+		mode  schema.BillingMode
+		units schema.Throughput
+		asked *schema.Warm
+		want  schema.Warm
 	}{
-		{db.PayPerRequest, db.Throughput{}, nil, db.Warm{Read: 12000, Write: 4000}},
-		{db.PayPerRequest, db.Throughput{}, &db.Warm{Read: 3, Write: 5000}, db.Warm{Read: 12000, Write: 5000}},
-		{db.Provisioned, db.Throughput{Read: 5, Write: 6}, nil, db.Warm{Read: 5, Write: 6}},
-		{db.Provisioned, db.Throughput{Read: 5, Write: 6}, &db.Warm{Read: 12000}, db.Warm{Read: 12000, Write: 6}},
+		{schema.PayPerRequest, schema.Throughput{}, nil, schema.Warm{Read: 12000, Write: 4000}},
+		{schema.PayPerRequest, schema.Throughput{}, &schema.Warm{Read: 3, Write: 5000}, schema.Warm{Read: 12000, Write: 5000}},
+		{schema.Provisioned, schema.Throughput{Read: 5, Write: 6}, nil, schema.Warm{Read: 5, Write: 6}},
+		{schema.Provisioned, schema.Throughput{Read: 5, Write: 6}, &schema.Warm{Read: 12000}, schema.Warm{Read: 12000, Write: 6}},
 	} {
 		if got := warmOf(c.mode, c.units, c.asked); got != c.want {
 			t.Errorf("warmOf(%s, %+v, %+v) = %+v, want %+v", c.mode, c.units, c.asked, got, c.want)
@@ -106,16 +106,16 @@ func TestWarmOf(t *testing.T) {
 // TestAdmitIndexes covers the states of indexes, through which a small table passes too quickly to be caught at it.
 func TestAdmitIndexes(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	table := func(xs ...db.Index) *db.Descriptor {
-		return &db.Descriptor{Name: "T", State: db.StatePublic, Billing: db.PayPerRequest, Indexes: xs}
+	table := func(xs ...schema.Index) *schema.Descriptor {
+		return &schema.Descriptor{Name: "T", State: schema.StatePublic, Billing: schema.PayPerRequest, Indexes: xs}
 	}
-	ready := db.Index{ID: 1, Name: "ready", Phase: db.Phase{State: db.StatePublic}}
-	allocating := db.Index{ID: 2, Name: "new", Phase: db.Phase{State: db.StateDeleteOnly}}
-	backfilling := db.Index{ID: 2, Name: "new", Phase: db.Phase{State: db.StateWriteOnly}}
-	dropping := db.Index{ID: 2, Name: "new", Phase: db.Phase{State: db.StateDeleteOnly, Dropping: true}}
+	ready := schema.Index{ID: 1, Name: "ready", Phase: schema.Phase{State: schema.StatePublic}}
+	allocating := schema.Index{ID: 2, Name: "new", Phase: schema.Phase{State: schema.StateDeleteOnly}}
+	backfilling := schema.Index{ID: 2, Name: "new", Phase: schema.Phase{State: schema.StateWriteOnly}}
+	dropping := schema.Index{ID: 2, Name: "new", Phase: schema.Phase{State: schema.StateDeleteOnly, Dropping: true}}
 	for _, c := range []struct {
 		body string
-		d    *db.Descriptor
+		d    *schema.Descriptor
 		want string // a part of the error; empty: admitted
 	}{
 		{`"GlobalSecondaryIndexUpdates":[{"Delete":{"IndexName":"new"}}]`, table(allocating), "Index creation is in resource allocation phase. Retry deletion during backfilling phase or when the index is active. Table: T Index: new"},
@@ -149,7 +149,7 @@ func TestAdmitIndexes(t *testing.T) {
 			t.Errorf("%s with %s: %v, want …%s", c.body, c.d.Indexes[len(c.d.Indexes)-1].State, err, c.want)
 		}
 	}
-	for _, x := range []db.Index{allocating, backfilling, dropping} {
+	for _, x := range []schema.Index{allocating, backfilling, dropping} {
 		err := checkDelete(&db.Table{Table: schema.Table{Descriptor: *table(ready, x)}}, now)
 		if err == nil || !strings.Contains(err.Error(), "Cannot delete table while indexes are being created, updated, or deleted.") {
 			t.Errorf("DeleteTable with %s: %v", x.State, err)
@@ -159,10 +159,10 @@ func TestAdmitIndexes(t *testing.T) {
 
 // TestUsedAttributes: what only a removed index used is not described any more.
 func TestUsedAttributes(t *testing.T) {
-	d := &db.Descriptor{
-		Attributes: []db.AttributeDefinition{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}},
-		Keys:       []db.KeyElement{{Name: "a"}},
-		Indexes:    []db.Index{{Keys: []db.KeyElement{{Name: "d"}, {Name: "c", Range: true}}}},
+	d := &schema.Descriptor{
+		Attributes: []schema.AttributeDefinition{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}},
+		Keys:       []schema.KeyElement{{Name: "a"}},
+		Indexes:    []schema.Index{{Keys: []schema.KeyElement{{Name: "d"}, {Name: "c", Range: true}}}},
 	}
 	var got []string
 	for _, a := range usedAttributes(d) {
@@ -193,7 +193,7 @@ func FuzzTableRequests(f *testing.F) {
 		}
 		update := new(updateTableRequest)
 		if decodeControl(string(body), update, updateTableMembers) == nil && update.check() == nil {
-			d := &db.Descriptor{Name: "T", State: db.StatePublic, Billing: db.PayPerRequest}
+			d := &schema.Descriptor{Name: "T", State: schema.StatePublic, Billing: schema.PayPerRequest}
 			_ = update.apply(d, "us-east-1", time.Unix(0, 0)) // any error will do
 		}
 	})

@@ -3,7 +3,7 @@ package control
 import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // tagResourceRequest is a TagResource request.
@@ -47,7 +47,7 @@ func TagResource(cl *call.Call) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	err := c.alterTags("TagResource", r.arn.V, func(old []db.Tag) ([]db.Tag, error) { return mergeTags(old, r.tags.V) })
+	err := c.alterTags("TagResource", r.arn.V, func(old []schema.Tag) ([]schema.Tag, error) { return mergeTags(old, r.tags.V) })
 	if err != nil {
 		return err
 	}

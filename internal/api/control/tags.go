@@ -9,6 +9,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Limits on tags, in characters and in number.
@@ -79,14 +80,14 @@ func isTagText(s string, min, max int) bool {
 }
 
 // mergeTags puts checked tags over those there are, sorted by key. Nothing of them is taken if they are too many.
-func mergeTags(old []db.Tag, ts []tag) ([]db.Tag, error) {
+func mergeTags(old []schema.Tag, ts []tag) ([]schema.Tag, error) {
 	merged := slices.Clone(old)
 	for _, t := range ts {
-		i, found := slices.BinarySearchFunc(merged, t.key.V, func(t db.Tag, key string) int { return strings.Compare(t.Key, key) })
+		i, found := slices.BinarySearchFunc(merged, t.key.V, func(t schema.Tag, key string) int { return strings.Compare(t.Key, key) })
 		if found {
 			merged[i].Value = t.value.V
 		} else {
-			merged = slices.Insert(merged, i, db.Tag{Key: t.key.V, Value: t.value.V})
+			merged = slices.Insert(merged, i, schema.Tag{Key: t.key.V, Value: t.value.V})
 		}
 	}
 	if len(merged) > maxTags {
@@ -131,7 +132,7 @@ func errNoResource(arn string) *wire.Error {
 
 // alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads
 // lag behind); Partita has done with the change when it answers, so there is nothing to lock.
-func (c op) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag, error)) error {
+func (c op) alterTags(action, arn string, change func(old []schema.Tag) ([]schema.Tag, error)) error {
 	name, err := taggable(arn)
 	if err != nil {
 		return err
@@ -139,8 +140,8 @@ func (c op) alterTags(action, arn string, change func(old []db.Tag) ([]db.Tag, e
 	if err := c.AskTable(action, name); err != nil {
 		return err
 	}
-	_, _, err = c.DB.Alter(c.Ctx, db.DefaultNamespace, name, db.Unseen, func(d *db.Descriptor) error {
-		if statusOf(d, c.DB.Now()) == db.StatusDeleting {
+	_, _, err = c.DB.Alter(c.Ctx, schema.DefaultNamespace, name, db.Unseen, func(d *schema.Descriptor) error {
+		if statusOf(d, c.DB.Now()) == schema.StatusDeleting {
 			return inUse("Table is being deleted: " + d.Name)
 		}
 		merged, err := change(d.Tags)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // errUnitsOnDemand: units for a table on demand.
@@ -142,8 +142,8 @@ func (o owner) warm() string {
 
 // checkOnDemandMode refuses OnDemandThroughput where units are provisioned. create says that CreateTable asks, whose
 // wording differs.
-func (p unitPair) checkOnDemandMode(of owner, mode db.BillingMode, create bool) error {
-	if mode != db.Provisioned {
+func (p unitPair) checkOnDemandMode(of owner, mode schema.BillingMode, create bool) error {
+	if mode != schema.Provisioned {
 		return nil
 	}
 	return p.each("MaxReadRequestUnits", "MaxWriteRequestUnits", func(name string, _ int64, _ bool) error {
@@ -185,7 +185,7 @@ const initialCapacity = "https://docs.aws.amazon.com/amazondynamodb/latest/devel
 
 // checkWarm demands that warm throughput is not below what there is anyway. now is that; it is of a new table or index if
 // create is set.
-func (p unitPair) checkWarm(of owner, now db.Warm, mode db.BillingMode, region string, create bool) error {
+func (p unitPair) checkWarm(of owner, now schema.Warm, mode schema.BillingMode, region string, create bool) error {
 	return p.each("ReadUnitsPerSecond", "WriteUnitsPerSecond", func(name string, n int64, write bool) error {
 		least, units := now.Read, "ReadCapacityUnits"
 		if write {
@@ -199,7 +199,7 @@ func (p unitPair) checkWarm(of owner, now db.Warm, mode db.BillingMode, region s
 			return nil
 		case !create:
 			return wire.Validation(wire.Invalid + requested + " is lower than current WarmThroughput, decreasing WarmThroughput is not supported")
-		case mode == db.PayPerRequest:
+		case mode == schema.PayPerRequest:
 			return wire.Validation(wire.Invalid + requested + " is lower than initial throughput for OnDemand. See: " + initialCapacity)
 		}
 		return wire.Validation(wire.Invalid + requested + " is lower than " + units + " of ProvisionedThroughput")
@@ -210,10 +210,10 @@ func (p unitPair) checkWarm(of owner, now db.Warm, mode db.BillingMode, region s
 
 // warmOf is the warm throughput of a table or an index: what was asked for or ever provisioned, and no less than it has
 // now. It never falls.
-func warmOf(mode db.BillingMode, t db.Throughput, asked *db.Warm) db.Warm {
-	w := db.Warm{Read: t.Read, Write: t.Write}
-	if mode == db.PayPerRequest {
-		w = db.Warm{Read: initialRead, Write: initialWrite}
+func warmOf(mode schema.BillingMode, t schema.Throughput, asked *schema.Warm) schema.Warm {
+	w := schema.Warm{Read: t.Read, Write: t.Write}
+	if mode == schema.PayPerRequest {
+		w = schema.Warm{Read: initialRead, Write: initialWrite}
 	}
 	if asked != nil {
 		w.Read, w.Write = max(w.Read, asked.Read), max(w.Write, asked.Write)
@@ -222,7 +222,7 @@ func warmOf(mode db.BillingMode, t db.Throughput, asked *db.Warm) db.Warm {
 }
 
 // over returns the warm throughput with the members that were sent in place of w's.
-func (p unitPair) over(w db.Warm) *db.Warm {
+func (p unitPair) over(w schema.Warm) *schema.Warm {
 	if p.read.Set {
 		w.Read = p.read.V
 	}
@@ -233,8 +233,8 @@ func (p unitPair) over(w db.Warm) *db.Warm {
 }
 
 // merge returns on-demand maxima with the members that were sent in place of o's, -1 as it was sent; nil if there are none.
-func (p unitPair) merge(o *db.OnDemand) *db.OnDemand {
-	var m db.OnDemand
+func (p unitPair) merge(o *schema.OnDemand) *schema.OnDemand {
+	var m schema.OnDemand
 	if o != nil {
 		m = *o
 	}
@@ -244,26 +244,26 @@ func (p unitPair) merge(o *db.OnDemand) *db.OnDemand {
 	if p.write.Set {
 		m.MaxWrite = p.write.V
 	}
-	if m == (db.OnDemand{}) {
+	if m == (schema.OnDemand{}) {
 		return nil
 	}
 	return &m
 }
 
 // cleared returns on-demand maxima without those that are -1: AWS shows it in UpdateTable's answer and drops it then.
-func cleared(o *db.OnDemand) *db.OnDemand {
+func cleared(o *schema.OnDemand) *schema.OnDemand {
 	if o == nil {
 		return nil
 	}
-	m := db.OnDemand{MaxRead: max(o.MaxRead, 0), MaxWrite: max(o.MaxWrite, 0)}
-	if m == (db.OnDemand{}) {
+	m := schema.OnDemand{MaxRead: max(o.MaxRead, 0), MaxWrite: max(o.MaxWrite, 0)}
+	if m == (schema.OnDemand{}) {
 		return nil
 	}
 	return &m
 }
 
 // decreasesToday is the number of decreases on the UTC day of now.
-func decreasesToday(t *db.Throughput, now time.Time) int64 {
+func decreasesToday(t *schema.Throughput, now time.Time) int64 {
 	if day(t.LastDecrease) != day(now) {
 		return 0
 	}
@@ -278,7 +278,7 @@ const humanTime = "Monday, January 2, 2006 at 3:04:05 PM Coordinated Universal T
 
 // provision changes provisioned units, within the budget of decreases: four a UTC day, then one an hour. It is kept,
 // although Partita could do without, because tools that scale tables are written and tested against it.
-func provision(t *db.Throughput, p unitPair, now time.Time) error {
+func provision(t *schema.Throughput, p unitPair, now time.Time) error {
 	read, write := p.read.V, p.write.V
 	if read < t.Read || write < t.Write { // raising the other one does not help
 		today := decreasesToday(t, now)
@@ -298,7 +298,7 @@ func provision(t *db.Throughput, p unitPair, now time.Time) error {
 }
 
 // unchanged reports units that equal the current ones, which AWS refuses.
-func (p unitPair) unchanged(of owner, t *db.Throughput) error {
+func (p unitPair) unchanged(of owner, t *schema.Throughput) error {
 	if p.read.V != t.Read || p.write.V != t.Write {
 		return nil
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // untagResourceRequest is an UntagResource request.
@@ -54,8 +54,8 @@ func UntagResource(cl *call.Call) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	err := c.alterTags("UntagResource", r.arn.V, func(old []db.Tag) ([]db.Tag, error) {
-		return slices.DeleteFunc(slices.Clone(old), func(t db.Tag) bool { return slices.Contains(r.keys.V, t.Key) }), nil
+	err := c.alterTags("UntagResource", r.arn.V, func(old []schema.Tag) ([]schema.Tag, error) {
+		return slices.DeleteFunc(slices.Clone(old), func(t schema.Tag) bool { return slices.Contains(r.keys.V, t.Key) }), nil
 	})
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // indexUpdate is a GlobalSecondaryIndexUpdate: one action on one index.
@@ -146,7 +146,7 @@ func (r *updateTableRequest) updateOf(name string) *indexSpec {
 }
 
 // applyIndexes makes the admitted changes of indexes. The billing mode has been changed before.
-func (r *updateTableRequest) applyIndexes(d *db.Descriptor, region string, now time.Time) error {
+func (r *updateTableRequest) applyIndexes(d *schema.Descriptor, region string, now time.Time) error {
 	for i := range r.indexes.V {
 		u := &r.indexes.V[i]
 		var err error
@@ -166,11 +166,11 @@ func (r *updateTableRequest) applyIndexes(d *db.Descriptor, region string, now t
 }
 
 // updateIndex changes the throughput of an index.
-func (r *updateTableRequest) updateIndex(d *db.Descriptor, u *indexSpec, region string, now time.Time) error {
+func (r *updateTableRequest) updateIndex(d *schema.Descriptor, u *indexSpec, region string, now time.Time) error {
 	x, of := d.Index(u.name.V), owner(u.name.V)
 	idle := u.onDemand.empty() && u.warm.empty()
 	switch {
-	case d.Billing == db.PayPerRequest && (u.throughput.Set || idle):
+	case d.Billing == schema.PayPerRequest && (u.throughput.Set || idle):
 		return wire.Validation(wire.Invalid + "The only Updates for index: " + x.Name + " when TableThroughputMode is PAY_PER_REQUEST can be to " +
 			"OnDemandThroughput, WarmThroughput")
 	case !u.throughput.Set && idle:
@@ -201,7 +201,7 @@ func (r *updateTableRequest) updateIndex(d *db.Descriptor, u *indexSpec, region 
 }
 
 // provisionIndex changes the provisioned units of an index, if the update has any.
-func (r *updateTableRequest) provisionIndex(x *db.Index, u *indexSpec, region string, now time.Time) error {
+func (r *updateTableRequest) provisionIndex(x *schema.Index, u *indexSpec, region string, now time.Time) error {
 	if !u.throughput.Set {
 		return nil
 	}
@@ -216,7 +216,7 @@ func (r *updateTableRequest) provisionIndex(x *db.Index, u *indexSpec, region st
 	if err := u.throughput.unchanged(of, &x.Throughput); err != nil {
 		return err
 	}
-	warm := warmOf(db.Provisioned, x.Throughput, x.Warm)
+	warm := warmOf(schema.Provisioned, x.Throughput, x.Warm)
 	x.Warm = &warm
 	x.MarkUpdating()
 	return provision(&x.Throughput, u.throughput, now)
@@ -224,14 +224,14 @@ func (r *updateTableRequest) provisionIndex(x *db.Index, u *indexSpec, region st
 
 // createIndex adds an index, and the definitions of its key attributes that the table does not have; one that it has keeps
 // its type.
-func (r *updateTableRequest) createIndex(d *db.Descriptor, s *indexSpec, region string) error {
+func (r *updateTableRequest) createIndex(d *schema.Descriptor, s *indexSpec, region string) error {
 	if err := checkNewIndexMode(s, d.Billing, region); err != nil {
 		return err
 	}
 	d.Attributes = usedAttributes(d)
 	for _, a := range attributes(r.attributes.V) {
 		used := slices.ContainsFunc(s.keys.V, func(k keyElement) bool { return k.name.V == a.Name })
-		known := slices.ContainsFunc(d.Attributes, func(b db.AttributeDefinition) bool { return b.Name == a.Name })
+		known := slices.ContainsFunc(d.Attributes, func(b schema.AttributeDefinition) bool { return b.Name == a.Name })
 		if used && !known {
 			d.Attributes = append(d.Attributes, a)
 		}
@@ -241,13 +241,13 @@ func (r *updateTableRequest) createIndex(d *db.Descriptor, s *indexSpec, region 
 }
 
 // checkNewIndexMode checks that the throughput of a new index fits the table's billing mode.
-func checkNewIndexMode(s *indexSpec, mode db.BillingMode, region string) error {
+func checkNewIndexMode(s *indexSpec, mode schema.BillingMode, region string) error {
 	of := owner(s.name.V)
 	switch {
-	case mode == db.PayPerRequest && s.throughput.Set:
+	case mode == schema.PayPerRequest && s.throughput.Set:
 		return wire.Validation(wire.Invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: " + s.name.V +
 			" when BillingMode is PAY_PER_REQUEST")
-	case mode == db.Provisioned && !s.throughput.Set:
+	case mode == schema.Provisioned && !s.throughput.Set:
 		return wire.Validation(wire.Invalid + "Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: " + s.name.V)
 	}
 	if err := s.throughput.checkQuota(of, region); err != nil {
@@ -259,6 +259,6 @@ func checkNewIndexMode(s *indexSpec, mode db.BillingMode, region string) error {
 	if err := s.onDemand.checkOnDemand(of, region, true); err != nil {
 		return err
 	}
-	least := warmOf(mode, db.Throughput{Read: s.throughput.read.V, Write: s.throughput.write.V}, nil)
+	least := warmOf(mode, schema.Throughput{Read: s.throughput.read.V, Write: s.throughput.write.V}, nil)
 	return s.warm.checkWarm(of, least, mode, region, true)
 }

@@ -5,20 +5,20 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // admit tells why UpdateTable cannot be admitted in the table's present state (the texts that are
 // elided there are as AWS gave them in October 2026): the table's own state, whether the named indexes exist, theirs, and
 // then what is under way.
-func (r *updateTableRequest) admit(d *db.Descriptor, now time.Time) error {
+func (r *updateTableRequest) admit(d *schema.Descriptor, now time.Time) error {
 	switch statusOf(d, now) {
-	case db.StatusCreating:
+	case schema.StatusCreating:
 		if r.protection.Set {
 			return resourceInUse("Table needs to be in ACTIVE status to modify deletion protection setting.")
 		}
 		return inUse("Table is being created: " + d.Name)
-	case db.StatusDeleting:
+	case schema.StatusDeleting:
 		return inUse("Table is being deleted: " + d.Name)
 	}
 	if err := r.admitNamed(d, now); err != nil {
@@ -30,14 +30,14 @@ func (r *updateTableRequest) admit(d *db.Descriptor, now time.Time) error {
 	if err := r.admitBesideIndexes(d, now); err != nil {
 		return err
 	}
-	if d.Delayed(now) == db.StatusUpdating {
+	if d.Delayed(now) == schema.StatusUpdating {
 		return r.admitBeside(d)
 	}
 	return nil
 }
 
 // admitNamed looks at the indexes that the request names.
-func (r *updateTableRequest) admitNamed(d *db.Descriptor, now time.Time) error {
+func (r *updateTableRequest) admitNamed(d *schema.Descriptor, now time.Time) error {
 	for i := range r.indexes.V {
 		u := &r.indexes.V[i]
 		name := u.action().name.V
@@ -49,9 +49,9 @@ func (r *updateTableRequest) admitNamed(d *db.Descriptor, now time.Time) error {
 			continue
 		case x == nil:
 			return wire.NewError("ResourceNotFoundException", "Requested resource not found: Index "+name+" for table "+d.Name)
-		case x.Kind != db.GlobalIndex && u.delete.Set:
+		case x.Kind != schema.GlobalIndex && u.delete.Set:
 			return wire.Validation("Cannot delete an index that is not a GlobalSecondaryIndex: " + name)
-		case x.Kind != db.GlobalIndex:
+		case x.Kind != schema.GlobalIndex:
 			return wire.Validation("Cannot update an index that is not a GlobalSecondaryIndex: " + name)
 		}
 		if err := u.admit(d, x, now); err != nil {
@@ -62,35 +62,35 @@ func (r *updateTableRequest) admitNamed(d *db.Descriptor, now time.Time) error {
 }
 
 // createTwice is the error for a new index with the name of another.
-func createTwice(d *db.Descriptor, x *db.Index, now time.Time) error {
+func createTwice(d *schema.Descriptor, x *schema.Index, now time.Time) error {
 	of := "Table: " + d.Name + " Index: " + x.Name
 	switch status, _ := indexStatusOf(d, x, now); status {
-	case db.StatusCreating:
+	case schema.StatusCreating:
 		return inUse("Index is being created.  " + of) // two spaces
-	case db.StatusDeleting:
+	case schema.StatusDeleting:
 		return inUse("Index is being deleted. " + of)
 	}
 	return wire.Validation("Attempting to create an index which already exists")
 }
 
 // admit looks at the state of an index to be updated or removed.
-func (u *indexUpdate) admit(d *db.Descriptor, x *db.Index, now time.Time) error {
+func (u *indexUpdate) admit(d *schema.Descriptor, x *schema.Index, now time.Time) error {
 	of := "Table: " + d.Name + " Index: " + x.Name
 	switch status, backfilling := indexStatusOf(d, x, now); {
-	case status == db.StatusDeleting:
+	case status == schema.StatusDeleting:
 		return inUse("Index is being deleted. " + of)
-	case status == db.StatusUpdating:
+	case status == schema.StatusUpdating:
 		return inUse("Index is being updated. " + of)
-	case status == db.StatusCreating && !backfilling && u.delete.Set:
+	case status == schema.StatusCreating && !backfilling && u.delete.Set:
 		return inUse("Index creation is in resource allocation phase. Retry deletion during backfilling phase or when the index is active. " + of)
-	case status == db.StatusCreating && !backfilling:
+	case status == schema.StatusCreating && !backfilling:
 		return inUse("Index is being created but is not backfilling yet.  " + of) // two spaces
 	}
 	return nil
 }
 
 // admitBuilds demands that at most one index is made or removed at a time, and no more than 20 are made.
-func (r *updateTableRequest) admitBuilds(d *db.Descriptor, now time.Time) error {
+func (r *updateTableRequest) admitBuilds(d *schema.Descriptor, now time.Time) error {
 	builds, globals := 0, 0
 	for i := range r.indexes.V {
 		if !r.indexes.V[i].update.Set {
@@ -102,11 +102,11 @@ func (r *updateTableRequest) admitBuilds(d *db.Descriptor, now time.Time) error 
 	}
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
-		if x.Kind == db.GlobalIndex {
+		if x.Kind == schema.GlobalIndex {
 			globals++
 		}
 		status, _ := indexStatusOf(d, x, now)
-		if (status == db.StatusCreating || status == db.StatusDeleting) && !r.removes(x.Name) {
+		if (status == schema.StatusCreating || status == schema.StatusDeleting) && !r.removes(x.Name) {
 			builds++
 		}
 	}
@@ -131,7 +131,7 @@ func (r *updateTableRequest) removes(name string) bool {
 }
 
 // admitBesideIndexes refuses some changes of the table while an index is removed or is made and not yet backfilling.
-func (r *updateTableRequest) admitBesideIndexes(d *db.Descriptor, now time.Time) error {
+func (r *updateTableRequest) admitBesideIndexes(d *schema.Descriptor, now time.Time) error {
 	creating, deleting := changingIndexes(d, now)
 	names, being, doing := creating, "created", "creation"
 	if len(names) == 0 {
@@ -155,13 +155,13 @@ func (r *updateTableRequest) admitBesideIndexes(d *db.Descriptor, now time.Time)
 }
 
 // changingIndexes are the names of the indexes that are made and not yet backfilling, and of those being removed.
-func changingIndexes(d *db.Descriptor, now time.Time) (creating, deleting []string) {
+func changingIndexes(d *schema.Descriptor, now time.Time) (creating, deleting []string) {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
 		switch status, backfilling := indexStatusOf(d, x, now); {
-		case status == db.StatusCreating && !backfilling:
+		case status == schema.StatusCreating && !backfilling:
 			creating = append(creating, x.Name)
-		case status == db.StatusDeleting:
+		case status == schema.StatusDeleting:
 			deleting = append(deleting, x.Name)
 		}
 	}
@@ -170,13 +170,13 @@ func changingIndexes(d *db.Descriptor, now time.Time) (creating, deleting []stri
 
 // changesIOPS tells whether the table's throughput or billing mode is to change; sending the mode that it has again is not
 // a change.
-func (r *updateTableRequest) changesIOPS(d *db.Descriptor) bool {
+func (r *updateTableRequest) changesIOPS(d *schema.Descriptor) bool {
 	return r.throughput.Set || r.switches(d)
 }
 
 // admitBeside refuses changes while another one keeps the table UPDATING. Deletion protection, encryption, warm throughput
 // and the throughput of indexes are admitted, and so is what changes nothing.
-func (r *updateTableRequest) admitBeside(d *db.Descriptor) error {
+func (r *updateTableRequest) admitBeside(d *schema.Descriptor) error {
 	_, builds := r.builds()
 	if !builds && !r.changesIOPS(d) && !r.stream.Set && !r.class.Set && r.onDemand.empty() {
 		return nil
@@ -193,12 +193,12 @@ func (r *updateTableRequest) admitBeside(d *db.Descriptor) error {
 }
 
 // errUpdating is the error where no more fitting one is known.
-func errUpdating(d *db.Descriptor) error {
+func errUpdating(d *schema.Descriptor) error {
 	return inUse("Table: " + d.Name + " is in the process of being updated.")
 }
 
 // besideIOPS words what cannot be done while throughput or the billing mode changes.
-func (r *updateTableRequest) besideIOPS(d *db.Descriptor) error {
+func (r *updateTableRequest) besideIOPS(d *schema.Descriptor) error {
 	_, builds := r.builds()
 	switch {
 	case builds:
@@ -214,7 +214,7 @@ func (r *updateTableRequest) besideIOPS(d *db.Descriptor) error {
 }
 
 // besideStream words what cannot be done while the stream is switched; operation is ENABLE or DISABLE.
-func (r *updateTableRequest) besideStream(d *db.Descriptor, operation string) error {
+func (r *updateTableRequest) besideStream(d *schema.Descriptor, operation string) error {
 	creates, builds := r.builds()
 	of := " Table: " + d.Name + " Stream: " + d.StreamLabel + " Operation: " + operation
 	switch {
@@ -233,7 +233,7 @@ func (r *updateTableRequest) besideStream(d *db.Descriptor, operation string) er
 }
 
 // besideClass words what cannot be done while the table class changes.
-func (r *updateTableRequest) besideClass(d *db.Descriptor, class string) error {
+func (r *updateTableRequest) besideClass(d *schema.Descriptor, class string) error {
 	_, builds := r.builds()
 	while := " when a table class update is in progress. Table: " + d.Name + " TableClassUpdateInProgress: " + class
 	switch {

@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // updateTableRequest is an UpdateTable request.
@@ -71,7 +72,7 @@ func UpdateTable(cl *call.Call) error {
 		return err
 	}
 	now, sizes := c.DB.Now(), r.sizes(c.DB, t)
-	old, new, err := c.DB.Alter(c.Ctx, t.Namespace, t.Name, db.Shown(r.busy(&t.Descriptor)), func(d *db.Descriptor) error {
+	old, new, err := c.DB.Alter(c.Ctx, t.Namespace, t.Name, db.Shown(r.busy(&t.Descriptor)), func(d *schema.Descriptor) error {
 		return r.apply(d, c.Region, now)
 	})
 	if errors.Is(err, db.ErrTableNotFound) {
@@ -168,10 +169,10 @@ func (r *updateTableRequest) checkRequested() error {
 
 // checkBilling checks that the mode and the throughput of the request fit.
 func (r *updateTableRequest) checkBilling() error {
-	switch mode := db.BillingMode(r.billing.V); {
-	case mode == db.Provisioned && !r.throughput.Set:
+	switch mode := schema.BillingMode(r.billing.V); {
+	case mode == schema.Provisioned && !r.throughput.Set:
 		return wire.Validation(wire.Invalid + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
-	case mode == db.PayPerRequest && r.throughput.Set:
+	case mode == schema.PayPerRequest && r.throughput.Set:
 		return errUnitsOnDemand
 	}
 	return r.throughput.checkBounds("")
@@ -217,22 +218,22 @@ func errOnly(change string) error {
 // ---- the change, with the table's descriptor at hand
 
 // mode is the billing mode that the table has after the change.
-func (r *updateTableRequest) mode(d *db.Descriptor) db.BillingMode {
+func (r *updateTableRequest) mode(d *schema.Descriptor) schema.BillingMode {
 	if r.billing.Set {
-		return db.BillingMode(r.billing.V)
+		return schema.BillingMode(r.billing.V)
 	}
 	return d.Billing
 }
 
 // switches tells whether the change switches the billing mode.
-func (r *updateTableRequest) switches(d *db.Descriptor) bool { return r.mode(d) != d.Billing }
+func (r *updateTableRequest) switches(d *schema.Descriptor) bool { return r.mode(d) != d.Billing }
 
 // busy tells whether the table is UPDATING for a while. What AWS does at once, or without touching the table's status, is
 // not: deletion protection, encryption, on-demand and warm throughput, and the throughput of indexes.
-func (r *updateTableRequest) busy(d *db.Descriptor) bool { return r.busyWith(d) != "" }
+func (r *updateTableRequest) busy(d *schema.Descriptor) bool { return r.busyWith(d) != "" }
 
 // busyWith says what the change keeps the table busy with; empty: it does not.
-func (r *updateTableRequest) busyWith(d *db.Descriptor) string {
+func (r *updateTableRequest) busyWith(d *schema.Descriptor) string {
 	_, builds := r.builds()
 	switch {
 	case r.switches(d):
@@ -252,12 +253,12 @@ func (r *updateTableRequest) busyWith(d *db.Descriptor) string {
 }
 
 // sameClass tells whether the table has the requested class already.
-func (r *updateTableRequest) sameClass(d *db.Descriptor) bool {
+func (r *updateTableRequest) sameClass(d *schema.Descriptor) bool {
 	return r.class.V == d.TableClass || d.TableClass == "" && r.class.V == "STANDARD"
 }
 
 // apply makes the change, or tells why it cannot be made: existence, then state, then what it means.
-func (r *updateTableRequest) apply(d *db.Descriptor, region string, now time.Time) error {
+func (r *updateTableRequest) apply(d *schema.Descriptor, region string, now time.Time) error {
 	if err := r.admit(d, now); err != nil {
 		return err
 	}
@@ -290,9 +291,9 @@ func (r *updateTableRequest) apply(d *db.Descriptor, region string, now time.Tim
 }
 
 // applyBilling changes the billing mode and the table's throughput.
-func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now time.Time) error {
+func (r *updateTableRequest) applyBilling(d *schema.Descriptor, region string, now time.Time) error {
 	mode := r.mode(d)
-	if r.throughput.Set && mode == db.PayPerRequest {
+	if r.throughput.Set && mode == schema.PayPerRequest {
 		return errUnitsOnDemand
 	}
 	if err := r.throughput.checkQuota("", region); err != nil {
@@ -309,7 +310,7 @@ func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now t
 	if !r.switches(d) {
 		return nil
 	}
-	if mode == db.Provisioned {
+	if mode == schema.Provisioned {
 		return r.toProvisioned(d)
 	}
 	r.toOnDemand(d, now)
@@ -317,15 +318,15 @@ func (r *updateTableRequest) applyBilling(d *db.Descriptor, region string, now t
 }
 
 // toProvisioned switches an on-demand table. The index updates, which applyIndexes makes, must cover every global index.
-func (r *updateTableRequest) toProvisioned(d *db.Descriptor) error {
+func (r *updateTableRequest) toProvisioned(d *schema.Descriptor) error {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
-		if u := r.updateOf(x.Name); x.Kind == db.GlobalIndex && !x.Dropping && (u == nil || !u.throughput.Set) {
+		if u := r.updateOf(x.Name); x.Kind == schema.GlobalIndex && !x.Dropping && (u == nil || !u.throughput.Set) {
 			return wire.Validation(wire.Invalid + "ProvisionedThroughput must be specified for index: " + x.Name)
 		}
 	}
 	keepWarm(d)
-	d.Billing = db.Provisioned
+	d.Billing = schema.Provisioned
 	d.Throughput.Read, d.Throughput.Write = r.throughput.read.V, r.throughput.write.V
 	d.OnDemand = nil
 	for i := range d.Indexes {
@@ -335,9 +336,9 @@ func (r *updateTableRequest) toProvisioned(d *db.Descriptor) error {
 }
 
 // toOnDemand switches a provisioned table.
-func (r *updateTableRequest) toOnDemand(d *db.Descriptor, now time.Time) {
+func (r *updateTableRequest) toOnDemand(d *schema.Descriptor, now time.Time) {
 	keepWarm(d)
-	d.Billing, d.PayPerRequestSince = db.PayPerRequest, now
+	d.Billing, d.PayPerRequestSince = schema.PayPerRequest, now
 	d.Throughput.Read, d.Throughput.Write = 0, 0
 	for i := range d.Indexes {
 		d.Indexes[i].Throughput.Read, d.Indexes[i].Throughput.Write = 0, 0
@@ -345,11 +346,11 @@ func (r *updateTableRequest) toOnDemand(d *db.Descriptor, now time.Time) {
 }
 
 // keepWarm writes down the warm throughput that the table and its indexes have, before the billing mode changes.
-func keepWarm(d *db.Descriptor) {
+func keepWarm(d *schema.Descriptor) {
 	warm := warmOf(d.Billing, d.Throughput, d.Warm)
 	d.Warm = &warm
 	for i := range d.Indexes {
-		if x := &d.Indexes[i]; x.Kind == db.GlobalIndex {
+		if x := &d.Indexes[i]; x.Kind == schema.GlobalIndex {
 			warm := warmOf(d.Billing, x.Throughput, x.Warm)
 			x.Warm = &warm
 		}
@@ -357,7 +358,7 @@ func keepWarm(d *db.Descriptor) {
 }
 
 // applyOnDemand changes the table's on-demand maxima.
-func (r *updateTableRequest) applyOnDemand(d *db.Descriptor, region string) error {
+func (r *updateTableRequest) applyOnDemand(d *schema.Descriptor, region string) error {
 	if r.onDemand.empty() {
 		return nil
 	}
@@ -372,7 +373,7 @@ func (r *updateTableRequest) applyOnDemand(d *db.Descriptor, region string) erro
 }
 
 // applyWarm changes the table's warm throughput.
-func (r *updateTableRequest) applyWarm(d *db.Descriptor, region string) error {
+func (r *updateTableRequest) applyWarm(d *schema.Descriptor, region string) error {
 	if r.warm.empty() {
 		return nil
 	}
@@ -385,7 +386,7 @@ func (r *updateTableRequest) applyWarm(d *db.Descriptor, region string) error {
 }
 
 // applyStream switches the stream on or off. The latest stream's label stays until db gives the next one its own.
-func (r *updateTableRequest) applyStream(d *db.Descriptor) error {
+func (r *updateTableRequest) applyStream(d *schema.Descriptor) error {
 	switch {
 	case !r.stream.Set:
 		return nil
@@ -394,13 +395,13 @@ func (r *updateTableRequest) applyStream(d *db.Descriptor) error {
 	case !r.stream.enabled.V && d.StreamViewType == "":
 		return wire.Validation("Table has no stream to disable: TableName: " + d.Name)
 	}
-	d.StreamViewType = db.ViewType(r.stream.view.V)
+	d.StreamViewType = schema.ViewType(r.stream.view.V)
 	return nil
 }
 
 // applySSE changes the encryption. AWS compares a key only with the ARN that it shows; another name of the same key makes it
 // encrypt the table anew. Its limit of four changes a day is left out: nothing is encrypted anew here.
-func (r *updateTableRequest) applySSE(d *db.Descriptor, region string) error {
+func (r *updateTableRequest) applySSE(d *schema.Descriptor, region string) error {
 	switch {
 	case !r.sse.Set:
 		return nil
@@ -421,7 +422,7 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 	d := newDescription(&shown, now)
 	d.status = old.Status(now)
 	if r.billing.Set || r.class.Set || r.busy(&old.Descriptor) {
-		d.status = db.StatusUpdating // AWS says so even when nothing changes
+		d.status = schema.StatusUpdating // AWS says so even when nothing changes
 	}
 	switched := r.switches(&old.Descriptor)
 	if r.throughput.Set && !switched {
@@ -429,9 +430,9 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 		shown.Throughput.DecreasesToday = decreasesToday(&old.Throughput, now)
 	}
 	d.noSince = switched
-	d.warm = &describedWarm{warmOf(old.Billing, old.Throughput, old.Warm), db.StatusActive}
+	d.warm = &describedWarm{warmOf(old.Billing, old.Throughput, old.Warm), schema.StatusActive}
 	if !r.warm.empty() {
-		d.warm.status = db.StatusUpdating
+		d.warm.status = schema.StatusUpdating
 	}
 	if !r.onDemand.empty() {
 		d.onDemand = r.onDemand.merge(old.OnDemand) // with -1 for what is cleared
@@ -440,7 +441,7 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 		shown.TableClass, shown.TableClassUpdated = old.TableClass, old.TableClassUpdated
 	}
 	if r.sse.Set {
-		d.sse = db.StatusUpdating
+		d.sse = schema.StatusUpdating
 		if old.SSEType != "" {
 			shown.SSEType, shown.SSEKey = old.SSEType, old.SSEKey
 		}
@@ -468,22 +469,22 @@ func (r *updateTableRequest) sizes(d *db.DB, t *db.Table) map[string]size {
 
 // answerIndex shows the indexes: a new one is CREATING, one that is removed DELETING, and one whose throughput changes
 // UPDATING with its old numbers, unless the whole table switches its billing mode.
-func (r *updateTableRequest) answerIndex(old *db.Table, index func(*db.Index) describedIndex, switched bool) func(*db.Index) describedIndex {
-	return func(x *db.Index) describedIndex {
+func (r *updateTableRequest) answerIndex(old *db.Table, index func(*schema.Index) describedIndex, switched bool) func(*schema.Index) describedIndex {
+	return func(x *schema.Index) describedIndex {
 		was := old.Index(x.Name)
 		if was == nil {
 			return describedIndex{
-				status: db.StatusCreating, backfilling: "false", throughput: &x.Throughput, onDemand: x.OnDemand,
+				status: schema.StatusCreating, backfilling: "false", throughput: &x.Throughput, onDemand: x.OnDemand,
 			}
 		}
 		v := index(x)
-		v.warm = &describedWarm{warmOf(old.Billing, was.Throughput, was.Warm), db.StatusActive}
+		v.warm = &describedWarm{warmOf(old.Billing, was.Throughput, was.Warm), schema.StatusActive}
 		u := r.updateOf(x.Name)
 		if u == nil {
 			return v
 		}
 		if u.throughput.Set || !u.onDemand.empty() {
-			v.status = db.StatusUpdating
+			v.status = schema.StatusUpdating
 		}
 		if u.throughput.Set && !switched {
 			v.throughput = &was.Throughput
@@ -492,7 +493,7 @@ func (r *updateTableRequest) answerIndex(old *db.Table, index func(*db.Index) de
 			v.onDemand = u.onDemand.merge(was.OnDemand)
 		}
 		if !u.warm.empty() {
-			v.warm.status = db.StatusUpdating
+			v.warm.status = schema.StatusUpdating
 		}
 		return v
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // updateTimeToLiveRequest is an UpdateTimeToLive request.
@@ -86,7 +87,7 @@ func UpdateTimeToLive(cl *call.Call) error {
 	if r.spec.enabled.V {
 		attribute = r.spec.attribute.V
 	}
-	err := c.DB.AlterExpiry(c.Ctx, db.DefaultNamespace, name, attribute, func(d *db.Descriptor) error { return r.admit(c, d) })
+	err := c.DB.AlterExpiry(c.Ctx, schema.DefaultNamespace, name, attribute, func(d *schema.Descriptor) error { return r.admit(c, d) })
 	switch {
 	case errors.Is(err, db.ErrTableNotFound):
 		return errNoTable(name)
@@ -107,16 +108,16 @@ func UpdateTimeToLive(cl *call.Call) error {
 
 // admit tells why the change cannot be made in the table's present state. A table that is UPDATING takes it, as its time to live
 // does not touch its status.
-func (r *updateTimeToLiveRequest) admit(c op, d *db.Descriptor) error {
+func (r *updateTimeToLiveRequest) admit(c op, d *schema.Descriptor) error {
 	now := c.DB.Now()
 	switch statusOf(d, now) {
-	case db.StatusCreating:
+	case schema.StatusCreating:
 		return inUse("Table " + d.Name + " is being created")
-	case db.StatusDeleting:
+	case schema.StatusDeleting:
 		return resourceInUse("Attempt to change a resource which is still in use")
 	}
 	status := d.Expiry.Status(now)
-	on := status == db.StatusEnabling || status == db.StatusEnabled
+	on := status == schema.StatusEnabling || status == schema.StatusEnabled
 	switch {
 	case !on && !r.spec.enabled.V:
 		return wire.Validation("TimeToLive is already disabled")

@@ -7,7 +7,6 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/kv"
 )
 
 // maxBatchWrites is how many items a BatchWriteItem writes at most.
@@ -344,7 +343,7 @@ func batchError(writes []db.Write, errs []error) error {
 	for i, err := range errs {
 		switch {
 		case errors.Is(err, db.ErrTransactionConflict):
-		case errors.Is(err, kv.ErrConflict), errors.Is(err, db.ErrNoMemory):
+		case errors.Is(err, db.ErrBusy), errors.Is(err, db.ErrNoMemory):
 			conflicts++
 		case err != nil:
 			return keyOnly.word(writes[i].Table, err)

@@ -8,7 +8,6 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/kv"
 )
 
 // TestBatchWriteConflict answers batches of which some or all writes met a lock.
@@ -16,7 +15,7 @@ func TestBatchWriteConflict(t *testing.T) {
 	d := openDB(t)
 	createTable(t, d, "T", "a", "")
 	const body = `{"RequestItems":{"T":[{"PutRequest":{"Item":{"a":{"S":"1"}}}},{"DeleteRequest":{"Key":{"a":{"S":"2"}}}},{"PutRequest":{"Item":{"a":{"S":"3"}}}}]},"ReturnConsumedCapacity":"TOTAL"}`
-	conflict := fmt.Errorf("writing: %w", kv.ErrConflict)
+	conflict := fmt.Errorf("writing: %w", db.ErrBusy)
 	other := errors.New("disk on fire")
 	tests := []struct {
 		errs []error

@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // roomyChange is a Change after which the items before and after it have room in the answer: a write must not be done when it
@@ -90,8 +91,8 @@ func (u *updateChange) Forget() {
 // or was there before the index was. (AWS's answer for the latter: question 58032718 of stackoverflow.com; its guide says
 // that writes of such items are refused.)
 func (u *updateChange) wordIndexKey(err error) error {
-	var e *db.KeyError
-	if errors.As(err, &e) && e.Problem == db.KeyType && !u.update.Assigns(e.Attribute) {
+	var e *schema.KeyError
+	if errors.As(err, &e) && e.Problem == schema.KeyType && !u.update.Assigns(e.Attribute) {
 		return wire.Validation("The update expression attempted to update the secondary index key to unsupported type")
 	}
 	return err

@@ -3,16 +3,16 @@ package data
 import (
 	"strings"
 
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/partiql"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // choice is how a request chooses its items. It is put into words only if somebody wants to read them.
 type choice struct {
-	parts []expr.KeyPart  // of a Query
-	use   partiql.KeyUse  // of a SELECT on a table or index with these
-	keys  []db.KeyElement // keys; nil: it is none
+	parts []expr.KeyPart      // of a Query
+	use   partiql.KeyUse      // of a SELECT on a table or index with these
+	keys  []schema.KeyElement // keys; nil: it is none
 }
 
 // given tells whether it was by anything but whole keys.

@@ -9,20 +9,20 @@ import (
 	"unicode/utf8"
 
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // token is the Token of a request with a checked ClientRequestToken, nil for one without. feed feeds a fingerprint everything that
 // the request means, but ReturnConsumedCapacity.
-func token(operation db.TokenOperation, o wire.OptString, feed func(*fingerprint)) *db.Token {
+func token(operation schema.TokenOperation, o wire.OptString, feed func(*fingerprint)) *schema.Token {
 	if !o.Set {
 		return nil
 	}
 	f := newFingerprint()
 	feed(f)
-	return &db.Token{Namespace: db.DefaultNamespace, Operation: operation, Value: o.V, Fingerprint: f.sum()}
+	return &schema.Token{Namespace: schema.DefaultNamespace, Operation: operation, Value: o.V, Fingerprint: f.sum()}
 }
 
 // clientToken checks a ClientRequestToken, which may be absent.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // consumption is the capacity that a request used on one table.
@@ -59,8 +60,8 @@ func (c *exec) consumed(mode, table string, u consumption) {
 		c.BeginObject()
 		c.units(u.table, u.kind)
 		c.EndObject()
-		c.indexUnits("LocalSecondaryIndexes", u, db.LocalIndex)
-		c.indexUnits("GlobalSecondaryIndexes", u, db.GlobalIndex)
+		c.indexUnits("LocalSecondaryIndexes", u, schema.LocalIndex)
+		c.indexUnits("GlobalSecondaryIndexes", u, schema.GlobalIndex)
 	}
 	c.EndObject()
 }
@@ -75,7 +76,7 @@ func (c *exec) units(f float64, kind string) {
 }
 
 // indexUnits appends the map of the indexes of a kind in u, if there are any.
-func (c *exec) indexUnits(member string, u consumption, kind db.IndexKind) {
+func (c *exec) indexUnits(member string, u consumption, kind schema.IndexKind) {
 	begun := false
 	for _, x := range u.indexes {
 		if x.Index.Kind != kind {

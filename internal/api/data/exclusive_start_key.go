@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // The checks of ExclusiveStartKey: its values before the table is known, its shape
@@ -72,7 +72,7 @@ func (r *readRequest) checkStartLengths() error {
 			return wire.Validation(startInvalid + ": " + emptyKeyText(t, name))
 		}
 	}
-	schemas := [...][]db.KeyElement{t.KeySchema(r.read.Index), t.Keys}
+	schemas := [...][]schema.KeyElement{t.KeySchema(r.read.Index), t.Keys}
 	for _, keys := range schemas {
 		var size keySize
 		for _, k := range keys {

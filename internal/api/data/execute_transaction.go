@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/partiql"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // executeTransactionRequest is the request of ExecuteTransaction.
@@ -207,7 +208,7 @@ func (s *statement) appendResponse(c *exec, it item.Item) {
 
 // write runs and answers a transaction of writes.
 func (r *executeTransactionRequest) write(c *exec, reasons []error) error {
-	t := &db.Transaction{Token: token(db.TokenExecuteTransaction, r.token, r.feed)}
+	t := &db.Transaction{Token: token(schema.TokenExecuteTransaction, r.token, r.feed)}
 	for i, s := range r.statements {
 		t.Actions = append(t.Actions, db.Action{Write: s.write(r.requests[i].keepFailed()), Err: reasons[i]})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/partiql"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // openDB returns an empty database in memory, which is closed when the test ends.
@@ -32,20 +33,20 @@ func openDB(t testing.TB) *db.DB {
 
 // createTable makes a table with a partition key of strings and, if there is a sort key, that of
 // numbers.
-func createTable(t testing.TB, d *db.DB, name, hash, sort string, indexes ...db.Index) *db.Table {
+func createTable(t testing.TB, d *db.DB, name, hash, sort string, indexes ...schema.Index) *db.Table {
 	t.Helper()
-	desc := &db.Descriptor{
-		Namespace: db.DefaultNamespace, Name: name, Billing: db.PayPerRequest, Indexes: indexes,
-		Attributes: []db.AttributeDefinition{{Name: hash, Type: item.S}},
-		Keys:       []db.KeyElement{{Name: hash}},
+	desc := &schema.Descriptor{
+		Namespace: schema.DefaultNamespace, Name: name, Billing: schema.PayPerRequest, Indexes: indexes,
+		Attributes: []schema.AttributeDefinition{{Name: hash, Type: item.S}},
+		Keys:       []schema.KeyElement{{Name: hash}},
 	}
 	if sort != "" {
-		desc.Attributes = append(desc.Attributes, db.AttributeDefinition{Name: sort, Type: item.N})
-		desc.Keys = append(desc.Keys, db.KeyElement{Name: sort, Range: true})
+		desc.Attributes = append(desc.Attributes, schema.AttributeDefinition{Name: sort, Type: item.N})
+		desc.Keys = append(desc.Keys, schema.KeyElement{Name: sort, Range: true})
 	}
 	for _, x := range indexes {
 		desc.Attributes = append(desc.Attributes,
-			db.AttributeDefinition{Name: x.Keys[0].Name, Type: item.S}, db.AttributeDefinition{Name: x.Keys[1].Name, Type: item.N})
+			schema.AttributeDefinition{Name: x.Keys[0].Name, Type: item.S}, schema.AttributeDefinition{Name: x.Keys[1].Name, Type: item.N})
 	}
 	table, err := d.Create(t.Context(), desc)
 	if err != nil {

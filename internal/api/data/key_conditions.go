@@ -7,6 +7,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // Key conditions against a key schema. What both forms,
@@ -83,7 +84,7 @@ func (q *queryRequest) placeConditions() error {
 }
 
 // placeParts gives each condition to its attribute of the schema, and reports the attribute that lacks one.
-func placeParts(keys []db.KeyElement, parts []expr.KeyPart) (placed placedParts, err error) {
+func placeParts(keys []schema.KeyElement, parts []expr.KeyPart) (placed placedParts, err error) {
 	left := len(parts) // conditions that stand for no attribute so far
 	for i, k := range keys {
 		for j := range parts {
@@ -121,7 +122,7 @@ func missedElement(name string) error {
 
 // checkOperators checks that the operators can run on the key: equality on all HASH attributes, and on the RANGE attributes
 // too but for the last one that has a condition.
-func checkOperators(keys []db.KeyElement, placed *placedParts) error {
+func checkOperators(keys []schema.KeyElement, placed *placedParts) error {
 	last := 0
 	for i, k := range keys {
 		if placed[i] == nil {
@@ -158,7 +159,7 @@ func isRangeOperator(op expr.Operator) bool {
 }
 
 // fitTypes tells whether the values have the attributes' declared types.
-func fitTypes(t *db.Table, keys []db.KeyElement, placed *placedParts) bool {
+func fitTypes(t *db.Table, keys []schema.KeyElement, placed *placedParts) bool {
 	for i, k := range keys {
 		if placed[i] == nil {
 			continue
@@ -174,7 +175,7 @@ func fitTypes(t *db.Table, keys []db.KeyElement, placed *placedParts) bool {
 }
 
 // checkKeyValues checks the values for those that no key can have: empty ones, then too long ones.
-func checkKeyValues(t *db.Table, keys []db.KeyElement, placed *placedParts) error {
+func checkKeyValues(t *db.Table, keys []schema.KeyElement, placed *placedParts) error {
 	var size keySize
 	for i, k := range keys {
 		if placed[i] == nil {
@@ -206,7 +207,7 @@ func emptyKeyText(t *db.Table, name string) string {
 type keySize struct{ hash, ranges int }
 
 // add counts n bytes of a key attribute.
-func (s *keySize) add(k db.KeyElement, n int) {
+func (s *keySize) add(k schema.KeyElement, n int) {
 	if k.Range {
 		s.ranges += n
 	} else {
@@ -218,9 +219,9 @@ func (s *keySize) add(k db.KeyElement, n int) {
 func (s *keySize) check(t *db.Table) error {
 	switch {
 	case s.hash > 2048:
-		return keyOnly.word(t, &db.KeyError{Problem: db.KeyHashTooLong})
+		return keyOnly.word(t, &schema.KeyError{Problem: schema.KeyHashTooLong})
 	case s.ranges > 1024:
-		return keyOnly.word(t, &db.KeyError{Problem: db.KeyRangeTooLong})
+		return keyOnly.word(t, &schema.KeyError{Problem: schema.KeyRangeTooLong})
 	}
 	return nil
 }

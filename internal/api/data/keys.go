@@ -6,6 +6,7 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // errKeySchema: a key that has not exactly the attributes of the key schema, or other types.
@@ -49,7 +50,7 @@ func isIndexKey(t *db.Table, attribute string) bool {
 	return false
 }
 
-// keyWords are the wordings of a *db.KeyError, which depend on where the key stands.
+// keyWords are the wordings of a *schema.KeyError, which depend on where the key stands.
 type keyWords int
 
 // The places of keys.
@@ -59,36 +60,36 @@ const (
 	keyOfNew                 // an item as an update made it; only its index keys can be wrong
 )
 
-// word words err if it is a *db.KeyError, and returns other errors as they are.
+// word words err if it is a *schema.KeyError, and returns other errors as they are.
 func (k keyWords) word(t *db.Table, err error) error {
-	var e *db.KeyError
+	var e *schema.KeyError
 	if !errors.As(err, &e) {
 		return err
 	}
 	switch e.Problem {
-	case db.KeyHashTooLong:
+	case schema.KeyHashTooLong:
 		return wire.Validation(wire.Invalid + "Size of hashkey has exceeded the maximum size limit of2048 bytes") // sic
-	case db.KeyRangeTooLong:
+	case schema.KeyRangeTooLong:
 		return wire.Validation(wire.Invalid + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 	}
 	if e.Index != "" {
 		return k.wordIndex(t, e)
 	}
 	switch {
-	case e.Problem == db.KeyEmpty:
+	case e.Problem == schema.KeyEmpty:
 		return wire.Validation("One or more parameter values are not valid. " + emptyKey(e.Attribute, t) + " Key: " + e.Attribute)
-	case k == keyInPut && e.Problem == db.KeyMissing:
+	case k == keyInPut && e.Problem == schema.KeyMissing:
 		return wire.Validation(wire.Invalid + "Missing the key " + e.Attribute + " in the item")
-	case k == keyInPut && e.Problem == db.KeyType:
+	case k == keyInPut && e.Problem == schema.KeyType:
 		return wire.Validation(wire.Invalid + "Type mismatch for key " + e.Attribute + " expected: " + e.Want.String() + " actual: " + e.Got.String())
 	}
 	return errKeySchema
 }
 
 // wordIndex words an error about the key of an index.
-func (k keyWords) wordIndex(t *db.Table, e *db.KeyError) error {
+func (k keyWords) wordIndex(t *db.Table, e *schema.KeyError) error {
 	switch {
-	case e.Problem == db.KeyType:
+	case e.Problem == schema.KeyType:
 		return wire.Validation(wire.Invalid + "Type mismatch for Index Key " + e.Attribute + " Expected: " + e.Want.String() +
 			" Actual: " + e.Got.String() + " IndexName: " + e.Index)
 	case k == keyOfNew:

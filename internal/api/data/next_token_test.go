@@ -9,6 +9,7 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // firstToken is the NextToken of a page of one item.
@@ -62,7 +63,7 @@ func TestNextTokenDamage(t *testing.T) {
 	} {
 		refused(nextToken(r.fingerprint(), p))
 	}
-	if _, err := d.Delete(t.Context(), db.DefaultNamespace, "Tab", func(*db.Table) error { return nil }); err != nil {
+	if _, err := d.Delete(t.Context(), schema.DefaultNamespace, "Tab", func(*db.Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	createTable(t, d, "Tab", "a", "c")
@@ -72,8 +73,8 @@ func TestNextTokenDamage(t *testing.T) {
 // FuzzNextToken holds that no bytes behind a right checksum do harm.
 func FuzzNextToken(f *testing.F) {
 	d := openDB(f)
-	createTable(f, d, "T", "a", "b", db.Index{
-		Name: "Glo", Kind: db.GlobalIndex, Projection: db.ProjectionAll, Keys: []db.KeyElement{{Name: "g"}, {Name: "h", Range: true}},
+	createTable(f, d, "T", "a", "b", schema.Index{
+		Name: "Glo", Kind: schema.GlobalIndex, Projection: schema.ProjectionAll, Keys: []schema.KeyElement{{Name: "g"}, {Name: "h", Range: true}},
 	})
 	must(f, d, PutItem, `{"TableName":"T","Item":{"a":{"S":"h"},"b":{"N":"1"},"g":{"S":"h"},"h":{"N":"1"}}}`)
 	statements := []string{`SELECT * FROM T`, `SELECT * FROM T WHERE a IN ['h', 'i']`, `SELECT * FROM "T"."Glo" WHERE g = 'h' ORDER BY h DESC`}

@@ -11,6 +11,7 @@ import (
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/partiql"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // The bounds of IN on the hash key (Developer Guide, "PartiQL operators").
@@ -65,7 +66,7 @@ func (x *selection) resolve(c *exec, name string) error {
 	if index == nil || index.Dropping {
 		return wire.Validation("The table does not have the specified index")
 	}
-	if index.Kind == db.GlobalIndex && x.read.Consistent {
+	if index.Kind == schema.GlobalIndex && x.read.Consistent {
 		return wire.Validation("Strongly consistent read is not supported on Global Secondary Indexes")
 	}
 	x.read.Index = index
@@ -74,7 +75,7 @@ func (x *selection) resolve(c *exec, name string) error {
 }
 
 // plan chooses the way to the items.
-func (x *selection) plan(s *statement, keys []db.KeyElement, use *partiql.KeyUse) error {
+func (x *selection) plan(s *statement, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	if use.Hash == nil {
 		x.hashes = [][]item.Value{nil}
 		return nil
@@ -102,7 +103,7 @@ func (x *selection) plan(s *statement, keys []db.KeyElement, use *partiql.KeyUse
 // order checks ORDER BY, and puts what it says into the read. Rows of one hash key are in the order of the range key. Of
 // several, given by IN, those of one come after those of another: in the order of the hash key if it is ordered by, else in the
 // order written.
-func (x *selection) order(s *statement, keys []db.KeyElement, use *partiql.KeyUse) error {
+func (x *selection) order(s *statement, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	if len(s.Order) == 0 {
 		return nil
 	}
@@ -111,7 +112,7 @@ func (x *selection) order(s *statement, keys []db.KeyElement, use *partiql.KeyUs
 	}
 	ranged := false
 	for _, term := range s.Order {
-		i := slices.IndexFunc(keys, func(k db.KeyElement) bool { return k.Name == term.Attribute })
+		i := slices.IndexFunc(keys, func(k schema.KeyElement) bool { return k.Name == term.Attribute })
 		switch {
 		case i < 0:
 			return wire.Validation("Variable reference " + term.Attribute + " in ORDER BY clause must be part of the primary key")
@@ -142,11 +143,11 @@ func sortHashes(hashes [][]item.Value, i int, descending bool) {
 // SELECT clause fetched from the table. SELECT * is of those that the index has.
 func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 	t, index := x.read.Table, x.read.Index
-	if index == nil || index.Projection == db.ProjectionAll {
+	if index == nil || index.Projection == schema.ProjectionAll {
 		return nil
 	}
 	if missing := unprojected(t, index, s.Attributes()); len(missing) > 0 {
-		if index.Kind == db.GlobalIndex {
+		if index.Kind == schema.GlobalIndex {
 			slices.Sort(missing)
 			return wire.Validation(wire.Invalid + "Global secondary index " + index.Name + " does not project [" + strings.Join(missing, ", ") + "]")
 		}
@@ -169,7 +170,7 @@ func (x *selection) begin(at position) error {
 }
 
 // isReadKey tells whether an item can be the LastEvaluatedKey of a read of the index (nil: the table).
-func isReadKey(t *db.Table, index *db.Index, key item.Item) bool {
+func isReadKey(t *db.Table, index *schema.Index, key item.Item) bool {
 	names := t.ReadKeys(index)
 	return key.Len() == len(names) && !slices.ContainsFunc(names, func(name string) bool {
 		return key.Get(name).Type() != t.AttributeType(name)

@@ -11,6 +11,7 @@ import (
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/partiql"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // This file is what the operations with PartiQL have in common: ExecuteStatement, BatchExecuteStatement, ExecuteTransaction.
@@ -183,7 +184,7 @@ func (s *statement) take(use *partiql.KeyUse) {
 }
 
 // keyUse is what the WHERE clause says of a key.
-func (s *statement) keyUse(keys []db.KeyElement) partiql.KeyUse {
+func (s *statement) keyUse(keys []schema.KeyElement) partiql.KeyUse {
 	var hash, rng []string
 	for _, k := range keys {
 		if k.Range {
@@ -196,7 +197,7 @@ func (s *statement) keyUse(keys []db.KeyElement) partiql.KeyUse {
 }
 
 // checkKeyUse checks the values that a WHERE clause has for key attributes: their types, then for empty and too long ones.
-func checkKeyUse(t *db.Table, keys []db.KeyElement, use *partiql.KeyUse) error {
+func checkKeyUse(t *db.Table, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	for _, hash := range use.Hash {
 		placed := placeUse(keys, hash, use.Range)
 		if !fitTypes(t, keys, &placed) {
@@ -211,7 +212,7 @@ func checkKeyUse(t *db.Table, keys []db.KeyElement, use *partiql.KeyUse) error {
 
 // placeUse gives the values of the hash attributes, and the conditions on the first range attributes, to their places in the
 // schema, where the hash attributes come first.
-func placeUse(keys []db.KeyElement, hash []item.Value, rng []expr.KeyPart) (placed placedParts) {
+func placeUse(keys []schema.KeyElement, hash []item.Value, rng []expr.KeyPart) (placed placedParts) {
 	for i := range hash {
 		placed[i] = &expr.KeyPart{Attribute: keys[i].Name, Operator: expr.EQ, Values: hash[i : i+1]}
 	}
@@ -289,7 +290,7 @@ func (s *statement) want(consumed wire.OptString) call.Want {
 }
 
 // HashValues are the values that the WHERE clause has for the hash attributes of a key.
-func (s *statement) HashValues(keys []db.KeyElement) [][]item.Value { return s.keyUse(keys).Hash }
+func (s *statement) HashValues(keys []schema.KeyElement) [][]item.Value { return s.keyUse(keys).Hash }
 
 // AttributeNames are the names of the attributes that the statement names.
 func (s *statement) AttributeNames() []string {

@@ -4,6 +4,7 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // projectionOf is what a request for items by key says about their attributes: GetItem, and a table of BatchGetItem.
@@ -67,7 +68,7 @@ func checkDistinct(names []string) error {
 }
 
 // unprojected returns those of the names that the index does not hold.
-func unprojected(t *db.Table, x *db.Index, names []string) []string {
+func unprojected(t *db.Table, x *schema.Index, names []string) []string {
 	var missing []string
 	for _, name := range names {
 		if !t.Projects(x, name) {

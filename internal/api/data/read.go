@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // maxPageBytes is where a page ends by the size of its encoded body: a number that takes two bytes of a row can print as
@@ -129,7 +130,7 @@ func (r *readRequest) resolve(c *exec, w call.Want) error {
 	if x == nil || x.Dropping {
 		return wire.Validation("The table does not have the specified index: " + r.indexName.V)
 	}
-	if x.Kind == db.GlobalIndex && r.consistent.V {
+	if x.Kind == schema.GlobalIndex && r.consistent.V {
 		return wire.Validation("Consistent reads are not supported on global secondary indexes")
 	}
 	r.read.Index = x
@@ -138,8 +139,8 @@ func (r *readRequest) resolve(c *exec, w call.Want) error {
 }
 
 // checkBuilt checks that an index is not being filled still.
-func (c *exec) checkBuilt(t *db.Table, x *db.Index) error {
-	if status, _ := t.IndexStatus(x, c.DB.Now()); status == db.StatusCreating {
+func (c *exec) checkBuilt(t *db.Table, x *schema.Index) error {
+	if status, _ := t.IndexStatus(x, c.DB.Now()); status == schema.StatusCreating {
 		return wire.Validation("Cannot read from backfilling global secondary index: " + x.Name)
 	}
 	return nil
@@ -156,11 +157,11 @@ func (r *readRequest) checkPaths() error {
 // checkProjected checks that the index has what is asked of it, or for a local index has the rest fetched from the table.
 func (r *readRequest) checkProjected() error {
 	t, x := r.read.Table, r.read.Index
-	if x == nil || x.Projection == db.ProjectionAll {
+	if x == nil || x.Projection == schema.ProjectionAll {
 		return nil
 	}
 	if r.sel.V == "ALL_ATTRIBUTES" {
-		if x.Kind == db.GlobalIndex {
+		if x.Kind == schema.GlobalIndex {
 			return wire.Validation(wire.Invalid + "Select type ALL_ATTRIBUTES is not supported for global secondary index " + x.Name +
 				" because its projection type is not ALL")
 		}
@@ -173,7 +174,7 @@ func (r *readRequest) checkProjected() error {
 	if len(missing) == 0 {
 		return nil
 	}
-	if x.Kind == db.GlobalIndex {
+	if x.Kind == schema.GlobalIndex {
 		return wire.Validation(wire.Invalid + "Global secondary index " + x.Name + " does not project [" + strings.Join(missing, ", ") + "]")
 	}
 	r.read.Fetch = true

@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // transactWriteRequest is the request of TransactWriteItems.
@@ -142,7 +143,7 @@ func (c *exec) transactWriteItems() error {
 	if err := c.openActions(actions, r.consumed); err != nil {
 		return err
 	}
-	t := &db.Transaction{Token: token(db.TokenTransactWriteItems, r.token, func(f *fingerprint) { r.feed(f, actions) })}
+	t := &db.Transaction{Token: token(schema.TokenTransactWriteItems, r.token, func(f *fingerprint) { r.feed(f, actions) })}
 	t.Actions = make([]db.Action, 0, len(actions))
 	for _, a := range actions {
 		t.Actions = append(t.Actions, a.write)
@@ -376,7 +377,7 @@ func (a *transactAction) checkKeys() error {
 	}
 	if err != nil {
 		a.write.Err = words.word(t, err)
-		if e, ok := err.(*db.KeyError); ok && e.Problem == db.KeyEmpty && e.Index == "" {
+		if e, ok := err.(*schema.KeyError); ok && e.Problem == schema.KeyEmpty && e.Index == "" {
 			return a.write.Err
 		}
 		return nil

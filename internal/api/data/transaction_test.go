@@ -7,6 +7,7 @@ import (
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // TestFingerprint tells requests apart by what they mean.
@@ -42,7 +43,7 @@ func TestFingerprint(t *testing.T) {
 func TestSameItemWhileTableChanges(t *testing.T) {
 	d := openDB(t)
 	before := createTable(t, d, "changing", "id", "")
-	_, after, err := d.Alter(t.Context(), db.DefaultNamespace, "changing", db.Unseen, func(desc *db.Descriptor) error {
+	_, after, err := d.Alter(t.Context(), schema.DefaultNamespace, "changing", db.Unseen, func(desc *schema.Descriptor) error {
 		desc.DeletionProtection = true
 		return nil
 	})

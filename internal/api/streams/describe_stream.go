@@ -3,7 +3,7 @@ package streams
 import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // describeStreamRequest is a DescribeStream request.
@@ -86,7 +86,7 @@ func DescribeStream(cl *call.Call) error {
 // shards returns a page of the shards, which are in order, and whether more follow. An ExclusiveStartShardId that is none of
 // them stands for its place in the order. Shards live as long as their stream and have no children, so that is what a filter
 // finds.
-func (r *describeStreamRequest) shards(all []db.Shard) (page []db.Shard, more bool) {
+func (r *describeStreamRequest) shards(all []schema.Shard) (page []schema.Shard, more bool) {
 	if r.filter.kind.Set {
 		return nil, false
 	}
@@ -102,7 +102,7 @@ func (r *describeStreamRequest) shards(all []db.Shard) (page []db.Shard, more bo
 }
 
 // shardsMember appends Shards, and the last one's id if more follow.
-func (c op) shardsMember(shards []db.Shard, more bool) {
+func (c op) shardsMember(shards []schema.Shard, more bool) {
 	c.Name("Shards")
 	c.BeginList()
 	for i := range shards {
@@ -126,7 +126,7 @@ func (c op) shardsMember(shards []db.Shard, more bool) {
 }
 
 // sequenceMember appends a SequenceNumber.
-func (c op) sequenceMember(name string, p db.Position) {
+func (c op) sequenceMember(name string, p schema.Position) {
 	c.Name(name)
 	c.Out = append(appendSequenceNumber(append(c.Out, '"'), p), '"')
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // getRecordsRequest is a GetRecords request.
@@ -76,7 +77,7 @@ func GetRecords(cl *call.Call) error {
 
 // ask asks whether the stream, which is nil if it is gone, may be read. Of a stream that is there the iterator's ARN says nothing:
 // only its id counts for what will be read.
-func (r *getRecordsRequest) ask(c op, l *db.Log) error {
+func (r *getRecordsRequest) ask(c op, l *db.Stream) error {
 	if l != nil {
 		return c.AskStream("GetRecords", l.Table, l.Label)
 	}
@@ -86,13 +87,13 @@ func (r *getRecordsRequest) ask(c op, l *db.Log) error {
 }
 
 // records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.
-func (c op) records(l *db.Log, it iterator, limit int, now time.Time) error {
+func (c op) records(l *db.Stream, it iterator, limit int, now time.Time) error {
 	c.BeginObject()
 	c.Name("Records")
 	c.BeginList()
 	start, n := c.Length(), 0
 	var full error
-	last, ended, err := c.DB.ReadStream(c.Ctx, l, it.shard, it.after, limit, func(r *db.StreamRecord) bool {
+	last, ended, err := c.DB.ReadStream(c.Ctx, l, it.shard, it.after, limit, func(r *schema.StreamRecord) bool {
 		end := c.Length()
 		c.Element()
 		size := r.Keys.Size() + r.New.Size() + r.Old.Size()
@@ -127,7 +128,7 @@ func (c op) records(l *db.Log, it iterator, limit int, now time.Time) error {
 }
 
 // record appends a Record.
-func (c op) record(l *db.Log, shard uint32, r *db.StreamRecord) {
+func (c op) record(l *db.Stream, shard uint32, r *schema.StreamRecord) {
 	id := eventID(l.ID, shard, r.Position)
 	c.BeginObject()
 	c.StringMember("eventID", hex.EncodeToString(id[:16]))
@@ -137,7 +138,7 @@ func (c op) record(l *db.Log, shard uint32, r *db.StreamRecord) {
 	c.StringMember("awsRegion", c.Region)
 	c.Name("dynamodb")
 	c.BeginObject()
-	c.TimeMember("ApproximateCreationDateTime", db.TimeOf(r.Position).Truncate(time.Second))
+	c.TimeMember("ApproximateCreationDateTime", schema.TimeOf(r.Position).Truncate(time.Second))
 	c.Name("Keys")
 	c.Item(r.Keys)
 	if r.New.Exists() {
@@ -160,7 +161,7 @@ func (c op) record(l *db.Log, shard uint32, r *db.StreamRecord) {
 }
 
 // eventID is what a record's eventID is made of: a hash of its place, so that it has the same one each time that it is read.
-func eventID(log uint64, shard uint32, p db.Position) [sha256.Size]byte {
+func eventID(log uint64, shard uint32, p schema.Position) [sha256.Size]byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 28), log)
 	b = binary.BigEndian.AppendUint32(b, shard)
 	return sha256.Sum256(append(b, p[:]...))

@@ -6,6 +6,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // getShardIteratorRequest is a GetShardIterator request.
@@ -80,7 +81,7 @@ func GetShardIterator(cl *call.Call) error {
 }
 
 // newIterator answers with the iterator of a shard.
-func (c op) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now time.Time) error {
+func (c op) newIterator(r *getShardIteratorRequest, l *db.Stream, s *schema.Shard, now time.Time) error {
 	it := iterator{log: l.ID, shard: s.Number, made: now}
 	var err error
 	switch r.kind.V {
@@ -104,12 +105,12 @@ func (c op) newIterator(r *getShardIteratorRequest, l *db.Log, s *db.Shard, now 
 }
 
 // atTimestamp is the position before the records of the time and later ones that can still be read.
-func (c op) atTimestamp(o wire.OptTime, l *db.Log, s *db.Shard, now time.Time) (db.Position, error) {
+func (c op) atTimestamp(o wire.OptTime, l *db.Stream, s *schema.Shard, now time.Time) (schema.Position, error) {
 	at, ok := o.Time()
 	if !ok || at.After(now) {
-		return db.Position{}, wire.Validation("Timestamp must not be in the future")
+		return schema.Position{}, wire.Validation("Timestamp must not be in the future")
 	}
-	p := db.PositionAt(at)
+	p := schema.PositionAt(at)
 	if horizon := c.DB.Horizon(l, s.Number); later(horizon, p) {
 		return horizon, nil
 	}
@@ -118,7 +119,7 @@ func (c op) atTimestamp(o wire.OptTime, l *db.Log, s *db.Shard, now time.Time) (
 
 // atSequence is the position before the record with the sequence number, or that record's own. A number beyond the newest
 // record is refused: with it a reader would pass over records to come.
-func (c op) atSequence(r *getShardIteratorRequest, l *db.Log, s *db.Shard) (db.Position, error) {
+func (c op) atSequence(r *getShardIteratorRequest, l *db.Stream, s *schema.Shard) (schema.Position, error) {
 	p, ok := parseSequenceNumber(r.sequence.V)
 	if !ok {
 		return p, wire.Validation("Invalid SequenceNumber: " + r.sequence.V)

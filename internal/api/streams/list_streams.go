@@ -3,7 +3,7 @@ package streams
 import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // listStreamsRequest is a ListStreams request.
@@ -53,7 +53,7 @@ func ListStreams(cl *call.Call) error {
 	if r.limit.Set {
 		limit = int(r.limit.V)
 	}
-	streams, more := c.DB.Streams(db.DefaultNamespace, r.table.V, table, label, limit)
+	streams, more := c.DB.Streams(schema.DefaultNamespace, r.table.V, table, label, limit)
 	c.BeginObject()
 	c.Name("Streams")
 	c.BeginList()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // maxPage is the greatest page of ListStreams and of the shards of DescribeStream, and the default
@@ -27,7 +28,7 @@ var (
 )
 
 // streamARN is the ARN of a stream in the region of the call.
-func (c op) streamARN(l *db.Log) string { return c.TableARN(l.Table) + "/stream/" + l.Label }
+func (c op) streamARN(l *db.Stream) string { return c.TableARN(l.Table) + "/stream/" + l.Label }
 
 // streamOfARN returns the table's name and the label in a stream's ARN. Region and account are not looked at: a stream is one
 // and the same under all of them.
@@ -44,7 +45,7 @@ func streamOfARN(arn string) (table, label string, ok bool) {
 func errStreamARN(arn string) error { return wire.Validation("Invalid StreamArn: " + arn) }
 
 // streamFor returns the stream that a StreamArn names, if the policy allows the action.
-func (c op) streamFor(action, arn string) (*db.Log, error) {
+func (c op) streamFor(action, arn string) (*db.Stream, error) {
 	table, label, ok := streamOfARN(arn)
 	if !ok {
 		return nil, errStreamARN(arn)
@@ -52,7 +53,7 @@ func (c op) streamFor(action, arn string) (*db.Log, error) {
 	if err := c.AskStream(action, table, label); err != nil {
 		return nil, err
 	}
-	if l := c.DB.Stream(db.DefaultNamespace, table, label); l != nil {
+	if l := c.DB.Stream(schema.DefaultNamespace, table, label); l != nil {
 		return l, nil
 	}
 	return nil, wire.NewError("ResourceNotFoundException", "Requested resource not found: Stream: "+arn+" not found")
@@ -92,13 +93,13 @@ var (
 )
 
 // appendSequenceNumber appends a position's SequenceNumber.
-func appendSequenceNumber(dst []byte, p db.Position) []byte {
+func appendSequenceNumber(dst []byte, p schema.Position) []byte {
 	n := new(big.Int).SetBytes(p[:])
 	return n.Add(n, sequenceBase).Append(dst, 10)
 }
 
 // parseSequenceNumber is the inverse; ok is false for what is none.
-func parseSequenceNumber(s string) (p db.Position, ok bool) {
+func parseSequenceNumber(s string) (p schema.Position, ok bool) {
 	if strings.Trim(s, "0123456789") != "" {
 		return p, false
 	}
@@ -111,7 +112,7 @@ func parseSequenceNumber(s string) (p db.Position, ok bool) {
 }
 
 // before is the position next below p.
-func before(p db.Position) db.Position {
+func before(p schema.Position) schema.Position {
 	high, low := binary.BigEndian.Uint64(p[:8]), binary.BigEndian.Uint64(p[8:])
 	switch {
 	case low > 0:
@@ -125,7 +126,7 @@ func before(p db.Position) db.Position {
 }
 
 // later tells whether p is above q.
-func later(p, q db.Position) bool { return string(p[:]) > string(q[:]) }
+func later(p, q schema.Position) bool { return string(p[:]) > string(q[:]) }
 
 // ---- iterators
 
@@ -138,7 +139,7 @@ func later(p, q db.Position) bool { return string(p[:]) > string(q[:]) }
 type iterator struct {
 	log   uint64
 	shard uint32
-	after db.Position // the next record is the first one after it
+	after schema.Position // the next record is the first one after it
 	made  time.Time
 }
 
@@ -165,7 +166,7 @@ func parseIterator(s string) (it iterator, ok bool) {
 	if err != nil || len(b) != iteratorLen+4 || binary.BigEndian.Uint32(b[iteratorLen:]) != iteratorSum(arn, b[:iteratorLen]) {
 		return it, false
 	}
-	it.log, it.shard, it.after = binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:]), db.Position(b[12:28])
+	it.log, it.shard, it.after = binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:]), schema.Position(b[12:28])
 	it.made = time.UnixMilli(int64(binary.BigEndian.Uint64(b[28:])))
 	return it, true
 }

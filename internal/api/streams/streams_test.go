@@ -15,13 +15,14 @@ import (
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/schema"
 )
 
 // TestSequenceNumbers: they order as positions, have 21 to 40 digits, and are what parseSequenceNumber takes.
 func TestSequenceNumbers(t *testing.T) {
 	var last *big.Int
-	for _, p := range []db.Position{
-		{}, {15: 1}, {15: 0xFF}, {8: 1}, {7: 1}, db.PositionAt(time.Unix(1_700_000_000, 0)), {0xFF}, db.Position(bytes.Repeat([]byte{0xFF}, 16)),
+	for _, p := range []schema.Position{
+		{}, {15: 1}, {15: 0xFF}, {8: 1}, {7: 1}, schema.PositionAt(time.Unix(1_700_000_000, 0)), {0xFF}, schema.Position(bytes.Repeat([]byte{0xFF}, 16)),
 	} {
 		s := string(appendSequenceNumber(nil, p))
 		if len(s) < 21 || len(s) > 40 {
@@ -48,11 +49,11 @@ func TestSequenceNumbers(t *testing.T) {
 
 // TestBefore: the position below one, which for the first is itself.
 func TestBefore(t *testing.T) {
-	for _, c := range []struct{ p, want db.Position }{
-		{db.Position{}, db.Position{}},
-		{db.Position{15: 1}, db.Position{}},
-		{db.Position{7: 1}, db.Position{8: 0xFF, 9: 0xFF, 10: 0xFF, 11: 0xFF, 12: 0xFF, 13: 0xFF, 14: 0xFF, 15: 0xFF}},
-		{db.Position{14: 1, 15: 0}, db.Position{15: 0xFF}},
+	for _, c := range []struct{ p, want schema.Position }{
+		{schema.Position{}, schema.Position{}},
+		{schema.Position{15: 1}, schema.Position{}},
+		{schema.Position{7: 1}, schema.Position{8: 0xFF, 9: 0xFF, 10: 0xFF, 11: 0xFF, 12: 0xFF, 13: 0xFF, 14: 0xFF, 15: 0xFF}},
+		{schema.Position{14: 1, 15: 0}, schema.Position{15: 0xFF}},
 	} {
 		if got := before(c.p); got != c.want {
 			t.Errorf("before(%x) = %x, want %x", c.p, got, c.want)
@@ -63,7 +64,7 @@ func TestBefore(t *testing.T) {
 // FuzzIterator: nothing but what appendIterator made is an iterator, and it is what it was.
 func FuzzIterator(f *testing.F) {
 	const arn = "arn:aws:dynamodb:us-east-1:000000000000:table/Tab/stream/2026-01-02T03:04:05.000"
-	it := iterator{log: 1 << 33, shard: 3, after: db.Position{1, 2, 3}, made: time.UnixMilli(1_700_000_000_123)}
+	it := iterator{log: 1 << 33, shard: 3, after: schema.Position{1, 2, 3}, made: time.UnixMilli(1_700_000_000_123)}
 	f.Add(string(appendIterator(nil, arn, it)))
 	f.Add(arn + "|1|")
 	f.Add("|1||1|AAAA")
@@ -96,14 +97,14 @@ func TestIteratorOfAnother(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	_, err = d.Create(t.Context(), &db.Descriptor{
-		Namespace: db.DefaultNamespace, Name: "Secret", Billing: db.PayPerRequest, StreamViewType: "KEYS_ONLY",
-		Attributes: []db.AttributeDefinition{{Name: "k", Type: item.S}}, Keys: []db.KeyElement{{Name: "k"}},
+	_, err = d.Create(t.Context(), &schema.Descriptor{
+		Namespace: schema.DefaultNamespace, Name: "Secret", Billing: schema.PayPerRequest, StreamViewType: "KEYS_ONLY",
+		Attributes: []schema.AttributeDefinition{{Name: "k", Type: item.S}}, Keys: []schema.KeyElement{{Name: "k"}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, _ := d.Streams(db.DefaultNamespace, "Secret", "", "", 1)
+	secret, _ := d.Streams(schema.DefaultNamespace, "Secret", "", "", 1)
 	const open = "arn:aws:dynamodb:us-east-1:000000000000:table/Open/stream/2026"
 	forged := appendIterator(nil, open, iterator{log: secret[0].ID, made: d.Now(), after: d.Horizon(secret[0], 0)})
 	policy, err := iam.ParsePolicy([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:GetRecords",

@@ -158,11 +158,11 @@ func (r *Reader) IsScalar() bool {
 	return true
 }
 
-// place says where a structure or map stands, on which its type errors depend.
-type place int
+// Place says where a structure or map stands, on which its type errors depend.
+type Place int
 
 const (
-	InField   place = iota // a structure as a named member
+	InField   Place = iota // a structure as a named member
 	InElement              // a structure as an element of a list or a map's value
 	InMap                  // a map; shape is its value type as Java spells it
 )
@@ -175,7 +175,7 @@ const (
 
 // ReadObject decodes a structure or map: it calls member for each name whose value is not null, with the scanner at the value,
 // which member consumes. shape is the Java name in the error for an array.
-func (r *Reader) ReadObject(p place, shape string, member func(name string) error) error {
+func (r *Reader) ReadObject(p Place, shape string, member func(name string) error) error {
 	switch r.scan.Kind() {
 	case item.KindObject:
 	case item.KindArray:
