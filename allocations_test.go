@@ -33,8 +33,9 @@ import (
 // allocationsFile has the allocations of each request of requestKinds, by the way it takes.
 const allocationsFile = "testdata/allocations.golden"
 
-// TestRequestAllocations holds the requests to what they allocate, from request bytes to answer bytes. A count that has risen is to
-// be explained or taken back, one that has fallen is to be kept:
+// TestRequestAllocations holds the requests to what they allocate, from request bytes to answer
+// bytes. A count that has risen is to be explained or taken back, one that has fallen is to be
+// kept:
 //
 //	go test . -run RequestAllocations -rewrite
 func TestRequestAllocations(t *testing.T) {
@@ -121,8 +122,8 @@ func BenchmarkRequest(b *testing.B) {
 // requestKind is a request that comes over and over.
 type requestKind struct {
 	name, operation string
-	// body is the request's. Its @ is another digit in each of two requests that follow each other: what changes nothing is not
-	// written.
+	// body is the request's. Its @ is another digit in each of two requests that follow each other:
+	// what changes nothing is not written.
 	body string
 	// undo is sent after each request, without being measured: an operation, a blank, and a body.
 	undo string
@@ -136,8 +137,8 @@ func (k *requestKind) bodies() (both [2][]byte) {
 	return both
 }
 
-// The parts of the requests' bodies. The items are of the size that most measurements of such databases take: 10 attributes of 100
-// characters.
+// The parts of the requests' bodies. The items are of the size that most measurements of such
+// databases take: 10 attributes of 100 characters.
 var (
 	value    = "@" + strings.Repeat("lorem-ipsum", 9)
 	fields   = `"field0":{"S":"` + value + `"},` + strings.Join(repeat(9, func(i int) string { return fmt.Sprintf(`"field%d":{"S":"%.100s"}`, i+1, value[1:]+"x") }), ",")
@@ -265,8 +266,8 @@ func (x *benched) serve(t testing.TB, request string) {
 	}
 }
 
-// allocations is how many a request makes on a way: the median of many, so that what happens now and then does not count, as when a
-// pool or a memtable has to grow.
+// allocations is how many a request makes on a way: the median of many, so that what happens now
+// and then does not count, as when a pool or a memtable has to grow.
 func (x *benched) allocations(t *testing.T, way way) int {
 	send := way.sender(x, t)
 	counts := make([]int, 0, 61)
@@ -286,13 +287,15 @@ func (x *benched) allocations(t *testing.T, way way) int {
 	return counts[len(counts)/2]
 }
 
-// way is how requests go to a database. The sender sends request i, and fails the test unless it succeeds.
+// way is how requests go to a database. The sender sends request i, and fails the test unless it
+// succeeds.
 type way struct {
 	name   string
 	sender func(x *benched, t testing.TB) (send func(i int))
 }
 
-// ways are what the HTTP layer calls, the handler without an HTTP library, and the handler that verifies signatures.
+// ways are what the HTTP layer calls, the handler without an HTTP library, and the handler that
+// verifies signatures.
 var ways = []way{
 	{"serve", (*benched).serveSender},
 	{"handler", func(x *benched, t testing.TB) func(int) { return x.handlerSender(t, x.open, false) }},
@@ -313,7 +316,8 @@ func (x *benched) serveSender(t testing.TB) func(int) {
 	}
 }
 
-// handlerSender sends requests to a handler, as an HTTP library does when it has read their headers.
+// handlerSender sends requests to a handler, as an HTTP library does when it has read their
+// headers.
 func (x *benched) handlerSender(t testing.TB, h http.Handler, sign bool) func(int) {
 	var requests [2]*http.Request
 	var texts [2]*bytes.Reader
@@ -334,7 +338,8 @@ func (x *benched) handlerSender(t testing.TB, h http.Handler, sign bool) func(in
 	}
 }
 
-// request is a request as the SDK for Go sends it, but for the compression of answers that it asks for.
+// request is a request as the SDK for Go sends it, but for the compression of answers that it asks
+// for.
 func (x *benched) request(t testing.TB, body []byte, sign bool) *http.Request {
 	r, err := http.NewRequest(http.MethodPost, "http://localhost:8000/", bytes.NewReader(body))
 	if err != nil {

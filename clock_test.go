@@ -23,7 +23,8 @@ type jumpy struct {
 	db    *DB
 }
 
-// openJumpy opens a database that goes by such a clock, as by the machine's where Options.Clock is nil.
+// openJumpy opens a database that goes by such a clock, as by the machine's where Options.Clock is
+// nil.
 func openJumpy(t *testing.T) *jumpy {
 	j := &jumpy{t: t, clock: clocktest.New(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)), dir: t.TempDir()}
 	j.open()
@@ -158,8 +159,8 @@ func (j *jumpy) wantRecords(what string, want int) {
 	}
 }
 
-// TestJump has the machine's clock jump twenty years ahead for half a minute: nothing expires, no time of then is stored, and
-// tokens live as long as ever.
+// TestJump has the machine's clock jump twenty years ahead for half a minute: nothing expires, no
+// time of then is stored, and tokens live as long as ever.
 func TestJump(t *testing.T) {
 	const years = 20 * 365 * 24 * time.Hour
 	j := openJumpy(t)
@@ -190,7 +191,8 @@ func TestJump(t *testing.T) {
 	j.wantRecords("after a day", 1) // before expired
 }
 
-// TestJumpBelieved has it jump for longer than is doubted, and be set right later: times of then are stored, and go.
+// TestJumpBelieved has it jump for longer than is doubted, and be set right later: times of then
+// are stored, and go.
 func TestJumpBelieved(t *testing.T) {
 	const years = 20 * 365 * 24 * time.Hour
 	j := openJumpy(t)

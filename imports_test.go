@@ -15,9 +15,10 @@ import (
 // module is this module's path.
 const module = "github.com/partita-db/partita"
 
-// mayImport says, for each of our packages, which others of ours its files may import. Imports point one way: values and
-// storage know nothing, the database builds on them, operations on it, HTTP on those. Whoever embeds Partita inherits what
-// this says and no more. A package that is not listed here must not exist.
+// mayImport says, for each of our packages, which others of ours its files may import. Imports
+// point one way: values and storage know nothing, the database builds on them, operations on it,
+// HTTP on those. Whoever embeds Partita inherits what this says and no more. A package that is not
+// listed here must not exist.
 var mayImport = map[string][]string{
 	"internal/item":        {},
 	"internal/kv":          {},
@@ -78,8 +79,8 @@ var onlyIn = map[string][]string{
 	"google.golang.org/grpc":            {},
 }
 
-// TestImports holds the packages to the directions of mayImport and onlyIn. Tests may import more: they stand beside what
-// they test, and look at it from above.
+// TestImports holds the packages to the directions of mayImport and onlyIn. Tests may import more:
+// they stand beside what they test, and look at it from above.
 func TestImports(t *testing.T) {
 	files := 0
 	err := fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
@@ -103,8 +104,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// skipped tells whether a directory holds no packages of this module: hidden ones, test data, the other languages' tests,
-// modules of their own.
+// skipped tells whether a directory holds no packages of this module: hidden ones, test data, the
+// other languages' tests, modules of their own.
 func skipped(dir string) bool {
 	switch base := path.Base(dir); {
 	case strings.HasPrefix(base, "."), base == "testdata", base == "conformance":

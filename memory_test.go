@@ -86,9 +86,9 @@ func peak() (stop func() uint64) {
 	}
 }
 
-// TestMemory sends many of the requests that take the most memory, all at a time, to a database with
-// little of it, and holds their answers until the last one is there. Those that do not fit wait, or
-// are answered 503, which is what keeps the rest within bounds.
+// TestMemory sends many of the requests that take the most memory, all at a time, to a database
+// with little of it, and holds their answers until the last one is there. Those that do not fit
+// wait, or are answered 503, which is what keeps the rest within bounds.
 func TestMemory(t *testing.T) {
 	if *memoryClients == 0 {
 		t.Skip("takes minutes; see -memory.clients")
@@ -178,7 +178,8 @@ func list(first, n int, one func(i int) string) string {
 	return strings.Join(all, ",")
 }
 
-// createMemoryTable creates a table with a stream of both images, a local index and so many global ones.
+// createMemoryTable creates a table with a stream of both images, a local index and so many global
+// ones.
 func (m memoryDB) createMemoryTable(name string, indexes int) {
 	gsi := list(0, indexes, func(i int) string {
 		return fmt.Sprintf(`{"IndexName":"gsi%d","KeySchema":[{"AttributeName":"b","KeyType":"HASH"}],`+
@@ -193,7 +194,8 @@ func (m memoryDB) createMemoryTable(name string, indexes int) {
 		`"GlobalSecondaryIndexes":[`+gsi+`]}`)
 }
 
-// fill makes the tables: tab has one index, and of each client ten items of its own; many has twenty.
+// fill makes the tables: tab has one index, and of each client ten items of its own; many has
+// twenty.
 func (m memoryDB) fill() {
 	m.createMemoryTable("tab", 1)
 	m.createMemoryTable("many", 20)

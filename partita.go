@@ -144,8 +144,8 @@ type Options struct {
 	// Logger takes what those who operate the database should know. nil: slog.Default.
 	Logger *slog.Logger
 	// OnLocked is called once by Open, when the process has locked Dir and before the data in it is
-	// read, which can take minutes: for files of the caller's own in Dir. Open returns its error. It
-	// is not called without a Dir.
+	// read, which can take minutes: for files of the caller's own in Dir. Open returns its error.
+	// It is not called without a Dir.
 	OnLocked func() error
 	// OnFailure is called once, with the cause, when the embedded engine has stopped itself because
 	// a write or a sync failed. From then on every request is answered with an error; only a

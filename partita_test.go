@@ -53,7 +53,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestZero checks that credentials that no function has made are not taken for none, which would open the database to everybody.
+// TestZero checks that credentials that no function has made are not taken for none, which would
+// open the database to everybody.
 func TestZero(t *testing.T) {
 	for _, o := range []partita.Options{{Credentials: new(partita.Credentials)}, {Admin: new(partita.Admin)}} {
 		o.InMemory, o.Logger = true, slog.New(slog.DiscardHandler)

@@ -41,8 +41,8 @@ type excess struct {
 }
 
 // TestTidy holds Go files, tests included, and Markdown pages to the limits. What exceeds them is
-// listed in tidyFile, which may only become shorter. After a file has moved, or is within the limits
-// now, write it anew and read the diff:
+// listed in tidyFile, which may only become shorter. After a file has moved, or is within the
+// limits now, write it anew and read the diff:
 //
 //	go test . -run Tidy -rewrite
 func TestTidy(t *testing.T) {
@@ -255,8 +255,8 @@ func exportedReceiver(recv *ast.FieldList) bool {
 	return ok && id.IsExported()
 }
 
-// exportedSpec returns the first exported name of a part of a declaration, and whether that part has
-// a comment.
+// exportedSpec returns the first exported name of a part of a declaration, and whether that part
+// has a comment.
 func exportedSpec(spec ast.Spec) (id *ast.Ident, commented bool) {
 	switch spec := spec.(type) {
 	case *ast.TypeSpec:

@@ -58,7 +58,8 @@ func (h *heldUpdate) Update(ctx context.Context, o kv.WriteOptions, fn func(kv.T
 // release lets the update go on.
 func (h *heldUpdate) release() { h.letOne.Do(func() { close(h.let) }) }
 
-// TestThrottledRequestsAreCounted sends requests while there are as many as may be, and others that wait in vain for an item's latch.
+// TestThrottledRequestsAreCounted sends requests while there are as many as may be, and others that
+// wait in vain for an item's latch.
 func TestThrottledRequestsAreCounted(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -106,7 +107,8 @@ func TestThrottledRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// TestRefusedRequestsAreCounted calls as nobody, as somebody else, too late, and for more than is allowed.
+// TestRefusedRequestsAreCounted calls as nobody, as somebody else, too late, and for more than is
+// allowed.
 func TestRefusedRequestsAreCounted(t *testing.T) {
 	keys, err := partita.ParseCredentials([]byte(`{"credentials": [
 		{"accessKeyId": "AKIALL", "secretAccessKey": "secret", "policy": {"Version": "2012-10-17", "Statement": [
@@ -121,7 +123,8 @@ func TestRefusedRequestsAreCounted(t *testing.T) {
 	w.clock.Set(time.Now()) // the SDK signs with the time of the day
 	call := func(id, secret, token, want string, operation func(*dynamodb.Client) error) {
 		t.Helper()
-		// Each has a client of its own, as an SDK's keeps what it has derived from a secret by the access key.
+		// Each has a client of its own, as an SDK's keeps what it has derived from a secret by the
+		// access key.
 		o := dynamodb.Options{BaseEndpoint: w.client.Options().BaseEndpoint, Region: "us-east-1", Retryer: aws.NopRetryer{}, HTTPClient: w.client.Options().HTTPClient}
 		o.Credentials = credentials.NewStaticCredentialsProvider(id, secret, token)
 		if id == "" {
@@ -173,8 +176,8 @@ func TestRefusedRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// TestMoreTablesThanSeries makes three tables, and three indexes, more than have series of their own, writes to all of them, and looks
-// at the sums of the rest; the sums outlive the tables.
+// TestMoreTablesThanSeries makes three tables, and three indexes, more than have series of their
+// own, writes to all of them, and looks at the sums of the rest; the sums outlive the tables.
 func TestMoreTablesThanSeries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a thousand tables take long under the race detector")

@@ -98,10 +98,12 @@ func (w *watchedDB) addIndex() error {
 	return err
 }
 
-// dueTables are tables beside Tab whose items expire: what fails in several at a time is still told once.
+// dueTables are tables beside Tab whose items expire: what fails in several at a time is still told
+// once.
 const dueTables = 3
 
-// fillToExpire makes Tab with a stream and the other tables, and 150 items in each of which a third expires within ten seconds.
+// fillToExpire makes Tab with a stream and the other tables, and 150 items in each of which a third
+// expires within ten seconds.
 func (w *watchedDB) fillToExpire() {
 	w.t.Helper()
 	names := []string{"Tab"}
@@ -139,9 +141,10 @@ func (w *watchedDB) makeSimple(name string) {
 	}
 }
 
-// TestBackgroundWorkPausesOnAFullVolume takes a volume below its floor in the middle of a backfill, and before items expire: reads and
-// GetRecords go on, a new index is refused as any write is, streams are trimmed, expiry and backfill are tried again and counted, the
-// log hears of each once, and when there is room all of it is done. What was refused is not there, nor after a restart.
+// TestBackgroundWorkPausesOnAFullVolume takes a volume below its floor in the middle of a backfill,
+// and before items expire: reads and GetRecords go on, a new index is refused as any write is,
+// streams are trimmed, expiry and backfill are tried again and counted, the log hears of each once,
+// and when there is room all of it is done. What was refused is not there, nor after a restart.
 func TestBackgroundWorkPausesOnAFullVolume(t *testing.T) {
 	mem := vfs.NewMem()
 	usage := func(free uint64) { mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: free, TotalBytes: 100 << 20}) }

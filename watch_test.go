@@ -286,8 +286,8 @@ func TestMetrics(t *testing.T) {
 	w.expect(map[string]float64{`table_items{index="",table="Tab"}`: -1, `consumed_capacity_units_total{index="",kind="write",table="Tab"}`: -1, "tables": 0})
 }
 
-// TestFailedStatementIsCounted counts a DELETE whose WHERE clause does not hold by the item that it met, and not by that of a
-// write before.
+// TestFailedStatementIsCounted counts a DELETE whose WHERE clause does not hold by the item that it
+// met, and not by that of a write before.
 func TestFailedStatementIsCounted(t *testing.T) {
 	w := watch(t, partita.Options{})
 	w.makeTable(false)

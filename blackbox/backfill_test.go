@@ -21,8 +21,8 @@ import (
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-// gate is an engine that holds back the work of filling an index, whose updates alone do not wait for the disk. Each token in
-// pass lets one of them go, and all go when it is closed.
+// gate is an engine that holds back the work of filling an index, whose updates alone do not wait
+// for the disk. Each token in pass lets one of them go, and all go when it is closed.
 type gate struct {
 	kv.Engine
 	pass chan struct{}
@@ -102,8 +102,8 @@ func (d *database) await(t testing.TB, what string, shown func(string) bool) {
 func built(indexes string) bool       { return strings.Contains(indexes, "IndexStatus ACTIVE") }
 func backfilling(indexes string) bool { return strings.Contains(indexes, "Backfilling true") }
 
-// TestBackfill: an index is added to a live table. Nobody waits for it, DescribeTable tells how far it is, and in the end it
-// has exactly the rows of the items there are.
+// TestBackfill: an index is added to a live table. Nobody waits for it, DescribeTable tells how far
+// it is, and in the end it has exactly the rows of the items there are.
 func TestBackfill(t *testing.T) {
 	t.Parallel()
 	d, g := openGate(t, "")
@@ -153,8 +153,8 @@ func (d *database) refuses(t *testing.T) {
 	invalid(t, err, oneOrMore+"Type mismatch for Index Key g Expected: S Actual: N IndexName: global")
 }
 
-// write has items changed and read by several clients at once before during begins and until it ends, and returns the rows
-// that the index is to have then.
+// write has items changed and read by several clients at once before during begins and until it
+// ends, and returns the rows that the index is to have then.
 func (d *database) write(t *testing.T, items int, during func()) (now []string) {
 	t.Helper()
 	const writers = 4
@@ -225,7 +225,8 @@ func (d *database) change(mine map[int]attrs, i, version int) (err error) {
 	return err
 }
 
-// TestSmallIndexIsReady: an index on a small table is ready with the next request however long its filling takes on a busy machine.
+// TestSmallIndexIsReady: an index on a small table is ready with the next request however long its
+// filling takes on a busy machine.
 func TestSmallIndexIsReady(t *testing.T) {
 	t.Parallel()
 	d, g := openGate(t, "")
@@ -295,8 +296,8 @@ func TestBackfillDelete(t *testing.T) {
 	invalid(t, err, "The table does not have the specified index: global")
 }
 
-// TestBackfillViolations: items whose value cannot be a key of the new index stay out of it. They can be read and deleted, and
-// written only so that they fit.
+// TestBackfillViolations: items whose value cannot be a key of the new index stay out of it. They
+// can be read and deleted, and written only so that they fit.
 func TestBackfillViolations(t *testing.T) {
 	t.Parallel()
 	d := open(t, partita.Options{})

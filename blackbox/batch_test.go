@@ -143,7 +143,8 @@ func TestBatchGetItemErrors(t *testing.T) {
 	}
 }
 
-// TestBatchWriteItemErrors is about batches that are refused as a whole: none of their requests has an effect.
+// TestBatchWriteItemErrors is about batches that are refused as a whole: none of their requests has
+// an effect.
 func TestBatchWriteItemErrors(t *testing.T) {
 	t.Parallel()
 	table, two := simple(t), keyed.table(t)

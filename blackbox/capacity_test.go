@@ -19,7 +19,8 @@ func sized(key string, bytes int) attrs {
 	return attrs{"a": s(key), "p": s(strings.Repeat("x", bytes-1-len(key)-1))}
 }
 
-// TestCapacityOfReads is about the units of single reads: a half for each 4 KB begun, or a whole one if consistent.
+// TestCapacityOfReads is about the units of single reads: a half for each 4 KB begun, or a whole
+// one if consistent.
 func TestCapacityOfReads(t *testing.T) {
 	t.Parallel()
 	table := simple(t)
@@ -48,7 +49,8 @@ func TestCapacityOfReads(t *testing.T) {
 	same(t, "NONE", showUnits(out.ConsumedCapacity), "none")
 }
 
-// TestCapacityOfWrites is about the units of single writes: one for each KB begun of the larger of the old and the new item.
+// TestCapacityOfWrites is about the units of single writes: one for each KB begun of the larger of
+// the old and the new item.
 func TestCapacityOfWrites(t *testing.T) {
 	t.Parallel()
 	table := simple(t)
@@ -77,7 +79,8 @@ func TestCapacityOfWrites(t *testing.T) {
 	same(t, "delete 5 KB", remove(), "5")
 }
 
-// TestCapacityOfIndexes is about what a write costs in indexes: by the index's rows, and nothing where nothing changes.
+// TestCapacityOfIndexes is about what a write costs in indexes: by the index's rows, and nothing
+// where nothing changes.
 func TestCapacityOfIndexes(t *testing.T) {
 	t.Parallel()
 	table := schema{

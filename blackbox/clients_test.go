@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// TestClientOptions writes and reads an item with the SDK's settings that change what goes over the wire. The checksum of
-// answers is looked at by the SDK, before it decompresses them.
+// TestClientOptions writes and reads an item with the SDK's settings that change what goes over the
+// wire. The checksum of answers is looked at by the SDK, before it decompresses them.
 func TestClientOptions(t *testing.T) {
 	t.Parallel()
 	table := simple(t)

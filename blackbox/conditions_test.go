@@ -9,7 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// TestConditions evaluates conditions on an item, as ConditionExpression and as FilterExpression: they are the same.
+// TestConditions evaluates conditions on an item, as ConditionExpression and as FilterExpression:
+// they are the same.
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	table := simple(t)
@@ -106,8 +107,8 @@ func TestConditionMissing(t *testing.T) {
 	same(t, "unharmed", get(t, table, attrs{"a": s("1")}), `{a: "1", x: 1}`)
 }
 
-// TestConditionErrors is about conditions that are refused. PutItem and UpdateItem show them as validation errors detected,
-// DeleteItem and Scan as they are.
+// TestConditionErrors is about conditions that are refused. PutItem and UpdateItem show them as
+// validation errors detected, DeleteItem and Scan as they are.
 func TestConditionErrors(t *testing.T) {
 	t.Parallel()
 	one, text, yes := attrs{":v": n("1")}, attrs{":v": s("x")}, attrs{":v": boolean(true)}

@@ -28,8 +28,8 @@ import (
 	"github.com/partita-db/partita/internal/servertest"
 )
 
-// database is a database of a test's own, for what depends on its options or on which tables there are. It tells the time
-// that the test sets.
+// database is a database of a test's own, for what depends on its options or on which tables there
+// are. It tells the time that the test sets.
 type database struct {
 	*dynamodb.Client
 	url       string
@@ -76,8 +76,9 @@ func (d *database) as(key, region string) *dynamodb.Client {
 	})
 }
 
-// call calls an operation by its name with the input in the JSON of strict, and dumps the answer or the error. Of an answer that
-// is one structure its members are dumped, and of those only the named ones if any are.
+// call calls an operation by its name with the input in the JSON of strict, and dumps the answer or
+// the error. Of an answer that is one structure its members are dumped, and of those only the named
+// ones if any are.
 func (d *database) call(operation, input string, members ...string) string {
 	method := reflect.ValueOf(d.Client).MethodByName(operation)
 	in := reflect.New(method.Type().In(1).Elem())
@@ -108,9 +109,10 @@ var (
 	wordRE   = regexp.MustCompile(`"[^"]*"|\pL[\pL\w.-]*`)
 )
 
-// strict writes JSON out in which words need no quotes, <a:S n:N> stands for a list of attribute definitions and <a n> for a key
-// schema: one HASH attribute, further ones with a + before them, and RANGE attributes. «x*1000» stands for a thousand x, and
-// «1..100 {…#…}» for a hundred copies with the number for each #.
+// strict writes JSON out in which words need no quotes, <a:S n:N> stands for a list of attribute
+// definitions and <a n> for a key schema: one HASH attribute, further ones with a + before them,
+// and RANGE attributes. «x*1000» stands for a thousand x, and «1..100 {…#…}» for a hundred copies
+// with the number for each #.
 func strict(text string) string {
 	text = repeatRE.ReplaceAllStringFunc(text, func(m string) string {
 		p := repeatRE.FindStringSubmatch(m)
@@ -168,8 +170,9 @@ func shorten(text string) string {
 	return b.String()
 }
 
-// dump prints a structure of the SDK, one member of it a line, or only the named ones: what is absent is left out, times
-// count from the start, and the id of a table is <id>. If nothing is left, none.
+// dump prints a structure of the SDK, one member of it a line, or only the named ones: what is
+// absent is left out, times count from the start, and the id of a table is <id>. If nothing is
+// left, none.
 func dump(v reflect.Value, members []string) string {
 	var lines []string
 	each(v, func(name, text string) {

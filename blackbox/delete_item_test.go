@@ -32,7 +32,8 @@ func TestDeleteItemCondition(t *testing.T) {
 	same(t, "after", get(t, table, key), "none")
 }
 
-// TestDeleteItemParameters shows that DeleteItem, unlike PutItem, wraps no message, and collects all constraints.
+// TestDeleteItemParameters shows that DeleteItem, unlike PutItem, wraps no message, and collects
+// all constraints.
 func TestDeleteItemParameters(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

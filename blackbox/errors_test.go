@@ -156,7 +156,8 @@ func TestCompression(t *testing.T) {
 	same(t, "a compressed answer", fmt.Sprint(string(plain), err), `{"Item":{"a":{"S":"1"},"t":{"S":"`+text+`"}}}<nil>`)
 }
 
-// TestJSONTypes is about members of a wrong type, which no SDK can send: each declared type and each JSON value.
+// TestJSONTypes is about members of a wrong type, which no SDK can send: each declared type and
+// each JSON value.
 func TestJSONTypes(t *testing.T) {
 	t.Parallel()
 	const (
@@ -238,7 +239,8 @@ func TestJSONTypes(t *testing.T) {
 	}
 }
 
-// TestJSONLenience is about what is let through: unknown and null members, any order, and members that come again.
+// TestJSONLenience is about what is let through: unknown and null members, any order, and members
+// that come again.
 func TestJSONLenience(t *testing.T) {
 	t.Parallel()
 	table := simple(t)
@@ -265,7 +267,8 @@ func TestOrderOfChecks(t *testing.T) {
 	t.Parallel()
 	table := simple(t)
 	for _, c := range []struct{ operation, body, message string }{
-		// PutItem: the table's name alone; then all constraints; then values; expressions; ReturnValues; size; table; key.
+		// PutItem: the table's name alone; then all constraints; then values; expressions;
+		// ReturnValues; size; table; key.
 		{"PutItem", `{"TableName":"","ReturnValues":"X"}`,
 			oneError + "Value '' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 1"},
 		{"PutItem", `{"TableName":"T","ReturnValues":"X","Item":{"a":{}}}`, oneError + "Value 'X' at 'returnValues' failed to satisfy constraint: " +
@@ -295,7 +298,8 @@ func TestOrderOfChecks(t *testing.T) {
 			"Value '[]' at 'attributesToGet' failed to satisfy constraint: Member must have length greater than or equal to 1; " +
 			"Value null at 'tableName' failed to satisfy constraint: Member must not be null; " +
 			"Value null at 'key' failed to satisfy constraint: Member must not be null"},
-		// Types come before all of that, in the order of the operation's members and not in that of the request.
+		// Types come before all of that, in the order of the operation's members and not in that of
+		// the request.
 		{"PutItem", `{"Item":5,"TableName":5}`, "NUMBER_VALUE cannot be converted to String"},
 		{"Query", `{"TableName":"T"}`, "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."},
 		{"Query", `{"TableName":"none","KeyConditionExpression":"a = :a","ExpressionAttributeValues":{":a":{"S":"x"}},"Select":"SPECIFIC_ATTRIBUTES"}`,

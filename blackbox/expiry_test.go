@@ -77,8 +77,8 @@ func TestExpirySwitch(t *testing.T) {
 	refused(t, err, "ResourceNotFoundException", "Requested resource not found: Table: no-such-table not found")
 }
 
-// TestExpiry: items that have expired go by themselves, with their rows in the indexes, whether they were there before time to
-// live was switched on or are written later; the others stay.
+// TestExpiry: items that have expired go by themselves, with their rows in the indexes, whether
+// they were there before time to live was switched on or are written later; the others stay.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	table := schema{hash: "a:S", sort: "b:S",

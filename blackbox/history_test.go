@@ -19,7 +19,8 @@ var (
 	historySeed = flag.Uint64("history.seed", 0, "seed of the recorded histories; 0 takes one from the clock")
 )
 
-// historyPiece is the longest history that is looked at: the search takes more than twice as long for one twice as long.
+// historyPiece is the longest history that is looked at: the search takes more than twice as long
+// for one twice as long.
 const historyPiece = 3000
 
 // runHistories records as many requests as there are to be, in pieces, and lets check look at each.
@@ -60,19 +61,21 @@ func historyTransport(t *testing.T) historytest.Transport {
 	return transport
 }
 
-// TestItemsAreLinearizable: puts, updates, deletes, conditions, reads, the elements of batches, and the items that queries and
-// scans show, whether they ask for the latest data or not, happen at one moment between request and answer.
+// TestItemsAreLinearizable: puts, updates, deletes, conditions, reads, the elements of batches, and
+// the items that queries and scans show, whether they ask for the latest data or not, happen at one
+// moment between request and answer.
 func TestItemsAreLinearizable(t *testing.T) {
 	runHistories(t, 12, false, func(l *historytest.Load, t testing.TB) { l.CheckItems(t) })
 }
 
-// TestTransactionsAreSerializable: transactions, of items and of statements, happen at one moment as a whole, among
-// themselves, the writes of single items, and queries and scans of all.
+// TestTransactionsAreSerializable: transactions, of items and of statements, happen at one moment
+// as a whole, among themselves, the writes of single items, and queries and scans of all.
 func TestTransactionsAreSerializable(t *testing.T) {
 	runHistories(t, 10, true, func(l *historytest.Load, t testing.TB) { l.Check(t) })
 }
 
-// forgetful is a transport to a server that breaks its promise: now and then it answers a read as it did a moment ago.
+// forgetful is a transport to a server that breaks its promise: now and then it answers a read as
+// it did a moment ago.
 type forgetful struct {
 	historytest.Transport
 	target string // of the operation
@@ -113,7 +116,8 @@ func (f *forgetful) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// TestBrokenPromisesAreFound: the histories of a server that shows old items are not taken for good ones.
+// TestBrokenPromisesAreFound: the histories of a server that shows old items are not taken for good
+// ones.
 func TestBrokenPromisesAreFound(t *testing.T) {
 	for target, transactions := range map[string]bool{"GetItem": false, "Query": true, "Scan": true} {
 		load := historyLoad(t, 4, transactions)

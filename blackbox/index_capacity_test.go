@@ -19,8 +19,8 @@ var capacityTable = schema{
 // long is a string of so many bytes.
 func long(bytes int) av { return s(strings.Repeat("x", bytes)) }
 
-// TestIndexWriteUnits goes through the cases of what a write costs on an index: the row is made, stays, changes, moves, goes.
-// The numbers are of entries with their keys, not of items.
+// TestIndexWriteUnits goes through the cases of what a write costs on an index: the row is made,
+// stays, changes, moves, goes. The numbers are of entries with their keys, not of items.
 func TestIndexWriteUnits(t *testing.T) {
 	t.Parallel()
 	table := capacityTable.table(t)
@@ -108,7 +108,8 @@ func TestIndexWriteTotals(t *testing.T) {
 		types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: attrs{"h": s("1"), "r": s("3")}}}), "8 = table 3 + g:gsi 3 + l:lsi 2")
 }
 
-// TestIndexReadUnits: reads of an index cost by its rows; what a local one fetches is read from the table item by item.
+// TestIndexReadUnits: reads of an index cost by its rows; what a local one fetches is read from the
+// table item by item.
 func TestIndexReadUnits(t *testing.T) {
 	t.Parallel()
 	table := schema{
@@ -156,7 +157,8 @@ func TestIndexReadUnits(t *testing.T) {
 	}
 }
 
-// TestIndexPages: a page of an index ends behind the row that makes its rows a megabyte, even if it is the last one.
+// TestIndexPages: a page of an index ends behind the row that makes its rows a megabyte, even if it
+// is the last one.
 func TestIndexPages(t *testing.T) {
 	t.Parallel()
 	table := schema{hash: "h:S", sort: "r:S", global: []index{{name: "gsi", hash: []string{"g:S"}, sort: []string{"r:S"}, project: []string{"p"}}}}.table(t)
@@ -206,7 +208,8 @@ func sizeOf(v any) int {
 	panic(fmt.Sprintf("no size of %T", v))
 }
 
-// TestCounts: after random writes of all kinds, DescribeTable shows exactly the items and rows there are and their sizes.
+// TestCounts: after random writes of all kinds, DescribeTable shows exactly the items and rows
+// there are and their sizes.
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	table := capacityTable.table(t)

@@ -11,7 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// search queries an index and prints the items. values are pairs of a placeholder without its colon and a value.
+// search queries an index and prints the items. values are pairs of a placeholder without its colon
+// and a value.
 func search(t testing.TB, table *string, index, condition string, values ...any) string {
 	t.Helper()
 	return showAll(must(client.Query(ctx, searchInput(table, index, condition, values...)))(t).Items)
@@ -42,7 +43,8 @@ func scanned(t testing.TB, table *string, index string) string {
 	return strings.Join(rows, "\n")
 }
 
-// TestProjections: what a row of an index has. Keys of the table and of the index are there, listed or not.
+// TestProjections: what a row of an index has. Keys of the table and of the index are there, listed
+// or not.
 func TestProjections(t *testing.T) {
 	t.Parallel()
 	table := schema{
@@ -123,8 +125,8 @@ var parts = schema{
 	},
 }
 
-// TestPartsOrder: items of such an index are in the order of its range attributes, each by its type, and what has not all
-// parts is not in it.
+// TestPartsOrder: items of such an index are in the order of its range attributes, each by its
+// type, and what has not all parts is not in it.
 func TestPartsOrder(t *testing.T) {
 	t.Parallel()
 	table := parts.table(t)
@@ -201,7 +203,8 @@ func TestPartsErrors(t *testing.T) {
 	}
 }
 
-// TestLocalFetch: a local index gives attributes that it does not hold, from the table. A global one does not.
+// TestLocalFetch: a local index gives attributes that it does not hold, from the table. A global
+// one does not.
 func TestLocalFetch(t *testing.T) {
 	t.Parallel()
 	table := schema{
@@ -237,8 +240,8 @@ func TestLocalFetch(t *testing.T) {
 	invalid(t, err, "The table does not have the specified index: isg")
 }
 
-// TestIndexKeyErrors: what cannot be the value of an index key is refused by every way of writing. Of several indexes the first
-// by name is reported.
+// TestIndexKeyErrors: what cannot be the value of an index key is refused by every way of writing.
+// Of several indexes the first by name is reported.
 func TestIndexKeyErrors(t *testing.T) {
 	t.Parallel()
 	table := schema{
@@ -302,7 +305,8 @@ func TestIndexKeyErrors(t *testing.T) {
 	}
 }
 
-// TestIndexKeyFromPath: an update that makes an index key of a value of the item is refused in words of its own.
+// TestIndexKeyFromPath: an update that makes an index key of a value of the item is refused in
+// words of its own.
 func TestIndexKeyFromPath(t *testing.T) {
 	t.Parallel()
 	table := schema{hash: "h:S", global: []index{{name: "gsi", hash: []string{"g:S"}}}}.table(t)

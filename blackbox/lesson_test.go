@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// TestLesson is an introduction to DynamoDB, line by line: the management of a shop's orders. What it prints is what the
-// lesson says it prints. At the end the table is deleted.
+// TestLesson is an introduction to DynamoDB, line by line: the management of a shop's orders. What
+// it prints is what the lesson says it prints. At the end the table is deleted.
 func TestLesson(t *testing.T) {
 	t.Parallel()
 	orders := new("orders")

@@ -1,5 +1,6 @@
-// Package blackbox_test holds what is known of DynamoDB's behaviour against a whole database, as programs use it: an AWS SDK
-// talks to a real listener. There is a file for each feature. What no SDK can send goes over plain HTTP (raw).
+// Package blackbox_test holds what is known of DynamoDB's behaviour against a whole database, as
+// programs use it: an AWS SDK talks to a real listener. There is a file for each feature. What no
+// SDK can send goes over plain HTTP (raw).
 //
 // All tests share one database, and each makes tables of its own, so that they run side by side.
 package blackbox_test
@@ -111,8 +112,8 @@ func bs(v ...string) av {
 	return set
 }
 
-// show prints an item with its attributes sorted: {a: "text", n: 1.5, set: SS("a", "b"), list: [true, null]}. A missing item
-// is "none".
+// show prints an item with its attributes sorted: {a: "text", n: 1.5, set: SS("a", "b"), list:
+// [true, null]}. A missing item is "none".
 func show(it attrs) string {
 	if it == nil {
 		return "none"
@@ -352,8 +353,8 @@ func raw(t testing.TB, operation, body string) (status int, answer string) {
 	return status, answer
 }
 
-// send sends a request. Signed headers and the content type of the API are there unless the headers say otherwise; one with
-// an empty value is left out.
+// send sends a request. Signed headers and the content type of the API are there unless the headers
+// say otherwise; one with an empty value is left out.
 func send(t testing.TB, method, body string, headers map[string]string) (status int, header http.Header, answer string) {
 	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))

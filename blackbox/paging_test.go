@@ -9,7 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// TestPaging reads tables and indexes in pages of each size, in both directions, and finds the same as in one.
+// TestPaging reads tables and indexes in pages of each size, in both directions, and finds the same
+// as in one.
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	table := indexedTable(t)
@@ -79,7 +80,8 @@ func TestPagingGone(t *testing.T) {
 	same(t, "from between", column(must(client.Query(ctx, in))(t).Items, "r"), "6 8")
 }
 
-// TestPagingWhileWriting reads page by page while others write between: what was there all the time is read once, in order.
+// TestPagingWhileWriting reads page by page while others write between: what was there all the time
+// is read once, in order.
 func TestPagingWhileWriting(t *testing.T) {
 	t.Parallel()
 	table := schema{
@@ -133,7 +135,8 @@ func TestPagingWhileWriting(t *testing.T) {
 	<-done
 }
 
-// TestPagingSize is about the end of a page at 1 MB: the item that crosses it still belongs to the page.
+// TestPagingSize is about the end of a page at 1 MB: the item that crosses it still belongs to the
+// page.
 func TestPagingSize(t *testing.T) {
 	t.Parallel()
 	table := schema{hash: "h:S", sort: "r:N"}.table(t)

@@ -57,7 +57,8 @@ func TestStatementTypes(t *testing.T) {
 	same(t, "all", len(execute(t, table, `SELECT a FROM "%s"`)), len(values))
 }
 
-// canonical is a value as it is answered: numbers without zeros that do not count and without exponents.
+// canonical is a value as it is answered: numbers without zeros that do not count and without
+// exponents.
 func canonical(v av) av {
 	if v, ok := v.(*types.AttributeValueMemberN); ok {
 		return n(map[string]string{"-1.50": "-1.5", "1E+20": "100000000000000000000"}[v.Value])
@@ -65,7 +66,8 @@ func canonical(v av) av {
 	return v
 }
 
-// TestStatementPaging follows NextToken over the table and indexes, by each Limit, in both directions.
+// TestStatementPaging follows NextToken over the table and indexes, by each Limit, in both
+// directions.
 func TestStatementPaging(t *testing.T) {
 	t.Parallel()
 	table := indexedTable(t)
@@ -194,7 +196,8 @@ func transactStatements(table *string, texts ...string) (list []types.Parameteri
 	return list
 }
 
-// TestStatementTransaction rolls back a transaction of which one statement fails, and runs another once.
+// TestStatementTransaction rolls back a transaction of which one statement fails, and runs another
+// once.
 func TestStatementTransaction(t *testing.T) {
 	t.Parallel()
 	table := simple(t)

@@ -101,7 +101,8 @@ func TestPutItemKeys(t *testing.T) {
 		"l": s(strings.Repeat("z", 1024)), "z": b(strings.Repeat("b", 2048))})
 }
 
-// TestPutItemParameters is about parameters that PutItem refuses, and what of that it shows as a validation error detected.
+// TestPutItemParameters is about parameters that PutItem refuses, and what of that it shows as a
+// validation error detected.
 func TestPutItemParameters(t *testing.T) {
 	t.Parallel()
 	table := simple(t)

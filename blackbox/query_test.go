@@ -93,7 +93,8 @@ var indexed = schema{
 	},
 }
 
-// indexedTable makes the table and puts six items: 1 to 4 are in all indexes, 5 is in none, 6 only in the local one.
+// indexedTable makes the table and puts six items: 1 to 4 are in all indexes, 5 is in none, 6 only
+// in the local one.
 func indexedTable(t testing.TB) *string {
 	t.Helper()
 	table := indexed.table(t)

@@ -54,7 +54,8 @@ func TestScan(t *testing.T) {
 	same(t, "counted", fmt.Sprint(out.Items == nil, out.Count, out.ScannedCount), "true 3 9")
 }
 
-// TestScanSegments reads a table in parts: each item is in one of them, whatever the number of parts.
+// TestScanSegments reads a table in parts: each item is in one of them, whatever the number of
+// parts.
 func TestScanSegments(t *testing.T) {
 	t.Parallel()
 	table := schema{hash: "h:N", sort: "r:N"}.table(t)

@@ -30,7 +30,8 @@ func streamsOf(c *dynamodb.Client) *dynamodbstreams.Client {
 	})
 }
 
-// streamed makes a table with the string a as its key and a stream, and returns its name and the stream's ARN.
+// streamed makes a table with the string a as its key and a stream, and returns its name and the
+// stream's ARN.
 func streamed(t testing.TB, c *dynamodb.Client, view types.StreamViewType) (table, arn *string) {
 	t.Helper()
 	name := fmt.Sprintf("table-%d", tables.Add(1))
@@ -43,7 +44,8 @@ func streamed(t testing.TB, c *dynamodb.Client, view types.StreamViewType) (tabl
 	return &name, out.TableDescription.LatestStreamArn
 }
 
-// switchStream switches a table's stream on with the view type, or with an empty one off, and returns the latest ARN.
+// switchStream switches a table's stream on with the view type, or with an empty one off, and
+// returns the latest ARN.
 func switchStream(t testing.TB, table *string, view types.StreamViewType) *string {
 	t.Helper()
 	out := must(client.UpdateTable(ctx, &dynamodb.UpdateTableInput{
@@ -75,7 +77,8 @@ func iterator(t testing.TB, c *dynamodbstreams.Client, arn *string, shard string
 	}))(t).ShardIterator
 }
 
-// drain reads what there is from an iterator on, and returns the iterator to go on with; nil if the shard has ended.
+// drain reads what there is from an iterator on, and returns the iterator to go on with; nil if the
+// shard has ended.
 func drain(t testing.TB, c *dynamodbstreams.Client, it *string, limit int32) (rs []streamtypes.Record, next *string) {
 	t.Helper()
 	for it != nil {
@@ -231,7 +234,8 @@ func TestStreamPlaces(t *testing.T) {
 	same(t, "the second record, read again", *again[0].EventID+*again[0].Dynamodb.SequenceNumber, *rs[1].EventID+*second)
 }
 
-// TestStreamSwitchedOff: the next stream of a table is another one, and both stay readable; after the table is gone, too.
+// TestStreamSwitchedOff: the next stream of a table is another one, and both stay readable; after
+// the table is gone, too.
 func TestStreamSwitchedOff(t *testing.T) {
 	streams := streamsOf(client)
 	table, first := streamed(t, client, types.StreamViewTypeKeysOnly)
@@ -261,8 +265,8 @@ func TestStreamSwitchedOff(t *testing.T) {
 	}
 }
 
-// follower reads all shards of a stream and wants of each item every change, once and in order. Items count their versions in
-// v, from 1 on; whoever deletes one lets it begin anew.
+// follower reads all shards of a stream and wants of each item every change, once and in order.
+// Items count their versions in v, from 1 on; whoever deletes one lets it begin anew.
 type follower struct {
 	t       testing.TB
 	arn     *string
@@ -294,7 +298,8 @@ func (f *follower) follow(c *dynamodbstreams.Client, done func() bool) {
 	}
 }
 
-// page reads one page of a shard: from the last iterator, or, as a consumer that was restarted, from the last record.
+// page reads one page of a shard: from the last iterator, or, as a consumer that was restarted,
+// from the last record.
 func (f *follower) page(c *dynamodbstreams.Client, shard string) int {
 	it := f.next[shard]
 	switch {
@@ -462,9 +467,9 @@ func versions(t testing.TB, c *dynamodb.Client, table *string) map[string]int {
 	return all
 }
 
-// TestFollowStream has writers write singly, in batches and in transactions on the same items while a consumer follows, over
-// restarts of the database. It sees each change once and in order, and so does one that reads all of the stream afterwards;
-// what they add up to is the table.
+// TestFollowStream has writers write singly, in batches and in transactions on the same items while
+// a consumer follows, over restarts of the database. It sees each change once and in order, and so
+// does one that reads all of the stream afterwards; what they add up to is the table.
 func TestFollowStream(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

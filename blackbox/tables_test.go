@@ -15,8 +15,9 @@ import (
 	"github.com/partita-db/partita"
 )
 
-// TestTables runs the files of testdata: calls of the SDK and what they give, each file on a database of its own. To write
-// the answers anew: go test ./blackbox -run Tables -rewrite, and read the diff.
+// TestTables runs the files of testdata: calls of the SDK and what they give, each file on a
+// database of its own. To write the answers anew: go test ./blackbox -run Tables -rewrite, and read
+// the diff.
 //
 //	<Operation> <member>…   calls it with the input (see strict) and prints the named members of the answer, or all
 //	clock <duration>        turns the clock
@@ -24,8 +25,8 @@ import (
 //	await <table>           waits until the table and its indexes are ACTIVE, for indexes are built behind the clock's back
 //	from <region> <key>     signs the calls that follow for the region, with the access key
 //
-// $simple in an input stands for the members of a table Table on demand whose key is the string a; members that follow
-// override them.
+// $simple in an input stands for the members of a table Table on demand whose key is the string a;
+// members that follow override them.
 func TestTables(t *testing.T) {
 	t.Parallel()
 	files := must(filepath.Glob("testdata/*.txt"))(t)
@@ -111,7 +112,8 @@ func TestListTables(t *testing.T) {
 	same(t, "after the last one", len(last.TableNames), 0)
 }
 
-// TestTableWaiters: the SDK's waiters see tables come and go. A table made again has another id and no items.
+// TestTableWaiters: the SDK's waiters see tables come and go. A table made again has another id and
+// no items.
 func TestTableWaiters(t *testing.T) {
 	t.Parallel()
 	table := simple(t)
@@ -153,7 +155,8 @@ func TestOneTable(t *testing.T) {
 	same(t, "items", *moon.Table.ItemCount, 1)
 }
 
-// make makes a table whose CreateTable has the usual members besides those of the input (see $simple).
+// make makes a table whose CreateTable has the usual members besides those of the input (see
+// $simple).
 func (d *database) make(t testing.TB, input string) {
 	t.Helper()
 	answer := d.call("CreateTable", "{"+simpleTable+", "+strings.TrimPrefix(input, "{"), "TableStatus")

@@ -40,8 +40,8 @@ func transactWrite(actions ...types.TransactWriteItem) (*dynamodb.TransactWriteI
 	return client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions})
 }
 
-// cancelled checks that err is a cancelled transaction with these reasons: "None", or a code, a message and, after "with",
-// an item.
+// cancelled checks that err is a cancelled transaction with these reasons: "None", or a code, a
+// message and, after "with", an item.
 func cancelled(t *testing.T, err error, want ...string) {
 	t.Helper()
 	var e *types.TransactionCanceledException
@@ -219,8 +219,8 @@ const (
 // bankKey is the key of an account.
 func bankKey(i int) attrs { return attrs{"a": s(fmt.Sprint("account", i))} }
 
-// TestTransactBank moves money by transactions while others add it up in one, and write to the same items alone: the total never
-// changes, no account falls below zero, and no single write is lost.
+// TestTransactBank moves money by transactions while others add it up in one, and write to the same
+// items alone: the total never changes, no account falls below zero, and no single write is lost.
 func TestTransactBank(t *testing.T) {
 	t.Parallel()
 	table := simple(t)

@@ -196,7 +196,8 @@ func TestUpdateExpressionErrors(t *testing.T) {
 	invalid(t, err, "Invalid UpdateExpression: The expression can not be empty;")
 }
 
-// TestUpdateItemKeys is about keys: they stay what they are, and those of indexes stay scalars of their type.
+// TestUpdateItemKeys is about keys: they stay what they are, and those of indexes stay scalars of
+// their type.
 func TestUpdateItemKeys(t *testing.T) {
 	t.Parallel()
 	table := keyed.table(t)

@@ -38,7 +38,8 @@ func expiring(t testing.TB, db *DB) (stream *string) {
 // in is the number that stands for a time after newYear.
 func in(d time.Duration) types.AttributeValue { return n(fmt.Sprint(newYear.Add(d).Unix())) }
 
-// records returns the stream's records, sorted, as "INSERT x" and "REMOVE x dynamodb.amazonaws.com".
+// records returns the stream's records, sorted, as "INSERT x" and "REMOVE x
+// dynamodb.amazonaws.com".
 func records(t testing.TB, db *DB, stream *string) (texts []string) {
 	t.Helper()
 	described, err := db.Streams.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: stream})
@@ -75,7 +76,8 @@ func iterator(t testing.TB, db *DB, stream, shard *string) *string {
 	return out.ShardIterator
 }
 
-// TestClockExpires moves the clock past the time to live of one of two items, many times side by side.
+// TestClockExpires moves the clock past the time to live of one of two items, many times side by
+// side.
 func TestClockExpires(t *testing.T) {
 	for i := range 25 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -129,7 +131,8 @@ func TestClockTrims(t *testing.T) {
 	}
 }
 
-// TestClockForgetsTokens sends a transaction twice with its token, and once more when that is forgotten.
+// TestClockForgetsTokens sends a transaction twice with its token, and once more when that is
+// forgotten.
 func TestClockForgetsTokens(t *testing.T) {
 	t.Parallel()
 	clock := NewClock(newYear)
@@ -157,7 +160,8 @@ func TestClockForgetsTokens(t *testing.T) {
 	}
 }
 
-// TestClockStandsStill checks that nothing expires by itself, and that a clock drives all its databases that are open.
+// TestClockStandsStill checks that nothing expires by itself, and that a clock drives all its
+// databases that are open.
 func TestClockStandsStill(t *testing.T) {
 	t.Parallel()
 	clock := NewClock(newYear)

@@ -32,8 +32,8 @@ func open(options ...partitatest.Option) *partitatest.DB {
 	return db
 }
 
-// A table, items in it, and what the code under test would do. A test opens its database with partitatest.New(t), which closes
-// it as well.
+// A table, items in it, and what the code under test would do. A test opens its database with
+// partitatest.New(t), which closes it as well.
 func Example() {
 	db, err := partitatest.Open()
 	if err != nil {

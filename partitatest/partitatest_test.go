@@ -42,7 +42,8 @@ func scan(t testing.TB, db *DB, table string) []attributes {
 	return out.Items
 }
 
-// record is a testing.TB that keeps what it is told, and ends the goroutine at Fatalf. That must be told of a line in a test.
+// record is a testing.TB that keeps what it is told, and ends the goroutine at Fatalf. That must be
+// told of a line in a test.
 type record struct {
 	testing.TB
 	log      strings.Builder
@@ -84,7 +85,8 @@ func run(t *testing.T, f func(db *DB), opts ...Option) string {
 	return r.log.String()
 }
 
-// TestHundred opens a hundred databases side by side. Each has a table of the same name with an item of its own.
+// TestHundred opens a hundred databases side by side. Each has a table of the same name with an
+// item of its own.
 func TestHundred(t *testing.T) {
 	for i := range 100 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -99,8 +101,9 @@ func TestHundred(t *testing.T) {
 	}
 }
 
-// TestFootprint holds the memory of an open database with a table and an item to 2 MB, and all of it is given back. The memory
-// for the newest rows is not on the Go heap where there is cgo: 256 KiB of addresses, of which a few pages are touched.
+// TestFootprint holds the memory of an open database with a table and an item to 2 MB, and all of
+// it is given back. The memory for the newest rows is not on the Go heap where there is cgo: 256
+// KiB of addresses, of which a few pages are touched.
 func TestFootprint(t *testing.T) {
 	const databases = 100
 	heap := func() int64 {
@@ -137,7 +140,8 @@ func TestFootprint(t *testing.T) {
 	}
 }
 
-// TestClose checks that the end of a test closes its database, once, and that who still uses it is told at once.
+// TestClose checks that the end of a test closes its database, once, and that who still uses it is
+// told at once.
 func TestClose(t *testing.T) {
 	var db *DB
 	if said := run(t, func(opened *DB) {
@@ -167,7 +171,8 @@ func (c counting) GetAttemptToken(ctx context.Context) (func(error) error, error
 	return c.Retryer.(aws.RetryerV2).GetAttemptToken(ctx)
 }
 
-// TestCloseInUse closes a database under the hands of eight who write to it. A write either was answered or meets closedError.
+// TestCloseInUse closes a database under the hands of eight who write to it. A write either was
+// answered or meets closedError.
 func TestCloseInUse(t *testing.T) {
 	t.Parallel()
 	db := New(t)

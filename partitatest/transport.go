@@ -17,21 +17,24 @@ import (
 	"time"
 )
 
-// transport is an http.RoundTripper that calls the handler in the goroutine of whoever makes the request. The handler meets
-// the request as it would come off a wire, and the caller the answer as a server would have sent it.
+// transport is an http.RoundTripper that calls the handler in the goroutine of whoever makes the
+// request. The handler meets the request as it would come off a wire, and the caller the answer as
+// a server would have sent it.
 //
-// It is one for the database's handler, which writes whole answers and says how long they are, not for any.
+// It is one for the database's handler, which writes whole answers and says how long they are, not
+// for any.
 type transport struct {
 	handler http.Handler
-	// failed is called with each answer that is an error, before it is returned; nil: nobody is. body is what the request had, if it
-	// was not longer than maxRequest. It must not use this transport.
+	// failed is called with each answer that is an error, before it is returned; nil: nobody is.
+	// body is what the request had, if it was not longer than maxRequest. It must not use this
+	// transport.
 	failed func(r *http.Request, body []byte, w *answer)
 	mu     sync.RWMutex // held for reading while a request is in progress
 	closed bool
 }
 
-// closedError is what a request meets when the database is closed. It counts as cancelled, or the SDK would try again as with
-// a connection that was refused.
+// closedError is what a request meets when the database is closed. It counts as cancelled, or the
+// SDK would try again as with a connection that was refused.
 type closedError struct{}
 
 func (closedError) Error() string       { return "partitatest: the database is closed" }
@@ -44,8 +47,8 @@ func (t *transport) close() {
 	t.closed = true
 }
 
-// RoundTrip implements http.RoundTripper. A request whose context ends meanwhile returns its cause, though what it asked for
-// may have been done.
+// RoundTrip implements http.RoundTripper. A request whose context ends meanwhile returns its cause,
+// though what it asked for may have been done.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := received(r)
 	defer in.Body.Close()
@@ -76,7 +79,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.response(r), nil
 }
 
-// serve calls the handler. When it panics the answer breaks off, as a server closes the connection then.
+// serve calls the handler. When it panics the answer breaks off, as a server closes the connection
+// then.
 func (t *transport) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		switch p := recover(); p {
@@ -109,7 +113,8 @@ func received(r *http.Request) *http.Request {
 	return in
 }
 
-// setBody gives in the body of r, and its length: what is not known to be empty, and has no length, comes in chunks.
+// setBody gives in the body of r, and its length: what is not known to be empty, and has no length,
+// comes in chunks.
 func setBody(in, r *http.Request) {
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
@@ -123,8 +128,8 @@ func setBody(in, r *http.Request) {
 	in.Body = &sentBody{ReadCloser: r.Body, length: in.ContentLength}
 }
 
-// setHeader gives in the header of r as package net/http writes and reads it: what the request says by other means goes by
-// those.
+// setHeader gives in the header of r as package net/http writes and reads it: what the request says
+// by other means goes by those.
 func setHeader(in, r *http.Request) {
 	for name, values := range r.Header {
 		name = textproto.CanonicalMIMEHeaderKey(name)
@@ -148,7 +153,8 @@ func setHeader(in, r *http.Request) {
 	}
 }
 
-// sentBody is a request's body on its way. It ends after length bytes, or if that is -1 where it ends.
+// sentBody is a request's body on its way. It ends after length bytes, or if that is -1 where it
+// ends.
 type sentBody struct {
 	io.ReadCloser
 	length int64
@@ -178,7 +184,8 @@ func (b *sentBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// end returns why the body was not sent as announced. Of more than was announced it is enough to see that there is some.
+// end returns why the body was not sent as announced. Of more than was announced it is enough to
+// see that there is some.
 func (b *sentBody) end() error {
 	if b.err == nil && b.length > 0 && b.read == b.length {
 		if n, _ := io.ReadFull(b.ReadCloser, make([]byte, 1)); n > 0 {

@@ -148,7 +148,8 @@ func lines(h http.Header) string {
 	return b.String()
 }
 
-// TestSameAnswers makes the same requests of one database with and without a network: the answers are the same, byte for byte.
+// TestSameAnswers makes the same requests of one database with and without a network: the answers
+// are the same, byte for byte.
 func TestSameAnswers(t *testing.T) {
 	t.Parallel()
 	db := New(t)
@@ -243,7 +244,8 @@ func TestSameOutputs(t *testing.T) {
 	}
 }
 
-// TestContext checks that a context that has ended ends the request, before and while it is answered.
+// TestContext checks that a context that has ended ends the request, before and while it is
+// answered.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	db := New(t)
@@ -274,7 +276,8 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// TestBody checks what becomes of bodies that are not what they were announced to be, and that all are closed.
+// TestBody checks what becomes of bodies that are not what they were announced to be, and that all
+// are closed.
 func TestBody(t *testing.T) {
 	t.Parallel()
 	unplugged := errors.New("unplugged")
@@ -347,7 +350,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestHeaderIsTheClients checks that what a client does to an answer's header does not reach the next answer.
+// TestHeaderIsTheClients checks that what a client does to an answer's header does not reach the
+// next answer.
 func TestHeaderIsTheClients(t *testing.T) {
 	t.Parallel()
 	db := New(t)
@@ -378,8 +382,8 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(w, r)
 }
 
-// TestRetries checks that the SDK's own retryer tries again after a 500 and after a connection that broke, and with the whole
-// body.
+// TestRetries checks that the SDK's own retryer tries again after a 500 and after a connection that
+// broke, and with the whole body.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	db := New(t)

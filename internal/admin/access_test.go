@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestAccess asks for each path with and without the token, on an address of this machine and on one that others reach.
+// TestAccess asks for each path with and without the token, on an address of this machine and on
+// one that others reach.
 func TestAccess(t *testing.T) {
 	profiles := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("a profile")) })
 	const token = "the token of this test"
@@ -47,7 +48,8 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// TestHosts checks which names requests may come under: those that no stranger can give to this machine.
+// TestHosts checks which names requests may come under: those that no stranger can give to this
+// machine.
 func TestHosts(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "localhost:8002": true, "LocalHost.:8002": true, "db.localhost:1": true, "127.0.0.1:8002": true, "[::1]:8002": true,
@@ -65,7 +67,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestNotServing checks that a server that is starting, or is being stopped, lives, does not say that it serves, and is not ready.
+// TestNotServing checks that a server that is starting, or is being stopped, lives, does not say
+// that it serves, and is not ready.
 func TestNotServing(t *testing.T) {
 	h := New(Options{})
 	for _, says := range []string{"starting: ", "draining: "} {

@@ -1,7 +1,8 @@
-// Package admin is the second address of a server, for those who run it: health, metrics, profiles, backups.
+// Package admin is the second address of a server, for those who run it: health, metrics, profiles,
+// backups.
 //
-// Nothing of it is reachable on the address for data. What only tells how the server is doing is open to this machine;
-// what shows its inside or acts needs the token.
+// Nothing of it is reachable on the address for data. What only tells how the server is doing is
+// open to this machine; what shows its inside or acts needs the token.
 package admin
 
 import (
@@ -28,8 +29,9 @@ import (
 type Options struct {
 	// Token is what "Authorization: Bearer" must bring. Empty: a random one.
 	Token string
-	// Exposed says that other machines reach the address: /metrics needs the token then. As long as it is not set, requests
-	// must name a loopback, or an address, as their Host, so that no web page gets here by a name of its own.
+	// Exposed says that other machines reach the address: /metrics needs the token then. As long as
+	// it is not set, requests must name a loopback, or an address, as their Host, so that no web
+	// page gets here by a name of its own.
 	Exposed bool
 	// Version is the program's, for partita_build_info.
 	Version string
@@ -50,8 +52,8 @@ type Source struct {
 	Credentials func() Credentials
 }
 
-// Handler answers those who run the server. It does so before there is a database (it says that it is starting), and while the
-// server ends. It is safe for concurrent use.
+// Handler answers those who run the server. It does so before there is a database (it says that it
+// is starting), and while the server ends. It is safe for concurrent use.
 type Handler struct {
 	mux    http.ServeMux
 	o      Options
@@ -134,7 +136,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, r)
 }
 
-// local tells whether a Host header has a name of this machine, or none that DNS could have led here: an IP address.
+// local tells whether a Host header has a name of this machine, or none that DNS could have led
+// here: an IP address.
 func local(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -155,7 +158,8 @@ func (h *Handler) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// authorized tells whether the request brings the token. The comparison takes as long whatever it brings.
+// authorized tells whether the request brings the token. The comparison takes as long whatever it
+// brings.
 func (h *Handler) authorized(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	brought := sha256.Sum256([]byte(strings.TrimSpace(token)))

@@ -20,8 +20,9 @@ type backupRequest struct {
 	Directory string `json:"directory"`
 }
 
-// backupAnswer is what POST /backup answers. While the copy is being written, which is rarely long, there is a line of this each
-// second, and the last line has Done or Error. An error that comes at once has a status that says so.
+// backupAnswer is what POST /backup answers. While the copy is being written, which is rarely long,
+// there is a line of this each second, and the last line has Done or Error. An error that comes at
+// once has a status that says so.
 type backupAnswer struct {
 	Directory string  `json:"directory"`
 	Bytes     int64   `json:"bytes"` // that are there by now, links to files of the server's included
@@ -33,7 +34,8 @@ type backupAnswer struct {
 // backupPatience is how long a backup may take before there is a first line.
 const backupPatience = time.Second
 
-// backup writes a copy of all data into a directory. One is written at a time. It ends, and leaves nothing, when the client goes.
+// backup writes a copy of all data into a directory. One is written at a time. It ends, and leaves
+// nothing, when the client goes.
 func (h *Handler) backup(w http.ResponseWriter, r *http.Request) {
 	dir, err := readBackupRequest(r)
 	if err != nil {

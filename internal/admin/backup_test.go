@@ -127,7 +127,8 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-// TestOneBackup wants a second backup refused while one is being written, progress told meanwhile, and one that is cancelled gone.
+// TestOneBackup wants a second backup refused while one is being written, progress told meanwhile,
+// and one that is cancelled gone.
 func TestOneBackup(t *testing.T) {
 	slow := &slowCopier{begun: make(chan struct{}), let: make(chan struct{})}
 	s := backupServer(t, func(e kv.Engine) kv.Engine { slow.Engine = e; return slow })

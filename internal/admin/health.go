@@ -39,7 +39,8 @@ func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ready answers whether requests are served now. Refused writes do not make a server unready, as reads go on; they are told.
+// ready answers whether requests are served now. Refused writes do not make a server unready, as
+// reads go on; they are told.
 func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 	state, err := h.state(r.Context())
 	if err != nil {

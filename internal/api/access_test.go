@@ -9,8 +9,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// askingBodies are requests of every operation that pass all checks of their parameters. The table of which they speak does not
-// exist, which nobody shall learn whom the policy forbids to ask.
+// askingBodies are requests of every operation that pass all checks of their parameters. The table
+// of which they speak does not exist, which nobody shall learn whom the policy forbids to ask.
 var askingBodies = map[string]string{
 	"BatchExecuteStatement": `{"Statements":[{"Statement":"SELECT * FROM Ghosts WHERE k = 'a'"}]}`,
 	"BatchGetItem":          `{"RequestItems":{"Ghosts":{"Keys":[{"k":{"S":"a"}}]}}}`,
@@ -46,8 +46,8 @@ var askingBodies = map[string]string{
 	"UpdateTimeToLive":   `{"TableName":"Ghosts","TimeToLiveSpecification":{"Enabled":true,"AttributeName":"t"}}`,
 }
 
-// TestEveryOperationAsks walks through all operations that are answered, and denies each, by a Deny and by having no statement about
-// it.
+// TestEveryOperationAsks walks through all operations that are answered, and denies each, by a Deny
+// and by having no statement about it.
 func TestEveryOperationAsks(t *testing.T) {
 	s := newService(t)
 	s.remember(`"ShardIterator":"` + iteratorOfNothing(t) + `"`)
@@ -75,7 +75,8 @@ func TestEveryOperationAsks(t *testing.T) {
 	}
 }
 
-// isDenial tells whether an answer says AccessDenied. A batch of statements says it of each of them.
+// isDenial tells whether an answer says AccessDenied. A batch of statements says it of each of
+// them.
 func isDenial(operation string, status int, answer string) bool {
 	if operation == "BatchExecuteStatement" {
 		return status == 200 && strings.Contains(answer, `"Code":"AccessDenied"`)
@@ -83,8 +84,8 @@ func isDenial(operation string, status int, answer string) bool {
 	return status == 400 && strings.Contains(answer, `"com.amazon.coral.service#AccessDeniedException","Message":"User: `)
 }
 
-// iteratorOfNothing returns an iterator of a stream that does not exist, and never did: it is one of
-// another database.
+// iteratorOfNothing returns an iterator of a stream that does not exist, and never did: it is one
+// of another database.
 func iteratorOfNothing(t *testing.T) string {
 	t.Helper()
 	s := newService(t)
@@ -98,7 +99,8 @@ func iteratorOfNothing(t *testing.T) string {
 	return s.recall("«iterator»")
 }
 
-// TestRegionThatIsNone signs for a region that, put into the ARN of a table, makes one that begins like that of another table.
+// TestRegionThatIsNone signs for a region that, put into the ARN of a table, makes one that begins
+// like that of another table.
 func TestRegionThatIsNone(t *testing.T) {
 	s := newService(t)
 	s.createTable(t, "Secret", true)
@@ -124,7 +126,8 @@ func TestFullAccessIsNotAsked(t *testing.T) {
 	}
 }
 
-// TestOperationsAreActions checks that package iam knows what each operation asks for: it is an action, or asks for others.
+// TestOperationsAreActions checks that package iam knows what each operation asks for: it is an
+// action, or asks for others.
 func TestOperationsAreActions(t *testing.T) {
 	for _, op := range append(operations, streamOperations...) {
 		_, err := iam.ParsePolicy([]byte(`{"Statement":{"Effect":"Allow","Action":"dynamodb:` + op.name + `","Resource":"*"}}`))

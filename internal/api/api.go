@@ -1,9 +1,11 @@
-// Package api is DynamoDB's operations: it decodes requests, checks them in DynamoDB's order and with its words, runs them on
-// package db, and encodes the answers. Each operation is one file; ops.go lists them all. It knows no HTTP.
+// Package api is DynamoDB's operations: it decodes requests, checks them in DynamoDB's order and
+// with its words, runs them on package db, and encodes the answers. Each operation is one file;
+// ops.go lists them all. It knows no HTTP.
 //
-// What it answers follows the Amazon DynamoDB API Reference and Developer Guide and the service model that AWS's SDKs are
-// made from; the order of checks and the wording of errors, of which these say little, follow answers of the service that its
-// users have recorded. Where nobody has recorded one, a comment says that a text is ours.
+// What it answers follows the Amazon DynamoDB API Reference and Developer Guide and the service
+// model that AWS's SDKs are made from; the order of checks and the wording of errors, of which
+// these say little, follow answers of the service that its users have recorded. Where nobody has
+// recorded one, a comment says that a text is ours.
 package api
 
 import (
@@ -60,7 +62,8 @@ type (
 	Memory  = wire.Memory
 )
 
-// Serve answers one request. The body of the answer is appended to out. status is an HTTP status code.
+// Serve answers one request. The body of the answer is appended to out. status is an HTTP status
+// code.
 func (s *Service) Serve(ctx context.Context, r *call.Request, out []byte) (status int, body []byte) {
 	c := s.calls.Get().(*call.Call)
 	c.Begin(ctx, r, s.region, out)
@@ -95,7 +98,8 @@ func (s *Service) run(c *call.Call, r *call.Request) error {
 	return wire.ErrUnknownOperation
 }
 
-// wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as InternalServerError.
+// wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as
+// InternalServerError.
 func (s *Service) wireError(err error, r *call.Request) *wire.Error {
 	if e := call.Worded(err); e != nil {
 		return e

@@ -31,8 +31,8 @@ func batchTable(t *testing.T, n int, v string) *testService {
 	return s
 }
 
-// TestBatchGetBound fills the response of BatchGetItem, with large items and with numbers that print much longer than they
-// count, and follows UnprocessedKeys to the end.
+// TestBatchGetBound fills the response of BatchGetItem, with large items and with numbers that
+// print much longer than they count, and follows UnprocessedKeys to the end.
 func TestBatchGetBound(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -9,7 +9,8 @@ import (
 	"github.com/partita-db/partita/internal/golden"
 )
 
-// compatibilityPage is the document for users, whose table of operations stands between the two marks.
+// compatibilityPage is the document for users, whose table of operations stands between the two
+// marks.
 const (
 	compatibilityPage = "../../docs/compatibility.md"
 	operationsBegin   = "<!-- operations: written by TestCompatibility -->\n"
@@ -38,7 +39,8 @@ func TestCompatibility(t *testing.T) {
 	}
 }
 
-// operationsTable lists the operations of an API, three in a row, and how many of them are answered.
+// operationsTable lists the operations of an API, three in a row, and how many of them are
+// answered.
 func operationsTable(title string, ops []operation) string {
 	const columns = 3
 	var b strings.Builder

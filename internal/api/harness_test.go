@@ -38,13 +38,15 @@ type testService struct {
 	principal *iam.Principal // who makes the calls; nil: nobody is asked
 }
 
-// newService returns a service of an empty database at 2026-01-02 03:04:05 UTC. It is closed when the test ends.
+// newService returns a service of an empty database at 2026-01-02 03:04:05 UTC. It is closed when
+// the test ends.
 func newService(t testing.TB) *testService {
 	t.Helper()
 	return newServiceWith(t, pebblekv.Options{})
 }
 
-// newServiceWith is newService with options of the engine, which is in memory and has the test's clock.
+// newServiceWith is newService with options of the engine, which is in memory and has the test's
+// clock.
 func newServiceWith(t testing.TB, o pebblekv.Options) *testService {
 	t.Helper()
 	s, _ := openService(t, o)
@@ -124,8 +126,9 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestExact runs the files of testdata: requests and their exact answers, each file on a database of its own. To write the
-// answers anew: go test ./internal/api -run Exact -rewrite, and read the diff.
+// TestExact runs the files of testdata: requests and their exact answers, each file on a database
+// of its own. To write the answers anew: go test ./internal/api -run Exact -rewrite, and read the
+// diff.
 //
 //	call <Operation>          the input is the body, the output the status and the answer
 //	table <name> <key>…       makes a table. A key is attribute:type, hash first, and attribute:type:HASH for a further hash
@@ -138,9 +141,10 @@ func (l testLog) Handle(_ context.Context, r slog.Record) error {
 //	policy                    the input is the policy of the user ann, who makes the calls from here on. It is one or several
 //	                          statements without the rest. None: nobody is asked any more
 //
-// In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies with commas between them,
-// with the number for each #; «iterator», «shard» and «sequence» for the last ShardIterator, ShardId and SequenceNumber of
-// the answers. In answers, long runs of one letter are printed so too, and UUIDs as <uuid>.
+// In a body, «x*1000» stands for a thousand x, and «1..100 {"a":{"N":"#"}}» for a hundred copies
+// with commas between them, with the number for each #; «iterator», «shard» and «sequence» for the
+// last ShardIterator, ShardId and SequenceNumber of the answers. In answers, long runs of one
+// letter are printed so too, and UUIDs as <uuid>.
 func TestExact(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

@@ -30,7 +30,8 @@ func (s *testService) createTable(t testing.TB, name string, sorted bool) {
 	}
 }
 
-// TestConcurrentUpdates counts in one item from many goroutines, half of them with a condition that they lose to others.
+// TestConcurrentUpdates counts in one item from many goroutines, half of them with a condition that
+// they lose to others.
 func TestConcurrentUpdates(t *testing.T) {
 	const workers, rounds = 8, 50
 	s := newService(t)
@@ -72,7 +73,8 @@ func (s *testService) countIf(t testing.TB) bool {
 	return status == 200
 }
 
-// FuzzRequest sends changed forms of the requests in testdata. Whatever comes, the answer is JSON, and no error of ours.
+// FuzzRequest sends changed forms of the requests in testdata. Whatever comes, the answer is JSON,
+// and no error of ours.
 func FuzzRequest(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestLongLists sends lists of many empty structures, which are refused: what that takes is in proportion to the body.
+// TestLongLists sends lists of many empty structures, which are refused: what that takes is in
+// proportion to the body.
 func TestLongLists(t *testing.T) {
 	s := newService(t)
 	const elements, mostPerByte = 1 << 17, 8

@@ -9,7 +9,8 @@ import (
 	"github.com/partita-db/partita/internal/api/streams"
 )
 
-// operation is one of DynamoDB's operations. One without a handler answers UnknownOperationException.
+// operation is one of DynamoDB's operations. One without a handler answers
+// UnknownOperationException.
 type operation struct {
 	name   string
 	handle func(*call.Call) error
@@ -120,7 +121,8 @@ func Known(target string) bool {
 	return op != nil && op.handle != nil
 }
 
-// OnlyReads tells whether the operation of an X-Amz-Target reads items or records and changes nothing.
+// OnlyReads tells whether the operation of an X-Amz-Target reads items or records and changes
+// nothing.
 func OnlyReads(target string) bool {
 	op := operationOf(target)
 	return op != nil && op.reads
@@ -131,7 +133,8 @@ func OperationName(target string) string {
 	return target[strings.LastIndexByte(target, '.')+1:]
 }
 
-// OperationNames are the names of all of DynamoDB's operations. Others can be made up by whoever likes, these cannot.
+// OperationNames are the names of all of DynamoDB's operations. Others can be made up by whoever
+// likes, these cannot.
 func OperationNames() []string {
 	names := make([]string, 0, len(operations)+len(streamOperations))
 	for _, list := range [...][]operation{operations, streamOperations} {

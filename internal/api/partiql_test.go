@@ -19,7 +19,8 @@ type statementPage struct {
 	ConsumedCapacity struct{ CapacityUnits float64 }
 }
 
-// statementPage sends one statement: members are those of the body but for Statement, Limit and NextToken.
+// statementPage sends one statement: members are those of the body but for Statement, Limit and
+// NextToken.
 func (s *testService) statementPage(t testing.TB, statement, members string, limit int, token string) (p statementPage) {
 	t.Helper()
 	text, _ := json.Marshal(statement)
@@ -58,7 +59,8 @@ func (s *testService) walkStatement(t testing.TB, statement, members string, lim
 	}
 }
 
-// TestStatementWalk holds that pages of any Limit, in both directions, give each item once and in one order.
+// TestStatementWalk holds that pages of any Limit, in both directions, give each item once and in
+// one order.
 func TestStatementWalk(t *testing.T) {
 	s := walkTable(t)
 	for _, test := range []struct {
@@ -104,8 +106,8 @@ func TestStatementWalk(t *testing.T) {
 	}
 }
 
-// TestInPages holds that pages of a SELECT with several values of the hash key have ten items at most, also without a Limit,
-// and that its pages are bounded by 1 MB over all values together.
+// TestInPages holds that pages of a SELECT with several values of the hash key have ten items at
+// most, also without a Limit, and that its pages are bounded by 1 MB over all values together.
 func TestInPages(t *testing.T) {
 	s := newService(t)
 	s.create(t, "T", "a:S b:N")
@@ -149,7 +151,8 @@ func TestInPages(t *testing.T) {
 	}
 }
 
-// TestStatementEncodedBound: a page ends when its body gets large, as that of Query does; a batch says that it is full.
+// TestStatementEncodedBound: a page ends when its body gets large, as that of Query does; a batch
+// says that it is full.
 func TestStatementEncodedBound(t *testing.T) {
 	s := batchTable(t, 3, `{"L":[`+strings.Repeat(`{"N":"1E125"},`, 99999)+`{"N":"1"}]}`)
 	token := ""
@@ -169,8 +172,8 @@ func TestStatementEncodedBound(t *testing.T) {
 	}
 }
 
-// TestStatementsShared runs one text in many requests at once, each with parameters of its own: what is parsed is shared, what is
-// bound is not.
+// TestStatementsShared runs one text in many requests at once, each with parameters of its own:
+// what is parsed is shared, what is bound is not.
 func TestStatementsShared(t *testing.T) {
 	s := newService(t)
 	s.create(t, "T", "a:S b:N")
@@ -191,8 +194,8 @@ func TestStatementsShared(t *testing.T) {
 	wg.Wait()
 }
 
-// FuzzStatement holds that no statement makes one of the three operations fail in a way that is ours, and that every answer is
-// JSON.
+// FuzzStatement holds that no statement makes one of the three operations fail in a way that is
+// ours, and that every answer is JSON.
 func FuzzStatement(f *testing.F) {
 	s := newService(f)
 	s.create(f, "T", "a:S b:N", "lsi Loc a:S c:S INCLUDE id", "gsi Glo g:S h:N ALL", "gsi Mul g:S k:S:HASH c:S h:N INCLUDE id")
@@ -229,8 +232,9 @@ func FuzzStatement(f *testing.F) {
 	})
 }
 
-// TestStatementConditions holds that a SELECT gives the items that Scan gives with the same condition as a FilterExpression,
-// whatever way the condition makes it take to them, over the table and over indexes, and in pages of any Limit.
+// TestStatementConditions holds that a SELECT gives the items that Scan gives with the same
+// condition as a FilterExpression, whatever way the condition makes it take to them, over the table
+// and over indexes, and in pages of any Limit.
 func TestStatementConditions(t *testing.T) {
 	const seed = 20261122
 	t.Logf("seed %d", seed)
@@ -324,7 +328,8 @@ func (g *conditionMaker) scan(index string) string {
 func (g *conditionMaker) word() string { return []string{"h", "i", "j", "ja", "k"}[g.IntN(5)] }
 func (g *conditionMaker) number() int  { return g.IntN(11) }
 
-// attributes are random attributes of an item in JSON, each after a comma. c and g, of index keys, are strings.
+// attributes are random attributes of an item in JSON, each after a comma. c and g, of index keys,
+// are strings.
 func (g *conditionMaker) attributes() (members string) {
 	for _, name := range []string{"c", "g"} {
 		if g.IntN(5) > 0 {
@@ -355,7 +360,8 @@ func (g *conditionMaker) write(statement, expression string) {
 	g.expression += expression
 }
 
-// value appends a value, which is given as JSON; literal is how PartiQL writes it, or empty if it cannot.
+// value appends a value, which is given as JSON; literal is how PartiQL writes it, or empty if it
+// cannot.
 func (g *conditionMaker) value(literal, json string) {
 	if literal == "" || g.IntN(3) == 0 {
 		literal = "?"
@@ -382,7 +388,8 @@ func (g *conditionMaker) path() string {
 	return []string{"a", "a", "a", "b", "b", "c", "g", "g", "p", "q", "m.k[0]", "m.k[1]", "m.z", "nope"}[g.IntN(14)]
 }
 
-// keys appends conditions on the hash key of the index, and maybe of its range key, with AND behind each.
+// keys appends conditions on the hash key of the index, and maybe of its range key, with AND behind
+// each.
 func (g *conditionMaker) keys(index string) {
 	hash := map[string][]string{"": {"a"}, "Loc": {"a"}, "Glo": {"g"}, "Mul": {"g", "c"}}[index]
 	for _, name := range hash {

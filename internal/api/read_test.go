@@ -48,8 +48,8 @@ func (s *testService) page(t testing.TB, op, members string, start json.RawMessa
 	return p
 }
 
-// walk reads all pages and returns the attribute id of all items in the order they came. After each page it calls between,
-// if not nil, with the page.
+// walk reads all pages and returns the attribute id of all items in the order they came. After each
+// page it calls between, if not nil, with the page.
 func (s *testService) walk(t testing.TB, op, members string, limit int, between func(readPage)) []string {
 	t.Helper()
 	if limit > 0 {
@@ -116,7 +116,8 @@ var walkReads = []struct {
 	{"scan global", "Scan", `"TableName":"T","IndexName":"Glo"`, 14},
 }
 
-// walkTable makes the table of walkReads: one partition of twelve items with ties in all indexes, and some strays.
+// walkTable makes the table of walkReads: one partition of twelve items with ties in all indexes,
+// and some strays.
 func walkTable(t *testing.T) *testService {
 	s := newService(t)
 	s.create(t, "T", "a:S b:N", "lsi Loc a:S c:S INCLUDE id", "gsi Glo g:S h:N ALL", "gsi Mul g:S k:S:HASH c:S h:N INCLUDE id")
@@ -176,7 +177,8 @@ func TestWalkDeleted(t *testing.T) {
 	}
 }
 
-// TestWalkWhileWriting holds that items which nobody touches are seen once each while others come and go around them.
+// TestWalkWhileWriting holds that items which nobody touches are seen once each while others come
+// and go around them.
 func TestWalkWhileWriting(t *testing.T) {
 	s := newService(t)
 	s.create(t, "T", "a:S b:N", "gsi Glo g:S b:N ALL")
@@ -212,8 +214,8 @@ func TestWalkWhileWriting(t *testing.T) {
 	}
 }
 
-// TestSegments holds that the segments of a Scan give each item once, and that a start key is refused by all segments but
-// its own.
+// TestSegments holds that the segments of a Scan give each item once, and that a start key is
+// refused by all segments but its own.
 func TestSegments(t *testing.T) {
 	s := newService(t)
 	s.create(t, "T", "a:N", "gsi Glo g:S h:N:HASH ALL", "gsi Few g:S ALL")
@@ -243,8 +245,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestSortKeyOrder holds that a Query gives items in the order of their sort keys' values, and that each condition selects
-// what comparing values selects.
+// TestSortKeyOrder holds that a Query gives items in the order of their sort keys' values, and that
+// each condition selects what comparing values selects.
 func TestSortKeyOrder(t *testing.T) {
 	const seed = 20260102
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -314,7 +316,8 @@ func decodeValue(t *testing.T, typ, text string) item.Value {
 	return v.Clone()
 }
 
-// sortKeyConditions are the conditions on a sort key b of the type with :x and :y, and what they mean for a value.
+// sortKeyConditions are the conditions on a sort key b of the type with :x and :y, and what they
+// mean for a value.
 func sortKeyConditions(typ string) map[string]func(v, x, y item.Value) bool {
 	order := func(v, x item.Value) int { n, _ := item.Compare(v, x); return n }
 	conditions := map[string]func(v, x, y item.Value) bool{
@@ -332,7 +335,8 @@ func sortKeyConditions(typ string) map[string]func(v, x, y item.Value) bool {
 	return conditions
 }
 
-// checkCondition runs a Query in both directions and compares its items with those that the condition should select.
+// checkCondition runs a Query in both directions and compares its items with those that the
+// condition should select.
 func checkCondition(t *testing.T, s *testService, condition string, x, y item.Value, sorted []item.Value, holds func(v, x, y item.Value) bool) {
 	t.Helper()
 	var want []string
@@ -367,7 +371,8 @@ func checkCondition(t *testing.T, s *testService, condition string, x, y item.Va
 	}
 }
 
-// TestPageBytes holds that a page ends when its body passes 16 MiB, though its rows are far from 1 MB.
+// TestPageBytes holds that a page ends when its body passes 16 MiB, though its rows are far from 1
+// MB.
 func TestPageBytes(t *testing.T) {
 	s := newService(t)
 	s.create(t, "T", "a:S b:N")
@@ -402,7 +407,8 @@ func (c blockedChange) Apply(old item.Item) (item.Item, error) {
 	return old, nil
 }
 
-// TestBackfilling holds that an index being built cannot be read. A write that began before keeps it from being built.
+// TestBackfilling holds that an index being built cannot be read. A write that began before keeps
+// it from being built.
 func TestBackfilling(t *testing.T) {
 	s := newService(t)
 	ctx := context.Background()
@@ -446,7 +452,8 @@ func TestBackfilling(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that no request makes Query or Scan fail in a way that is ours, and that every answer is JSON.
+// FuzzRead holds that no request makes Query or Scan fail in a way that is ours, and that every
+// answer is JSON.
 func FuzzRead(f *testing.F) {
 	s := newService(f)
 	s.create(f, "T", "a:S b:N", "lsi Loc a:S c:B INCLUDE id", "gsi Glo g:S h:N ALL", "gsi Mul g:S k:S:HASH c:B h:N INCLUDE id")
@@ -471,7 +478,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestReadAllocations holds that the memory a page takes does not depend on the number of its items.
+// TestReadAllocations holds that the memory a page takes does not depend on the number of its
+// items.
 func TestReadAllocations(t *testing.T) {
 	s := newService(t)
 	s.create(t, "T", "a:S b:N")
@@ -499,7 +507,8 @@ func TestReadAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkRead compares a page of 500 items as an answer with the same rows only walked, and with their bare encoding.
+// BenchmarkRead compares a page of 500 items as an answer with the same rows only walked, and with
+// their bare encoding.
 func BenchmarkRead(b *testing.B) {
 	s := newService(b)
 	s.create(b, "T", "a:S b:N")

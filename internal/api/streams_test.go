@@ -29,8 +29,8 @@ func FuzzStreams(f *testing.F) {
 	})
 }
 
-// TestRecordPages: a page of GetRecords has at most a megabyte, except that its first record may have more, and pages
-// together have each record once.
+// TestRecordPages: a page of GetRecords has at most a megabyte, except that its first record may
+// have more, and pages together have each record once.
 func TestRecordPages(t *testing.T) {
 	s := newService(t)
 	s.must(t, "CreateTable", `{"TableName":"Tab","AttributeDefinitions":[{"AttributeName":"h","AttributeType":"S"}],"KeySchema":[{"AttributeName":"h",
@@ -38,7 +38,8 @@ func TestRecordPages(t *testing.T) {
 	const stream = `"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/Tab/stream/2026-01-02T03:04:05.000"`
 	s.remember(s.must(t, "DescribeStream", `{`+stream+`}`))
 	s.remember(s.must(t, "GetShardIterator", s.recall(`{`+stream+`,"ShardId":"«shard»","ShardIteratorType":"TRIM_HORIZON"}`)))
-	// A control character takes six bytes in JSON: the last two records alone are larger than a page.
+	// A control character takes six bytes in JSON: the last two records alone are larger than a
+	// page.
 	for i, text := range []string{strings.Repeat("x", 300_000), strings.Repeat("y", 390_000), `\u0001`, strings.Repeat(`\u0001`, 390_000), strings.Repeat(`\u0002`, 390_000)} {
 		s.must(t, "PutItem", fmt.Sprintf(`{"TableName":"Tab","Item":{"h":{"S":"h"},"n":{"N":"%d"},"x":{"S":"%s"}}}`, i, text))
 	}

@@ -13,7 +13,8 @@ import (
 const (
 	// suggestEvery is how far apart the suggestions for one name are at least.
 	suggestEvery = time.Minute
-	// maxSuggested is how many names are remembered for that, and so how many suggestions there are in that time.
+	// maxSuggested is how many names are remembered for that, and so how many suggestions there are
+	// in that time.
 	maxSuggested = 64
 	// suggestAmong is how many tables are looked at.
 	suggestAmong = 10_000
@@ -47,8 +48,8 @@ func (s *suggested) again(name string, now time.Time) bool {
 	return true
 }
 
-// suggest tells the log of a table that somebody may have meant who asked for one that is not there. The answer does not tell: it is
-// DynamoDB's.
+// suggest tells the log of a table that somebody may have meant who asked for one that is not
+// there. The answer does not tell: it is DynamoDB's.
 func (s *Service) suggest(c *call.Call, r *call.Request) {
 	name := c.Report.MissingTable()
 	if !s.suggested.again(name, c.DB.Now()) {

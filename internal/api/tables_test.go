@@ -15,7 +15,8 @@ import (
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-// newDelayedService is newService with tables that stay CREATING, UPDATING and DELETING for ten seconds.
+// newDelayedService is newService with tables that stay CREATING, UPDATING and DELETING for ten
+// seconds.
 func newDelayedService(t testing.TB) *testService {
 	t.Helper()
 	s := &testService{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}

@@ -26,8 +26,8 @@ func (h heldPut) Apply(old item.Item) (item.Item, error) {
 	return h.Put.Apply(old)
 }
 
-// hold runs a write of the item with the string id in table held, in a transaction with the token or, if that is empty, alone, and
-// returns when it holds the latch. It goes on with release.
+// hold runs a write of the item with the string id in table held, in a transaction with the token
+// or, if that is empty, alone, and returns when it holds the latch. It goes on with release.
 func (s *testService) hold(t *testing.T, id, token string) (release func()) {
 	t.Helper()
 	it := item.New([]item.Entry{{Name: "id", Value: item.String(id)}})
@@ -55,7 +55,8 @@ func (s *testService) hold(t *testing.T, id, token string) (release func()) {
 	}
 }
 
-// TestTransactionConflicts meets items that a transaction, then a plain write, holds for longer than anybody waits.
+// TestTransactionConflicts meets items that a transaction, then a plain write, holds for longer
+// than anybody waits.
 func TestTransactionConflicts(t *testing.T) {
 	s := newServiceWith(t, pebblekv.Options{LatchTimeout: 20 * time.Millisecond})
 	s.must(t, "CreateTable", `{"TableName":"held","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],

@@ -1,6 +1,7 @@
-// Package bench measures a server that speaks DynamoDB's protocol, this one or any other. It makes tables, fills them with records,
-// runs workloads over connections that are kept alive, checks what is answered, and reports how much was done in what time and what
-// it took. Report's HTML and Table show it. Where servers and clients are started is left to the caller.
+// Package bench measures a server that speaks DynamoDB's protocol, this one or any other. It makes
+// tables, fills them with records, runs workloads over connections that are kept alive, checks what
+// is answered, and reports how much was done in what time and what it took. Report's HTML and Table
+// show it. Where servers and clients are started is left to the caller.
 package bench
 
 import (
@@ -72,8 +73,8 @@ type Progress struct {
 	Wrong        int64 // answers
 }
 
-// Run runs the workloads, one after another. The report has what was measured, also if the context ends or an error ends the run. An
-// answer that is wrong is no such error; the report counts them.
+// Run runs the workloads, one after another. The report has what was measured, also if the context
+// ends or an error ends the run. An answer that is wrong is no such error; the report counts them.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	if err := c.check(); err != nil {
 		return nil, err

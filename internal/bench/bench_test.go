@@ -74,7 +74,8 @@ func mustRun(t *testing.T, c Config) *Report {
 	return r
 }
 
-// patiently does something for longer and longer until it is done: on a machine with much to do, little happens in a short time.
+// patiently does something for longer and longer until it is done: on a machine with much to do,
+// little happens in a short time.
 func patiently(do func(time.Duration) bool) {
 	for d := 40 * time.Millisecond; !do(d) && d < 5*time.Second; d *= 3 {
 	}
@@ -154,8 +155,8 @@ func tables(t *testing.T, endpoint string) string {
 	return string(answer)
 }
 
-// TestTables checks that tables have the indexes that were asked for, that they are kept if that was asked for, and that a second run finds
-// them full.
+// TestTables checks that tables have the indexes that were asked for, that they are kept if that
+// was asked for, and that a second run finds them full.
 func TestTables(t *testing.T) {
 	s := serve(t, database(t, nil))
 	c := small(s.URL, "put", "hot-partition")
@@ -186,9 +187,10 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestRate checks that operations begin as often as was asked for, and that one which had to wait for others is as late as it was: a server
-// that stands still for a while has been slow for all that was due in that time, not for one request of each connection. On a busy machine
-// the rate is one that it can keep.
+// TestRate checks that operations begin as often as was asked for, and that one which had to wait
+// for others is as late as it was: a server that stands still for a while has been slow for all
+// that was due in that time, not for one request of each connection. On a busy machine the rate is
+// one that it can keep.
 func TestRate(t *testing.T) {
 	var faults []string
 	for _, rate := range []float64{500, 125, 30} {
@@ -199,7 +201,8 @@ func TestRate(t *testing.T) {
 	t.Error(strings.Join(faults, "; "))
 }
 
-// rateFaults runs 200 reads at a rate against a server that answers none while 75 of them are due, and says what is wrong with the result.
+// rateFaults runs 200 reads at a rate against a server that answers none while 75 of them are due,
+// and says what is wrong with the result.
 func rateFaults(t *testing.T, rate float64) (faults []string) {
 	inner := database(t, nil)
 	each := time.Duration(float64(time.Second) / rate)
@@ -276,7 +279,8 @@ func TestTLS(t *testing.T) {
 	mustRun(t, c)
 }
 
-// TestInterrupted checks that a run that is broken off reports what there was until then, at once, and removes its tables.
+// TestInterrupted checks that a run that is broken off reports what there was until then, at once,
+// and removes its tables.
 func TestInterrupted(t *testing.T) {
 	s := serve(t, database(t, nil))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -70,7 +70,8 @@ func (a axis) at(v float64) float64 {
 // mostDots is how many points a line has at most for each to be shown as a dot.
 const mostDots = 120
 
-// draw gives the lines their paths. Where a value is not above 0 on a logarithmic axis, nothing was measured, and the line has a gap.
+// draw gives the lines their paths. Where a value is not above 0 on a logarithmic axis, nothing was
+// measured, and the line has a gap.
 func (c *chart) draw(x, y axis) {
 	for _, l := range c.Lines {
 		var path strings.Builder
@@ -172,7 +173,8 @@ func plainAxis(most, from, to float64, name func(float64) string) (axis, []tick)
 	return a, ticks
 }
 
-// latencyCurve finishes a chart of latencies by percentile. The axis of percentiles is logarithmic in what is left above them.
+// latencyCurve finishes a chart of latencies by percentile. The axis of percentiles is logarithmic
+// in what is left above them.
 func (c *chart) latencyCurve() *chart {
 	most := max(1, c.largest(func(l *line) []float64 { return l.xs }))
 	x := axis{high: most, from: plotLeft, to: plotRight}
@@ -191,7 +193,8 @@ func (c *chart) latencyCurve() *chart {
 // nines is the place of a quantile on the axis: 1 for 0.9, 2 for 0.99 and so on.
 func nines(q float64) float64 { return -math.Log10(1 - q) }
 
-// overTime finishes a chart of a series; latency says that its values are latencies, and not operations a second.
+// overTime finishes a chart of a series; latency says that its values are latencies, and not
+// operations a second.
 func (c *chart) overTime(latency bool) *chart {
 	plain := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 	x, ticks := plainAxis(c.largest(func(l *line) []float64 { return l.xs }), plotLeft, plotRight, plain)

@@ -19,7 +19,8 @@ type chooser interface {
 	next(*rand.Rand) int64
 }
 
-// newChooser returns the chooser of a distribution over the records loaded, and, for Latest, inserted since.
+// newChooser returns the chooser of a distribution over the records loaded, and, for Latest,
+// inserted since.
 func newChooser(dist string, theta float64, records int64, ins *inserts) chooser {
 	switch dist {
 	case Uniform:
@@ -30,8 +31,8 @@ func newChooser(dist string, theta float64, records int64, ins *inserts) chooser
 	return newScrambled(records, theta)
 }
 
-// zipf draws ranks below n, of which rank 0 is the most frequent, as YCSB does (Gray et al., "Quickly Generating Billion-Record
-// Synthetic Databases").
+// zipf draws ranks below n, of which rank 0 is the most frequent, as YCSB does (Gray et al.,
+// "Quickly Generating Billion-Record Synthetic Databases").
 type zipf struct {
 	n, zetan, alpha, eta, half float64
 }
@@ -64,8 +65,9 @@ func (z *zipf) next(r *rand.Rand) int64 {
 	return min(int64(z.n*math.Pow(z.eta*u-z.eta+1, z.alpha)), int64(z.n)-1)
 }
 
-// scrambled spreads zipfian ranks over the records by a hash, so that the hot ones are not neighbours. With YCSB's theta it draws, as
-// YCSB does, from 10¹⁰ ranks whatever the number of records: the hottest record takes 3.8 % of all, of a thousand records as of a million.
+// scrambled spreads zipfian ranks over the records by a hash, so that the hot ones are not
+// neighbours. With YCSB's theta it draws, as YCSB does, from 10¹⁰ ranks whatever the number of
+// records: the hottest record takes 3.8 % of all, of a thousand records as of a million.
 type scrambled struct {
 	ranks   *zipf
 	records uint64
@@ -113,7 +115,8 @@ type latest struct {
 
 func (l *latest) next(r *rand.Rand) int64 { return max(0, l.ins.known.Load()-1-l.back.next(r)) }
 
-// inserts hands out the numbers of new records, and knows below which number all have been acknowledged.
+// inserts hands out the numbers of new records, and knows below which number all have been
+// acknowledged.
 type inserts struct {
 	taken, known atomic.Int64
 	mu           sync.Mutex

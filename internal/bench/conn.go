@@ -56,8 +56,9 @@ func (d *dialer) connect() *conn {
 	return c
 }
 
-// A conn is one connection of HTTP/1.1 that is kept alive. The client of net/http would take more of the processor for a request than
-// a fast server does, so requests are written and answers are read by hand: with Content-Length, chunked, or up to the end.
+// A conn is one connection of HTTP/1.1 that is kept alive. The client of net/http would take more
+// of the processor for a request than a fast server does, so requests are written and answers are
+// read by hand: with Content-Length, chunked, or up to the end.
 type conn struct {
 	d        *dialer
 	sign     *signer // nil: requests are not signed
@@ -78,8 +79,8 @@ const (
 	dialTime     = 10 * time.Second
 	contentType  = "application/x-amz-json-1.0"
 	targetPrefix = "DynamoDB_20120810."
-	// mostHeaders is how many headers an answer may have, mostBody how long it may be: no operation of DynamoDB answers with more than 16 MB
-	// of items.
+	// mostHeaders is how many headers an answer may have, mostBody how long it may be: no operation
+	// of DynamoDB answers with more than 16 MB of items.
 	mostHeaders = 100
 	mostBody    = 64 << 20
 )
@@ -137,8 +138,9 @@ func (c *conn) dial() error {
 	return nil
 }
 
-// do sends a request and returns status and body of the answer, of which the body is good until the next call. A connection that
-// the server has closed since the last answer, as it may, is made anew, and the request sent again.
+// do sends a request and returns status and body of the answer, of which the body is good until the
+// next call. A connection that the server has closed since the last answer, as it may, is made
+// anew, and the request sent again.
 func (c *conn) do(target string, body []byte) (int, []byte, error) {
 	c.out = c.request(c.out[:0], target, body)
 	fresh := c.c == nil
@@ -175,7 +177,8 @@ func (c *conn) request(out []byte, target string, body []byte) []byte {
 	return append(append(out, "\r\n\r\n"...), body...)
 }
 
-// exchange sends what request has built and reads the answer. started says that some of the answer has come.
+// exchange sends what request has built and reads the answer. started says that some of the answer
+// has come.
 func (c *conn) exchange() (status int, started bool, err error) {
 	if c.c == nil {
 		if err := c.dial(); err != nil {
@@ -254,7 +257,8 @@ func (c *conn) readHeader(closing bool) (header, error) {
 	return h, errors.New("the answer has too many headers")
 }
 
-// take looks at one header. The lengths of those that matter are looked at first, as most do not matter.
+// take looks at one header. The lengths of those that matter are looked at first, as most do not
+// matter.
 func (h *header) take(name, value []byte) (err error) {
 	switch len(name) {
 	case len("content-length"):

@@ -48,8 +48,8 @@ func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.answer(w, r, body, last, now)
 }
 
-// mayDrop tells whether a request is the one to be dropped. Only a connection that has been in use may end so: a server that
-// drops the first request of one is faulty.
+// mayDrop tells whether a request is the one to be dropped. Only a connection that has been in use
+// may end so: a server that drops the first request of one is faulty.
 func (f *faulty) mayDrop(client string) bool {
 	if f.known == nil {
 		f.known = map[string]bool{}
@@ -133,7 +133,8 @@ func (f *faulty) spoil(answer []byte, h http.Header) []byte {
 	return answer
 }
 
-// TestFaultsAreFound plants faults between the client and a real server, of which each must be found, and none of what is no fault.
+// TestFaultsAreFound plants faults between the client and a real server, of which each must be
+// found, and none of what is no fault.
 func TestFaultsAreFound(t *testing.T) {
 	for _, test := range []struct {
 		workload, fault, target string
@@ -186,7 +187,8 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
-// runWithFault runs a workload, and returns its result and what was told of errors. So many errors that the run ends are no surprise.
+// runWithFault runs a workload, and returns its result and what was told of errors. So many errors
+// that the run ends are no surprise.
 func runWithFault(t *testing.T, endpoint, workload string, d time.Duration) (res *Result, told []string) {
 	t.Helper()
 	c := small(endpoint, workload)

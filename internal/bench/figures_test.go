@@ -98,7 +98,8 @@ func TestZipfian(t *testing.T) {
 	}
 }
 
-// TestTracker checks which values a field may hold after writes one after another and at the same time.
+// TestTracker checks which values a field may hold after writes one after another and at the same
+// time.
 func TestTracker(t *testing.T) {
 	tr := newTracker(10)
 	at := func(ms int) time.Time { return time.Now().Add(time.Duration(ms) * time.Millisecond) }

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// A histogram counts latencies in buckets that widen with the latency: 128 for each power of two of nanoseconds, so that a quantile
-// is off by less than one part in a hundred from 1 ns to centuries, in 58 kB. All connections add to the same one; what happened between
-// two moments is the difference of two snapshots.
+// A histogram counts latencies in buckets that widen with the latency: 128 for each power of two of
+// nanoseconds, so that a quantile is off by less than one part in a hundred from 1 ns to centuries,
+// in 58 kB. All connections add to the same one; what happened between two moments is the
+// difference of two snapshots.
 type histogram struct {
 	counts [buckets]atomic.Uint64
 	sum    atomic.Uint64 // nanoseconds
@@ -66,7 +67,8 @@ type snapshot struct {
 	max    time.Duration
 }
 
-// since returns what was counted after an earlier snapshot. Its greatest latency is exact if it is the greatest of all.
+// since returns what was counted after an earlier snapshot. Its greatest latency is exact if it is
+// the greatest of all.
 func (s *snapshot) since(earlier *snapshot) *snapshot {
 	d := &snapshot{n: s.n - earlier.n, sum: s.sum - earlier.sum}
 	for i := range d.counts {

@@ -60,7 +60,8 @@ type pageReport struct {
 	Facts [][2]string
 }
 
-// WriteHTML writes a page with the tables and curves of reports. Those of several are drawn side by side: a line for each in every chart.
+// WriteHTML writes a page with the tables and curves of reports. Those of several are drawn side by
+// side: a line for each in every chart.
 func WriteHTML(w io.Writer, reports ...*Report) error {
 	p := &page{Title: "partita bench", Several: len(reports) > 1, Columns: columns, Width: chartWidth, Height: chartHeight,
 		Left: plotLeft, Right: plotRight, Top: plotTop, Bottom: plotBottom}
@@ -76,7 +77,8 @@ func WriteHTML(w io.Writer, reports ...*Report) error {
 	return pageTemplate.Execute(w, p)
 }
 
-// workloadsOf returns the names of all workloads of the reports, each once, in the order of the reports.
+// workloadsOf returns the names of all workloads of the reports, each once, in the order of the
+// reports.
 func workloadsOf(reports []*Report) (names []string) {
 	for _, r := range reports {
 		for _, res := range r.Workloads {
@@ -121,7 +123,8 @@ func (p *page) add(name string, reports []*Report) {
 	p.Sections = append(p.Sections, s)
 }
 
-// addRows adds a workload's lines of the summary, with those of the same kind of operation together.
+// addRows adds a workload's lines of the summary, with those of the same kind of operation
+// together.
 func (p *page) addRows(results []labelled) {
 	first := true
 	for _, op := range append(operationsOf(results), allOperations) {
@@ -144,8 +147,8 @@ func (p *page) prefixed(label, text string) string {
 	return text
 }
 
-// charts draws a workload. Of one report, a chart has a line for each kind of operation; of several there are charts for each kind, with
-// a line for each report.
+// charts draws a workload. Of one report, a chart has a line for each kind of operation; of several
+// there are charts for each kind, with a line for each report.
 func (p *page) charts(results []labelled) (charts []*chart) {
 	operations := operationsOf(results)
 	if p.Several {

@@ -104,7 +104,8 @@ func html(t *testing.T, reports ...*Report) *parsed {
 	return parse(t, page.Bytes())
 }
 
-// TestHTML checks that the page shows what the report says: each figure of the summary, and a line for each kind of operation in each chart.
+// TestHTML checks that the page shows what the report says: each figure of the summary, and a line
+// for each kind of operation in each chart.
 func TestHTML(t *testing.T) {
 	s := serve(t, database(t, nil))
 	c := small(s.URL)

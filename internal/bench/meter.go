@@ -13,8 +13,8 @@ import (
 // clockTick is how many units of /proc's processor times are a second.
 const clockTick = 100
 
-// processCPU returns the processor time, in seconds, that a process and the children it has waited for have used; false if that is not
-// known here.
+// processCPU returns the processor time, in seconds, that a process and the children it has waited
+// for have used; false if that is not known here.
 func processCPU(pid int) (seconds float64, ok bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -34,7 +34,8 @@ func processCPU(pid int) (seconds float64, ok bool) {
 	return seconds / clockTick, true
 }
 
-// processMemory returns the resident memory of a process, and the most that it has had since forgetPeak, in bytes; 0 if that is not known.
+// processMemory returns the resident memory of a process, and the most that it has had since
+// forgetPeak, in bytes; 0 if that is not known.
 func processMemory(pid int) (now, peak int64) {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	return kilobytes(b, "VmRSS:"), kilobytes(b, "VmHWM:")

@@ -57,8 +57,8 @@ func (w *worker) batchGet() (kind, bool) {
 	return kindBatchGet, w.callUntilDone("BatchGetItem", `"UnprocessedKeys"`, w.checkBatch)
 }
 
-// checkBatch looks at an answer to a BatchGetItem, which may be the second half of one: whatever there is must be records that were asked
-// for. It returns how many there are.
+// checkBatch looks at an answer to a BatchGetItem, which may be the second half of one: whatever
+// there is must be records that were asked for. It returns how many there are.
 func (w *worker) checkBatch(answer []byte) (items int, err error) {
 	items = bytes.Count(answer, []byte(`"pk"`)) - bytes.Count(object(answer, `"UnprocessedKeys"`), []byte(`"pk"`))
 	if items == len(w.records) {
@@ -96,7 +96,8 @@ func (w *worker) queryAny() (kind, bool) {
 	return kindQuery, w.queryFrom(w.choose.next(w.random), 1+w.random.IntN(w.ScanLength))
 }
 
-// queryFrom reads up to limit items from a record on. Those that were known to be there before must come.
+// queryFrom reads up to limit items from a record on. Those that were known to be there before must
+// come.
 func (w *worker) queryFrom(rec int64, limit int) bool {
 	end := (rec/w.collection + 1) * w.collection
 	least := min(int64(limit), min(w.table.ins.known.Load(), end)-rec)
@@ -143,7 +144,8 @@ func (w *worker) checkQuery(answer []byte, rec, least int64) error {
 	return nil
 }
 
-// walk is a worker's way through a table, page after page. Each begins at some record, and after the end at the beginning of the table.
+// walk is a worker's way through a table, page after page. Each begins at some record, and after
+// the end at the beginning of the table.
 type walk struct {
 	after         []byte // the key where the next page begins
 	whole         bool   // since the beginning of the table
@@ -228,7 +230,8 @@ func (w *worker) checkPageItems(answer []byte, filter bool) error {
 	return nil
 }
 
-// checkWalk looks at what a walk through the whole table has come by: nothing is ever deleted, so that all records must have been there.
+// checkWalk looks at what a walk through the whole table has come by: nothing is ever deleted, so
+// that all records must have been there.
 func (w *worker) checkWalk(k *walk, filter bool) error {
 	switch {
 	case !k.whole:

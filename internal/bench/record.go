@@ -11,12 +11,14 @@ import (
 	"sync"
 )
 
-// A record is an item of --fields strings, field0 and so on, beside its key. The first characters of each value are a tag that is
-// computed from the key and the number of the field, so that any item of any answer can be checked by itself: the right field of the
-// right record. The rest is random and does not compress.
+// A record is an item of --fields strings, field0 and so on, beside its key. The first characters
+// of each value are a tag that is computed from the key and the number of the field, so that any
+// item of any answer can be checked by itself: the right field of the right record. The rest is
+// random and does not compress.
 const (
 	tagLength = 8
-	// leastField is how long a value is at least: the tag, and enough for no two writes of a field to be the same.
+	// leastField is how long a value is at least: the tag, and enough for no two writes of a field
+	// to be the same.
 	leastField = 2 * tagLength
 	// mostItem is DynamoDB's limit of an item.
 	mostItem = 400 << 10
@@ -37,7 +39,8 @@ var text = sync.OnceValue(func() []byte {
 	return b
 })
 
-// The filter of scan-filter: tags are spread evenly over 64² beginnings, of which these are fewer than the filter's value.
+// The filter of scan-filter: tags are spread evenly over 64² beginnings, of which these are fewer
+// than the filter's value.
 const (
 	filterField = 0
 	filterValue = "6" // after "-" and "0" to "5": 7 of 64
@@ -53,8 +56,8 @@ type layout struct {
 	indexes    int
 }
 
-// newLayout returns the layout that settings ask for. The name of the table says all of it, so that a table that is there already
-// under the name is such a table.
+// newLayout returns the layout that settings ask for. The name of the table says all of it, so that
+// a table that is there already under the name is such a table.
 func newLayout(s *Settings, sorted bool) *layout {
 	l := &layout{sorted: sorted, collection: 1, fields: s.Fields, length: s.RecordBytes / s.Fields, indexes: s.Indexes}
 	l.table = fmt.Sprintf("%s-%dx%d", s.Table, l.fields, l.length)
@@ -68,7 +71,8 @@ func newLayout(s *Settings, sorted bool) *layout {
 	return l
 }
 
-// key returns what the key of a record is made of: the number in the partition key, and the sort key, 0 without one.
+// key returns what the key of a record is made of: the number in the partition key, and the sort
+// key, 0 without one.
 func (l *layout) key(rec int64) (partition uint64, place int64) {
 	if l.sorted {
 		return fnv64(uint64(rec / l.collection)), rec % l.collection
@@ -147,7 +151,8 @@ func (l *layout) appendTable(b []byte) []byte {
 	return append(append(b, l.table...), '"')
 }
 
-// appendPut appends the parameters of a put, of an item of its own or within a transaction, without the last brace.
+// appendPut appends the parameters of a put, of an item of its own or within a transaction, without
+// the last brace.
 func (l *layout) appendPut(b []byte, rec int64, r *rand.Rand) []byte {
 	b = append(l.appendTable(b), `,"Item":`...)
 	return l.appendItem(b, rec, r)
@@ -163,8 +168,8 @@ func (l *layout) appendGet(b []byte, rec int64, consistent bool) []byte {
 	return append(b, '}')
 }
 
-// appendUpdate appends the parameters of an update of one field, without the last brace; with old, on the condition that the field has
-// that value.
+// appendUpdate appends the parameters of an update of one field, without the last brace; with old,
+// on the condition that the field has that value.
 func (l *layout) appendUpdate(b []byte, rec int64, field int, value, old []byte) []byte {
 	b = append(l.appendTable(b), `,"Key":{`...)
 	b = l.appendKey(b, rec)
@@ -213,8 +218,9 @@ func (l *layout) appendScan(b []byte, after []byte, limit int, filter, consisten
 	return append(b, '}')
 }
 
-// create returns a CreateTable. Index i has the field i as its partition key (from the last field on, the first again), and all
-// attributes: each write changes a row of each index, and moves the rows of those whose field it changes.
+// create returns a CreateTable. Index i has the field i as its partition key (from the last field
+// on, the first again), and all attributes: each write changes a row of each index, and moves the
+// rows of those whose field it changes.
 func (l *layout) create() []byte {
 	names, keys := []string{"pk"}, `{"AttributeName":"pk","KeyType":"HASH"}`
 	if l.sorted {
@@ -253,8 +259,8 @@ func (l *layout) find(answer, tag []byte) []byte {
 	}
 }
 
-// number returns the number that is the value of a member of an answer, -1 if there is none. The name has its quotes, which do not occur
-// within a value of ours.
+// number returns the number that is the value of a member of an answer, -1 if there is none. The
+// name has its quotes, which do not occur within a value of ours.
 func number(answer []byte, name string) int {
 	i := bytes.LastIndex(answer, []byte(name))
 	if i < 0 {
@@ -272,7 +278,8 @@ func number(answer []byte, name string) int {
 	return v
 }
 
-// object returns the JSON object that is the value of a member of an answer, nil if there is none. No string of ours has a brace in it.
+// object returns the JSON object that is the value of a member of an answer, nil if there is none.
+// No string of ours has a brace in it.
 func object(answer []byte, name string) []byte {
 	i := bytes.LastIndex(answer, []byte(name))
 	if i < 0 {
@@ -353,7 +360,8 @@ func decode(answer []byte, into any) error {
 	return nil
 }
 
-// passes tells whether the filter of scan-filter lets a record through, whatever its values are now.
+// passes tells whether the filter of scan-filter lets a record through, whatever its values are
+// now.
 func (l *layout) passes(rec int64) bool {
 	var tag [tagLength]byte
 	return string(l.tag(tag[:0], rec, filterField)) < filterValue

@@ -132,8 +132,8 @@ func operation(k kind, s *snapshot, series []Second, seconds float64) Operation 
 	}
 }
 
-// curve returns the latencies by quantile: five for each halving of what is left above, as far as there are operations enough for it, and
-// one at least.
+// curve returns the latencies by quantile: five for each halving of what is left above, as far as
+// there are operations enough for it, and one at least.
 func curve(s *snapshot) (points []Point) {
 	const perHalving, mostHalvings = 5, 20
 	for i := range perHalving * mostHalvings {

@@ -38,7 +38,8 @@ func (s *session) newRun(ctx context.Context, wl *Workload, t *table) (*run, con
 	return r, ctx
 }
 
-// start starts the workers, each with a goroutine that calls do. wait waits for them; if the run is broken off, their requests are.
+// start starts the workers, each with a goroutine that calls do. wait waits for them; if the run is
+// broken off, their requests are.
 func (r *run) start(ctx context.Context, do func(*worker)) (workers []*worker, wait func()) {
 	workers = make([]*worker, r.Connections)
 	var group sync.WaitGroup
@@ -117,7 +118,8 @@ func (r *run) observe(ctx context.Context, stage string, d time.Duration) *obser
 	return o
 }
 
-// sample adds what happened since the last sample to the series, tells of it, and returns the histograms of now.
+// sample adds what happened since the last sample to the series, tells of it, and returns the
+// histograms of now.
 func (r *run) sample(o *observation, last [kinds]*snapshot, took time.Duration, p Progress) (now [kinds]*snapshot) {
 	all := &snapshot{}
 	for k := range now {

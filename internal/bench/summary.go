@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// WriteSummary writes the report as text: a table with a line for each kind of operation, and what else there is to know.
+// WriteSummary writes the report as text: a table with a line for each kind of operation, and what
+// else there is to know.
 func (r *Report) WriteSummary(out io.Writer) error {
 	if r.ServerVersion != "" {
 		fmt.Fprintf(out, "server: partita %s\n", r.ServerVersion)
@@ -63,7 +64,8 @@ var columns = []string{"workload", "operation", "count", "ops/s", "mean ms", "p5
 // allOperations stands in the column of operations where all are meant.
 const allOperations = "all"
 
-// rows are a result's lines of the summary: one for each kind of operation, and one for all where there are several.
+// rows are a result's lines of the summary: one for each kind of operation, and one for all where
+// there are several.
 func (res *Result) rows() (rows [][]string) {
 	cpu, rss := "-", "-"
 	if res.Usage.ServerKnown {

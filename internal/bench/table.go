@@ -22,7 +22,8 @@ type table struct {
 // tableTime is how long a table may take to come into being, or to go.
 const tableTime = 10 * time.Minute
 
-// table returns the table that a workload runs on; the first time it is made and filled, as Config.Load says.
+// table returns the table that a workload runs on; the first time it is made and filled, as
+// Config.Load says.
 func (s *session) table(ctx context.Context, wl *Workload) (*table, error) {
 	if t := s.tables[wl.sorted]; t != nil {
 		return t, nil
@@ -232,7 +233,8 @@ func (w *worker) loadSome(next, done *atomic.Int64) bool {
 	return ok
 }
 
-// mostBatch is how many bytes a BatchWriteItem has at most: 16 MB, less what stands around the values.
+// mostBatch is how many bytes a BatchWriteItem has at most: 16 MB, less what stands around the
+// values.
 const mostBatch = 12 << 20
 
 // loadBatch is how many records one request of a load has.

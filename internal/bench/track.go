@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A tracker watches what is written to some of a table's records, the hot ones among them. After a run each of their fields must hold the
-// newest acknowledged write, or one that was under way at the same time: what was lost is found, and what came back from the dead.
+// A tracker watches what is written to some of a table's records, the hot ones among them. After a
+// run each of their fields must hold the newest acknowledged write, or one that was under way at
+// the same time: what was lost is found, and what came back from the dead.
 type tracker struct {
 	watched map[int64]*watched
 }
@@ -37,7 +38,8 @@ func newTracker(records int64) *tracker {
 	return t
 }
 
-// wrote notes a write of a field. acknowledged says that it has happened, which ends those that had ended before it began.
+// wrote notes a write of a field. acknowledged says that it has happened, which ends those that had
+// ended before it began.
 func (t *tracker) wrote(rec int64, field int, value []byte, began time.Time, acknowledged bool) {
 	w := t.watched[rec]
 	if w == nil {

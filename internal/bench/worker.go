@@ -49,8 +49,9 @@ func (r *run) newWorker(i int) *worker {
 	return &worker{run: r, c: r.dialer.connect(), random: rand.New(rand.NewPCG(r.Seed, uint64(i)))}
 }
 
-// work does operations until the run is stopped. The latency of an operation counts from when it was to begin: with a rate that is a
-// moment of a schedule, from which the next free worker takes it.
+// work does operations until the run is stopped. The latency of an operation counts from when it
+// was to begin: with a rate that is a moment of a schedule, from which the next free worker takes
+// it.
 func (w *worker) work() {
 	defer w.c.close()
 	for {
@@ -64,7 +65,8 @@ func (w *worker) work() {
 	}
 }
 
-// due waits for the moment when the next operation is to begin, and returns it; false says that the run is over.
+// due waits for the moment when the next operation is to begin, and returns it; false says that the
+// run is over.
 func (w *worker) due() (time.Time, bool) {
 	if w.Rate == 0 {
 		return time.Now(), !w.stopped.Load()
@@ -79,8 +81,8 @@ func (w *worker) due() (time.Time, bool) {
 // took counts an operation that is done now.
 func (w *worker) took(k kind, began time.Time) { w.histograms[k].add(time.Since(began)) }
 
-// call sends a request and returns the answer, which is good until the next call; nil says that it failed, which has been counted then.
-// What the server wants to have later it gets later.
+// call sends a request and returns the answer, which is good until the next call; nil says that it
+// failed, which has been counted then. What the server wants to have later it gets later.
 func (w *worker) call(target string, body []byte) []byte {
 	for tries := 0; ; tries++ {
 		status, answer, err := w.c.do(target, body)
@@ -119,7 +121,8 @@ func throttled(answer []byte) bool {
 	return false
 }
 
-// pause waits a while that doubles with the tries, up to a second, and is never the same. It returns false if the run has ended.
+// pause waits a while that doubles with the tries, up to a second, and is never the same. It
+// returns false if the run has ended.
 func (w *worker) pause(tries int) bool {
 	most := time.Millisecond << min(tries, 10)
 	return sleep(most/2+time.Duration(w.random.Int64N(int64(most/2))), w.ended)

@@ -56,7 +56,8 @@ const (
 	transactItems = 4
 )
 
-// Workloads are all there are: those of YCSB, and then one for each kind of operation, and for what is hot.
+// Workloads are all there are: those of YCSB, and then one for each kind of operation, and for what
+// is hot.
 var Workloads = []Workload{
 	{"a", "YCSB A: half reads, half updates", false, Zipfian, []share{{50, (*worker).get}, {50, (*worker).update}}},
 	{"b", "YCSB B: 95 % reads, 5 % updates", false, Zipfian, []share{{95, (*worker).get}, {5, (*worker).update}}},

@@ -56,7 +56,8 @@ func (w *worker) updateFirst() (kind, bool) {
 	return kindUpdate, ok
 }
 
-// set changes a field of a record, if it has the value old where that is not nil. lost says that it has another.
+// set changes a field of a record, if it has the value old where that is not nil. lost says that it
+// has another.
 func (w *worker) set(rec int64, field int, old []byte) (ok, lost bool) {
 	w.value = w.appendValue(w.value[:0], rec, field, w.random)
 	w.body = append(w.appendUpdate(w.body[:0], rec, field, w.value, old), '}')
@@ -72,7 +73,8 @@ func (w *worker) set(rec int64, field int, old []byte) (ok, lost bool) {
 // mostRaces is how often a worker tries again what others were faster with.
 const mostRaces = 100
 
-// modify reads a record and replaces a field on the condition that it still has the value that was read; if it has not, all over again.
+// modify reads a record and replaces a field on the condition that it still has the value that was
+// read; if it has not, all over again.
 func (w *worker) modify() (kind, bool) {
 	rec, field := w.choose.next(w.random), w.random.IntN(w.fields)
 	for range mostRaces {
@@ -163,8 +165,9 @@ func (w *worker) transact() (kind, bool) {
 	return kindTransact, ok
 }
 
-// callUntilDone sends w.body, and then what the server has left for later, until nothing is left. check, if there is one, looks at each
-// answer and returns how many items it has; there must be as many as w.records.
+// callUntilDone sends w.body, and then what the server has left for later, until nothing is left.
+// check, if there is one, looks at each answer and returns how many items it has; there must be as
+// many as w.records.
 func (w *worker) callUntilDone(target, left string, check func([]byte) (int, error)) bool {
 	items := 0
 	for body, tries := w.body, 0; tries < mostRaces; tries++ {

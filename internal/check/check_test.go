@@ -18,7 +18,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// damages are all kinds of damage, and all that Check has to say of each: its kind and a part of its text.
+// damages are all kinds of damage, and all that Check has to say of each: its kind and a part of
+// its text.
 var damages = map[string]struct {
 	do   func(*rawStore)
 	want []string
@@ -318,7 +319,8 @@ func counterKey(id uint32) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kv.ReservedPrefix, 'c'}, uint64(id))
 }
 
-// TestCheckFindsDamage does each kind of damage to a database that is healthy otherwise, and wants exactly what there is to say.
+// TestCheckFindsDamage does each kind of damage to a database that is healthy otherwise, and wants
+// exactly what there is to say.
 func TestCheckFindsDamage(t *testing.T) {
 	store := newCheckedStore(t)
 	found := map[check.Kind]bool{}

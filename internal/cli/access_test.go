@@ -83,7 +83,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestCredentialsNew prints a document where it is not told of a file, and keeps the policy that it is given.
+// TestCredentialsNew prints a document where it is not told of a file, and keeps the policy that it
+// is given.
 func TestCredentialsNew(t *testing.T) {
 	policy := filepath.Join(t.TempDir(), "policy.json")
 	text := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}]}`

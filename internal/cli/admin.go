@@ -31,7 +31,8 @@ const (
 	adminIdleTime   = 2 * time.Minute
 	adminCloseTime  = time.Second
 	maxAdminHeader  = 16 << 10
-	// maxAdminConns is how many connections there may be: each takes a file, of which the engine needs some to go on.
+	// maxAdminConns is how many connections there may be: each takes a file, of which the engine
+	// needs some to go on.
 	maxAdminConns = 128
 )
 
@@ -130,14 +131,16 @@ func (s *adminServer) retract() {
 	s.file = ""
 }
 
-// adminConns are the connections to an admin server: since when each is unused; zero while it is in use.
+// adminConns are the connections to an admin server: since when each is unused; zero while it is in
+// use.
 type adminConns struct {
 	mu     sync.Mutex
 	unused map[net.Conn]time.Time
 }
 
-// note is http.Server's ConnState. When there are too many connections, the one that has been unused for longest is closed, which
-// may be the new one: whoever opens many must not keep away those who ask whether the server lives.
+// note is http.Server's ConnState. When there are too many connections, the one that has been
+// unused for longest is closed, which may be the new one: whoever opens many must not keep away
+// those who ask whether the server lives.
 func (a *adminConns) note(c net.Conn, state http.ConnState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -190,8 +193,8 @@ func (s *adminServer) close() {
 	s.serving.Wait()
 }
 
-// profiles serves /debug/pprof/. (Package net/http/pprof also puts itself into a program's default mux; nobody serves that one
-// here, and whoever embeds the database does not import this package.)
+// profiles serves /debug/pprof/. (Package net/http/pprof also puts itself into a program's default
+// mux; nobody serves that one here, and whoever embeds the database does not import this package.)
 func profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -233,8 +236,8 @@ func writeAdminFile(path string, at adminAt) error {
 	return err
 }
 
-// findAdmin returns where the admin address is: at addr if that is given, else where the file of the data directory says, else
-// at the default one. The token comes from the file only.
+// findAdmin returns where the admin address is: at addr if that is given, else where the file of
+// the data directory says, else at the default one. The token comes from the file only.
 func findAdmin(addr, dir string) (adminAt, error) {
 	at := adminAt{Addr: defaultAdminAddr}
 	if dir == "" {

@@ -6,8 +6,9 @@ import (
 	"net/http"
 )
 
-// adminClient returns a client for admin addresses. It knows no proxy, since the token is for the server alone, and it finds
-// localhost as listen does, without a resolver: an image without anything but the program may have none.
+// adminClient returns a client for admin addresses. It knows no proxy, since the token is for the
+// server alone, and it finds localhost as listen does, without a resolver: an image without
+// anything but the program may have none.
 func adminClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialLocal}}
 }

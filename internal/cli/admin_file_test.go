@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// stranger takes an address, answers everything with 200, and tells whether anybody has sent it a token.
+// stranger takes an address, answers everything with 200, and tells whether anybody has sent it a
+// token.
 func stranger(t *testing.T, addr string) (told *atomic.Int64) {
 	t.Helper()
 	l, err := net.Listen("tcp", addr)
@@ -39,9 +40,10 @@ func says(t *testing.T, status int, words string, args ...string) {
 	}
 }
 
-// TestAdminFileThatIsLeft has a server killed, so that its admin.json stays, and somebody else listen where it was: nobody is told the
-// token, and the commands say what is wrong. The next start writes the file anew. The file in a copy of the directory is of no use
-// either while the original is served.
+// TestAdminFileThatIsLeft has a server killed, so that its admin.json stays, and somebody else
+// listen where it was: nobody is told the token, and the commands say what is wrong. The next start
+// writes the file anew. The file in a copy of the directory is of no use either while the original
+// is served.
 func TestAdminFileThatIsLeft(t *testing.T) {
 	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")

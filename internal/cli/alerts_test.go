@@ -51,8 +51,8 @@ func readRules(t *testing.T) (rules []rule) {
 	return rules
 }
 
-// metricNames are the names of Partita's metrics in a text, a histogram's without the suffixes of its
-// series.
+// metricNames are the names of Partita's metrics in a text, a histogram's without the suffixes of
+// its series.
 func metricNames(text string) (names []string) {
 	for _, name := range regexp.MustCompile(`\bpartita_[a-z0-9_]+`).FindAllString(text, -1) {
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {

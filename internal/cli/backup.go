@@ -90,12 +90,13 @@ func (c *backup) offline(s *streams, dest string, p *progress) (int64, error) {
 	return total, err
 }
 
-// adminFile is the file in a data directory that says where the admin address of its server is, and what the token.
+// adminFile is the file in a data directory that says where the admin address of its server is, and
+// what the token.
 const adminFile = "admin.json"
 
-// reach finds out where to ask, and what opens it. The token in the data directory's file is for the address there only, and only
-// while somebody has the directory open: a server that was killed leaves the file, a copy of the directory has it too, and anybody
-// can have the port by now.
+// reach finds out where to ask, and what opens it. The token in the data directory's file is for
+// the address there only, and only while somebody has the directory open: a server that was killed
+// leaves the file, a copy of the directory has it too, and anybody can have the port by now.
 func (c *backup) reach() (adminAt, error) {
 	there, err := findAdmin("", c.data.path)
 	if there.Token != "" && !isOpen(c.data.path) {

@@ -168,8 +168,8 @@ func wants(t *testing.T, status int, text string, args ...string) string {
 	return stdout
 }
 
-// TestBackupAndRestore takes a backup of a running server in all the ways there are, checks it, restores it, serves that and writes to
-// it, and finds the backup as it was.
+// TestBackupAndRestore takes a backup of a running server in all the ways there are, checks it,
+// restores it, serves that and writes to it, and finds the backup as it was.
 func TestBackupAndRestore(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -240,7 +240,8 @@ func sameTable(t *testing.T, a, b *served) {
 	}
 }
 
-// TestBackupOfProgram takes backups of the real program, with its own token and with one that was given, on disk and in memory.
+// TestBackupOfProgram takes backups of the real program, with its own token and with one that was
+// given, on disk and in memory.
 func TestBackupOfProgram(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -282,7 +283,8 @@ func TestBackupOfMemory(t *testing.T) {
 	s.stop()
 }
 
-// TestCheckCommand checks a directory that is damaged, in a file and in a row, and wants it unchanged.
+// TestCheckCommand checks a directory that is damaged, in a file and in a row, and wants it
+// unchanged.
 func TestCheckCommand(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")

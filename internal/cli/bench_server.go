@@ -17,7 +17,8 @@ import (
 // benchTime is how long the server that is started may take to listen.
 const benchTime = time.Minute
 
-// benchServer is a server of this program in a process of its own, so that its processor time and memory are its own, too.
+// benchServer is a server of this program in a process of its own, so that its processor time and
+// memory are its own, too.
 type benchServer struct {
 	cmd    *exec.Cmd
 	dir    string // of its data; removed in the end
@@ -75,7 +76,8 @@ func (b *benchServer) start() error {
 	}
 }
 
-// stop ends the process and removes its data. What the server has said is told if it did not end well.
+// stop ends the process and removes its data. What the server has said is told if it did not end
+// well.
 func (b *benchServer) stop() error {
 	var err error
 	if b.cmd.Process != nil {

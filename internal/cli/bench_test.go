@@ -15,7 +15,8 @@ import (
 	"github.com/partita-db/partita/internal/bench"
 )
 
-// benchProgram is a command that runs the program's bench, with a directory for temporary files of its own.
+// benchProgram is a command that runs the program's bench, with a directory for temporary files of
+// its own.
 func benchProgram(t *testing.T, args ...string) (cmd *exec.Cmd, temporary string, stdout, stderr *output) {
 	t.Helper()
 	temporary, stdout, stderr = t.TempDir(), new(output), new(output)
@@ -28,7 +29,8 @@ func benchProgram(t *testing.T, args ...string) (cmd *exec.Cmd, temporary string
 // little are the flags of a run of a moment.
 var little = []string{"--records", "200", "--record-bytes", "200", "--connections", "2", "--warmup", "0s", "--duration", "150ms"}
 
-// TestBench runs the program, which measures a server that it starts, on disk and in memory, and draws both results into one report.
+// TestBench runs the program, which measures a server that it starts, on disk and in memory, and
+// draws both results into one report.
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
 	printed, err := childCommand(build(t), "version").Output()

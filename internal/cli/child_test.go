@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// childPatience is far more than a child needs to listen, to answer a request or to end, on a machine with much to do.
+// childPatience is far more than a child needs to listen, to answer a request or to end, on a
+// machine with much to do.
 const childPatience = 2 * time.Minute
 
 // build returns the program's file, built once, as releases are: without cgo and symbol tables.
@@ -45,7 +46,8 @@ var built = sync.OnceValues(func() (string, error) {
 // buildDir is removed after the tests.
 var buildDir string
 
-// childCommand is a command that dies with the test, and that nobody waits for only because another has its output open still.
+// childCommand is a command that dies with the test, and that nobody waits for only because another
+// has its output open still.
 func childCommand(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.WaitDelay = 5 * time.Second

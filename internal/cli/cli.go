@@ -1,7 +1,9 @@
-// Package cli is the program partita: its commands, flags and environment variables, what it prints, and how it ends.
+// Package cli is the program partita: its commands, flags and environment variables, what it
+// prints, and how it ends.
 //
-// Main is the whole program as a function. A main package may hand it engines of its own, which add their flags to serve;
-// so a module that brings another engine has a program of three lines and this one does not import it.
+// Main is the whole program as a function. A main package may hand it engines of its own, which add
+// their flags to serve; so a module that brings another engine has a program of three lines and
+// this one does not import it.
 package cli
 
 import (
@@ -21,8 +23,8 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// Engine is a place to keep the data, beside the embedded one. It is a pointer to a struct whose fields are kong flags of
-// serve.
+// Engine is a place to keep the data, beside the embedded one. It is a pointer to a struct whose
+// fields are kong flags of serve.
 type Engine interface {
 	// Chosen tells whether the flags ask for this engine.
 	Chosen() bool
@@ -72,9 +74,10 @@ func (s *streams) variable(name string) string {
 	return ""
 }
 
-// Main runs the program with the arguments (without the program's name) and the environment (as os.Environ has it), and
-// returns its exit status: 0, 1 for a failure, 2 for a command line that cannot be read. SIGINT and SIGTERM end it. The files that
-// the process makes from then on are for its user only.
+// Main runs the program with the arguments (without the program's name) and the environment (as
+// os.Environ has it), and returns its exit status: 0, 1 for a failure, 2 for a command line that
+// cannot be read. SIGINT and SIGTERM end it. The files that the process makes from then on are for
+// its user only.
 func Main(args, env []string, stdout, stderr io.Writer, engines ...Engine) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -147,7 +150,8 @@ func newParser(c *commands, env []string, stdout, stderr io.Writer, engines []En
 	return parser
 }
 
-// oneLine is the error as one line: joined errors stand on lines of their own. Advice keeps its lines.
+// oneLine is the error as one line: joined errors stand on lines of their own. Advice keeps its
+// lines.
 func oneLine(err error) string {
 	var a *advice
 	if errors.As(err, &a) {

@@ -23,11 +23,11 @@ import (
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-// sideBySide is how many of the tests that call t.Parallel run at a time, if -parallel does not say:
-// most of their time they wait, for a timeout, a disk that hangs or a process that starts, and need
-// no processor for that. A test may not be one of them if it opens a directory that this process has
-// had open: a process that another test is starting has a copy of its LOCK, locked, until it executes
-// its program.
+// sideBySide is how many of the tests that call t.Parallel run at a time, if -parallel does not
+// say: most of their time they wait, for a timeout, a disk that hangs or a process that starts, and
+// need no processor for that. A test may not be one of them if it opens a directory that this
+// process has had open: a process that another test is starting has a copy of its LOCK, locked,
+// until it executes its program.
 const sideBySide = "8"
 
 func TestMain(m *testing.M) {
@@ -195,7 +195,8 @@ func TestServeEverywhere(t *testing.T) {
 	}
 }
 
-// TestRefusals holds the ways of not starting: one line, and exit status 1, or 2 for a command line that cannot be read.
+// TestRefusals holds the ways of not starting: one line, and exit status 1, or 2 for a command line
+// that cannot be read.
 func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
 	holder := begin(t, nil, nil, "serve", "--port", "0", "--data", filepath.Join(dir, "held"))
@@ -322,7 +323,8 @@ func TestFurtherEngine(t *testing.T) {
 	p.stop()
 }
 
-// TestFailStop checks that the program ends with exit status 1, and says why, when the engine has stopped itself.
+// TestFailStop checks that the program ends with exit status 1, and says why, when the engine has
+// stopped itself.
 func TestFailStop(t *testing.T) {
 	l := new(lent)
 	p := begin(t, nil, []Engine{l}, "serve", "--port", "0", "--lend", "out")

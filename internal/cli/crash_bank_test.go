@@ -22,10 +22,12 @@ const (
 	bankClients  = 4
 )
 
-// TestCrashesBank is TestCrashes for transactions: clients move money between accounts and note each transfer in a ledger, in
-// one transaction with a token, while another adds the accounts up. After each SIGKILL and restart, the ledger has every
-// acknowledged transfer, each balance is what the ledger says, and the latest transfers, sent again, happen once in all: the
-// acknowledged by their tokens, which the crash has not taken back, and those of unknown outcome now, if not before.
+// TestCrashesBank is TestCrashes for transactions: clients move money between accounts and note
+// each transfer in a ledger, in one transaction with a token, while another adds the accounts up.
+// After each SIGKILL and restart, the ledger has every acknowledged transfer, each balance is what
+// the ledger says, and the latest transfers, sent again, happen once in all: the acknowledged by
+// their tokens, which the crash has not taken back, and those of unknown outcome now, if not
+// before.
 func TestCrashesBank(t *testing.T) {
 	t.Parallel()
 	seed := *crashSeed
@@ -217,7 +219,8 @@ func (b *crashBank) verify(s *child) {
 	}
 }
 
-// balances checks that all balances follow from the ledger, and returns the ids of the transfers noted there.
+// balances checks that all balances follow from the ledger, and returns the ids of the transfers
+// noted there.
 func (b *crashBank) balances(s *child) map[string]bool {
 	b.t.Helper()
 	want, got, noted := map[string]int{}, map[string]int{}, map[string]bool{}

@@ -15,9 +15,10 @@ import (
 
 var historyKills = flag.Int("history.kills", 4, "how often TestCrashesHistory ends the server in each of its histories")
 
-// TestCrashesHistory records the histories of clients whose server is killed, or told to end, and started again on the same
-// directory, over and over, and looks for an order in them. What was answered before a kill must be there after it, what was shown
-// too; what was not answered has happened before the server died, or never; and a transaction with a token, which is sent again
+// TestCrashesHistory records the histories of clients whose server is killed, or told to end, and
+// started again on the same directory, over and over, and looks for an order in them. What was
+// answered before a kill must be there after it, what was shown too; what was not answered has
+// happened before the server died, or never; and a transaction with a token, which is sent again
 // until it is answered, has happened once. At the end the directory is checked.
 func TestCrashesHistory(t *testing.T) {
 	t.Parallel()

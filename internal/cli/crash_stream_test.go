@@ -95,8 +95,9 @@ func (w *streamed) show(shard string, page object) {
 	}
 }
 
-// verify reads the stream from its beginning: it begins with all that a reader was ever shown, each change begins with what
-// the one before it made of the item, and at the end there is what the table has: the stored values, and the counter.
+// verify reads the stream from its beginning: it begins with all that a reader was ever shown, each
+// change begins with what the one before it made of the item, and at the end there is what the
+// table has: the stored values, and the counter.
 func (w *streamed) verify(s *child, stored map[string]string, counter int) {
 	s.t.Helper()
 	items := map[string]object{}

@@ -37,10 +37,12 @@ const (
 	crashCounter = "counter" // the key of the item that all writers count in
 )
 
-// TestCrashes starts the real program, writes from several clients at once, kills it with SIGKILL at a random moment, and
-// finds every acknowledged write after a restart on the same directory, twenty times over. What was under way at the kill
-// may have happened or not, but not in part. Nor may anything be gone that a reader was shown. The table's stream, read
-// from its beginning, makes exactly the table, over all restarts. At the end the whole database is checked: each index row against its item and back, counters, orphans.
+// TestCrashes starts the real program, writes from several clients at once, kills it with SIGKILL
+// at a random moment, and finds every acknowledged write after a restart on the same directory,
+// twenty times over. What was under way at the kill may have happened or not, but not in part. Nor
+// may anything be gone that a reader was shown. The table's stream, read from its beginning, makes
+// exactly the table, over all restarts. At the end the whole database is checked: each index row
+// against its item and back, counters, orphans.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
 	seed := *crashSeed
@@ -112,7 +114,8 @@ type world struct {
 	seen           int // the highest count that a reader was shown
 }
 
-// fate is what is known of one item: its value, empty if it does not exist, or two of which it has one.
+// fate is what is known of one item: its value, empty if it does not exist, or two of which it has
+// one.
 type fate struct {
 	value     string
 	other     string
@@ -432,8 +435,8 @@ func (s *child) scan(index string) map[string]string {
 	}
 }
 
-// TestSignals checks that SIGTERM and SIGINT end the real program with exit status 0, and that what it was told is there
-// when it starts again.
+// TestSignals checks that SIGTERM and SIGINT end the real program with exit status 0, and that what
+// it was told is there when it starts again.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")
@@ -458,8 +461,9 @@ func TestSignals(t *testing.T) {
 	checkDir(t, dir)
 }
 
-// TestDiskFails lets the real program's writes to the disk fail, by a limit on the size of its files, and checks that it says
-// why, ends with exit status 1, and that what it had acknowledged is there when it starts again.
+// TestDiskFails lets the real program's writes to the disk fail, by a limit on the size of its
+// files, and checks that it says why, ends with exit status 1, and that what it had acknowledged is
+// there when it starts again.
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	program, dir := build(t), filepath.Join(t.TempDir(), "data")

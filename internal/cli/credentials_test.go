@@ -159,8 +159,8 @@ func TestCredentialsListPolicies(t *testing.T) {
 	}
 }
 
-// TestDocumentedCredentials reads the example of a credentials file in docs/operations.md, which has
-// every member that there is.
+// TestDocumentedCredentials reads the example of a credentials file in docs/operations.md, which
+// has every member that there is.
 func TestDocumentedCredentials(t *testing.T) {
 	page, err := os.ReadFile(operationsFile)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// systemData is where a server keeps its data that the system's service manager runs: in a directory
-// data there, as the unit in packaging/ has it, or in the directory itself.
+// systemData is where a server keeps its data that the system's service manager runs: in a
+// directory data there, as the unit in packaging/ has it, or in the directory itself.
 const systemData = "/var/lib/partita"
 
 // dataDir is the data directory of a server that a command is about.

@@ -40,8 +40,8 @@ func environment(env []string) kong.Resolver {
 	})
 }
 
-// kubernetes are the variables that Kubernetes, and Docker for links, set in each container beside a
-// service whose name begins with partita; link is the form of the addresses among their values.
+// kubernetes are the variables that Kubernetes, and Docker for links, set in each container beside
+// a service whose name begins with partita; link is the form of the addresses among their values.
 var (
 	kubernetes = regexp.MustCompile(`^PARTITA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 	link       = regexp.MustCompile(`^(tcp|udp|sctp)://`)

@@ -17,9 +17,9 @@ import (
 // endTime is how long a program may take to end whose engine has stopped itself.
 const endTime = 10 * time.Second
 
-// hang has so many clients write more than fits into the memtables while the disk stands still, and returns when all of their requests
-// are under way: they hang in the sync of the log, behind the log that is full, and in the latches of those. The errors come
-// later.
+// hang has so many clients write more than fits into the memtables while the disk stands still, and
+// returns when all of their requests are under way: they hang in the sync of the log, behind the
+// log that is full, and in the latches of those. The errors come later.
 func hang(t *testing.T, p *program, s *child, clients int) chan error {
 	t.Helper()
 	errs := make(chan error, clients)
@@ -39,8 +39,9 @@ func hang(t *testing.T, p *program, s *child, clients int) chan error {
 	}
 }
 
-// TestHangingRequestsAreAnswered has the sync that requests wait for fail at last: all of them, wherever they hang, are answered
-// that it is over, and the program ends though a client is in the middle of its request.
+// TestHangingRequestsAreAnswered has the sync that requests wait for fail at last: all of them,
+// wherever they hang, are answered that it is over, and the program ends though a client is in the
+// middle of its request.
 func TestHangingRequestsAreAnswered(t *testing.T) {
 	t.Parallel()
 	const clients = 60
@@ -71,8 +72,8 @@ func TestHangingRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// TestHangingDiskEndsTheProgram has the engine stop itself while the disk does not come back at all: the program ends under requests
-// that nobody can answer any more.
+// TestHangingDiskEndsTheProgram has the engine stop itself while the disk does not come back at
+// all: the program ends under requests that nobody can answer any more.
 func TestHangingDiskEndsTheProgram(t *testing.T) {
 	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), latch: time.Hour}

@@ -116,9 +116,10 @@ func put(ctx context.Context, s *child, key, value string) error {
 	return err
 }
 
-// TestFaultsEndTheProgram breaks the disk under the whole program, in the ways in which the log and the manifest can break, while
-// clients write: the program says why and ends with status 1 within ten seconds, though requests are under way, and what it has
-// acknowledged is there when it starts again, also when the power goes with it.
+// TestFaultsEndTheProgram breaks the disk under the whole program, in the ways in which the log and
+// the manifest can break, while clients write: the program says why and ends with status 1 within
+// ten seconds, though requests are under way, and what it has acknowledged is there when it starts
+// again, also when the power goes with it.
 func TestFaultsEndTheProgram(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -194,8 +195,9 @@ func TestFaultsEndTheProgram(t *testing.T) {
 	}
 }
 
-// TestSlowDisk has the disk stand still where the log goes on in another file: whoever waits for a latch that its writer holds is told
-// to try again, and whoever was not told so is acknowledged when the disk goes on.
+// TestSlowDisk has the disk stand still where the log goes on in another file: whoever waits for a
+// latch that its writer holds is told to try again, and whoever was not told so is acknowledged
+// when the disk goes on.
 func TestSlowDisk(t *testing.T) {
 	t.Parallel()
 	f := &faulty{mem: vfs.NewCrashableMem(), stands: ops(".log", errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFileSync, errorfs.OpFileSyncData)}
@@ -256,8 +258,8 @@ func TestSlowDisk(t *testing.T) {
 	}
 }
 
-// TestFailingReads has table files that cannot be read: that request is answered with an error, and the log says why. When the disk is
-// well again, so is everything.
+// TestFailingReads has table files that cannot be read: that request is answered with an error, and
+// the log says why. When the disk is well again, so is everything.
 func TestFailingReads(t *testing.T) {
 	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), with: syscall.EIO, fails: ops(".sst", errorfs.OpFileRead, errorfs.OpFileReadAt)}
@@ -286,8 +288,9 @@ func TestFailingReads(t *testing.T) {
 	p.stop()
 }
 
-// TestNearlyFullDisk goes below the free-space floor and back: writes are refused in words that say what it is, reads, streams and
-// the health answer go on, DeleteTable makes room, a patient SDK does not notice, and the log is not flooded.
+// TestNearlyFullDisk goes below the free-space floor and back: writes are refused in words that say
+// what it is, reads, streams and the health answer go on, DeleteTable makes room, a patient SDK
+// does not notice, and the log is not flooded.
 func TestNearlyFullDisk(t *testing.T) {
 	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), floor: 1 << 20}

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// openFiles is how many files the process may have open. The Go runtime has raised it to what the system allows.
+// openFiles is how many files the process may have open. The Go runtime has raised it to what the
+// system allows.
 func openFiles() int64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) > math.MaxInt64 {
@@ -16,6 +17,6 @@ func openFiles() int64 {
 	return int64(limit.Cur)
 }
 
-// hideFiles has all files that the process makes be readable by their owner only, also where a directory that is already there lets
-// others in.
+// hideFiles has all files that the process makes be readable by their owner only, also where a
+// directory that is already there lets others in.
 func hideFiles() { syscall.Umask(syscall.Umask(0o077) | 0o077) }

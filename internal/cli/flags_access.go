@@ -29,7 +29,8 @@ type credentialsFlag string
 // document tells whether the flag is a document.
 func (c credentialsFlag) document() bool { return strings.HasPrefix(strings.TrimSpace(string(c)), "{") }
 
-// AfterApply refuses a document on the command line. Kong calls it when the flag is set, and says from where.
+// AfterApply refuses a document on the command line. Kong calls it when the flag is set, and says
+// from where.
 func (c credentialsFlag) AfterApply(from *kong.Path) error {
 	if c.document() && !from.Resolved {
 		return fmt.Errorf("--credentials takes the name of a file: other users can see a command line and the secrets in it; "+
@@ -98,8 +99,8 @@ func (f *accessFlags) describe(listeners []net.Listener) string {
 	return "anyone who can reach this address, with any credentials"
 }
 
-// example is what stands before a command to try. Where any keys will do they are made up, so that nobody's real ones are used
-// by accident, and none need be configured.
+// example is what stands before a command to try. Where any keys will do they are made up, so that
+// nobody's real ones are used by accident, and none need be configured.
 func (f *accessFlags) example() string {
 	if f.store != nil {
 		return ""

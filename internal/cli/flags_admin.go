@@ -31,7 +31,8 @@ type adminFlags struct {
 // adminToken is a token in the environment.
 type adminToken string
 
-// AfterApply refuses a token on the command line. Kong calls it when the flag is set, and says from where.
+// AfterApply refuses a token on the command line. Kong calls it when the flag is set, and says from
+// where.
 func (t adminToken) AfterApply(from *kong.Path) error {
 	if !from.Resolved {
 		return fmt.Errorf("--admin-token would be seen by other users; give it as %s, or --admin-token-file", variable("admin-token"))
@@ -41,7 +42,8 @@ func (t adminToken) AfterApply(from *kong.Path) error {
 
 const (
 	defaultAdminAddr = "localhost:8002"
-	// leastToken is how many characters a token has at least: whoever reaches the address can try as many as they like.
+	// leastToken is how many characters a token has at least: whoever reaches the address can try
+	// as many as they like.
 	leastToken = 16
 )
 
@@ -57,8 +59,8 @@ func (f *adminFlags) apply(o *partita.Options) error {
 	return nil
 }
 
-// open starts the admin server, which says that the database is starting until it has one. anyPort says that a port of its own
-// choosing will do. After an error there is nothing to close.
+// open starts the admin server, which says that the database is starting until it has one. anyPort
+// says that a port of its own choosing will do. After an error there is nothing to close.
 func (f *adminFlags) open(anyPort bool, log *slog.Logger) error {
 	if f.AdminAddr == "off" {
 		return nil

@@ -93,8 +93,8 @@ func (f *networkFlags) connections(memoryLimit int64) int {
 	return int(max(n, fewestConnections))
 }
 
-// checkOrigin checks an origin as browsers send them: scheme, host and port, and nothing else. "*" and "null" stand for
-// themselves.
+// checkOrigin checks an origin as browsers send them: scheme, host and port, and nothing else. "*"
+// and "null" stand for themselves.
 func checkOrigin(origin string) error {
 	if origin == "*" || origin == "null" {
 		return nil

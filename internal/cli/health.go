@@ -15,7 +15,8 @@ import (
 	"unicode"
 )
 
-// healthCheck asks a server on this machine whether it is ready. Its exit status is the answer: 0 for yes.
+// healthCheck asks a server on this machine whether it is ready. Its exit status is the answer: 0
+// for yes.
 type healthCheck struct {
 	Data      string        `placeholder:"DIR" help:"Data directory of the server, where its admin address is stored. Default: ./partita-data, or /var/lib/partita/data or /var/lib/partita if only that exists."`
 	AdminAddr string        `placeholder:"HOST:PORT" help:"Admin address of the server. Default: the one in the data directory, or ${admin_addr}."`

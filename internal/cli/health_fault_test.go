@@ -43,8 +43,8 @@ func (p *program) ask(path string) (status int, text string) {
 	return resp.StatusCode, string(b)
 }
 
-// expectHealth asks /healthz, /readyz, "partita health" and /metrics. ready has to be in what says whether the server is ready, and
-// status is that of /readyz; metrics are lines.
+// expectHealth asks /healthz, /readyz, "partita health" and /metrics. ready has to be in what says
+// whether the server is ready, and status is that of /readyz; metrics are lines.
 func (p *program) expectHealth(healthz, readyz int, ready string, metrics ...string) {
 	p.t.Helper()
 	if status, text := p.ask("/healthz"); status != healthz {
@@ -86,7 +86,8 @@ func halfRequest(t *testing.T, s *child) net.Conn {
 	return c
 }
 
-// TestHealthBelowTheFloor asks a server for its health whose volume is nearly full, and has room again.
+// TestHealthBelowTheFloor asks a server for its health whose volume is nearly full, and has room
+// again.
 func TestHealthBelowTheFloor(t *testing.T) {
 	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), floor: 1 << 20}
@@ -105,7 +106,8 @@ func TestHealthBelowTheFloor(t *testing.T) {
 	p.stop()
 }
 
-// TestHealthAfterAFailure asks a server for its health whose engine has stopped itself, before it ends.
+// TestHealthAfterAFailure asks a server for its health whose engine has stopped itself, before it
+// ends.
 func TestHealthAfterAFailure(t *testing.T) {
 	t.Parallel()
 	f := &faulty{mem: vfs.NewMem(), fails: ops(".log", errorfs.OpFileSync, errorfs.OpFileSyncData), with: syscall.EIO}

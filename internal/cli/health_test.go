@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// TestHealth asks a server for its health that lives, by its data directory and by its address, and one that has ended.
+// TestHealth asks a server for its health that lives, by its data directory and by its address, and
+// one that has ended.
 func TestHealth(t *testing.T) {
 	t.Chdir(t.TempDir())
 	ask := func(args ...string) (status int, said string) {
@@ -115,8 +116,8 @@ func TestHealthOfDirectory(t *testing.T) {
 	}
 }
 
-// TestHealthOfDefaultAddress asks without a data directory for the health of whoever has the default
-// address: that it was asked is said on standard error, after the answer.
+// TestHealthOfDefaultAddress asks without a data directory for the health of whoever has the
+// default address: that it was asked is said on standard error, after the answer.
 func TestHealthOfDefaultAddress(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const note = "no data directory with an address was found, so localhost:8002 was asked"

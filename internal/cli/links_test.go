@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestServiceLinks starts the program with the variables that Kubernetes sets beside a service named
-// partita, and with a port that is wrong otherwise.
+// TestServiceLinks starts the program with the variables that Kubernetes sets beside a service
+// named partita, and with a port that is wrong otherwise.
 func TestServiceLinks(t *testing.T) {
 	links := []string{"PARTITA_PORT=tcp://10.0.0.1:8000", "PARTITA_SERVICE_HOST=10.0.0.1", "PARTITA_SERVICE_PORT=8000",
 		"PARTITA_PORT_8000_TCP=tcp://10.0.0.1:8000", "PARTITA_PORT_8000_TCP_PORT=8000"}

@@ -17,8 +17,9 @@ func openListeners(addr string) ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// listenOn listens on the address. The name localhost means both loopbacks, as some clients try ::1 first and others know
-// only 127.0.0.1; a machine without one of them makes do with the other. Port 0 takes a free port, the same on both.
+// listenOn listens on the address. The name localhost means both loopbacks, as some clients try ::1
+// first and others know only 127.0.0.1; a machine without one of them makes do with the other. Port
+// 0 takes a free port, the same on both.
 func listenOn(addr string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -124,7 +124,8 @@ func TestNotifyFailedStart(t *testing.T) {
 	}
 }
 
-// TestNotifyWithoutSupervisor names a socket that nobody listens on: the program says so and serves.
+// TestNotifyWithoutSupervisor names a socket that nobody listens on: the program says so and
+// serves.
 func TestNotifyWithoutSupervisor(t *testing.T) {
 	t.Parallel()
 	cmd := childCommand(build(t), "serve", "--port", "0", "--in-memory")

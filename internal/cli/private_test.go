@@ -15,7 +15,8 @@ import (
 	"github.com/partita-db/partita"
 )
 
-// TestFilesAreTheOwners starts the program in a data directory that others may look into: they cannot read what is in it.
+// TestFilesAreTheOwners starts the program in a data directory that others may look into: they
+// cannot read what is in it.
 func TestFilesAreTheOwners(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -46,8 +47,8 @@ func TestFilesAreTheOwners(t *testing.T) {
 	}
 }
 
-// TestAdminConnections opens many connections to the admin address that ask nothing: they take the room of one another, and
-// whoever asks is answered.
+// TestAdminConnections opens many connections to the admin address that ask nothing: they take the
+// room of one another, and whoever asks is answered.
 func TestAdminConnections(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

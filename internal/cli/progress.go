@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// progress tells on standard error how far a long run is: from its first second on, each second on a line that is written over and
-// over where there is a terminal, and each ten seconds on a line of its own where there is none.
+// progress tells on standard error how far a long run is: from its first second on, each second on
+// a line that is written over and over where there is a terminal, and each ten seconds on a line of
+// its own where there is none.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -46,7 +47,8 @@ func (p *progress) every() time.Duration {
 	return 10 * time.Second
 }
 
-// tell says how far a stage is, if it is time to. total 0 is not known. amount words a number of what the stage counts.
+// tell says how far a stage is, if it is time to. total 0 is not known. amount words a number of
+// what the stage counts.
 func (p *progress) tell(stage string, done, total int64, amount func(int64) string) {
 	now := p.now()
 	if stage != p.stage {

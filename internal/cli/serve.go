@@ -59,7 +59,8 @@ type EngineOptions struct {
 	// MemoryLimit is what the whole process may take, in bytes.
 	MemoryLimit int64
 	Logger      *slog.Logger
-	// OnFailure is to be called, once, if the engine has stopped itself: the program says why and ends.
+	// OnFailure is to be called, once, if the engine has stopped itself: the program says why and
+	// ends.
 	OnFailure func(error)
 }
 
@@ -67,8 +68,8 @@ type EngineOptions struct {
 const (
 	defaultAddr = "localhost:8000"
 	defaultData = "partita-data"
-	// drainTime is for the requests in flight when the program is told to end; closeTime for closing a failed engine, and for a
-	// start that is under way.
+	// drainTime is for the requests in flight when the program is told to end; closeTime for
+	// closing a failed engine, and for a start that is under way.
 	drainTime = 30 * time.Second
 	closeTime = 5 * time.Second
 	// leastMemory is what full write buffers and the smallest caches take together.
@@ -225,8 +226,8 @@ func (c *serve) logger(s *streams) *slog.Logger {
 	return log
 }
 
-// plainErrors makes text of an error among a log's attributes: package slog prints it with %+v, which
-// adds the stack traces of the storage engine's errors.
+// plainErrors makes text of an error among a log's attributes: package slog prints it with %+v,
+// which adds the stack traces of the storage engine's errors.
 func plainErrors(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindAny {
 		if err, ok := a.Value.Any().(error); ok && err != nil {
@@ -236,8 +237,9 @@ func plainErrors(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// limitMemory tells Go's collector what the process may take, unless the environment has done so in Go's own words. The
-// heap is mostly cache, which costs little to collect around: with room left, it may grow to several times of what is live.
+// limitMemory tells Go's collector what the process may take, unless the environment has done so in
+// Go's own words. The heap is mostly cache, which costs little to collect around: with room left,
+// it may grow to several times of what is live.
 func limitMemory(limit int64) {
 	malloc.KeepLittle()
 	if os.Getenv("GOMEMLIMIT") == "" {
@@ -248,7 +250,8 @@ func limitMemory(limit int64) {
 	}
 }
 
-// outsideHeap is what the process takes beside what Go's collector counts: the program itself, mostly.
+// outsideHeap is what the process takes beside what Go's collector counts: the program itself,
+// mostly.
 const outsideHeap = 24_000_000
 
 // gcPercent is the growth of the heap between collections while the memory limit is far.
@@ -345,8 +348,9 @@ func finish(srv *listen.Server, store *store, log *slog.Logger) error {
 	return nil
 }
 
-// abandon ends a server whose engine has stopped itself. Nobody can be served any more, so nothing is waited for long:
-// whatever the engine's failure holds up must not keep the process, whose end is what a supervisor waits for.
+// abandon ends a server whose engine has stopped itself. Nobody can be served any more, so nothing
+// is waited for long: whatever the engine's failure holds up must not keep the process, whose end
+// is what a supervisor waits for.
 func abandon(srv *listen.Server, store *store, cause error) error {
 	ended := make(chan struct{})
 	go func() {

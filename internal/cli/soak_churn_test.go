@@ -51,7 +51,8 @@ func (k *soak) prepare() {
 	k.t.Logf("%d items of %d clients written in %v", k.slots*soakWriter, soakWriter, time.Since(began).Round(time.Millisecond))
 }
 
-// table makes a table with the string k as its key, and with a stream if there is a view type, whose ARN it returns.
+// table makes a table with the string k as its key, and with a stream if there is a view type,
+// whose ARN it returns.
 func (k *soak) table(name *string, view types.StreamViewType) *string {
 	in := &dynamodb.CreateTableInput{
 		TableName: name, BillingMode: types.BillingModePayPerRequest,
@@ -73,8 +74,8 @@ const (
 	churnItems  = 20 // of each
 )
 
-// soakChurn makes tables, fills them, gives them indexes and takes them away, switches streams and expiry on and off, and deletes
-// the tables again.
+// soakChurn makes tables, fills them, gives them indexes and takes them away, switches streams and
+// expiry on and off, and deletes the tables again.
 type soakChurn struct {
 	*soak
 	random *rand.Rand

@@ -33,8 +33,8 @@ const (
 	conflictCode    = "TransactionConflictException"
 )
 
-// soakWorker is a client with items of its own: one partition, a slot for each sort key. The serial of a slot, which is in all of
-// its item, is how often it was written; 0 is a slot without an item.
+// soakWorker is a client with items of its own: one partition, a slot for each sort key. The serial
+// of a slot, which is in all of its item, is how often it was written; 0 is a slot without an item.
 type soakWorker struct {
 	*soak
 	id      int
@@ -62,8 +62,8 @@ func soakItem(id, slot, serial int) attributes {
 	return it
 }
 
-// soakSize is the length of a slot's filling: two of nearly all that an item may have, a few long ones, and otherwise from
-// next to nothing to 4,000 bytes.
+// soakSize is the length of a slot's filling: two of nearly all that an item may have, a few long
+// ones, and otherwise from next to nothing to 4,000 bytes.
 func soakSize(slot int) int {
 	switch {
 	case slot < 2:
@@ -302,7 +302,8 @@ func (w *soakWorker) queryIndex() {
 	}
 }
 
-// scan reads a page of everybody's items: each must be one that its owner has written at some time, whole.
+// scan reads a page of everybody's items: each must be one that its owner has written at some time,
+// whole.
 func (w *soakWorker) scan() {
 	out, _, err := call(w.soak, w.client.Scan, &dynamodb.ScanInput{
 		TableName: soakTable, Limit: new(int32(20)), ExclusiveStartKey: soakKey(w.random.IntN(soakWriter), w.random.IntN(len(w.serials))),

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// soakRude are clients as nobody wants them: they send nonsense, hang up in the middle of their request or of the answer, or
-// come and say nothing. Each comes over a connection of its own.
+// soakRude are clients as nobody wants them: they send nonsense, hang up in the middle of their
+// request or of the answer, or come and say nothing. Each comes over a connection of its own.
 type soakRude struct {
 	*soak
 	random *rand.Rand

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// soakFigure is something that is watched. It has to stay level, if it has a factor: the median of the run's last tenth may be
-// at most factor times that of its second tenth, and room more.
+// soakFigure is something that is watched. It has to stay level, if it has a factor: the median of
+// the run's last tenth may be at most factor times that of its second tenth, and room more.
 type soakFigure struct {
 	name   string
 	factor float64
@@ -28,11 +28,13 @@ type soakFigure struct {
 
 // soakFigures are the columns of a sample.
 //
-// The room for memory is what the server may fill late: caches and write buffers are part of its limit, and a garbage collection
-// comes when the heap has grown by a multiple of what is live. Threads are never given back by Go, and one comes with each
-// system call that blocks at the same moment as others. The engine keeps its tables' files open, whose number depends on where
-// its compactions are, and so does what it has not yet removed from the directory: room for a few of its write buffers, and
-// what the log and a compaction hold twice. What the streams have to keep comes on top, see report.
+// The room for memory is what the server may fill late: caches and write buffers are part of its
+// limit, and a garbage collection comes when the heap has grown by a multiple of what is live.
+// Threads are never given back by Go, and one comes with each system call that blocks at the same
+// moment as others. The engine keeps its tables' files open, whose number depends on where its
+// compactions are, and so does what it has not yet removed from the directory: room for a few of
+// its write buffers, and what the log and a compaction hold twice. What the streams have to keep
+// comes on top, see report.
 var soakFigures = []soakFigure{
 	{"rss_mib", 1.25, 40}, {"heap_mib", 1.25, 40}, {"goroutines", 1.1, 30}, {"threads", 1.1, 10}, {"open_files", 1.2, 40},
 	{"dir_mib", 1.2, 64}, {"dir_files", 1.2, 40}, {"p50_ms", 2, 2}, {"p99_ms", 3, 50}, {"requests_per_s", 0, 0},
@@ -219,8 +221,8 @@ func (k *soak) profile(n int) {
 	}
 }
 
-// latencies are the median and the 99th percentile of what the requests of the time since the last sample took, in
-// milliseconds, and how many there were a second.
+// latencies are the median and the 99th percentile of what the requests of the time since the last
+// sample took, in milliseconds, and how many there were a second.
 func (k *soak) latencies(window time.Duration) []float64 {
 	k.tally.mu.Lock()
 	took := k.tally.took

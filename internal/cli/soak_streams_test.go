@@ -22,7 +22,8 @@ type soakReader struct {
 	see       func(streamtypes.Record)
 }
 
-// round opens the shards that can be read and takes a page of each. It returns the number of records.
+// round opens the shards that can be read and takes a page of each. It returns the number of
+// records.
 func (r *soakReader) round() (n int) {
 	if r.iterators == nil {
 		r.iterators = map[string]*string{}
@@ -92,8 +93,8 @@ const (
 	soakBalance  = 1000
 )
 
-// soakLedger is what is known of the accounts: the moves that were acknowledged, and what the stream has shown. Each item has a
-// balance n, and in seq how often it was changed.
+// soakLedger is what is known of the accounts: the moves that were acknowledged, and what the
+// stream has shown. Each item has a balance n, and in seq how often it was changed.
 type soakLedger struct {
 	*soak
 	mu     sync.Mutex
@@ -238,8 +239,8 @@ const (
 	soakGrace = 20 * time.Second // after its time an item must be gone by then
 )
 
-// soakExpiry writes items that expire soon, looks whether they are there before and gone after, and counts the stream's
-// records of their deletion.
+// soakExpiry writes items that expire soon, looks whether they are there before and gone after, and
+// counts the stream's records of their deletion.
 type soakExpiry struct {
 	*soak
 	reader   soakReader

@@ -45,14 +45,17 @@ const (
 	soakFaults = 20                      // reported; the rest is counted
 )
 
-// TestSoak keeps a mixed load on the real program for a while: all kinds of reads and writes, transactions, statements, items
-// of 100 bytes to 390 KB, readers of streams, expiry, tables and indexes that come and go, clients that send nonsense or hang up
-// in the middle. What is read is compared with what was written, money that is moved stays in sum, and a reader of the stream
-// counts each change once. Meanwhile the process is watched: its memory, goroutines, threads, open files and data directory
-// have to stay level. At the end it stops when told, starts quickly, has all its data, and the directory is checked.
+// TestSoak keeps a mixed load on the real program for a while: all kinds of reads and writes,
+// transactions, statements, items of 100 bytes to 390 KB, readers of streams, expiry, tables and
+// indexes that come and go, clients that send nonsense or hang up in the middle. What is read is
+// compared with what was written, money that is moved stays in sum, and a reader of the stream
+// counts each change once. Meanwhile the process is watched: its memory, goroutines, threads, open
+// files and data directory have to stay level. At the end it stops when told, starts quickly, has
+// all its data, and the directory is checked.
 //
-// The load is of constant size by design: each writer has its slots, whose items are replaced by others of the same length.
-// Only what DynamoDB itself keeps grows: stream records, for a day, and tokens, for ten minutes. The streams here are thin.
+// The load is of constant size by design: each writer has its slots, whose items are replaced by
+// others of the same length. Only what DynamoDB itself keeps grows: stream records, for a day, and
+// tokens, for ten minutes. The streams here are thin.
 //
 //	go test -run TestSoak -timeout 2h ./internal/cli -args -soak.time=1h -soak.csv=samples.csv
 func TestSoak(t *testing.T) {
@@ -228,7 +231,8 @@ func (k *soak) end(signal os.Signal) {
 	k.t.Logf("it ended %v after %v", took, signal)
 }
 
-// watchLog looks through what the program logged: nothing at error level, and each kind of warning is shown once.
+// watchLog looks through what the program logged: nothing at error level, and each kind of warning
+// is shown once.
 func (k *soak) watchLog() {
 	warned := map[string]bool{}
 	for line := range strings.Lines(k.s.stderr.String()) {
@@ -264,7 +268,8 @@ type pace struct {
 	free  time.Time // when the next step may begin
 }
 
-// delay is how long the caller has to wait for its turn. Steps that could not be taken in time are not made up for.
+// delay is how long the caller has to wait for its turn. Steps that could not be taken in time are
+// not made up for.
 func (p *pace) delay() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -293,8 +298,8 @@ func (y *tally) note(operation, code string, took time.Duration) {
 	}
 }
 
-// call makes a request with an SDK's method. code is empty if it succeeded; it may be one of those expected, and any other
-// failure is a fault.
+// call makes a request with an SDK's method. code is empty if it succeeded; it may be one of those
+// expected, and any other failure is a fault.
 func call[In, Out, O any](k *soak, method func(context.Context, *In, ...func(*O)) (*Out, error), in *In, expected ...string) (out *Out, code string, err error) {
 	_, operation, _ := strings.Cut(strings.TrimSuffix(fmt.Sprintf("%T", in), "Input"), ".")
 	began := time.Now()

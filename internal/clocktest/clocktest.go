@@ -10,9 +10,9 @@ import (
 // Start is when a test's clock begins, where no other time is needed.
 var Start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// Clock is the clock of a machine, which stands still but for what a test does with it. It tells two
-// times, as a machine does: that of the day, which can be set, and how much has passed, which never
-// goes back. It is safe for concurrent use.
+// Clock is the clock of a machine, which stands still but for what a test does with it. It tells
+// two times, as a machine does: that of the day, which can be set, and how much has passed, which
+// never goes back. It is safe for concurrent use.
 type Clock struct {
 	mu      sync.Mutex
 	now     time.Time

@@ -20,7 +20,8 @@ func (e *heldDrop) DropRange(ctx context.Context, r kv.Range) error {
 	return e.Engine.DropRange(ctx, r)
 }
 
-// TestAlterWhileDropping alters a table of which an index is being removed: nobody may take the index up again.
+// TestAlterWhileDropping alters a table of which an index is being removed: nobody may take the
+// index up again.
 func TestAlterWhileDropping(t *testing.T) {
 	d := open(t)
 	table, err := d.Create(t.Context(), streamedDescriptor())

@@ -47,8 +47,8 @@ func checkCopy(t *testing.T, dir string, now func() time.Time, fn func(*DB)) {
 	}
 }
 
-// TestBackups copies a bank again and again while money is being moved, on disk and in memory, and copies of copies: each has the right
-// sum and all that was acknowledged before it was asked for.
+// TestBackups copies a bank again and again while money is being moved, on disk and in memory, and
+// copies of copies: each has the right sum and all that was acknowledged before it was asked for.
 func TestBackups(t *testing.T) {
 	for _, inMemory := range []bool{false, true} {
 		t.Run(fmt.Sprint("in memory ", inMemory), func(t *testing.T) {
@@ -75,7 +75,8 @@ func TestBackups(t *testing.T) {
 	}
 }
 
-// run moves money in the background until stop is called. acked counts, by goroutine, the steps of an item of its own.
+// run moves money in the background until stop is called. acked counts, by goroutine, the steps of
+// an item of its own.
 func (b *bank) run() (acked []atomic.Int64, stop func()) {
 	acked = make([]atomic.Int64, 3)
 	table, s := b.steps(), seed(b.t)
@@ -158,8 +159,8 @@ func TestBackupNeedsCheckpoints(t *testing.T) {
 	}
 }
 
-// TestRestoredGoesOn restores a copy under a clock that is four minutes behind: stamps and stream positions go on above the old ones, and
-// tables, streams, tokens and expiry are those of before.
+// TestRestoredGoesOn restores a copy under a clock that is four minutes behind: stamps and stream
+// positions go on above the old ones, and tables, streams, tokens and expiry are those of before.
 func TestRestoredGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	now := checkClock
@@ -217,7 +218,8 @@ func TestRestoredGoesOn(t *testing.T) {
 	})
 }
 
-// TestCheckStopped checks the directory of a database that was stopped while it built an index, and while it removed things.
+// TestCheckStopped checks the directory of a database that was stopped while it built an index, and
+// while it removed things.
 func TestCheckStopped(t *testing.T) {
 	s := newStore(t, 0)
 	desc := streamedDescriptor()

@@ -12,7 +12,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// TestStoredIsCanonical writes an item with a string that is not UTF-8, and wants a panic that names the row.
+// TestStoredIsCanonical writes an item with a string that is not UTF-8, and wants a panic that
+// names the row.
 func TestStoredIsCanonical(t *testing.T) {
 	d := open(t)
 	table, err := d.Create(t.Context(), modelDescriptor())

@@ -17,8 +17,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// damaging is an engine that shows one of its rows, or one of the records of its logs, or a counter, damaged. What is written to it is
-// forgotten, so that one engine serves any number of runs.
+// damaging is an engine that shows one of its rows, or one of the records of its logs, or a
+// counter, damaged. What is written to it is forgotten, so that one engine serves any number of
+// runs.
 type damaging struct {
 	kv.Engine
 	row        []byte // the key of the damaged one; nil: none
@@ -243,8 +244,8 @@ func damage(how byte, at int, with []byte) (key, value func([]byte) []byte) {
 	return same, change
 }
 
-// FuzzStoredRows opens a database one of whose rows, stream records or counters is damaged, and does everything with it: it may answer
-// with errors, and does not panic or hang.
+// FuzzStoredRows opens a database one of whose rows, stream records or counters is damaged, and
+// does everything with it: it may answer with errors, and does not panic or hang.
 func FuzzStoredRows(f *testing.F) {
 	m := newDamageable(f)
 	f.Cleanup(func() { _ = m.engine.Close() })

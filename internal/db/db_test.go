@@ -19,7 +19,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// store is an in-memory file system with a database on it that can be closed and opened again. It sweeps only when told.
+// store is an in-memory file system with a database on it that can be closed and opened again. It
+// sweeps only when told.
 type store struct {
 	t      *testing.T
 	fs     vfs.FS
@@ -30,7 +31,8 @@ type store struct {
 	pass   chan struct{} // if not nil, each token lets one chunk of a backfill go
 }
 
-// pacedEngine is an engine that holds back the chunks of backfills, whose updates alone do not wait for the disk.
+// pacedEngine is an engine that holds back the chunks of backfills, whose updates alone do not wait
+// for the disk.
 type pacedEngine struct {
 	*pebblekv.Engine
 	pass chan struct{}
@@ -94,7 +96,8 @@ func (s *store) reopen() {
 	s.open()
 }
 
-// inPieces restarts again and again, each time when a few more chunks of a backfill are done, until all is. It returns how often.
+// inPieces restarts again and again, each time when a few more chunks of a backfill are done, until
+// all is. It returns how often.
 func (s *store) inPieces(chunks int, done func() bool) (restarts int) {
 	s.t.Helper()
 	for {
@@ -135,7 +138,8 @@ func fill(t testing.TB, d *DB, table *Table, n int) {
 	all.Wait()
 }
 
-// TestBackfillSurvivesRestarts adds an index to a full table and restarts again and again while it is being built.
+// TestBackfillSurvivesRestarts adds an index to a full table and restarts again and again while it
+// is being built.
 func TestBackfillSurvivesRestarts(t *testing.T) {
 	s := &store{t: t, pass: make(chan struct{})}
 	s.begin()
@@ -174,7 +178,8 @@ func (s *store) table() *Table {
 	return table
 }
 
-// TestDroppedTableLeavesNothing deletes a full table, makes one of the same name at once, and restarts.
+// TestDroppedTableLeavesNothing deletes a full table, makes one of the same name at once, and
+// restarts.
 func TestDroppedTableLeavesNothing(t *testing.T) {
 	s := newStore(t, 0)
 	table, err := s.d.Create(t.Context(), modelDescriptor())
@@ -213,8 +218,8 @@ func TestDroppedTableLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestClockSetBack sets the clock back behind the making of a table, its expiry and its index: without a delay they stay as
-// ready as they were.
+// TestClockSetBack sets the clock back behind the making of a table, its expiry and its index:
+// without a delay they stay as ready as they were.
 func TestClockSetBack(t *testing.T) {
 	s := newStore(t, 0)
 	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
@@ -295,7 +300,8 @@ func TestTableDelay(t *testing.T) {
 	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
 		t.Errorf("Create after DELETING: %v", err)
 	}
-	// The job that sees to the deleted table's end may wake up only now. The name is not that table's any more.
+	// The job that sees to the deleted table's end may wake up only now. The name is not that
+	// table's any more.
 	if err := s.d.drop(deleted, nil); err != nil {
 		t.Error(err)
 	}

@@ -19,7 +19,8 @@ import (
 // always is a check for AlterExpiry that refuses nothing.
 func always(*schema.Descriptor) error { return nil }
 
-// setExpiry switches the expiry of the model's table on or, with "", off, and waits until that is done.
+// setExpiry switches the expiry of the model's table on or, with "", off, and waits until that is
+// done.
 func setExpiry(t *testing.T, d *DB, attribute string) {
 	t.Helper()
 	if err := d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", attribute, always); err != nil {
@@ -93,7 +94,8 @@ func (s *store) expiryRows() (n int) {
 	return n
 }
 
-// TestExpireMany: more items than fit in a chunk expire at once, among others that do not, with their rows in all indexes.
+// TestExpireMany: more items than fit in a chunk expire at once, among others that do not, with
+// their rows in all indexes.
 func TestExpireMany(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")
@@ -126,8 +128,9 @@ func TestExpireMany(t *testing.T) {
 	}
 }
 
-// TestExpireRechecks: between the look at the rows and the deletion, an item's time was moved, removed or retyped, the item was
-// deleted or put anew, or the table's expiry was changed: what is there then counts.
+// TestExpireRechecks: between the look at the rows and the deletion, an item's time was moved,
+// removed or retyped, the item was deleted or put anew, or the table's expiry was changed: what is
+// there then counts.
 func TestExpireRechecks(t *testing.T) {
 	s, _ := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")
@@ -181,7 +184,8 @@ func TestExpireRechecks(t *testing.T) {
 	s.sweep(2)
 }
 
-// TestExpiryBackfill switches the expiry on for a table full of items, while writers go on and a sweep follows the other.
+// TestExpiryBackfill switches the expiry on for a table full of items, while writers go on and a
+// sweep follows the other.
 func TestExpiryBackfill(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	const n, writers = 4000, 4
@@ -254,8 +258,8 @@ func past(t *testing.T, d *DB, now int64) *expr.Condition {
 	return c
 }
 
-// TestExpiryStates restarts a database in each state of the index by expiry, reached on the way on and on the way off, with writes
-// in that state, and wants the job to go on where it stood.
+// TestExpiryStates restarts a database in each state of the index by expiry, reached on the way on
+// and on the way off, with writes in that state, and wants the job to go on where it stood.
 func TestExpiryStates(t *testing.T) {
 	for _, c := range []struct {
 		state    schema.State
@@ -319,7 +323,8 @@ func (s *store) enter(state schema.State, dropping bool) {
 	}
 }
 
-// TestExpiryRestarts switches the expiry of a full table on, and then off, restarting again and again meanwhile.
+// TestExpiryRestarts switches the expiry of a full table on, and then off, restarting again and
+// again meanwhile.
 func TestExpiryRestarts(t *testing.T) {
 	s := &store{t: t, pass: make(chan struct{})}
 	s.begin()
@@ -355,7 +360,8 @@ func TestExpiryRestarts(t *testing.T) {
 	t.Logf("%d restarts on the way on, %d on the way off", on, off)
 }
 
-// TestExpiryOffDuringBackfill switches the expiry off while it is being switched on, and on again with another attribute.
+// TestExpiryOffDuringBackfill switches the expiry off while it is being switched on, and on again
+// with another attribute.
 func TestExpiryOffDuringBackfill(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	var items []item.Item
@@ -391,8 +397,8 @@ func TestExpiryOffDuringBackfill(t *testing.T) {
 	t.Logf("%d of 20 backfills were cut short", unfinished)
 }
 
-// TestExpiryDelay: with a table delay the expiry is ENABLING and DISABLING for that long, also over a restart, and takes no
-// other change meanwhile.
+// TestExpiryDelay: with a table delay the expiry is ENABLING and DISABLING for that long, also over
+// a restart, and takes no other change meanwhile.
 func TestExpiryDelay(t *testing.T) {
 	s, _ := newTTLStore(t, time.Hour)
 	status := func(want schema.Status) {
@@ -426,7 +432,8 @@ func TestExpiryDelay(t *testing.T) {
 	checkClean(t, s.d)
 }
 
-// TestExpiryMark: a sweep begins where the last one ended, or at what came behind it or was left over.
+// TestExpiryMark: a sweep begins where the last one ended, or at what came behind it or was left
+// over.
 func TestExpiryMark(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")
@@ -474,7 +481,8 @@ func TestExpiryMark(t *testing.T) {
 	checkClean(t, s.d)
 }
 
-// TestExpireDeletedTable: a table that is deleted under a sweep is no error, and a context that is done ends one.
+// TestExpireDeletedTable: a table that is deleted under a sweep is no error, and a context that is
+// done ends one.
 func TestExpireDeletedTable(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")

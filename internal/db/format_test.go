@@ -14,12 +14,14 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// formatDirs are data directories that earlier versions wrote: 1 holds a table with indexes, and 1-streams one that has a stream
-// and items that expire as well, and the token of a transaction. What a new format or new kinds of rows bring adds one; none
-// is ever written again (REWRITE=1 makes those that are missing).
+// formatDirs are data directories that earlier versions wrote: 1 holds a table with indexes, and
+// 1-streams one that has a stream and items that expire as well, and the token of a transaction.
+// What a new format or new kinds of rows bring adds one; none is ever written again (REWRITE=1
+// makes those that are missing).
 const formatDirs = "testdata/formats"
 
-// formatItems are the items of the table "model" in those directories, one of them with every type of value.
+// formatItems are the items of the table "model" in those directories, one of them with every type
+// of value.
 func formatItems(t *testing.T) []item.Item {
 	list := item.List([]item.Value{item.Null(), item.Bool(true), item.Map([]item.Entry{attr("k", num(t, "-1E-130"))})})
 	set := item.Union(numberSet(t, "1"), numberSet(t, "2.5"))
@@ -115,8 +117,9 @@ func readFormat(t *testing.T, d *DB) {
 	checkClean(t, d)
 }
 
-// readStreamed wants the item that expires in the year 2100 and its row, three stream records, and one token. It looks below
-// what is held to the clock: to readers the records are trimmed long since.
+// readStreamed wants the item that expires in the year 2100 and its row, three stream records, and
+// one token. It looks below what is held to the clock: to readers the records are trimmed long
+// since.
 func readStreamed(t *testing.T, d *DB, table *Table) {
 	records := 0
 	for shard := range uint32(table.shards) {
@@ -149,7 +152,8 @@ func expiringTransaction(table *Table) *Transaction {
 	return &Transaction{Actions: []Action{{Write: Write{Table: table, Key: it, Change: Put{it}}}}, Token: token}
 }
 
-// writeFormat writes a directory of the descriptor's table unless it is there; full says that items expire.
+// writeFormat writes a directory of the descriptor's table unless it is there; full says that items
+// expire.
 func writeFormat(t *testing.T, dir string, desc *schema.Descriptor, full bool) {
 	if _, err := os.Stat(dir); err == nil {
 		return

@@ -58,8 +58,9 @@ func compareValues(x, y item.Value) int {
 // checkClock is the time in a checkedStore.
 var checkClock = time.Unix(1_700_000_000, 0)
 
-// checkedStore is a database with a bit of everything: the table "model" with indexes, a stream and items that expire, the stream of
-// the table "old", which is gone, and the token of a transaction. The items are p/1 to p/3 and q/1; p/1 was changed, and r/1 is gone.
+// checkedStore is a database with a bit of everything: the table "model" with indexes, a stream and
+// items that expire, the stream of the table "old", which is gone, and the token of a transaction.
+// The items are p/1 to p/3 and q/1; p/1 was changed, and r/1 is gone.
 type checkedStore struct {
 	t        *Table
 	log, old *Stream

@@ -90,7 +90,8 @@ func modelDescriptor() *schema.Descriptor {
 	}
 }
 
-// model is the naive database: items by their key's text, and everything else computed from them when asked for.
+// model is the naive database: items by their key's text, and everything else computed from them
+// when asked for.
 type model struct {
 	t     *testing.T
 	d     *DB
@@ -98,7 +99,8 @@ type model struct {
 	rnd   *rand.Rand
 	mine  string // prefix of the partition keys of this model
 	items map[string]item.Item
-	// clock is the database's, in Unix nanoseconds, and expires whether items expire by it; without a clock they do not.
+	// clock is the database's, in Unix nanoseconds, and expires whether items expire by it; without
+	// a clock they do not.
 	clock   *atomic.Int64
 	expires bool
 	n       int // of transactions, for their tokens
@@ -145,7 +147,8 @@ func (m *model) binary() item.Value {
 	return item.Binary(append([]byte(m.mine), bytes.Repeat([]byte{byte(m.rnd.IntN(3))}, 1+m.rnd.IntN(10))...))
 }
 
-// expiry is a random time to live around now, or, without a clock, in the far future. Some are none.
+// expiry is a random time to live around now, or, without a clock, in the far future. Some are
+// none.
 func (m *model) expiry() item.Value {
 	now := int64(5e9)
 	if m.clock != nil {
@@ -294,7 +297,8 @@ func (m *model) done(s step, out Written) {
 	}
 }
 
-// transact runs some steps on distinct items as a transaction, half the time with a token: then once more, which does nothing.
+// transact runs some steps on distinct items as a transaction, half the time with a token: then
+// once more, which does nothing.
 func (m *model) transact() {
 	m.n++
 	t, steps, cancels := &Transaction{}, []step(nil), false
@@ -353,7 +357,8 @@ func (m *model) get() {
 	}
 }
 
-// read runs a Query with random conditions, or a Scan of one segment, page by page, on the table or an index.
+// read runs a Query with random conditions, or a Scan of one segment, page by page, on the table or
+// an index.
 func (m *model) read() {
 	r := &Read{Table: m.table, Reverse: m.rnd.IntN(2) == 0, Limit: m.rnd.IntN(8)}
 	if n := m.rnd.IntN(len(m.table.Indexes) + 1); n > 0 {
@@ -415,7 +420,8 @@ func (m *model) value(a schema.KeyAttribute) item.Value {
 	return item.String(m.mine + string(rune('a'+m.rnd.IntN(3))))
 }
 
-// pages reads all pages of r and returns the rows' JSON. It checks the order within a partition on the way.
+// pages reads all pages of r and returns the rows' JSON. It checks the order within a partition on
+// the way.
 func (m *model) pages(r *Read) (rows []string) {
 	page := *r
 	for {
@@ -528,7 +534,8 @@ func (m *model) expire() {
 	}
 }
 
-// expired tells, naively, whether an item with that expiry is deleted at the time, in Unix nanoseconds.
+// expired tells, naively, whether an item with that expiry is deleted at the time, in Unix
+// nanoseconds.
 func expired(v item.Value, now int64) bool {
 	if v.Type() != item.N {
 		return false
@@ -612,7 +619,8 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestModelConcurrent runs models side by side, each with partitions of its own, while indexes come and go, that by expiry too.
+// TestModelConcurrent runs models side by side, each with partitions of its own, while indexes come
+// and go, that by expiry too.
 func TestModelConcurrent(t *testing.T) {
 	d := open(t)
 	table, err := d.Create(t.Context(), modelDescriptor())
@@ -661,8 +669,8 @@ func churnIndexes(t *testing.T, d *DB, done chan struct{}) {
 	}
 }
 
-// churnExpiry switches the expiry on and off over and over, by one attribute and another. The numbers in neither are times at
-// which anything expires.
+// churnExpiry switches the expiry on and off over and over, by one attribute and another. The
+// numbers in neither are times at which anything expires.
 func churnExpiry(t *testing.T, d *DB, done chan struct{}) {
 	for n := 0; ; n++ {
 		select {

@@ -16,8 +16,9 @@ type broken struct{}
 
 func (broken) Apply(item.Item) (item.Item, error) { panic("the change is broken") }
 
-// TestPanics has panics under latches and inside of reads. Afterwards the same keys can be written at once, other requests go on,
-// the engine has not stopped itself, and nothing is left open: the engine's Close would tell of an iterator.
+// TestPanics has panics under latches and inside of reads. Afterwards the same keys can be written
+// at once, other requests go on, the engine has not stopped itself, and nothing is left open: the
+// engine's Close would tell of an iterator.
 func TestPanics(t *testing.T) {
 	s := newStore(t, 0)
 	table, err := s.d.Create(t.Context(), modelDescriptor())

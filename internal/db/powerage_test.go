@@ -18,8 +18,9 @@ import (
 // ageCuts is how often TestPowerLossOverDays cuts the power.
 const ageCuts = 24
 
-// agedWrites are writes over days: the n-th puts n into one of a few items of one partition, so that one shard of the stream tells of
-// all of them in their order. Every third is a transaction with a token.
+// agedWrites are writes over days: the n-th puts n into one of a few items of one partition, so
+// that one shard of the stream tells of all of them in their order. Every third is a transaction
+// with a token.
 type agedWrites struct {
 	w     *powerWorld
 	mu    sync.Mutex
@@ -55,9 +56,10 @@ func (a *agedWrites) cut(mem *vfs.MemFS, rnd *rand.Rand) agedCut {
 	return c
 }
 
-// TestPowerLossOverDays writes for weeks, in which streams are trimmed and tokens forgotten, and cuts the power at random moments, also
-// in the middle of that. After each cut the stream has all of the last day without a gap and nothing that is long gone, the tokens of
-// the last ten minutes do nothing again, those before are forgotten, and Check finds nothing.
+// TestPowerLossOverDays writes for weeks, in which streams are trimmed and tokens forgotten, and
+// cuts the power at random moments, also in the middle of that. After each cut the stream has all
+// of the last day without a gap and nothing that is long gone, the tokens of the last ten minutes
+// do nothing again, those before are forgotten, and Check finds nothing.
 func TestPowerLossOverDays(t *testing.T) {
 	s := seed(t)
 	rnd, cutRnd := rand.New(rand.NewPCG(s, 7)), rand.New(rand.NewPCG(s, 8)) // cuts come in the engine's goroutines
@@ -116,7 +118,8 @@ func TestPowerLossOverDays(t *testing.T) {
 	t.Logf("%d writes, %d cuts, %+v", len(a.times), len(cuts), all)
 }
 
-// agedSeen counts what the cuts have left: streams of which more than a day is gone, tokens that did nothing again, and forgotten ones.
+// agedSeen counts what the cuts have left: streams of which more than a day is gone, tokens that
+// did nothing again, and forgotten ones.
 type agedSeen struct{ trimmed, replayed, forgotten int }
 
 // verify opens what the cut has left and compares it.
@@ -166,8 +169,8 @@ func (c *agedCut) oldest(t *testing.T, d *DB, table *Table) {
 	}
 }
 
-// records wants the records of the last day in the table's stream to be those of one write after the other, up to all acknowledged ones,
-// and returns the first; -1 if there is none.
+// records wants the records of the last day in the table's stream to be those of one write after
+// the other, up to all acknowledged ones, and returns the first; -1 if there is none.
 func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 	t.Helper()
 	first, last := -1, -1
@@ -196,7 +199,8 @@ func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 	return first
 }
 
-// tokens sends the transactions with tokens again: the young ones do nothing, the others, of which some will do, happen again.
+// tokens sends the transactions with tokens again: the young ones do nothing, the others, of which
+// some will do, happen again.
 func (s *agedSeen) tokens(t *testing.T, a *agedWrites, c *agedCut, d *DB, table *Table) {
 	t.Helper()
 	for n := range c.acked {

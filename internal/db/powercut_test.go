@@ -45,7 +45,8 @@ func (w *powerWorld) cut(rnd *rand.Rand) *powerCut {
 	return c
 }
 
-// verify opens what the cut has left and compares it with what is known. If again is set the power goes a second time, during the recovery.
+// verify opens what the cut has left and compares it with what is known. If again is set the power
+// goes a second time, during the recovery.
 func (c *powerCut) verify(again bool) {
 	var second *powerCut
 	fs := newPowerFS(c.clone, c.rnd, 20)
@@ -244,8 +245,8 @@ func (c *powerCut) saw(place string, it item.Item) {
 	}
 }
 
-// mustBe tells whether a write must be there: it was acknowledged, or a later operation of the same client is there, or another
-// write of the same transaction.
+// mustBe tells whether a write must be there: it was acknowledged, or a later operation of the same
+// client is there, or another write of the same transaction.
 func (c *powerCut) mustBe(client int, one *powerWrite) bool {
 	ops := c.asked(client)
 	whole := one.op < len(ops) && ops[one.op].transaction != nil
@@ -277,7 +278,8 @@ func (c *powerCut) read(l *Stream) (shards [][]*schema.StreamRecord) {
 	return shards
 }
 
-// replay wants the first table's stream to tell exactly what happened, and returns the items that it makes.
+// replay wants the first table's stream to tell exactly what happened, and returns the items that
+// it makes.
 func (c *powerCut) replay(items map[string]item.Item, writes map[string][]*powerWrite) map[string]item.Item {
 	made, next := map[string]item.Item{}, map[string]int{}
 	for shard, records := range c.read(c.d.StreamByID(c.w.tables[0].StreamID)) {
@@ -305,7 +307,8 @@ func (c *powerCut) replay(items map[string]item.Item, writes map[string][]*power
 	return made
 }
 
-// leave notes the writes that no record tells of, though the first of them would have changed the item.
+// leave notes the writes that no record tells of, though the first of them would have changed the
+// item.
 func (c *powerCut) leave(place string, ws []*powerWrite, it item.Item) {
 	for i, one := range ws {
 		if !item.SameAttributes(it, one.apply(it)) {
@@ -315,8 +318,8 @@ func (c *powerCut) leave(place string, ws []*powerWrite, it item.Item) {
 	}
 }
 
-// follow finds the write that a record tells of, which is one of ws from number next on: those before it changed nothing. It returns
-// the number behind it.
+// follow finds the write that a record tells of, which is one of ws from number next on: those
+// before it changed nothing. It returns the number behind it.
 func (c *powerCut) follow(place string, r *schema.StreamRecord, ws []*powerWrite, next int) int {
 	if r.ByService {
 		if r.New.Exists() || !expired(r.Old.Get("e"), c.after.now) {
@@ -339,8 +342,8 @@ func (c *powerCut) follow(place string, r *schema.StreamRecord, ws []*powerWrite
 	return next
 }
 
-// replaySide wants the changes of each item to follow one another in each of the side table's streams, and the one that is written now
-// to end with the items.
+// replaySide wants the changes of each item to follow one another in each of the side table's
+// streams, and the one that is written now to end with the items.
 func (c *powerCut) replaySide(items map[string]item.Item) {
 	side := c.d.Lookup(schema.DefaultNamespace, "side")
 	logs, _ := c.d.Streams(schema.DefaultNamespace, "side", "", "", 10000)
@@ -363,7 +366,8 @@ func (c *powerCut) replaySide(items map[string]item.Item) {
 	}
 }
 
-// swept wants an item not to be there that was known to be deleted, as a sweep ended that found it expired.
+// swept wants an item not to be there that was known to be deleted, as a sweep ended that found it
+// expired.
 func (c *powerCut) swept(place string, it item.Item) {
 	v, ok := it.Get("v").Int64()
 	if s := c.before.swept; ok && int(v) < s.acked[clientOf(place)] && expired(it.Get("e"), s.now) {
@@ -371,7 +375,8 @@ func (c *powerCut) swept(place string, it item.Item) {
 	}
 }
 
-// compareSide wants an item without a stream to be as its writes left it, up to one that may be the last.
+// compareSide wants an item without a stream to be as its writes left it, up to one that may be the
+// last.
 func (c *powerCut) compareSide(place string, ws []*powerWrite, got item.Item) {
 	var state item.Item
 	client, n := clientOf(place), 0
@@ -407,7 +412,8 @@ func (c *powerCut) tokens() {
 	}
 }
 
-// goOn writes, deletes what has expired, and checks again: what the cut has left is a database like any other.
+// goOn writes, deletes what has expired, and checks again: what the cut has left is a database like
+// any other.
 func (c *powerCut) goOn() {
 	ctx := context.Background()
 	for _, table := range c.w.tables {

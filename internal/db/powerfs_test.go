@@ -8,8 +8,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// powerFS is a file system whose power can be cut in the middle of anything: it counts the operations that change it, and calls cut
-// just before or just after some of them, chosen at random. Everything else on the file system stands still meanwhile.
+// powerFS is a file system whose power can be cut in the middle of anything: it counts the
+// operations that change it, and calls cut just before or just after some of them, chosen at
+// random. Everything else on the file system stands still meanwhile.
 type powerFS struct {
 	vfs.FS
 	cut func() // nil: the power stays on
@@ -17,8 +18,9 @@ type powerFS struct {
 	mu  sync.Mutex // held during cut
 	rnd *rand.Rand
 	gap int // about so many operations lie between two cuts
-	// left is how many operations of the kind are left before the next cut. Nearly all operations are those of the log, so half of
-	// the cuts look at the others only: tables, manifests, directories.
+	// left is how many operations of the kind are left before the next cut. Nearly all operations
+	// are those of the log, so half of the cuts look at the others only: tables, manifests,
+	// directories.
 	left int
 	rare bool
 }

@@ -59,7 +59,8 @@ type powerOp struct {
 type powerClient struct {
 	name string
 	rnd  *rand.Rand
-	// ops are all operations it has asked for; of the first acked it knows that they were done. Under powerWorld.mu.
+	// ops are all operations it has asked for; of the first acked it knows that they were done.
+	// Under powerWorld.mu.
 	ops   []*powerOp
 	acked int
 }
@@ -177,7 +178,8 @@ func (c *powerClient) run(w *powerWorld) {
 	}
 }
 
-// note changes what is known of the world, unless the power is off: then nothing more happens in it, and note returns false.
+// note changes what is known of the world, unless the power is off: then nothing more happens in
+// it, and note returns false.
 func (w *powerWorld) note(change func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -287,7 +289,8 @@ func toggleStream(desc *schema.Descriptor) error {
 	return nil
 }
 
-// toggleExpiry switches the expiry on or off. The numbers in n are no times at which anything expires.
+// toggleExpiry switches the expiry on or off. The numbers in n are no times at which anything
+// expires.
 func (w *powerWorld) toggleExpiry(desc *schema.Descriptor) error {
 	attribute := "n"
 	if featuresOf(desc).expiry != "" {

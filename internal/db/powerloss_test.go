@@ -28,12 +28,14 @@ const (
 	powerGap     = 60
 )
 
-// TestPowerLoss cuts the power at random moments of a random history, also in the middle of flushes, compactions, changes of the
-// manifest and of a recovery from the cut before, with any part of what was not synced kept. The history is of concurrent clients
-// that write items alone, in batches and in transactions with tokens, of two tables whose indexes, streams and expiry come and go, of
-// tables that are made and deleted, and of items that expire by a clock that is turned. After each cut everything that was acknowledged
-// or shown is there, nothing is there in part, the stream tells exactly what happened, tokens are remembered, Check finds nothing, and
-// the database goes on.
+// TestPowerLoss cuts the power at random moments of a random history, also in the middle of
+// flushes, compactions, changes of the manifest and of a recovery from the cut before, with any
+// part of what was not synced kept. The history is of concurrent clients that write items alone, in
+// batches and in transactions with tokens, of two tables whose indexes, streams and expiry come and
+// go, of tables that are made and deleted, and of items that expire by a clock that is turned.
+// After each cut everything that was acknowledged or shown is there, nothing is there in part, the
+// stream tells exactly what happened, tokens are remembered, Check finds nothing, and the database
+// goes on.
 func TestPowerLoss(t *testing.T) {
 	s := seed(t)
 	points := *powerPoints
@@ -143,7 +145,8 @@ func (w *powerWorld) faulty() bool {
 	return len(w.faults) > 0
 }
 
-// open opens the database on a file system. Its memtables are small, so that there is something to flush and to compact.
+// open opens the database on a file system. Its memtables are small, so that there is something to
+// flush and to compact.
 func (w *powerWorld) open(fs vfs.FS) (*pebblekv.Engine, *DB, error) {
 	now := func() time.Time { return time.Unix(0, w.clock.Load()) }
 	engine, err := pebblekv.Open(pebblekv.Options{
@@ -159,8 +162,8 @@ func (w *powerWorld) open(fs vfs.FS) (*pebblekv.Engine, *DB, error) {
 	return engine, d, nil
 }
 
-// live opens the database, works on it, and cuts the power so many times; the first cuts may come while it opens. What the last cut
-// leaves is the database of the next life.
+// live opens the database, works on it, and cuts the power so many times; the first cuts may come
+// while it opens. What the last cut leaves is the database of the next life.
 func (w *powerWorld) live(cuts int) {
 	rnd := w.random(100)
 	under := vfs.FS(w.mem)

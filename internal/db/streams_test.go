@@ -30,8 +30,9 @@ func setStream(view schema.ViewType) func(*schema.Descriptor) error {
 	}
 }
 
-// records reads all of a log and wants the changes of each item to follow one another: it returns the items that they add up
-// to, by key, and how many there are. The items that it begins with are not known: whatever the first change says.
+// records reads all of a log and wants the changes of each item to follow one another: it returns
+// the items that they add up to, by key, and how many there are. The items that it begins with are
+// not known: whatever the first change says.
 func records(t *testing.T, d *DB, l *Stream) (items map[string]item.Item, n int) {
 	t.Helper()
 	items = map[string]item.Item{}
@@ -71,7 +72,8 @@ func (s *store) closed(id uint64) *Stream {
 	return nil
 }
 
-// TestLogLife follows a log from its beginning to its end, through restarts: one before the job that closes it has begun.
+// TestLogLife follows a log from its beginning to its end, through restarts: one before the job
+// that closes it has begun.
 func TestLogLife(t *testing.T) {
 	s := newStore(t, 0)
 	table, err := s.d.Create(t.Context(), streamedDescriptor())
@@ -136,7 +138,8 @@ func TestLogLife(t *testing.T) {
 	}
 }
 
-// TestTableWithoutLog opens a database whose table has a stream from a time when streams had no logs: it gets one.
+// TestTableWithoutLog opens a database whose table has a stream from a time when streams had no
+// logs: it gets one.
 func TestTableWithoutLog(t *testing.T) {
 	s := newStore(t, 0)
 	table, err := s.d.Create(t.Context(), streamedDescriptor())
@@ -171,8 +174,8 @@ func TestTableWithoutLog(t *testing.T) {
 	checkClean(t, s.d)
 }
 
-// TestStreamsAmongWriters switches the stream on and off while items are written. Each stream has, from its first record of an
-// item on, every change of it, and none that came after its end.
+// TestStreamsAmongWriters switches the stream on and off while items are written. Each stream has,
+// from its first record of an item on, every change of it, and none that came after its end.
 func TestStreamsAmongWriters(t *testing.T) {
 	s := newStore(t, 0)
 	table, err := s.d.Create(t.Context(), modelDescriptor())
@@ -257,7 +260,8 @@ func writeAll(d *DB, writes []Write, atOnce bool) error {
 	return err
 }
 
-// TestRecordLayout holds the stored form of records, and of a stream's descriptor, to what was released.
+// TestRecordLayout holds the stored form of records, and of a stream's descriptor, to what was
+// released.
 func TestRecordLayout(t *testing.T) {
 	d := open(t)
 	desc := streamedDescriptor()

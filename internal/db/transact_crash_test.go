@@ -15,8 +15,9 @@ import (
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
 
-// TestTransactCrashClones takes crash clones of the file system during transfers, each without what was not synced, or with a part
-// of it: in every clone the bank has its money, and every acknowledged transfer is there with its token.
+// TestTransactCrashClones takes crash clones of the file system during transfers, each without what
+// was not synced, or with a part of it: in every clone the bank has its money, and every
+// acknowledged transfer is there with its token.
 func TestTransactCrashClones(t *testing.T) {
 	clones := 30
 	if testing.Short() {

@@ -82,8 +82,9 @@ func openHooked(t *testing.T) (*DB, *hooked, *Table) {
 	return openHookedOn(t, pebblekv.Options{InMemory: true})
 }
 
-// openImpatient is openHooked where latches are waited for a short time only: for tests that hold them. Two
-// items may share a latch, so that writes which do their work meanwhile would conflict on a busy machine.
+// openImpatient is openHooked where latches are waited for a short time only: for tests that hold
+// them. Two items may share a latch, so that writes which do their work meanwhile would conflict on
+// a busy machine.
 func openImpatient(t *testing.T) (*DB, *hooked, *Table) {
 	t.Helper()
 	return openHookedOn(t, pebblekv.Options{InMemory: true, LatchTimeout: 20 * time.Millisecond})
@@ -125,7 +126,8 @@ func transactionOf(table *Table, pks ...string) *Transaction {
 	return t
 }
 
-// TestModelShortLived is TestModel on an engine whose values end with the next read, or with the update.
+// TestModelShortLived is TestModel on an engine whose values end with the next read, or with the
+// update.
 func TestModelShortLived(t *testing.T) {
 	d, _, table := openHooked(t)
 	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(seed(t), 1)), items: map[string]item.Item{}}
@@ -216,7 +218,8 @@ func wantReasons(t *testing.T, d *DB, transaction *Transaction, want ...error) {
 	}
 }
 
-// TestPlainConflicts meets single writes that hold items: for those another error is due, but a transaction's is the same.
+// TestPlainConflicts meets single writes that hold items: for those another error is due, but a
+// transaction's is the same.
 func TestPlainConflicts(t *testing.T) {
 	d, _, table := openImpatient(t)
 	ctx := t.Context()
@@ -386,7 +389,8 @@ func TestDamagedToken(t *testing.T) {
 	}
 }
 
-// A bank of accounts in two tables. Each account also counts the single writes that it was touched by.
+// A bank of accounts in two tables. Each account also counts the single writes that it was touched
+// by.
 type bank struct {
 	t        *testing.T
 	d        *DB
@@ -514,7 +518,8 @@ func (b *bank) count(d *DB) error {
 	return err
 }
 
-// TestTransactBank moves money with transactions while others count it, and write to the same items alone.
+// TestTransactBank moves money with transactions while others count it, and write to the same items
+// alone.
 func TestTransactBank(t *testing.T) {
 	d := open(t)
 	b := newBank(t, d)

@@ -67,8 +67,8 @@ func TestLargeWritesTakeTurns(t *testing.T) {
 	checkClean(t, d)
 }
 
-// TestNoWaitUnderLatch has writes wait for memory, and checks that nobody else has to wait for them:
-// small writes of the same items go on, and the large ones run when there is memory.
+// TestNoWaitUnderLatch has writes wait for memory, and checks that nobody else has to wait for
+// them: small writes of the same items go on, and the large ones run when there is memory.
 func TestNoWaitUnderLatch(t *testing.T) {
 	d, _, table := openHooked(t)
 	other := holding{m: &d.memory}
@@ -127,7 +127,8 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestMemoryIsWaitedForInVain gives up with ErrNoMemory, or with the context, and leaves nothing behind.
+// TestMemoryIsWaitedForInVain gives up with ErrNoMemory, or with the context, and leaves nothing
+// behind.
 func TestMemoryIsWaitedForInVain(t *testing.T) {
 	d, _, table := openHooked(t)
 	d.memory.patience = time.Millisecond
@@ -161,7 +162,8 @@ func TestMemoryIsWaitedForInVain(t *testing.T) {
 	}
 }
 
-// TestBatchHasOnePatience has a batch wait in vain: all its writes together wait as long as one does.
+// TestBatchHasOnePatience has a batch wait in vain: all its writes together wait as long as one
+// does.
 func TestBatchHasOnePatience(t *testing.T) {
 	d, _, table := openHooked(t)
 	d.memory.patience = 300 * time.Millisecond
@@ -201,8 +203,8 @@ func TestWriterThatNeedsAllRunsAlone(t *testing.T) {
 	}
 }
 
-// TestTransactionBeyondTheEngine refuses a transaction whose rows no engine would take, before it has
-// taken memory for them.
+// TestTransactionBeyondTheEngine refuses a transaction whose rows no engine would take, before it
+// has taken memory for them.
 func TestTransactionBeyondTheEngine(t *testing.T) {
 	d, _, _ := openHooked(t)
 	desc := modelDescriptor()

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestTable checks that codes are sorted and distinct, and that a signature's fault is one of access.
+// TestTable checks that codes are sorted and distinct, and that a signature's fault is one of
+// access.
 func TestTable(t *testing.T) {
 	all := All()
 	for i, e := range all {

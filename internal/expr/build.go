@@ -7,8 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Node is a condition, an operand, or what SET assigns, in a form that another language's parser builds: with names as they
-// are, and with numbered places for values.
+// Node is a condition, an operand, or what SET assigns, in a form that another language's parser
+// builds: with names as they are, and with numbered places for values.
 type Node struct {
 	Op    Op
 	Path  Path    // of OpPath
@@ -19,8 +19,9 @@ type Node struct {
 // Op is what a Node does.
 type Op = op
 
-// The operations. Each takes the operands of its namesake in expressions; OpSetAdd and OpSetDelete, in what SET assigns,
-// take two sets, of which the first may be missing: their union and their difference, which is missing if it is empty.
+// The operations. Each takes the operands of its namesake in expressions; OpSetAdd and OpSetDelete,
+// in what SET assigns, take two sets, of which the first may be missing: their union and their
+// difference, which is missing if it is empty.
 const (
 	OpPath               = opPath
 	OpValue              = opValue
@@ -81,8 +82,8 @@ func NewConditionForm(root *Node) *ConditionForm {
 	return &ConditionForm{t}
 }
 
-// Bind puts the values in their places and checks operands as a ConditionExpression's are checked, except that one may
-// stand twice. Errors are *Error, without "Invalid ConditionExpression: ".
+// Bind puts the values in their places and checks operands as a ConditionExpression's are checked,
+// except that one may stand twice. Errors are *Error, without "Invalid ConditionExpression: ".
 func (f *ConditionForm) Bind(values []item.Value) (*Condition, error) {
 	c := &Condition{root: f.tree.root, binding: binding{values: values, nested: f.tree.nested}}
 	message := f.tree.late
@@ -118,8 +119,8 @@ func NewUpdateForm(actions []Action) *UpdateForm {
 	return &UpdateForm{t}
 }
 
-// Bind puts the values in their places and makes an UpdateExpression's checks of operands and target paths. Errors are
-// *Error, without "Invalid UpdateExpression: ".
+// Bind puts the values in their places and makes an UpdateExpression's checks of operands and
+// target paths. Errors are *Error, without "Invalid UpdateExpression: ".
 func (f *UpdateForm) Bind(values []item.Value) (*Update, error) {
 	u := &Update{actions: f.tree.actions, binding: binding{values: values, nested: f.tree.nested}}
 	if message := u.check(f.tree); message != "" {
@@ -171,13 +172,15 @@ func (n *node) has(op op) bool {
 
 // Conjunct is one of the conditions that AND joins at the top of a Condition.
 type Conjunct struct {
-	// KeyPart is what it says, if it compares one top-level attribute with values: EQ, LT, LE, GT, GE, BETWEEN,
-	// BEGINS_WITH, or IN, which stands for equalities joined by OR too. Any other condition has no Values.
+	// KeyPart is what it says, if it compares one top-level attribute with values: EQ, LT, LE, GT,
+	// GE, BETWEEN, BEGINS_WITH, or IN, which stands for equalities joined by OR too. Any other
+	// condition has no Values.
 	KeyPart
 	node *node
 }
 
-// Conjuncts returns the conditions that AND joins at the top, in the order written: one, if there is no AND.
+// Conjuncts returns the conditions that AND joins at the top, in the order written: one, if there
+// is no AND.
 func (c *Condition) Conjuncts() []Conjunct { return c.binding.appendConjuncts(nil, c.root) }
 
 // appendConjuncts appends n's conjuncts to list.

@@ -15,7 +15,8 @@ func builtValue(i int) *Node { return &Node{Op: OpValue, Value: i} }
 // built is a node of an operation.
 func built(o Op, args ...*Node) *Node { return &Node{Op: o, Args: args} }
 
-// TestConditionForm binds one form to two lists of values, which must not disturb each other, and asks for its conjuncts.
+// TestConditionForm binds one form to two lists of values, which must not disturb each other, and
+// asks for its conjuncts.
 func TestConditionForm(t *testing.T) {
 	form := NewConditionForm(built(OpAnd,
 		built(OpEQ, builtValue(0), builtPath("select")), // no word is reserved here
@@ -58,7 +59,8 @@ func TestConditionForm(t *testing.T) {
 	}
 }
 
-// TestSetFunctions applies set_add and set_delete to a set, to a missing attribute, and to what is no set.
+// TestSetFunctions applies set_add and set_delete to a set, to a missing attribute, and to what is
+// no set.
 func TestSetFunctions(t *testing.T) {
 	set := func(members ...int64) item.Value {
 		values := make([]item.Value, len(members))

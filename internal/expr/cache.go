@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Cache keeps parsed expressions by kind and text, bounded by bytes. It is safe for concurrent use. Failures are not kept.
+// Cache keeps parsed expressions by kind and text, bounded by bytes. It is safe for concurrent use.
+// Failures are not kept.
 type Cache struct{ trees *TextCache[*tree] }
 
 // NewCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
@@ -29,11 +30,12 @@ func (c *Cache) get(kind Kind, text string) (*tree, *Error) {
 	return t, err
 }
 
-// TextCache keeps what texts were parsed to, bounded by bytes. It is safe for concurrent use; what it keeps must not change.
+// TextCache keeps what texts were parsed to, bounded by bytes. It is safe for concurrent use; what
+// it keeps must not change.
 //
-// It is split into shards by a hash of the text, so that lookups of different texts do not meet at one lock. In a shard the
-// CLOCK algorithm chooses what makes room: a hand goes round the entries and takes the first one that was not looked up
-// since it last came by.
+// It is split into shards by a hash of the text, so that lookups of different texts do not meet at
+// one lock. In a shard the CLOCK algorithm chooses what makes room: a hand goes round the entries
+// and takes the first one that was not looked up since it last came by.
 type TextCache[V any] struct {
 	shards []shard[V]
 	seed   maphash.Seed
@@ -62,7 +64,8 @@ type cached[V any] struct {
 	used  atomic.Bool // since the hand last came by
 }
 
-// cachedBytes is what an entry takes in a shard besides its value: the entry, its places in map and clock.
+// cachedBytes is what an entry takes in a shard besides its value: the entry, its places in map and
+// clock.
 const cachedBytes = 128
 
 // shardBytes is the least size of a shard: a smaller cache has one only.
@@ -90,8 +93,8 @@ func (c *TextCache[V]) shard(text string) *shard[V] {
 	return &c.shards[maphash.String(c.seed, text)%uint64(len(c.shards))]
 }
 
-// Get returns what a text of the kind was parsed to, if that is there. Kinds are those of Kind, or for a cache of another
-// language 0.
+// Get returns what a text of the kind was parsed to, if that is there. Kinds are those of Kind, or
+// for a cache of another language 0.
 func (c *TextCache[V]) Get(kind uint8, text string) (value V, ok bool) {
 	s := c.shard(text)
 	s.mu.RLock()
@@ -106,7 +109,8 @@ func (c *TextCache[V]) Get(kind uint8, text string) (value V, ok bool) {
 	return e.value, true
 }
 
-// Put keeps a value of so many bytes, and makes room for it. The text must not change: value may hold views of it.
+// Put keeps a value of so many bytes, and makes room for it. The text must not change: value may
+// hold views of it.
 func (c *TextCache[V]) Put(kind uint8, text string, value V, bytes int) {
 	c.shard(text).put(&cached[V]{value: value, kind: kind, text: text, bytes: bytes + cachedBytes})
 }

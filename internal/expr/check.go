@@ -8,8 +8,9 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// class orders the static errors of an expression: of several, DynamoDB reports the one of the first class, and within
-// a class the one that comes first in the text. Syntax errors and the size come before them all.
+// class orders the static errors of an expression: of several, DynamoDB reports the one of the
+// first class, and within a class the one that comes first in the text. Syntax errors and the size
+// come before them all.
 type class uint8
 
 // The classes, first ones first.
@@ -47,8 +48,8 @@ func (f *finder) note(c class, parts ...string) {
 	}
 }
 
-// check looks for the errors that need no names and values, and returns the message of the one to report, or "". It
-// also finds out what is left to check when names and values are known.
+// check looks for the errors that need no names and values, and returns the message of the one to
+// report, or "". It also finds out what is left to check when names and values are known.
 func (p *parser) check() string {
 	t, f := p.tree, &finder{class: classNone}
 	if p.redundant {
@@ -237,7 +238,8 @@ func (b *binding) pathText(p path) string {
 	return "[" + strings.Join(elements, ", ") + "]"
 }
 
-// staticType is the type that an operand has whatever the item, or Missing if that depends on the item.
+// staticType is the type that an operand has whatever the item, or Missing if that depends on the
+// item.
 func (b *binding) staticType(n *node) item.Type {
 	switch n.op {
 	case opValue:

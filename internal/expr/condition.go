@@ -27,7 +27,8 @@ func (c *Cache) Condition(kind Kind, text string, p *Params) (*Condition, error)
 	return bound, nil
 }
 
-// bindCondition binds a condition and makes the checks that need its names and values. It returns a message or "".
+// bindCondition binds a condition and makes the checks that need its names and values. It returns a
+// message or "".
 func (b *binding) bindCondition(t *tree, p *Params) string {
 	if message := b.bind(t, p); message != "" {
 		return message
@@ -53,12 +54,14 @@ func (b *binding) checkAllTypes(t *tree) string {
 	return ""
 }
 
-// Attributes returns the names of the top-level attributes that the condition mentions, in order of appearance, distinct.
+// Attributes returns the names of the top-level attributes that the condition mentions, in order of
+// appearance, distinct.
 func (c *Condition) Attributes() []string {
 	return c.binding.attributes(c.root, nil)
 }
 
-// Nested returns the names of the top-level attributes that the condition looks into, in order of appearance; none if c is nil.
+// Nested returns the names of the top-level attributes that the condition looks into, in order of
+// appearance; none if c is nil.
 func (c *Condition) Nested() []string {
 	if c == nil {
 		return nil
@@ -82,8 +85,8 @@ func (b *binding) attributes(n *node, names []string) []string {
 // Holds evaluates the condition on an item; a missing item has no attributes.
 func (c *Condition) Holds(it item.Item) bool { return c.binding.holds(c.root, it) }
 
-// holds evaluates a condition. There is no third truth value: what compares with a missing attribute is false, and NOT
-// makes it true.
+// holds evaluates a condition. There is no third truth value: what compares with a missing
+// attribute is false, and NOT makes it true.
 func (b *binding) holds(n *node, it item.Item) bool {
 	switch n.op {
 	case opAnd:
@@ -232,8 +235,8 @@ func size(v item.Value) item.Value {
 	return item.Value{}
 }
 
-// utf16Length is the number of UTF-16 code units of UTF-8 text, which is what DynamoDB counts in a string: one for each
-// character, two for those that take four bytes.
+// utf16Length is the number of UTF-16 code units of UTF-8 text, which is what DynamoDB counts in a
+// string: one for each character, two for those that take four bytes.
 func utf16Length(text []byte) int {
 	n := 0
 	for _, c := range text {

@@ -1,14 +1,16 @@
-// Package expr is DynamoDB's expression language: it lexes, parses and checks condition, filter, key condition, projection
-// and update expressions, with DynamoDB's limits and messages, and runs them on encoded items. The legacy parameters
-// (Expected, QueryFilter, AttributeUpdates, AttributesToGet, …) are built into the same forms.
+// Package expr is DynamoDB's expression language: it lexes, parses and checks condition, filter,
+// key condition, projection and update expressions, with DynamoDB's limits and messages, and runs
+// them on encoded items. The legacy parameters (Expected, QueryFilter, AttributeUpdates,
+// AttributesToGet, …) are built into the same forms.
 //
-// An expression is used in two steps. Parsing depends on the text alone, and its result is cached by it. Binding gives the
-// placeholders their names and values, runs the checks that need them, and is done for each request. What comes out
-// (Condition, KeyCondition, Projection, Update) belongs to one request and is not safe for concurrent use. It holds views
-// of the request's names and values.
+// An expression is used in two steps. Parsing depends on the text alone, and its result is cached
+// by it. Binding gives the placeholders their names and values, runs the checks that need them, and
+// is done for each request. What comes out (Condition, KeyCondition, Projection, Update) belongs to
+// one request and is not safe for concurrent use. It holds views of the request's names and values.
 //
-// The language is that of the Amazon DynamoDB Developer Guide ("Using expressions in DynamoDB", "Legacy conditional
-// parameters"); messages, and which of several errors is reported, are those of recorded answers of the service.
+// The language is that of the Amazon DynamoDB Developer Guide ("Using expressions in DynamoDB",
+// "Legacy conditional parameters"); messages, and which of several errors is reported, are those of
+// recorded answers of the service.
 //
 // The package knows nothing of tables: which attributes are keys is for its callers.
 package expr
@@ -32,10 +34,12 @@ func (k Kind) String() string {
 	}[k]
 }
 
-// Error is a refused expression. Message is DynamoDB's whole text, "Invalid <Kind>: " included where DynamoDB has it.
+// Error is a refused expression. Message is DynamoDB's whole text, "Invalid <Kind>: " included
+// where DynamoDB has it.
 type Error struct {
 	Message string
-	// Empty marks the error of an empty expression, which PutItem and UpdateItem word like any other operation.
+	// Empty marks the error of an empty expression, which PutItem and UpdateItem word like any
+	// other operation.
 	Empty bool
 }
 

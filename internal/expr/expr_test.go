@@ -70,7 +70,8 @@ func TestErrorTypes(t *testing.T) {
 	if err := apply("SET a = big + :big"); !errors.As(err, &fault) || fault.Kind != item.FaultNumber {
 		t.Errorf("an overflow is a %T: %v", err, err)
 	}
-	// m is the first level, m.k the second, so that a value of 30 fits below the first and not below the second.
+	// m is the first level, m.k the second, so that a value of 30 fits below the first and not
+	// below the second.
 	if err := apply("SET m.k = :deep"); err != nil {
 		t.Errorf("31 levels: %v", err)
 	}
@@ -303,7 +304,8 @@ func TestCacheConcurrent(t *testing.T) {
 }
 
 // TestHostile holds that texts made to be slow are not: they take milliseconds, and the limit
-// leaves room for the race detector on a busy machine; what takes the square of their length takes longer.
+// leaves room for the race detector on a busy machine; what takes the square of their length takes
+// longer.
 func TestHostile(t *testing.T) {
 	names := make([]string, 0, 1000)
 	for i := range 700 {
@@ -433,8 +435,9 @@ func TestManyLegacyUpdates(t *testing.T) {
 	}
 }
 
-// TestReset binds expressions of all kinds, some twice in a request, to Params that are used again, in an order of its own each time,
-// and wants of them what those have to say that are bound to Params that are not.
+// TestReset binds expressions of all kinds, some twice in a request, to Params that are used again,
+// in an order of its own each time, and wants of them what those have to say that are bound to
+// Params that are not.
 func TestReset(t *testing.T) {
 	it, cache, kept := benchItem(), NewCache(1<<20), new(Params)
 	fill := func(p *Params, n int) *Params {

@@ -18,8 +18,8 @@ var fuzzSeeds = []string{
 	"REMOVE l[0], l[2] SET l[9] = :v", "size(size(a)) = :v", "if_not_exists(a, :v)", "SET a = :v SET b = :v",
 }
 
-// FuzzParse parses any text as any kind: it must not panic, and what it takes must print to a text that it takes for the
-// same.
+// FuzzParse parses any text as any kind: it must not panic, and what it takes must print to a text
+// that it takes for the same.
 func FuzzParse(f *testing.F) {
 	for _, text := range fuzzSeeds {
 		for kind := KindCondition; kind <= KindUpdate; kind++ {
@@ -54,7 +54,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzRun binds and runs any text as all kinds, with every placeholder defined as something that its key chooses.
+// FuzzRun binds and runs any text as all kinds, with every placeholder defined as something that
+// its key chooses.
 func FuzzRun(f *testing.F) {
 	for _, text := range fuzzSeeds {
 		f.Add(text)

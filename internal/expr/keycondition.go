@@ -6,8 +6,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// KeyCondition is a bound key condition: one part for each key attribute named, in the order written. How many there may
-// be depends on the index, and is for the caller.
+// KeyCondition is a bound key condition: one part for each key attribute named, in the order
+// written. How many there may be depends on the index, and is for the caller.
 type KeyCondition struct{ Parts []KeyPart }
 
 // KeyPart is a condition on one key attribute. Values has two elements for BETWEEN, else one.
@@ -17,7 +17,8 @@ type KeyPart struct {
 	Values    []item.Value
 }
 
-// keyBuilder turns a condition into a KeyCondition. It holds all that the usual one needs, so that it is one allocation.
+// keyBuilder turns a condition into a KeyCondition. It holds all that the usual one needs, so that
+// it is one allocation.
 type keyBuilder struct {
 	KeyCondition
 	binding binding
@@ -112,7 +113,8 @@ func (k *keyBuilder) appendValue(values []item.Value, v item.Value) []item.Value
 	return append(values, v)
 }
 
-// keyOperator is the operator of a part, mirrored if the value is on the left: ":v < key" is "key > :v".
+// keyOperator is the operator of a part, mirrored if the value is on the left: ":v < key" is "key >
+// :v".
 func keyOperator(o op, mirrored bool) Operator {
 	switch o {
 	case opLT, opLE, opGT, opGE:

@@ -24,7 +24,8 @@ const (
 	NOT_NULL
 )
 
-// operators are the operators' names, how many values they take at least and at most (-1: no limit), and what tests them.
+// operators are the operators' names, how many values they take at least and at most (-1: no
+// limit), and what tests them.
 var operators = [...]struct {
 	name     string
 	min, max int
@@ -58,10 +59,12 @@ func ParseOperator(s string) (Operator, bool) {
 	return 0, false
 }
 
-// LegacyArguments says how many values op takes in the legacy parameters: at least min, at most max (-1: no limit).
+// LegacyArguments says how many values op takes in the legacy parameters: at least min, at most max
+// (-1: no limit).
 func LegacyArguments(op Operator) (min, max int) { return operators[op].min, operators[op].max }
 
-// LegacyCondition is one attribute's condition of Expected, QueryFilter or ScanFilter, already checked.
+// LegacyCondition is one attribute's condition of Expected, QueryFilter or ScanFilter, already
+// checked.
 type LegacyCondition struct {
 	Attribute string
 	Operator  Operator
@@ -108,7 +111,8 @@ const (
 	DELETE
 )
 
-// LegacyUpdate is one entry of AttributeUpdates, already checked. Value is missing for DELETE without one.
+// LegacyUpdate is one entry of AttributeUpdates, already checked. Value is missing for DELETE
+// without one.
 type LegacyUpdate struct {
 	Attribute string
 	Action    LegacyAction

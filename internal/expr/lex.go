@@ -56,9 +56,9 @@ var keywords = [...]struct {
 	{"SET", tokenSet}, {"REMOVE", tokenRemove}, {"ADD", tokenAdd}, {"DELETE", tokenDelete},
 }
 
-// lex returns the first token of text at or after pos. The tokens are those of the grammar that AWS publishes with its
-// DAX clients: a word begins with a letter, so that "_a" is an illegal "_" and a word; an index has no leading zeros, so
-// that "03" is two of them.
+// lex returns the first token of text at or after pos. The tokens are those of the grammar that AWS
+// publishes with its DAX clients: a word begins with a letter, so that "_a" is an illegal "_" and a
+// word; an index has no leading zeros, so that "03" is two of them.
 func lex(text string, pos int) token {
 	for pos < len(text) && isBlank(text[pos]) {
 		pos++
@@ -92,7 +92,8 @@ func lex(text string, pos int) token {
 	return token{tokenIllegal, pos, pos + length}
 }
 
-// lexPunctuation returns the operator or bracket that text begins with, and its length: 0 if there is none.
+// lexPunctuation returns the operator or bracket that text begins with, and its length: 0 if there
+// is none.
 func lexPunctuation(text string) (kind tokenKind, length int) {
 	second := byte(0)
 	if len(text) > 1 {

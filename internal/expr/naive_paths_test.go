@@ -9,7 +9,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// TestUpdateNaive compares random SETs and REMOVEs, nested ones above all, with the same done to plain values.
+// TestUpdateNaive compares random SETs and REMOVEs, nested ones above all, with the same done to
+// plain values.
 func TestUpdateNaive(t *testing.T) {
 	n := newNaive(t)
 	cache := NewCache(1 << 20)
@@ -177,7 +178,8 @@ type naiveChange struct {
 	bad   bool // the value comes from a path that is not there
 }
 
-// naiveApply makes the changes at their original positions: it marks what is removed, and drops the marks at the end.
+// naiveApply makes the changes at their original positions: it marks what is removed, and drops the
+// marks at the end.
 func naiveApply(it map[string]any, changes []naiveChange) (any, bool) {
 	root := naiveClone(it)
 	type appended struct {

@@ -20,8 +20,8 @@ import (
 // seedFlag makes a random test run again as it ran.
 var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 takes the time")
 
-// naive builds random expressions together with what they mean, in terms of plain Go values: string, *big.Rat, []byte,
-// bool, nil for NULL, set, []any, map[string]any, and missing.
+// naive builds random expressions together with what they mean, in terms of plain Go values:
+// string, *big.Rat, []byte, bool, nil for NULL, set, []any, map[string]any, and missing.
 type naive struct {
 	*rand.Rand
 	t      *testing.T

@@ -10,10 +10,11 @@ import (
 // manyPlaceholders is the number of placeholders from which on they are looked up by a map.
 const manyPlaceholders = 16
 
-// Params are a request's ExpressionAttributeNames and ExpressionAttributeValues, in the order sent, keys with their # or :.
-// Binding notes which were used, over all expressions of the request. Of entries with one key the last counts. The zero
-// Params is ready; entries may be added, but not changed, once an expression is bound, and Reset makes way for others. A nil *Params
-// is one without names and values.
+// Params are a request's ExpressionAttributeNames and ExpressionAttributeValues, in the order sent,
+// keys with their # or :. Binding notes which were used, over all expressions of the request. Of
+// entries with one key the last counts. The zero Params is ready; entries may be added, but not
+// changed, once an expression is bound, and Reset makes way for others. A nil *Params is one
+// without names and values.
 type Params struct {
 	Names  []Name
 	Values []Value
@@ -25,8 +26,8 @@ type Params struct {
 	kept *kept // nil: expressions have memory of their own
 }
 
-// kept is memory for the expressions that are bound to Params that are used again: for one of each kind, which is all that most
-// requests have.
+// kept is memory for the expressions that are bound to Params that are used again: for one of each
+// kind, which is all that most requests have.
 type kept struct {
 	condition    room[Condition]
 	update       room[Update]
@@ -75,8 +76,8 @@ type Value struct {
 	Value item.Value
 }
 
-// Reset empties p for reuse. The expressions that were bound to it are no longer valid: if it was Reset before, the next ones may
-// lie in their memory.
+// Reset empties p for reuse. The expressions that were bound to it are no longer valid: if it was
+// Reset before, the next ones may lie in their memory.
 func (p *Params) Reset() {
 	if p.kept == nil {
 		p.kept = new(kept)
@@ -126,8 +127,8 @@ func (p *Params) newKeyCondition() *keyBuilder {
 // maxPlaceholderBytes is the longest key of Names and Values, with its # or :.
 const maxPlaceholderBytes = 255
 
-// CheckNames reports a malformed key of Names as an *Error, then a name that no attribute can have: an empty one as an *Error,
-// one too long as the *item.Fault that it is anywhere.
+// CheckNames reports a malformed key of Names as an *Error, then a name that no attribute can have:
+// an empty one as an *Error, one too long as the *item.Fault that it is anywhere.
 func (p *Params) CheckNames() error {
 	const invalidKey = "ExpressionAttributeNames contains invalid key: "
 	for i := range p.Names {
@@ -149,7 +150,8 @@ func (p *Params) CheckNames() error {
 	return nil
 }
 
-// keyTooLong is AWS's text for a placeholder over maxPlaceholderBytes. That of Names goes on with the size.
+// keyTooLong is AWS's text for a placeholder over maxPlaceholderBytes. That of Names goes on with
+// the size.
 const keyTooLong = "The expression attribute map contains a key that is too long;"
 
 // CheckValues reports a malformed key of Values (step 7).
@@ -171,8 +173,8 @@ func isPlaceholder(key string, sign byte) bool {
 	return len(key) > 1 && key[0] == sign && wordEnd(key, 1) == len(key)
 }
 
-// CheckUnused reports names, then values, that no expression bound so far has used: "Value provided in
-// ExpressionAttributeNames unused in expressions: keys: {#a, #b}".
+// CheckUnused reports names, then values, that no expression bound so far has used: "Value provided
+// in ExpressionAttributeNames unused in expressions: keys: {#a, #b}".
 func (p *Params) CheckUnused() error {
 	var unused []string
 	for i := range p.Names {
@@ -286,8 +288,8 @@ func (b *binding) nestedNames() []string {
 	return names
 }
 
-// bind looks the placeholders up. It returns the message for the first one in the text that is not defined, or "": of an
-// update any name comes before any value.
+// bind looks the placeholders up. It returns the message for the first one in the text that is not
+// defined, or "": of an update any name comes before any value.
 func (b *binding) bind(t *tree, p *Params) string {
 	b.nested = t.nested
 	missingName, missingValue := b.bindNames(t, p), b.bindValues(t, p)

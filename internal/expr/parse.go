@@ -15,8 +15,8 @@ const (
 	maxPathSteps       = 32
 )
 
-// maxDepth bounds the recursion. What is nested deeper has more operators than there may be, or redundant parentheses:
-// without them each level but one in two is an operator.
+// maxDepth bounds the recursion. What is nested deeper has more operators than there may be, or
+// redundant parentheses: without them each level but one in two is an operator.
 const maxDepth = 2*maxOperators + 100
 
 // parser reads one expression. Syntax errors are panics of type syntaxError, which parse recovers.
@@ -37,7 +37,8 @@ type parser struct {
 // syntaxError is a token that cannot stand where it does, or nesting without end.
 type syntaxError struct{ message string }
 
-// parse reads the text and checks what needs no names and values. The tree's strings are views of text.
+// parse reads the text and checks what needs no names and values. The tree's strings are views of
+// text.
 func parse(kind Kind, text string) (t *tree, err *Error) {
 	if isEmpty(text) {
 		return nil, &Error{Message: invalid(kind, "The expression can not be empty;"), Empty: true}
@@ -119,8 +120,8 @@ func (p *parser) expect(kind tokenKind) string {
 	return text
 }
 
-// fail reports the token at hand. What is near, as AWS prints it, are the token before and the one after, with the blanks
-// that stand between them in the text.
+// fail reports the token at hand. What is near, as AWS prints it, are the token before and the one
+// after, with the blanks that stand between them in the text.
 func (p *parser) fail() {
 	bad := p.text[p.tok.start:p.tok.end]
 	from, to := p.tok.start, p.tok.end
@@ -147,8 +148,8 @@ func (p *parser) enter() {
 	}
 }
 
-// form says what a piece of text can be: the grammar has one shape for parentheses around a condition and around an
-// operand, and for functions that are the one or the other.
+// form says what a piece of text can be: the grammar has one shape for parentheses around a
+// condition and around an operand, and for functions that are the one or the other.
 type form uint8
 
 const (
@@ -186,7 +187,8 @@ func (p *parser) chain(kind tokenKind, o op, read func() (*node, form)) (*node, 
 	return all, formCondition
 }
 
-// not reads a condition with any number of NOTs before it: they bind closer than AND, and less than comparisons.
+// not reads a condition with any number of NOTs before it: they bind closer than AND, and less than
+// comparisons.
 func (p *parser) not() (*node, form) {
 	if !p.accept(tokenNot) {
 		return p.comparison()
@@ -331,7 +333,8 @@ func (p *parser) name() step {
 	return step{name: p.expect(tokenWord), slot: -1, index: -1}
 }
 
-// listIndex returns the number that digits spell. One too large is reported once the whole text is read.
+// listIndex returns the number that digits spell. One too large is reported once the whole text is
+// read.
 func (p *parser) listIndex(digits string) int {
 	index, err := strconv.Atoi(digits)
 	if (err != nil || index > math.MaxInt32) && p.index == "" {
@@ -409,8 +412,8 @@ func (p *parser) action(s section) {
 	p.parts++
 }
 
-// setValue reads what SET assigns: an operand, or a sum or difference of two, which can be in parentheses but no operand
-// of another.
+// setValue reads what SET assigns: an operand, or a sum or difference of two, which can be in
+// parentheses but no operand of another.
 func (p *parser) setValue() (n *node, sum bool) {
 	if p.accept(tokenOpen) {
 		p.enter()

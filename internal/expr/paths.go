@@ -9,8 +9,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// pathTree is a set of document paths, merged where they begin alike. Names come before indexes below one node, both in
-// order; once buildPaths is content there is only one kind of them.
+// pathTree is a set of document paths, merged where they begin alike. Names come before indexes
+// below one node, both in order; once buildPaths is content there is only one kind of them.
 type pathTree struct {
 	name  string
 	index int // of a list element, or -1 for a name
@@ -31,8 +31,8 @@ const (
 	pathsConflict
 )
 
-// buildPaths merges n paths, of nodes that it makes in the memory given. It returns a message if two of them overlap or, else,
-// conflict: for the first path that does so with one before it.
+// buildPaths merges n paths, of nodes that it makes in the memory given. It returns a message if
+// two of them overlap or, else, conflict: for the first path that does so with one before it.
 func (b *binding) buildPaths(memory *[]pathTree, n int, path func(int) path) (*pathTree, string) {
 	steps := 1
 	for i := range n {
@@ -60,8 +60,9 @@ func (b *binding) twoPaths(problem string, one, two path) string {
 		b.pathText(one) + ", path two: " + b.pathText(two)
 }
 
-// add merges path number i, with nodes for new nodes. It reports the first path that it overlaps (one is a part of the other) or conflicts with
-// (one takes for a map what the other takes for a list).
+// add merges path number i, with nodes for new nodes. It reports the first path that it overlaps
+// (one is a part of the other) or conflicts with (one takes for a map what the other takes for a
+// list).
 func (t *pathTree) add(b *binding, p path, i int, nodes *[]pathTree) (problem pathError, other int) {
 	for _, s := range p {
 		if t.path >= 0 {
@@ -108,10 +109,12 @@ func (t *pathTree) kid(b *binding, s step, i int, nodes *[]pathTree) *pathTree {
 // isList tells whether the paths go on with list indexes.
 func (t *pathTree) isList() bool { return t.kids[0].index >= 0 }
 
-// manyKids is the number of names from which on it is better to walk all of an item once than to look each one up.
+// manyKids is the number of names from which on it is better to walk all of an item once than to
+// look each one up.
 const manyKids = 16
 
-// pick returns the entries of the attributes that the paths name and that the item has, cut down to what they name.
+// pick returns the entries of the attributes that the paths name and that the item has, cut down to
+// what they name.
 func (t *pathTree) pick(it item.Item) []item.Entry {
 	if len(t.kids) >= manyKids {
 		return t.pickEntries(it.Attributes())
@@ -145,7 +148,8 @@ func (t *pathTree) pickEntries(all iter.Seq2[string, item.Value]) []item.Entry {
 	return entries
 }
 
-// pickValue returns the parts of a value that the paths name, in their structure, or a missing value if it has none.
+// pickValue returns the parts of a value that the paths name, in their structure, or a missing
+// value if it has none.
 func (t *pathTree) pickValue(v item.Value) item.Value {
 	switch {
 	case t.path >= 0 || !v.Exists():
@@ -160,7 +164,8 @@ func (t *pathTree) pickValue(v item.Value) item.Value {
 	return item.Value{}
 }
 
-// pickElements is pickValue for a list; the elements come out in the order of their indexes, without gaps.
+// pickElements is pickValue for a list; the elements come out in the order of their indexes,
+// without gaps.
 func (t *pathTree) pickElements(v item.Value) item.Value {
 	var elements []item.Value
 	kids, i := t.kids, 0

@@ -64,8 +64,8 @@ func (p *Projection) Apply(it item.Item) item.Item {
 // Attributes returns the names of the top-level attributes of the paths, sorted, distinct.
 func (p *Projection) Attributes() []string { return p.names }
 
-// Nested returns the names of the top-level attributes of which the projection takes parts, in order of appearance; none if p
-// is nil.
+// Nested returns the names of the top-level attributes of which the projection takes parts, in
+// order of appearance; none if p is nil.
 func (p *Projection) Nested() []string {
 	if p == nil {
 		return nil

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// reservedWords are the words that AWS reserves ("Reserved words in DynamoDB", 573 of them): a name that is one of them
-// in any case must be written as a #placeholder.
+// reservedWords are the words that AWS reserves ("Reserved words in DynamoDB", 573 of them): a name
+// that is one of them in any case must be written as a #placeholder.
 const reservedWords = "ABORT ABSOLUTE ACTION ADD AFTER AGENT AGGREGATE ALL ALLOCATE ALTER ANALYZE AND ANY ARCHIVE ARE ARRAY AS ASC " +
 	"ASCII ASENSITIVE ASSERTION ASYMMETRIC AT ATOMIC ATTACH ATTRIBUTE AUTH AUTHORIZATION AUTHORIZE AUTO AVG BACK " +
 	"BACKUP BASE BATCH BEFORE BEGIN BETWEEN BIGINT BINARY BIT BLOB BLOCK BOOLEAN BOTH BREADTH BUCKET BULK BY BYTE " +
@@ -50,7 +50,8 @@ const reservedWords = "ABORT ABSOLUTE ACTION ADD AFTER AGENT AGGREGATE ALL ALLOC
 // maxReservedBytes is the length of the longest reserved word.
 const maxReservedBytes = 14
 
-// reservedSet is reservedWords to look words up in. Most processes parse few texts, so it waits for the first.
+// reservedSet is reservedWords to look words up in. Most processes parse few texts, so it waits for
+// the first.
 var reservedSet = sync.OnceValue(func() map[string]struct{} {
 	set := make(map[string]struct{}, 573)
 	for word := range strings.FieldsSeq(reservedWords) {

@@ -21,8 +21,9 @@ import (
 //	                            "given" from here on, else for this command
 //	anything else               an expression, or what the command takes; \t, \n and \r are escapes
 //
-// and the output has a line for each of the last. Values are written in JSON: texts are S, numbers N, arrays L, objects M;
-// {"$SS":[…]}, {"$NS":[…]}, {"$BS":[…]} and {"$B":"…"} (base64) are what their names say.
+// and the output has a line for each of the last. Values are written in JSON: texts are S, numbers
+// N, arrays L, objects M; {"$SS":[…]}, {"$NS":[…]}, {"$BS":[…]} and {"$B":"…"} (base64) are what
+// their names say.
 func TestData(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		if strings.Contains(path, "fuzz") {
@@ -244,8 +245,8 @@ func (f *testFile) project(p *Projection) string {
 	return strings.Join(results, " ")
 }
 
-// update prints what each item has after the update that it did not have before, with names for what it no longer has,
-// or what the update fails with.
+// update prints what each item has after the update that it did not have before, with names for
+// what it no longer has, or what the update fails with.
 func (f *testFile) update(_ *datadriven.TestData, text string) string {
 	u, err := f.cache.Update(text, &f.params)
 	if err != nil {
@@ -345,7 +346,8 @@ func (f *testFile) legacyCondition(_ *datadriven.TestData, text string) string {
 	return f.holds(NewLegacyCondition(conditions, combine == "or"))
 }
 
-// legacyUpdate takes actions "a PUT 1", separated by semicolons, and prints the items after it, and what returns prints.
+// legacyUpdate takes actions "a PUT 1", separated by semicolons, and prints the items after it, and
+// what returns prints.
 func (f *testFile) legacyUpdate(_ *datadriven.TestData, text string) string {
 	var updates []LegacyUpdate
 	for part := range strings.SplitSeq(text, ";") {

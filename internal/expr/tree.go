@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// tree is a parsed expression. It depends on the text alone, is shared by all requests that send the text, and never
-// changes. Placeholders are numbered by first appearance; a request's binding holds what they stand for.
+// tree is a parsed expression. It depends on the text alone, is shared by all requests that send
+// the text, and never changes. Placeholders are numbered by first appearance; a request's binding
+// holds what they stand for.
 type tree struct {
 	kind    Kind
 	root    *node    // of a condition
@@ -132,7 +133,8 @@ func function(name string) op {
 	return opUnknown
 }
 
-// String prints the expression: one blank between tokens, keywords in capitals, parentheses as they were written.
+// String prints the expression: one blank between tokens, keywords in capitals, parentheses as they
+// were written.
 func (t *tree) String() string {
 	var b strings.Builder
 	switch t.kind {

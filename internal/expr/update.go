@@ -18,7 +18,8 @@ type Update struct {
 	scratch scratch
 }
 
-// scratch is the memory of an Update's Apply, which the next Update that lies in the same place uses again.
+// scratch is the memory of an Update's Apply, which the next Update that lies in the same place
+// uses again.
 type scratch struct {
 	item    []byte     // of the new item
 	nodes   []pathTree // of the paths
@@ -72,7 +73,8 @@ func (c *Cache) Update(text string, p *Params) (*Update, error) {
 	return u, nil
 }
 
-// bind binds an update and makes the checks that need its names and values. It returns a message or "".
+// bind binds an update and makes the checks that need its names and values. It returns a message or
+// "".
 func (u *Update) bind(t *tree, p *Params) string {
 	if message := u.binding.bind(t, p); message != "" {
 		return message
@@ -154,7 +156,8 @@ func (b *binding) checkOperandTypes(n *node) string {
 	return b.checkTypes(n)
 }
 
-// Target is an attribute that an update changes. Nested tells that the path goes below the top-level attribute.
+// Target is an attribute that an update changes. Nested tells that the path goes below the
+// top-level attribute.
 type Target struct {
 	Attribute string
 	Nested    bool
@@ -172,8 +175,8 @@ func (u *Update) Targets() iter.Seq[Target] {
 	}
 }
 
-// Attributes returns the names of the top-level attributes that the update changes or computes with, in order of appearance,
-// distinct.
+// Attributes returns the names of the top-level attributes that the update changes or computes
+// with, in order of appearance, distinct.
 func (u *Update) Attributes() []string {
 	var names []string
 	for i := range u.actions {
@@ -187,10 +190,12 @@ func (u *Update) Attributes() []string {
 	return names
 }
 
-// Nested returns the names of the top-level attributes that the update reads or changes parts of, in order of appearance.
+// Nested returns the names of the top-level attributes that the update reads or changes parts of,
+// in order of appearance.
 func (u *Update) Nested() []string { return u.binding.nestedNames() }
 
-// Assigns tells whether an action gives the top-level attribute a value of the request, rather than one of the item.
+// Assigns tells whether an action gives the top-level attribute a value of the request, rather than
+// one of the item.
 func (u *Update) Assigns(attribute string) bool {
 	for i := range u.actions {
 		a := &u.actions[i]
@@ -202,7 +207,8 @@ func (u *Update) Assigns(attribute string) bool {
 }
 
 // Costs are the counts of actions by which DynamoDB's size gate for updates goes: SET and ADD
-// actions, REMOVE and DELETE actions, actions that assign to a list index, and SET actions with + or -.
+// actions, REMOVE and DELETE actions, actions that assign to a list index, and SET actions with +
+// or -.
 type Costs struct{ Sets, Removes, ListSets, Arithmetic int }
 
 // Costs returns u's counts.
@@ -225,16 +231,18 @@ func (u *Update) Costs() Costs {
 	return c
 }
 
-// OnlyDeletes tells whether u is a legacy update of DELETE actions alone, which does not create a missing item.
+// OnlyDeletes tells whether u is a legacy update of DELETE actions alone, which does not create a
+// missing item.
 func (u *Update) OnlyDeletes() bool {
 	return u.legacy && len(u.actions) > 0 && !slices.ContainsFunc(u.actions, func(a action) bool {
 		return a.section != sectionRemove && a.section != sectionDelete
 	})
 }
 
-// Apply computes the updated item. old is the item before (possibly missing), which the right-hand sides read; base is what
-// the actions change: old, or for a missing item the item that has only its key. Errors are *RuntimeError or
-// *item.Fault (numbers, nesting). The result has bytes of u's, which are good until the next Apply.
+// Apply computes the updated item. old is the item before (possibly missing), which the right-hand
+// sides read; base is what the actions change: old, or for a missing item the item that has only
+// its key. Errors are *RuntimeError or *item.Fault (numbers, nesting). The result has bytes of u's,
+// which are good until the next Apply.
 func (u *Update) Apply(old, base item.Item) (item.Item, error) {
 	if u.paths != nil {
 		return u.applyPaths(old, base)
@@ -257,14 +265,16 @@ func (u *Update) with(base item.Item, changes []item.Entry) (new item.Item) {
 	return new
 }
 
-// Forget drops the item that the last Apply has made, if it is large. It may not be in use any more.
+// Forget drops the item that the last Apply has made, if it is large. It may not be in use any
+// more.
 func (u *Update) Forget() {
 	if cap(u.scratch.item) > maxKeptItem {
 		u.scratch.item = nil
 	}
 }
 
-// applyPaths is Apply for nested targets: it rebuilds each top-level attribute with all actions below it at once.
+// applyPaths is Apply for nested targets: it rebuilds each top-level attribute with all actions
+// below it at once.
 func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 	results, err := u.results(old)
 	if err != nil {
@@ -281,8 +291,8 @@ func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 	return u.with(base, changes), nil
 }
 
-// lookAhead collects the old attributes if there are so many actions, as only AttributeUpdates can have, that looking for
-// each in an item of many attributes would take long.
+// lookAhead collects the old attributes if there are so many actions, as only AttributeUpdates can
+// have, that looking for each in an item of many attributes would take long.
 func (u *Update) lookAhead(old item.Item) {
 	if len(u.actions) <= maxOperators || !u.legacy {
 		return
@@ -389,8 +399,8 @@ func (u *Update) evaluate(n *node, old item.Item) (item.Value, error) {
 	return appendLists(left, right), nil
 }
 
-// evaluateSet returns the value of set_add or set_delete, whose first operand may be missing: the sum is then the second
-// one, and a difference without members is missing.
+// evaluateSet returns the value of set_add or set_delete, whose first operand may be missing: the
+// sum is then the second one, and a difference without members is missing.
 func (u *Update) evaluateSet(n *node, old item.Item) (item.Value, error) {
 	v, err := u.evaluate(n.args[1], old)
 	if err != nil {
@@ -437,8 +447,8 @@ func (t *pathTree) change(v item.Value, results []item.Value) (item.Value, error
 	return item.Value{}, errPath
 }
 
-// changeList goes by the elements' original positions. What is set behind the end is appended in the order of indexes,
-// without a gap.
+// changeList goes by the elements' original positions. What is set behind the end is appended in
+// the order of indexes, without a gap.
 func (t *pathTree) changeList(v item.Value, results []item.Value) (item.Value, error) {
 	elements := make([]item.Value, 0, v.Len()+len(t.kids))
 	kids, i := t.kids, 0
@@ -505,18 +515,19 @@ func (t *pathTree) appendChange(entries []item.Entry, v item.Value, results []it
 	return entries, err
 }
 
-// UpdatedOld returns the parts of the old item that the update names, for ReturnValues UPDATED_OLD: a missing Item if
-// there are none.
+// UpdatedOld returns the parts of the old item that the update names, for ReturnValues UPDATED_OLD:
+// a missing Item if there are none.
 func (u *Update) UpdatedOld(old item.Item) item.Item {
 	u.needPaths()
 	return itemOrMissing(u.paths.pick(old))
 }
 
-// UpdatedNew returns the parts of the new item that the update names, without what REMOVE names, for ReturnValues
-// UPDATED_NEW: a missing Item if there are none. old is the item before, and the update has been applied to it.
+// UpdatedNew returns the parts of the new item that the update names, without what REMOVE names,
+// for ReturnValues UPDATED_NEW: a missing Item if there are none. old is the item before, and the
+// update has been applied to it.
 //
-// List elements may have other positions in the new item. So the parts are not looked for in it: they are what the
-// actions left at their paths.
+// List elements may have other positions in the new item. So the parts are not looked for in it:
+// they are what the actions left at their paths.
 func (u *Update) UpdatedNew(old, _ item.Item) item.Item {
 	u.needPaths()
 	results, err := u.results(old)
@@ -532,7 +543,8 @@ func (u *Update) UpdatedNew(old, _ item.Item) item.Item {
 	return itemOrMissing(entries)
 }
 
-// assemble returns the results at and below this node in their structure, or a missing value if all are missing.
+// assemble returns the results at and below this node in their structure, or a missing value if all
+// are missing.
 func (t *pathTree) assemble(results []item.Value) item.Value {
 	if t.path >= 0 {
 		return results[t.path]

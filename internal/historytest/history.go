@@ -1,10 +1,12 @@
-// Package historytest records what concurrent clients ask of a database and are answered, and lets porcupine find out whether
-// there is an order in which one request after the other would have had these answers, none before its call or after its answer:
-// linearizability of single items, and of transactions strict serializability.
+// Package historytest records what concurrent clients ask of a database and are answered, and lets
+// porcupine find out whether there is an order in which one request after the other would have had
+// these answers, none before its call or after its answer: linearizability of single items, and of
+// transactions strict serializability.
 //
-// A Load is a number of clients that send random requests through the AWS SDK to a few items. The database may die under them and
-// come back: what was not answered then has happened, or has not, before it died. A Load does not repeat requests, except
-// transactions with a token, which it sends again until they are answered, and which must then have happened once.
+// A Load is a number of clients that send random requests through the AWS SDK to a few items. The
+// database may die under them and come back: what was not answered then has happened, or has not,
+// before it died. A Load does not repeat requests, except transactions with a token, which it sends
+// again until they are answered, and which must then have happened once.
 package historytest
 
 import (
@@ -66,18 +68,20 @@ func (h *History) Len() int {
 	return len(h.done) + len(h.open)
 }
 
-// patience is how long the search for an order may take. It takes seconds for histories of ten thousands of requests.
+// patience is how long the search for an order may take. It takes seconds for histories of ten
+// thousands of requests.
 const patience = 2 * time.Minute
 
-// Check fails the test unless the history could be that of a database that takes one request after the other. All requests
-// are looked at together, so that transactions are seen whole.
+// Check fails the test unless the history could be that of a database that takes one request after
+// the other. All requests are looked at together, so that transactions are seen whole.
 func (h *History) Check(t testing.TB) {
 	t.Helper()
 	h.Settle()
 	check(t, Model(), h.done)
 }
 
-// CheckItems does so item by item, for a history of requests that promise nothing about several items.
+// CheckItems does so item by item, for a history of requests that promise nothing about several
+// items.
 func (h *History) CheckItems(t testing.TB) {
 	t.Helper()
 	h.Settle()
@@ -86,7 +90,8 @@ func (h *History) CheckItems(t testing.TB) {
 	check(t, m, h.done)
 }
 
-// Finds tells whether CheckItems, or Check, finds that there is no order. Not to find one in time is no finding.
+// Finds tells whether CheckItems, or Check, finds that there is no order. Not to find one in time
+// is no finding.
 func (h *History) Finds(items bool) bool {
 	h.Settle()
 	m := Model()

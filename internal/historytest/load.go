@@ -38,8 +38,9 @@ type pending struct {
 	made    int64
 }
 
-// NewLoad returns a load of clients that write single items, and if transactions is set also several in one. The seed is part of
-// the transactions' tokens, so that two loads of one database want two.
+// NewLoad returns a load of clients that write single items, and if transactions is set also
+// several in one. The seed is part of the transactions' tokens, so that two loads of one database
+// want two.
 func NewLoad(seed uint64, table string, clients int, transactions bool) *Load {
 	l := &Load{History: NewHistory(), seed: seed, table: table, transactions: transactions}
 	for id := range clients {
@@ -48,8 +49,8 @@ func NewLoad(seed uint64, table string, clients int, transactions bool) *Load {
 	return l
 }
 
-// Run sends about so many requests, if the server does not die before. The SDK client must not repeat requests. An error is an
-// answer that should not be.
+// Run sends about so many requests, if the server does not die before. The SDK client must not
+// repeat requests. An error is an answer that should not be.
 func (l *Load) Run(ctx context.Context, c *dynamodb.Client, requests int) error {
 	l.left.Store(int64(requests))
 	s := sender{Client: c, table: l.table}
@@ -62,7 +63,8 @@ func (l *Load) Run(ctx context.Context, c *dynamodb.Client, requests int) error 
 	return errors.Join(errs...)
 }
 
-// run sends requests until there are enough or one is not answered. What was not answered before comes first.
+// run sends requests until there are enough or one is not answered. What was not answered before
+// comes first.
 func (c *client) run(ctx context.Context, s sender) error {
 	for c.pending != nil || c.left.Add(-1) >= 0 {
 		p := c.pending
@@ -138,8 +140,8 @@ func (c *client) request() Request {
 	}
 }
 
-// alone leaves one action of a batch where transactions are about: the actions of a batch are steps of their own, which a
-// history of several items at once cannot say.
+// alone leaves one action of a batch where transactions are about: the actions of a batch are steps
+// of their own, which a history of several items at once cannot say.
 func (c *client) alone(q Request) Request {
 	if c.transactions {
 		q.Actions = q.Actions[:1]
@@ -224,7 +226,8 @@ func (c *client) returning(actions []Action) []Action {
 	return actions
 }
 
-// statements gives the actions the conditions that PartiQL has by itself: an INSERT of what is not there, an UPDATE of what is.
+// statements gives the actions the conditions that PartiQL has by itself: an INSERT of what is not
+// there, an UPDATE of what is.
 func (c *client) statements(actions []Action) []Action {
 	for i := range actions {
 		switch a := &actions[i]; a.Kind {

@@ -7,11 +7,12 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// Width is how many items a history is about. All are in one partition, so that one Query reads them all.
+// Width is how many items a history is about. All are in one partition, so that one Query reads
+// them all.
 const Width = 6
 
-// Cell is one item: its attributes v, which is put and set to values that no other request writes, and c, which is added to. An
-// attribute that is not there is 0.
+// Cell is one item: its attributes v, which is put and set to values that no other request writes,
+// and c, which is added to. An attribute that is not there is 0.
 type Cell struct {
 	Exists bool
 	V, C   int
@@ -81,7 +82,8 @@ type Answer struct {
 	Results   []Result // one an action
 }
 
-// Model is what DynamoDB promises of these requests: each happens at one moment between its call and its answer, alone.
+// Model is what DynamoDB promises of these requests: each happens at one moment between its call
+// and its answer, alone.
 func Model() porcupine.Model {
 	m := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{State{}} },
@@ -94,7 +96,8 @@ func Model() porcupine.Model {
 	return m.ToModel()
 }
 
-// step returns the states that the request can have left if it was answered so: none if it cannot have been.
+// step returns the states that the request can have left if it was answered so: none if it cannot
+// have been.
 func step(before State, q Request, a Answer) []any {
 	after, cancelled := q.apply(before)
 	switch {

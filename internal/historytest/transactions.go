@@ -69,7 +69,8 @@ func (q Request) inOrder(responses []types.ItemResponse) Answer {
 	return a
 }
 
-// statement is the action in PartiQL. A SET there is one of an item that exists, and a Put is an INSERT: see statements in load.go.
+// statement is the action in PartiQL. A SET there is one of an item that exists, and a Put is an
+// INSERT: see statements in load.go.
 func (s sender) statement(a Action) (text *string, parameters []types.AttributeValue) {
 	key := a.key()
 	where := ` WHERE k = ? AND r = ?`

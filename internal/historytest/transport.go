@@ -20,9 +20,10 @@ func NewClient(url string, transport http.RoundTripper) *dynamodb.Client {
 
 // Transport sends the requests of an SDK whole.
 //
-// The SDK closes a request's body as soon as the answer begins. net/http, which sends a body of a type that it does not know on
-// its own, may by then not have looked for its end: it takes the body's error for its own, and closes the connection under the
-// answer. A body in memory is sent together with its header.
+// The SDK closes a request's body as soon as the answer begins. net/http, which sends a body of a
+// type that it does not know on its own, may by then not have looked for its end: it takes the
+// body's error for its own, and closes the connection under the answer. A body in memory is sent
+// together with its header.
 type Transport struct{ *http.Transport }
 
 // RoundTrip implements http.RoundTripper.

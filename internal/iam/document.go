@@ -22,8 +22,8 @@ import (
 //	  }
 //	]}
 //
-// What goes wrong in it is told with the entry and the line, and in words of our own: those of package encoding/json may
-// quote what stands there.
+// What goes wrong in it is told with the entry and the line, and in words of our own: those of
+// package encoding/json may quote what stands there.
 
 // fullAccess is the policy that a message shows where there is none.
 const fullAccess = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}`
@@ -116,7 +116,8 @@ func lineOf(document []byte, at int) int {
 	return 1 + bytes.Count(document[:max(0, min(at, len(document)))], []byte("\n"))
 }
 
-// membersOf takes an object apart. One that has a member twice is refused: which of them is meant, nobody can know.
+// membersOf takes an object apart. One that has a member twice is refused: which of them is meant,
+// nobody can know.
 func membersOf(object []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -178,7 +179,8 @@ func (e *entry) credential() (*Credential, error) {
 	return c, err
 }
 
-// text returns a member that is a string of characters that are allowed, and not empty; "" where there is none and none need be.
+// text returns a member that is a string of characters that are allowed, and not empty; "" where
+// there is none and none need be.
 func (e *entry) text(name string, needed bool, allowed func(string) bool, of string) (string, error) {
 	raw, there := e.members[name]
 	if !there {
@@ -249,7 +251,8 @@ func allIn(s, more string) bool {
 	return true
 }
 
-// isPrintable tells whether a secret can be what somebody meant: white space comes from copying too much.
+// isPrintable tells whether a secret can be what somebody meant: white space comes from copying too
+// much.
 func isPrintable(s string) bool {
 	for _, c := range []byte(s) {
 		if c <= ' ' || c > '~' {

@@ -77,7 +77,8 @@ func (e *Entry) Exports() string {
 	return lines
 }
 
-// AppendTo returns a document with the entry at its end, behind all that it has. nil is the empty document.
+// AppendTo returns a document with the entry at its end, behind all that it has. nil is the empty
+// document.
 func (e *Entry) AppendTo(document []byte) ([]byte, error) {
 	var whole list
 	if document != nil {
@@ -138,8 +139,9 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// AppendToFile adds the entry to a file, which is made if there is none, in one step: whoever reads it meets the old
-// document or the new one. A file that others can read, or that is no document of credentials, stays as it is.
+// AppendToFile adds the entry to a file, which is made if there is none, in one step: whoever reads
+// it meets the old document or the new one. A file that others can read, or that is no document of
+// credentials, stays as it is.
 func (e *Entry) AppendToFile(path string) error {
 	return rewrite(path, e.AppendTo)
 }

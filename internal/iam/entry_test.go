@@ -54,7 +54,8 @@ func TestReadOnlyPolicy(t *testing.T) {
 	}
 }
 
-// TestAppendToFile adds credentials to a file that is not there yet, then to one with something in it, through a link.
+// TestAppendToFile adds credentials to a file that is not there yet, then to one with something in
+// it, through a link.
 func TestAppendToFile(t *testing.T) {
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "credentials.json"), filepath.Join(dir, "link")

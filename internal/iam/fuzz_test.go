@@ -2,7 +2,8 @@ package iam
 
 import "testing"
 
-// FuzzDocument reads documents of any form. One that is good stays so, with all that it has, when an entry is added.
+// FuzzDocument reads documents of any form. One that is good stays so, with all that it has, when
+// an entry is added.
 func FuzzDocument(f *testing.F) {
 	f.Add(document("secret", "A", "B"))
 	f.Add([]byte(`{"credentials": [{"accessKeyId": "A", "secretAccessKey": "<&>", "sessionToken": "\u0041", "expires": "2027-01-01T00:00:00+14:00", "user": "u", "policy": ` + everything + `}]}`))

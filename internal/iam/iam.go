@@ -1,8 +1,9 @@
-// Package iam knows who may do what: the credentials that requests are signed with, as they stand in a file, and the policies
-// that go with them, in the language of AWS's IAM as far as it concerns DynamoDB.
+// Package iam knows who may do what: the credentials that requests are signed with, as they stand
+// in a file, and the policies that go with them, in the language of AWS's IAM as far as it concerns
+// DynamoDB.
 //
-// It reads no requests (package server does, and has a Credential verify the signature; the secrets stay here) and knows no
-// operations (package api says what a request wants to do, and asks).
+// It reads no requests (package server does, and has a Credential verify the signature; the secrets
+// stay here) and knows no operations (package api says what a request wants to do, and asks).
 package iam
 
 // Account is the account that everybody belongs to, as it stands in ARNs.
@@ -22,12 +23,14 @@ func (p *Principal) ARN() string { return "arn:aws:iam::" + Account + ":user/" +
 type Access struct {
 	Action   string // without the service: GetItem
 	Resource string // an ARN, or * for an action on none
-	// Values returns the values of a condition key, such as dynamodb:LeadingKeys, as this request has them; there is false where
-	// the request has no such key. nil: the request has none at all. It is called only if a statement asks for the key.
+	// Values returns the values of a condition key, such as dynamodb:LeadingKeys, as this request
+	// has them; there is false where the request has no such key. nil: the request has none at all.
+	// It is called only if a statement asks for the key.
 	Values func(key string) (values []string, there bool)
 }
 
-// The condition keys that a request can have values for. LeadingKeys and Attributes can have several.
+// The condition keys that a request can have values for. LeadingKeys and Attributes can have
+// several.
 const (
 	KeyLeadingKeys            = "dynamodb:LeadingKeys" // the partition keys of the items that it is about
 	KeyAttributes             = "dynamodb:Attributes"  // the top-level attributes that it names

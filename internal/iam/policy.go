@@ -7,14 +7,16 @@ import (
 	"slices"
 )
 
-// Policy is a list of statements. It does not change once it is parsed, and is safe for concurrent use.
+// Policy is a list of statements. It does not change once it is parsed, and is safe for concurrent
+// use.
 type Policy struct {
 	statements []statement
 	everything bool // some statement allows everything, and none denies anything
 	text       json.RawMessage
 }
 
-// statement says of some actions on some resources, under some conditions, that they are allowed or denied.
+// statement says of some actions on some resources, under some conditions, that they are allowed or
+// denied.
 type statement struct {
 	deny       bool
 	actions    actionSet
@@ -36,8 +38,9 @@ var (
 	statementElements = []string{"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
 
-// ParsePolicy reads a policy in the JSON of AWS's IAM. What is not understood is an error that says where it stands, and never
-// ignored: a condition that nobody looks at would let in whom it was to keep out.
+// ParsePolicy reads a policy in the JSON of AWS's IAM. What is not understood is an error that says
+// where it stands, and never ignored: a condition that nobody looks at would let in whom it was to
+// keep out.
 func ParsePolicy(text []byte) (*Policy, error) {
 	root, err := parseJSON(text)
 	if err != nil {
@@ -77,8 +80,8 @@ func ParsePolicy(text []byte) (*Policy, error) {
 	return p, nil
 }
 
-// version checks the policy's Version, and tells whether ${...} is a variable in it. In the old version, which is also that of a
-// policy without one, it is plain text on AWS.
+// version checks the policy's Version, and tells whether ${...} is a variable in it. In the old
+// version, which is also that of a policy without one, it is plain text on AWS.
 func version(root node) (variables bool, err error) {
 	n, there := root.member("Version")
 	if !there {
@@ -185,8 +188,8 @@ func (s *statement) onAnything() bool {
 // MayEverything tells whether Decide always says Allowed, so that there is no need to ask.
 func (p *Principal) MayEverything() bool { return p.Policy.everything }
 
-// Decide says whether the principal may do it. One statement that denies outweighs all that allow; what no statement allows is
-// denied.
+// Decide says whether the principal may do it. One statement that denies outweighs all that allow;
+// what no statement allows is denied.
 func (p *Principal) Decide(a *Access) Decision {
 	if p.Policy.everything {
 		return Allowed

@@ -2,9 +2,10 @@ package iam
 
 import "strings"
 
-// actions are the actions of DynamoDB that permissions are about, of its operations and beyond: some operations ask for
-// the actions of others (PartiQL's, the transactions'), and some actions belong to no operation of one's own. They are those of the
-// Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB", as of November 2026.
+// actions are the actions of DynamoDB that permissions are about, of its operations and beyond:
+// some operations ask for the actions of others (PartiQL's, the transactions'), and some actions
+// belong to no operation of one's own. They are those of the Service Authorization Reference,
+// "Actions, resources, and condition keys for Amazon DynamoDB", as of November 2026.
 var actions = []string{
 	"AssociateTableReplica", "BatchGetItem", "BatchWriteItem", "CancelBulkOperation", "ConditionCheckItem", "CreateBackup",
 	"CreateGlobalTable", "CreateGlobalTableWitness", "CreateTable", "CreateTableReplica", "DeleteBackup", "DeleteGlobalTableWitness",

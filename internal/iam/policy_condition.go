@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// condition compares the values of one condition key with those of the policy. All of a statement's conditions must be met.
+// condition compares the values of one condition key with those of the policy. All of a statement's
+// conditions must be met.
 type condition struct {
 	key       string                  // of a request, as in contextKeys
 	principal func(*Principal) string // or, if not nil, the value of a key of principalKeys
@@ -28,7 +29,8 @@ const (
 	forAnyOne                // ForAnyValue: at least one
 )
 
-// contextKeys are the condition keys that requests have values for, by their names in small letters: case does not count in them.
+// contextKeys are the condition keys that requests have values for, by their names in small
+// letters: case does not count in them.
 var contextKeys = func() map[string]string {
 	m := map[string]string{}
 	for _, key := range []string{KeyLeadingKeys, KeyAttributes, KeySelect, KeyReturnValues, KeyReturnConsumedCapacity,
@@ -53,7 +55,8 @@ var operators = map[string]struct{ not, fold, wild, boolean, null bool }{
 	"Null":                      {null: true},
 }
 
-// parseConditions reads Condition: operators, in each of them keys, for each of these one value or several.
+// parseConditions reads Condition: operators, in each of them keys, for each of these one value or
+// several.
 func parseConditions(block node, variables bool) ([]condition, error) {
 	byOperator, err := block.members()
 	if err != nil {
@@ -189,9 +192,9 @@ func (n node) boolean() (bool, error) {
 	return false, n.errorf("is neither true nor false")
 }
 
-// met tells whether the condition is met. A key that is not in the request fails it, unless the operator is a negated one, is
-// about all values, or ends in IfExists. ("IAM JSON policy elements: Condition operators", and "Set operators for multivalued
-// context keys", in the IAM User Guide.)
+// met tells whether the condition is met. A key that is not in the request fails it, unless the
+// operator is a negated one, is about all values, or ends in IfExists. ("IAM JSON policy elements:
+// Condition operators", and "Set operators for multivalued context keys", in the IAM User Guide.)
 func (c *condition) met(p *Principal, a *Access) bool {
 	values, there := c.valuesOf(p, a)
 	switch {

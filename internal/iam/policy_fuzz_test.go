@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// FuzzPolicy checks that no policy makes the parser panic, and that one that it takes decides the same each time that it is read,
-// and by the rules that hold for all: a policy that MayEverything allows everything, and one with a Deny of all allows nothing.
+// FuzzPolicy checks that no policy makes the parser panic, and that one that it takes decides the
+// same each time that it is read, and by the rules that hold for all: a policy that MayEverything
+// allows everything, and one with a Deny of all allows nothing.
 func FuzzPolicy(f *testing.F) {
 	files, err := filepath.Glob("testdata/policy/*")
 	if err != nil || len(files) == 0 {

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// node is a JSON value of a policy, with the place where it stands. Policies are not decoded into structs, because encoding/json
-// takes the last of two members of one name, and takes action for Action; both would drop what somebody wrote.
+// node is a JSON value of a policy, with the place where it stands. Policies are not decoded into
+// structs, because encoding/json takes the last of two members of one name, and takes action for
+// Action; both would drop what somebody wrote.
 type node struct {
 	path  string // Statement[0].Condition; empty for the whole
 	value any    // string, bool, json.Number, nil, []node or []member

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is text with wildcards. Within it, * and ? are the bytes anyRun and anyOne, which UTF-8 does not have, so that the
-// characters themselves can stand for themselves.
+// pattern is text with wildcards. Within it, * and ? are the bytes anyRun and anyOne, which UTF-8
+// does not have, so that the characters themselves can stand for themselves.
 type pattern string
 
 const (
@@ -41,7 +41,8 @@ func (p pattern) literal() string {
 // wild tells whether there are wildcards in it.
 func (p pattern) wild() bool { return len(p.literal()) < len(p) }
 
-// matches tells whether the whole of s is what p describes: * is any number of characters, and none too; ? is one.
+// matches tells whether the whole of s is what p describes: * is any number of characters, and none
+// too; ? is one.
 func (p pattern) matches(s string) bool {
 	star, mark := -1, 0 // where the last * stands, and how far it has eaten
 	i, j := 0, 0
@@ -99,7 +100,8 @@ var principalKeys = map[string]func(*Principal) string{
 	"aws:principalarn": (*Principal).ARN,
 }
 
-// parseTemplate reads a text of a policy. Wildcards count if wild is true; variables do in a policy whose Version has them.
+// parseTemplate reads a text of a policy. Wildcards count if wild is true; variables do in a policy
+// whose Version has them.
 func parseTemplate(n node, text string, wild, variables bool) (t template, err error) {
 	plain := func(s string) pattern { return pattern(s) }
 	if wild {

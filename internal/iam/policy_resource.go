@@ -31,7 +31,8 @@ func targetOf(s string) target {
 	return target{arn: true, region: region, path: path}
 }
 
-// matches tells whether the resource is what was meant. An action on no resource is meant by * alone.
+// matches tells whether the resource is what was meant. An action on no resource is meant by *
+// alone.
 func (r *resource) matches(t target, p *Principal) bool {
 	if r.any {
 		return true
@@ -39,8 +40,9 @@ func (r *resource) matches(t target, p *Principal) bool {
 	return t.arn && r.region.matches(t.region) && r.path.of(p).matches(t.path)
 }
 
-// parseResources reads Resource or NotResource. In a statement that takes away (strict), the region that an ARN names does not
-// count: all regions here are one set of tables, and who chooses the region of a request must not get past a Deny by it.
+// parseResources reads Resource or NotResource. In a statement that takes away (strict), the region
+// that an ARN names does not count: all regions here are one set of tables, and who chooses the
+// region of a request must not get past a Deny by it.
 func parseResources(list node, variables, strict bool) ([]resource, error) {
 	if _, err := list.texts(); err != nil {
 		return nil, err
@@ -59,7 +61,8 @@ func parseResources(list node, variables, strict bool) ([]resource, error) {
 	return resources, nil
 }
 
-// parseResource reads * or an ARN. Of an ARN the end can be left out where a wildcard stands for it.
+// parseResource reads * or an ARN. Of an ARN the end can be left out where a wildcard stands for
+// it.
 func parseResource(n node, text string, variables bool) (r resource, err error) {
 	if text == "*" {
 		return resource{any: true}, nil
@@ -101,7 +104,8 @@ var (
 	belowTables   = []string{"index/", "stream/", "backup/", "import/", "export/"}
 )
 
-// checkPath checks, as far as there are no wildcards, that the last part of an ARN names something that DynamoDB has.
+// checkPath checks, as far as there are no wildcards, that the last part of an ARN names something
+// that DynamoDB has.
 func (t *template) checkPath(n node, text string) error {
 	first, all := t.first()
 	known, open := first.literal(), !all || first.wild()
@@ -115,7 +119,8 @@ func (t *template) checkPath(n node, text string) error {
 	return nil
 }
 
-// begins tells whether s begins with one of the words and goes on; where s is open at its end, it may also be the beginning of one.
+// begins tells whether s begins with one of the words and goes on; where s is open at its end, it
+// may also be the beginning of one.
 func begins(s string, open bool, words []string) bool {
 	for _, w := range words {
 		if strings.HasPrefix(s, w) && (open || len(s) > len(w)) || open && strings.HasPrefix(w, s) {

@@ -71,7 +71,8 @@ func askAll(t *testing.T, p *Principal, input string) string {
 
 var decisionNames = map[Decision]string{DeniedByDefault: "default deny", DeniedExplicitly: "explicit deny", Allowed: "allow"}
 
-// TestActions checks that the list of actions fits its set, is in order, and that none is there twice.
+// TestActions checks that the list of actions fits its set, is in order, and that none is there
+// twice.
 func TestActions(t *testing.T) {
 	if n := len(allActions) * 64; len(actions) > n {
 		t.Fatalf("%d actions, and room for %d", len(actions), n)

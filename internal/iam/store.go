@@ -47,9 +47,10 @@ func Parse(document []byte) (*Store, error) {
 	return s, nil
 }
 
-// OpenFile returns the credentials of a file, which others than its owner must not be able to read. Until Close the store
-// follows the file: a second after a change the new credentials hold, and the old ones do not. A change that cannot be
-// read, or may be read by others, is logged, and leaves all as it was. logger nil: slog.Default.
+// OpenFile returns the credentials of a file, which others than its owner must not be able to read.
+// Until Close the store follows the file: a second after a change the new credentials hold, and the
+// old ones do not. A change that cannot be read, or may be read by others, is logged, and leaves
+// all as it was. logger nil: slog.Default.
 func OpenFile(path string, logger *slog.Logger) (*Store, error) {
 	if logger == nil {
 		logger = slog.Default()
@@ -183,8 +184,8 @@ func unchanged(old, new fs.FileInfo) bool {
 	return os.SameFile(old, new) && old.Size() == new.Size() && old.Mode() == new.Mode() && old.ModTime().Equal(new.ModTime())
 }
 
-// read reads a file of credentials, and returns what was known of it before that, if it is there. The file that is looked at
-// is the one that is read, whatever happens to its name meanwhile.
+// read reads a file of credentials, and returns what was known of it before that, if it is there.
+// The file that is looked at is the one that is read, whatever happens to its name meanwhile.
 func read(path string) (document []byte, info fs.FileInfo, err error) {
 	f, err := open(path)
 	if err != nil {
@@ -215,7 +216,8 @@ func open(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// private refuses a file that others than its owner may read or write. Windows keeps such things elsewhere.
+// private refuses a file that others than its owner may read or write. Windows keeps such things
+// elsewhere.
 func private(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("the credentials in %s can be read or changed by others (mode %04o): chmod 600 %s", path, mode, path)

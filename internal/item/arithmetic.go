@@ -1,14 +1,14 @@
 package item
 
-// Sums are exact: all base-100 digits that two numbers can have fit in one fixed row, so they are added there place by
-// place. Place p, the weight 100^p, is digit p-lowestPlace of the row.
+// Sums are exact: all base-100 digits that two numbers can have fit in one fixed row, so they are
+// added there place by place. Place p, the weight 100^p, is digit p-lowestPlace of the row.
 const (
 	lowestPlace = -64 - maxPairs // 100^E has its first digit at place E-1, and E is -64 at least
 	places      = 63 - lowestPlace + 1
 )
 
-// Add returns a+b for two N values, exactly. A result with more than 38 significant digits or out of range is a *Fault
-// with DynamoDB's message.
+// Add returns a+b for two N values, exactly. A result with more than 38 significant digits or out
+// of range is a *Fault with DynamoDB's message.
 func Add(a, b Value) (Value, error) { return sum(a, b, 1) }
 
 // Subtract returns a-b for two N values, as Add does a+b.
@@ -65,8 +65,9 @@ func (d *decimal) fromRow(row *[places]int16) numberProblem {
 	if top < 0 {
 		return 0
 	}
-	// The first place decides the sign unless it is ±1 and all later ones undo it, which they cannot: they would have to
-	// weigh more than 99 99 99…, and the difference of two digits does not.
+	// The first place decides the sign unless it is ±1 and all later ones undo it, which they
+	// cannot: they would have to weigh more than 99 99 99…, and the difference of two digits does
+	// not.
 	if d.negative = row[top] < 0; d.negative {
 		for i := range row[:top+1] {
 			row[i] = -row[i]

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// kilobyte is the JSON of an item of 1 KB: a key and ten fields of 100 characters. shuffled says to leave the names out
-// of order, as clients do that send maps as they lie in memory.
+// kilobyte is the JSON of an item of 1 KB: a key and ten fields of 100 characters. shuffled says to
+// leave the names out of order, as clients do that send maps as they lie in memory.
 func kilobyte(shuffled bool) []byte {
 	fields := []string{`"pk":{"S":"user#00000001"}`}
 	for i := range 10 {

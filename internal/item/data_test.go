@@ -9,7 +9,8 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestData runs the files of testdata/data; -rewrite writes their outputs anew. Each command takes one input a line:
+// TestData runs the files of testdata/data; -rewrite writes their outputs anew. Each command takes
+// one input a line:
 //
 //	number   a number's text      its plain text, size and stored form, or the fault
 //	order    numbers              "ok" if they ascend strictly, stored and compared
@@ -131,7 +132,8 @@ func decodeValue(json string) (Value, string) {
 // kindNames are the kinds of faults in the order of their numbers.
 var kindNames = []string{"", "empty", "multiple", "number", "null", "set", "nesting", "name", "long name"}
 
-// describe prints errors and faults, the one that comes first marked if there are two; nothing wrong is "".
+// describe prints errors and faults, the one that comes first marked if there are two; nothing
+// wrong is "".
 func describe(faults Faults, err error) string {
 	var wrong *TypeError
 	switch {

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// FaultKind says which of DynamoDB's rules a value breaks. Some operations word the families differently.
+// FaultKind says which of DynamoDB's rules a value breaks. Some operations word the families
+// differently.
 type FaultKind int
 
 // The kinds of Fault.
@@ -20,8 +21,8 @@ const (
 	FaultLongName                      // an attribute name or map key over 65535 bytes
 )
 
-// Fault is content that is well-formed JSON of the right types but that DynamoDB refuses with a ValidationException.
-// Message is DynamoDB's own text.
+// Fault is content that is well-formed JSON of the right types but that DynamoDB refuses with a
+// ValidationException. Message is DynamoDB's own text.
 type Fault struct {
 	Kind    FaultKind
 	Message string
@@ -29,10 +30,11 @@ type Fault struct {
 
 func (f *Fault) Error() string { return f.Message }
 
-// Faults are what DynamoDB would find in one value or item, in the order in which it looks: depth first, names and members
-// as they were sent, and in one AttributeValue: no member, then each member's own faults, then several members; in a set:
-// emptiness, the numbers, repetition. Null is the first NULL:false; First is the first fault of any other kind. PutItem
-// reports Null before First; elsewhere the earlier one counts, which Earliest returns.
+// Faults are what DynamoDB would find in one value or item, in the order in which it looks: depth
+// first, names and members as they were sent, and in one AttributeValue: no member, then each
+// member's own faults, then several members; in a set: emptiness, the numbers, repetition. Null is
+// the first NULL:false; First is the first fault of any other kind. PutItem reports Null before
+// First; elsewhere the earlier one counts, which Earliest returns.
 type Faults struct {
 	Null, First *Fault
 	nullEarlier bool
@@ -72,8 +74,9 @@ const (
 	messageLongName    = "Attribute name is too large, must be less than 65536 bytes"
 )
 
-// Decoder turns DynamoDB's JSON into canonical values. It owns a buffer in which the decoded bytes lie: they are valid until
-// Reset. The zero Decoder is ready; reuse saves allocations. Whoever calls it bounds the input: at a gigabyte it panics.
+// Decoder turns DynamoDB's JSON into canonical values. It owns a buffer in which the decoded bytes
+// lie: they are valid until Reset. The zero Decoder is ready; reuse saves allocations. Whoever
+// calls it bounds the input: at a gigabyte it panics.
 type Decoder struct {
 	buf     []byte // decoded values, one after the other
 	scratch []byte // elements on their way into order
@@ -82,8 +85,8 @@ type Decoder struct {
 	spilled *Fault // the first fault that faults had no room for
 }
 
-// ref says where in the decoder's buffer an element of a map or set lies. It is small because it is moved about in
-// sorting; begin sees to it that the offsets fit.
+// ref says where in the decoder's buffer an element of a map or set lies. It is small because it is
+// moved about in sorting; begin sees to it that the offsets fit.
 type ref struct {
 	front            uint64 // the key's first 8 bytes, big-endian: most comparisons end here
 	start, end       int32  // all of it
@@ -92,10 +95,12 @@ type ref struct {
 	faults, faultEnd uint16 // its part of the decoder's faults
 }
 
-// maxFaults bounds the faults that are kept until a name that comes again has shown which ones count.
+// maxFaults bounds the faults that are kept until a name that comes again has shown which ones
+// count.
 const maxFaults = 1000
 
-// maxInput bounds the text that can be decoded, and the buffer that is decoded into. Requests are far smaller.
+// maxInput bounds the text that can be decoded, and the buffer that is decoded into. Requests are
+// far smaller.
 const maxInput = 1 << 30
 
 // Reset makes the decoder's buffer free for reuse. Values decoded before are no longer valid.
@@ -112,9 +117,10 @@ func (d *Decoder) Reset() {
 	}
 }
 
-// Item decodes the JSON object at s into an item: a map of attribute names to AttributeValues. The error is a
-// *TypeError or ErrSyntax of s. Faults do not stop it: with any fault the returned Item is the zero Item.
-// Repeated names: the last one counts. null members are dropped as if absent; unknown members are ignored.
+// Item decodes the JSON object at s into an item: a map of attribute names to AttributeValues. The
+// error is a *TypeError or ErrSyntax of s. Faults do not stop it: with any fault the returned Item
+// is the zero Item. Repeated names: the last one counts. null members are dropped as if absent;
+// unknown members are ignored.
 //
 // A TypeError does not vouch for the JSON behind it; DynamoDB wants all of it well-formed first.
 func (d *Decoder) Item(s *Scanner) (Item, Faults, error) {
@@ -183,7 +189,8 @@ func (d *Decoder) note(f *Fault) {
 	}
 }
 
-// entries decodes a map's payload: the object at s, inside level lists and maps. size is that of all names and values.
+// entries decodes a map's payload: the object at s, inside level lists and maps. size is that of
+// all names and values.
 func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
 	if s.peek() != '{' {
 		return 0, 0, mismatch(s, shapeMap)
@@ -251,7 +258,8 @@ func NameFault(name string) *Fault {
 	return nil
 }
 
-// NestingFault returns what is wrong with a value as deep as v inside of level lists and maps, or nil.
+// NestingFault returns what is wrong with a value as deep as v inside of level lists and maps, or
+// nil.
 func NestingFault(v Value, level int) *Fault {
 	if level+v.Depth() > maxLevels {
 		return &Fault{FaultNesting, messageNesting}
@@ -528,8 +536,8 @@ func emptySetMessage(t Type) string {
 	return messageEmptyBS
 }
 
-// duplicatesMessage is DynamoDB's word for a set with a repeated member. The members begin at the given offset, and are
-// printed as they were sent.
+// duplicatesMessage is DynamoDB's word for a set with a repeated member. The members begin at the
+// given offset, and are printed as they were sent.
 func (d *Decoder) duplicatesMessage(t Type, at int) string {
 	if t == NS {
 		return messageDuplicateNS

@@ -75,7 +75,8 @@ func TestNameLengths(t *testing.T) {
 	}
 }
 
-// TestManyFaults has more faults than are kept apart: the first still counts, and no repetition makes the item whole.
+// TestManyFaults has more faults than are kept apart: the first still counts, and no repetition
+// makes the item whole.
 func TestManyFaults(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`{"L":[{"N":"first"}`)
@@ -99,7 +100,8 @@ func TestManyFaults(t *testing.T) {
 	}
 }
 
-// TestDecoderReuse decodes one thing after the other: values live until Reset, and failures leave no trace.
+// TestDecoderReuse decodes one thing after the other: values live until Reset, and failures leave
+// no trace.
 func TestDecoderReuse(t *testing.T) {
 	var d Decoder
 	var s Scanner
@@ -127,7 +129,8 @@ func TestDecoderReuse(t *testing.T) {
 	}
 }
 
-// TestDecodeAllocations holds that a used decoder allocates nothing, and that reading does not either.
+// TestDecodeAllocations holds that a used decoder allocates nothing, and that reading does not
+// either.
 func TestDecodeAllocations(t *testing.T) {
 	var s Scanner
 	var d Decoder
@@ -258,7 +261,8 @@ func (x tree) json(r *rand.Rand) string {
 	return `{"` + x.kind + `":` + x.text + "}"
 }
 
-// TestCanonical decodes random items sent in two orders: the bytes are equal, valid, and come back from their JSON.
+// TestCanonical decodes random items sent in two orders: the bytes are equal, valid, and come back
+// from their JSON.
 func TestCanonical(t *testing.T) {
 	r := newRand(t)
 	var d Decoder
@@ -278,7 +282,8 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// FuzzDecode decodes any bytes as an item and as a value. What decodes is canonical, and comes back from its JSON.
+// FuzzDecode decodes any bytes as an item and as a value. What decodes is canonical, and comes back
+// from its JSON.
 func FuzzDecode(f *testing.F) {
 	for _, text := range []string{
 		`{"b":{"S":"x"},"a":{"N":"-1.50"},"b":{"L":[{"M":{"z":{"BS":["Yg==","YQ=="]},"y":{"NULL":true}}}]}}`,

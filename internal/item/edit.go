@@ -7,14 +7,16 @@ import (
 	"strings"
 )
 
-// With returns a new item with the changes made: each Entry sets an attribute, or removes it if its Value is missing.
-// Names must be distinct; the order does not matter. A missing item counts as one without attributes.
+// With returns a new item with the changes made: each Entry sets an attribute, or removes it if its
+// Value is missing. Names must be distinct; the order does not matter. A missing item counts as one
+// without attributes.
 func (it Item) With(changes []Entry) Item {
 	new, _ := it.WithIn(nil, changes)
 	return new
 }
 
-// WithIn is With for a new item that lies in the buffer, whatever is there, if it fits. It returns the buffer that it does lie in.
+// WithIn is With for a new item that lies in the buffer, whatever is there, if it fits. It returns
+// the buffer that it does lie in.
 func (it Item) WithIn(buffer []byte, changes []Entry) (new Item, in []byte) {
 	var few [8]Entry // keeps the usual update's sorted copy off the heap
 	changes = sortedEntries(few[:0], changes)
@@ -42,7 +44,8 @@ func sortedEntries(dst, entries []Entry) []Entry {
 	return dst
 }
 
-// merge is a walk over old attributes that writes new ones: unchanged neighbours are copied together.
+// merge is a walk over old attributes that writes new ones: unchanged neighbours are copied
+// together.
 type merge struct {
 	old, new []byte // new begins with a byte kept free for the count
 	from, at int    // old[from:at] is passed and not copied yet
@@ -51,7 +54,8 @@ type merge struct {
 	size     int
 }
 
-// apply copies what comes before the change, and makes the change. Changes come in the names' order.
+// apply copies what comes before the change, and makes the change. Changes come in the names'
+// order.
 func (m *merge) apply(c *Entry) {
 	name, v, next := m.seek(c.Name)
 	m.new = append(m.new, m.old[m.from:m.at]...)
@@ -99,7 +103,8 @@ func (m *merge) finish() Item {
 	return Item{attrs: m.new, size: m.size}
 }
 
-// Pick returns a new item with only the named attributes that it has. names must be sorted by bytes and distinct.
+// Pick returns a new item with only the named attributes that it has. names must be sorted by bytes
+// and distinct.
 func (it Item) Pick(names []string) Item {
 	count, room := 0, 0
 	it.pick(names, func(entry []byte, _ int) {
@@ -146,7 +151,8 @@ func (it Item) pick(names []string, found func(entry []byte, size int)) {
 // New returns an item of the entries, in any order, with distinct names.
 func New(entries []Entry) Item { return Item{}.With(entries) }
 
-// Map makes an M of the entries, in any order, with distinct names. Those whose Value is missing are left out.
+// Map makes an M of the entries, in any order, with distinct names. Those whose Value is missing
+// are left out.
 func Map(entries []Entry) Value {
 	var few [8]Entry
 	entries = sortedEntries(few[:0], entries)
@@ -171,7 +177,8 @@ func Map(entries []Entry) Value {
 // Union returns the set of all members of two sets of one type.
 func Union(a, b Value) Value { return combine(a, b, true) }
 
-// Difference returns the set a without b's members, or a missing Value if none is left. Both have one type.
+// Difference returns the set a without b's members, or a missing Value if none is left. Both have
+// one type.
 func Difference(a, b Value) Value { return combine(a, b, false) }
 
 // combine merges two sets: all members of both, or those of a that are not in b.

@@ -300,7 +300,8 @@ func TestWithAllocations(t *testing.T) {
 	}
 }
 
-// FuzzParse reads any bytes as a row, and does everything with it that can be done. Damage may show only in Verify.
+// FuzzParse reads any bytes as a row, and does everything with it that can be done. Damage may show
+// only in Verify.
 func FuzzParse(f *testing.F) {
 	for _, pair := range readStored(f) {
 		f.Add([]byte(pair[1]))

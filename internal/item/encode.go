@@ -30,23 +30,25 @@ import (
 //	           L   uvarint count · value*
 //	           M   attributes
 //
-// The tags are the numbers of the Types in item.go. Names are 1 to 65535 bytes of UTF-8, no two alike; members are
-// distinct; every uvarint is as short as it can be. So equal items have equal attributes, byte for byte.
+// The tags are the numbers of the Types in item.go. Names are 1 to 65535 bytes of UTF-8, no two
+// alike; members are distinct; every uvarint is as short as it can be. So equal items have equal
+// attributes, byte for byte.
 const (
 	formatByte   = 1
 	flagStamp    = 1 << 0
 	flagOrigin   = 1 << 1
 	knownFlags   = flagStamp | flagOrigin
 	maxNameBytes = 65535
-	// maxLevels is how many lists and maps can be within each other: DynamoDB's 32 levels have the attribute's scalar, or the item
-	// around it, as one. (Recorded answers of the service, 2026.)
+	// maxLevels is how many lists and maps can be within each other: DynamoDB's 32 levels have the
+	// attribute's scalar, or the item around it, as one. (Recorded answers of the service, 2026.)
 	maxLevels = 31
 )
 
 // errTruncated says that a row ends, or overflows a number, within its header.
 var errTruncated = errors.New("item: stored row is damaged: its header is cut short")
 
-// Parse reads a stored row. The Item is a view of b. An error means damage, or a row of a newer format.
+// Parse reads a stored row. The Item is a view of b. An error means damage, or a row of a newer
+// format.
 func Parse(b []byte) (Item, error) {
 	if len(b) < 2 {
 		return Item{}, errTruncated
@@ -85,7 +87,8 @@ func Parse(b []byte) (Item, error) {
 // maxRowHead is the most that a stored row has in front of its attributes.
 const maxRowHead = 2 + binary.MaxVarintLen32 + 8
 
-// AppendStored appends the stored form of it, as Parse reads it. stamp 0 leaves the stamp out (index rows).
+// AppendStored appends the stored form of it, as Parse reads it. stamp 0 leaves the stamp out
+// (index rows).
 func (it Item) AppendStored(dst []byte, stamp uint64) []byte {
 	if !it.Exists() {
 		panic("item: AppendStored of a missing item")
@@ -137,8 +140,8 @@ func List(elements []Value) Value {
 	return Value{b}
 }
 
-// Set makes a set of the members, all S, all N or all B, in any order; there is one at least. ok is false if one is there
-// twice.
+// Set makes a set of the members, all S, all N or all B, in any order; there is one at least. ok is
+// false if one is there twice.
 func Set(members []Value) (set Value, ok bool) {
 	t := map[Type]Type{S: SS, N: NS, B: BS}[members[0].Type()]
 	members = slices.SortedFunc(slices.Values(members), func(a, b Value) int {
@@ -190,8 +193,8 @@ func uvarintLen(n int) int {
 	return k
 }
 
-// setLength writes n as a uvarint over the one byte kept free for it at b[at], and moves what follows if one byte is
-// too few.
+// setLength writes n as a uvarint over the one byte kept free for it at b[at], and moves what
+// follows if one byte is too few.
 func setLength(b []byte, at, n int) []byte {
 	if n < 0x80 {
 		b[at] = byte(n)
@@ -205,8 +208,8 @@ func setLength(b []byte, at, n int) []byte {
 	return b
 }
 
-// readUvarint returns the uvarint at b[i:] and the offset after it; ok is false if there is none or it is longer than
-// it need be.
+// readUvarint returns the uvarint at b[i:] and the offset after it; ok is false if there is none or
+// it is longer than it need be.
 func readUvarint(b []byte, i int) (v uint64, next int, ok bool) {
 	if uint(i) >= uint(len(b)) {
 		return 0, 0, false
@@ -221,8 +224,8 @@ func readUvarint(b []byte, i int) (v uint64, next int, ok bool) {
 	return v, i + k, true
 }
 
-// readCount returns the count at the beginning of a payload and the offset after it. A count that the bytes behind it
-// cannot hold, each element having one byte at least, is damage and reads as 0.
+// readCount returns the count at the beginning of a payload and the offset after it. A count that
+// the bytes behind it cannot hold, each element having one byte at least, is damage and reads as 0.
 func readCount(b []byte) (n, next int) {
 	v, next, ok := readUvarint(b, 0)
 	if !ok || v > uint64(len(b)-next) {
@@ -231,7 +234,8 @@ func readCount(b []byte) (n, next int) {
 	return int(v), next
 }
 
-// span returns the bounds of the bytes at b[i:] that follow their own length; ok is false if they are not all there.
+// span returns the bounds of the bytes at b[i:] that follow their own length; ok is false if they
+// are not all there.
 func span(b []byte, i int) (start, end int, ok bool) {
 	if uint(i) < uint(len(b)) && b[i] < 0x80 {
 		start = i + 1
@@ -250,7 +254,8 @@ func spanLong(b []byte, i int) (start, end int, ok bool) {
 	return start, start + int(v), true
 }
 
-// valueEnd returns the offset after the value at b[i:], or -1 if it is not all there or has an unknown tag.
+// valueEnd returns the offset after the value at b[i:], or -1 if it is not all there or has an
+// unknown tag.
 func valueEnd(b []byte, i int) int {
 	if uint(i) >= uint(len(b)) {
 		return -1

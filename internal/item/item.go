@@ -1,9 +1,10 @@
-// Package item holds DynamoDB's data: attribute values, items, exact decimal numbers. It turns DynamoDB's JSON into the
-// canonical encoded bytes that are stored, and back; compares, measures and edits them without decoding more than is
-// touched. It knows nothing of tables, keys or expressions.
+// Package item holds DynamoDB's data: attribute values, items, exact decimal numbers. It turns
+// DynamoDB's JSON into the canonical encoded bytes that are stored, and back; compares, measures
+// and edits them without decoding more than is touched. It knows nothing of tables, keys or
+// expressions.
 //
-// Types, limits and sizes are those of the Amazon DynamoDB Developer Guide ("Supported data types", "Item sizes and formats"),
-// sizes to the byte as measured at the service's limit of 400 KB.
+// Types, limits and sizes are those of the Amazon DynamoDB Developer Guide ("Supported data types",
+// "Item sizes and formats"), sizes to the byte as measured at the service's limit of 400 KB.
 //
 // The layout of the encoding is drawn atop encode.go, that of numbers atop number.go.
 package item
@@ -16,8 +17,8 @@ import (
 // Type is the type of an attribute value.
 type Type byte
 
-// The types. Their numbers are the tags of the stored encoding and never change. False and True are two tags of one
-// type: Value.Type returns BOOL for both.
+// The types. Their numbers are the tags of the stored encoding and never change. False and True are
+// two tags of one type: Value.Type returns BOOL for both.
 const (
 	Missing Type = 0x00 // no value at all
 	NULL    Type = 0x01
@@ -36,8 +37,8 @@ const (
 // String returns the type as DynamoDB tags it in JSON: "S", "NS", "BOOL", …
 func (t Type) String() string { short, _ := t.names(); return short }
 
-// LongName returns the type as some of DynamoDB's messages name it: STRING, NUMBER, BINARY, NULL, BOOLEAN, LIST, MAP,
-// STRING_SET, NUMBER_SET, BINARY_SET.
+// LongName returns the type as some of DynamoDB's messages name it: STRING, NUMBER, BINARY, NULL,
+// BOOLEAN, LIST, MAP, STRING_SET, NUMBER_SET, BINARY_SET.
 func (t Type) LongName() string { _, long := t.names(); return long }
 
 // names returns both names of a type; what is no type has empty names.
@@ -94,12 +95,13 @@ func ParseType(s string) Type {
 	return Missing
 }
 
-// Value is one attribute value: a view of canonical encoded bytes, which it does not own. The zero Value is a missing
-// value. Equal values are equal bytes. Values are immutable; whoever reuses the bytes below must have no Value left.
+// Value is one attribute value: a view of canonical encoded bytes, which it does not own. The zero
+// Value is a missing value. Equal values are equal bytes. Values are immutable; whoever reuses the
+// bytes below must have no Value left.
 type Value struct{ b []byte }
 
-// Item is a set of named attributes, encoded: a view of bytes that it does not own. The zero Item is "no item", which
-// differs from an item without attributes.
+// Item is a set of named attributes, encoded: a view of bytes that it does not own. The zero Item
+// is "no item", which differs from an item without attributes.
 type Item struct {
 	attrs []byte // count, then name and value of each attribute, by name: the same form as a map's payload
 	size  int    // DynamoDB's size in bytes
@@ -124,7 +126,8 @@ func (it Item) Get(name string) Value { return find(it.attrs, name) }
 // Attributes yields the attributes, by name. The names are views of it's bytes.
 func (it Item) Attributes() iter.Seq2[string, Value] { return entriesOf(it.attrs) }
 
-// Size is the item's size in bytes as DynamoDB counts it: the names' UTF-8 bytes and the values' sizes.
+// Size is the item's size in bytes as DynamoDB counts it: the names' UTF-8 bytes and the values'
+// sizes.
 func (it Item) Size() int { return it.size }
 
 // EncodedLen is how many bytes the item takes encoded, a stored row's head included; 0 for none.
@@ -138,7 +141,8 @@ func (it Item) EncodedLen() int {
 // Stamp is the hybrid-clock time of the commit that wrote the item, or 0.
 func (it Item) Stamp() uint64 { return it.stamp }
 
-// SameAttributes tells whether two items have equal attributes, whatever their stamps. Two missing items are the same.
+// SameAttributes tells whether two items have equal attributes, whatever their stamps. Two missing
+// items are the same.
 func SameAttributes(a, b Item) bool {
 	return a.Exists() == b.Exists() && string(a.attrs) == string(b.attrs)
 }
@@ -149,7 +153,8 @@ func (it Item) Clone() Item {
 	return it
 }
 
-// find returns the named entry of a map's payload. Names are in order, so it stops at the first one behind.
+// find returns the named entry of a map's payload. Names are in order, so it stops at the first one
+// behind.
 func find(payload []byte, name string) Value {
 	n, i := readCount(payload)
 	for ; n > 0; n-- {

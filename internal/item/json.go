@@ -2,7 +2,8 @@ package item
 
 import "encoding/base64"
 
-// AppendJSON appends it in DynamoDB's JSON: {"name":{"S":"…"},…}. Strings are escaped no more than JSON demands.
+// AppendJSON appends it in DynamoDB's JSON: {"name":{"S":"…"},…}. Strings are escaped no more than
+// JSON demands.
 func (it Item) AppendJSON(dst []byte) []byte { return appendMapJSON(dst, it.attrs, maxWalk) }
 
 // AppendJSON appends v in DynamoDB's JSON: {"S":"…"}. A missing value is {}.
@@ -150,8 +151,8 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }
 
-// AppendText appends v as DynamoDB's messages print values: {S:a}, {N:1}. Collections print as Java's do, binaries in
-// base64; no captured message shows those.
+// AppendText appends v as DynamoDB's messages print values: {S:a}, {N:1}. Collections print as
+// Java's do, binaries in base64; no captured message shows those.
 func (v Value) AppendText(dst []byte) []byte { return v.appendText(dst, maxWalk) }
 
 // appendText is AppendText down to the given number of levels.

@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// A number is stored so that the order of the bytes is the order of the numbers, and one number has one form:
+// A number is stored so that the order of the bytes is the order of the numbers, and one number has
+// one form:
 //
 //	number   := class · [exponent · digit* · terminator]
 //	class    := 0x01 negative · 0x02 zero, and nothing follows · 0x03 positive
@@ -13,9 +14,10 @@ import (
 //	digit    := D + 1 for each base-100 digit D; neither the first nor the last D is 0
 //	terminator := 0x00
 //
-// Every byte after a negative number's class is complemented, which turns the order around. A terminator sorts before
-// any digit, so a shorter number sorts before its longer continuations, and no number is a prefix of another: the form
-// may stand within a longer key. At most 38 decimal digits, hence 20 base-100 digits and 23 bytes in all.
+// Every byte after a negative number's class is complemented, which turns the order around. A
+// terminator sorts before any digit, so a shorter number sorts before its longer continuations, and
+// no number is a prefix of another: the form may stand within a longer key. At most 38 decimal
+// digits, hence 20 base-100 digits and 23 bytes in all.
 const (
 	classNegative byte = 0x01
 	classZero     byte = 0x02
@@ -89,7 +91,8 @@ type decimal struct {
 	digits   [2 * maxPairs]byte
 }
 
-// appendNumber parses a number's text and appends its stored form. With a problem, nothing is appended.
+// appendNumber parses a number's text and appends its stored form. With a problem, nothing is
+// appended.
 func appendNumber(dst, text []byte) ([]byte, numberProblem) {
 	var d decimal
 	if problem := d.parse(text); problem != 0 {
@@ -98,7 +101,8 @@ func appendNumber(dst, text []byte) ([]byte, numberProblem) {
 	return d.appendStored(dst), 0
 }
 
-// parse reads [sign] digits [. digits] [e [sign] digits]; a digit on either side of the point is enough.
+// parse reads [sign] digits [. digits] [e [sign] digits]; a digit on either side of the point is
+// enough.
 func (d *decimal) parse(text []byte) numberProblem {
 	i := 0
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
@@ -145,8 +149,8 @@ func (d *decimal) parse(text []byte) numberProblem {
 	return d.check()
 }
 
-// parsePower reads the exponent of a number's text, which may be empty. Whatever it says, the result's magnitude is at
-// most exponentCeiling.
+// parsePower reads the exponent of a number's text, which may be empty. Whatever it says, the
+// result's magnitude is at most exponentCeiling.
 func parsePower(text []byte) (power int, ok bool) {
 	if len(text) == 0 {
 		return 0, true
@@ -243,8 +247,8 @@ func (d *decimal) load(b []byte) (ok bool) {
 	return d.check() == 0
 }
 
-// numberPairs returns the digit bytes of a stored number, none for zero, and what they are complemented with. ok is
-// false if the form is wrong; DynamoDB's limits are not looked at.
+// numberPairs returns the digit bytes of a stored number, none for zero, and what they are
+// complemented with. ok is false if the form is wrong; DynamoDB's limits are not looked at.
 func numberPairs(b []byte) (pairs []byte, flip byte, ok bool) {
 	switch {
 	case len(b) == 1:
@@ -268,8 +272,9 @@ func numberPairs(b []byte) (pairs []byte, flip byte, ok bool) {
 	return pairs, flip, true
 }
 
-// numberSize returns a stored number's size as DynamoDB counts it: a byte, one for each begun pair of significant
-// digits left of the point, one for each begun pair right of it, and one for the minus.
+// numberSize returns a stored number's size as DynamoDB counts it: a byte, one for each begun pair
+// of significant digits left of the point, one for each begun pair right of it, and one for the
+// minus.
 func numberSize(b []byte) int {
 	pairs, flip, ok := numberPairs(b)
 	if !ok || len(pairs) == 0 {
@@ -295,7 +300,8 @@ func numberSize(b []byte) int {
 const zeros = "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000" +
 	"00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 
-// appendNumberText appends a stored number as a plain decimal, without exponent. A damaged one prints as 0.
+// appendNumberText appends a stored number as a plain decimal, without exponent. A damaged one
+// prints as 0.
 func appendNumberText(dst, b []byte) []byte {
 	var d decimal
 	if !d.load(b) || d.n == 0 {
@@ -327,8 +333,8 @@ func appendDigits(dst, digits []byte) []byte {
 	return dst
 }
 
-// numberFloor returns the greatest whole number that is not above a stored number, and whether it is the number itself. ok is
-// false if it is not within int64.
+// numberFloor returns the greatest whole number that is not above a stored number, and whether it
+// is the number itself. ok is false if it is not within int64.
 func numberFloor(b []byte) (n int64, whole, ok bool) {
 	var d decimal
 	if !d.load(b) || d.exponent > 18 {

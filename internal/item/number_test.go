@@ -18,7 +18,8 @@ func newRand(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// randomNumber returns a number's text within the limits; most have few digits and small exponents, so that many meet.
+// randomNumber returns a number's text within the limits; most have few digits and small exponents,
+// so that many meet.
 func randomNumber(r *rand.Rand) string {
 	digits := 1 + r.IntN(5)
 	if r.IntN(4) == 0 {
@@ -219,7 +220,8 @@ func FuzzNumber(f *testing.F) {
 		if again := mustNumber(t, plain); !Equal(v, again) {
 			t.Fatalf("%q is %x, but %q is %x", text, v.Raw(), plain, again.Raw())
 		}
-		// math/big would compute enormous powers of ten, and what the exponent undoes is tested elsewhere.
+		// math/big would compute enormous powers of ten, and what the exponent undoes is tested
+		// elsewhere.
 		if len(text) < 60 && !strings.ContainsAny(text, "eE") && rat(t, text).Cmp(rat(t, plain)) != 0 {
 			t.Fatalf("%q prints as %q", text, plain)
 		}

@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// Clients send maps and sets in any order. The decoder writes elements as they come and notes where each one lies; if
-// they were not in order it sorts these notes, and copies the elements into the order through its scratch buffer.
+// Clients send maps and sets in any order. The decoder writes elements as they come and notes where
+// each one lies; if they were not in order it sorts these notes, and copies the elements into the
+// order through its scratch buffer.
 
-// front returns the first 8 bytes of a key as a number that orders as they do. A shorter key is filled up with zeros,
-// so that equal fronts decide nothing.
+// front returns the first 8 bytes of a key as a number that orders as they do. A shorter key is
+// filled up with zeros, so that equal fronts decide nothing.
 func front(key []byte) uint64 {
 	if len(key) >= 8 {
 		return binary.BigEndian.Uint64(key)
@@ -58,7 +59,8 @@ func (d *Decoder) repeats(base int) bool {
 	return false
 }
 
-// dropRepeated keeps of sorted refs with equal keys the one sent last, and forgets the faults of the others.
+// dropRepeated keeps of sorted refs with equal keys the one sent last, and forgets the faults of
+// the others.
 func (d *Decoder) dropRepeated(base int) {
 	kept := d.refs[:base]
 	for i := base; i < len(d.refs); i++ {
@@ -72,8 +74,8 @@ func (d *Decoder) dropRepeated(base int) {
 	d.refs = kept
 }
 
-// reorder copies the elements of the refs from base on into the refs' order. Their bytes make up the end of the buffer,
-// from the offset start on; elements without a ref vanish.
+// reorder copies the elements of the refs from base on into the refs' order. Their bytes make up
+// the end of the buffer, from the offset start on; elements without a ref vanish.
 func (d *Decoder) reorder(base, start int) {
 	d.scratch = d.scratch[:0]
 	for i := range d.refs[base:] {

@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Scanner reads JSON tokens from bytes, one pass, without copying strings that have no escapes. It is the JSON reader
-// for requests too, since an item is the largest part of most. It accepts exactly RFC 8259 JSON.
+// Scanner reads JSON tokens from bytes, one pass, without copying strings that have no escapes. It
+// is the JSON reader for requests too, since an item is the largest part of most. It accepts
+// exactly RFC 8259 JSON.
 //
 // After an error its position says nothing, and it must be Reset.
 type Scanner struct {
@@ -39,7 +40,8 @@ const (
 	KindNull
 )
 
-// maxKept is the size of a buffer above which Reset gives it up, so that one huge request does not stay in memory.
+// maxKept is the size of a buffer above which Reset gives it up, so that one huge request does not
+// stay in memory.
 const maxKept = 64 << 10
 
 // Reset makes s read data from its beginning. Strings returned before are no longer valid.
@@ -85,7 +87,8 @@ func (s *Scanner) Kind() Kind {
 	return KindInteger
 }
 
-// peek skips blanks and returns the next byte, 0 at the end. (A 0 in the input begins no token either.)
+// peek skips blanks and returns the next byte, 0 at the end. (A 0 in the input begins no token
+// either.)
 func (s *Scanner) peek() byte {
 	if s.pos < len(s.data) && s.data[s.pos] > ' ' {
 		return s.data[s.pos]
@@ -121,8 +124,8 @@ func (s *Scanner) Enter() error {
 	return nil
 }
 
-// NextKey, inside an object, consumes the comma before the next member, if there is one, its name and the colon; or
-// the closing brace, and then more is false. The name is valid until Reset.
+// NextKey, inside an object, consumes the comma before the next member, if there is one, its name
+// and the colon; or the closing brace, and then more is false. The name is valid until Reset.
 func (s *Scanner) NextKey() (name []byte, more bool, err error) {
 	c := s.peek()
 	if c == '}' {
@@ -148,8 +151,8 @@ func (s *Scanner) NextKey() (name []byte, more bool, err error) {
 	return name, true, nil
 }
 
-// NextElement, inside an array, consumes the comma before the next element, if there is one; or the closing bracket, and
-// then more is false.
+// NextElement, inside an array, consumes the comma before the next element, if there is one; or the
+// closing bracket, and then more is false.
 func (s *Scanner) NextElement() (more bool, err error) {
 	c := s.peek()
 	if c == ']' {
@@ -170,8 +173,8 @@ func (s *Scanner) NextElement() (more bool, err error) {
 	return true, nil
 }
 
-// String consumes a string and returns its text with escapes resolved: a view of the input or of the scanner's own
-// buffer, valid until Reset. A lone surrogate or invalid UTF-8 becomes U+FFFD.
+// String consumes a string and returns its text with escapes resolved: a view of the input or of
+// the scanner's own buffer, valid until Reset. A lone surrogate or invalid UTF-8 becomes U+FFFD.
 func (s *Scanner) String() ([]byte, error) {
 	if s.peek() != '"' {
 		return nil, ErrSyntax
@@ -195,8 +198,8 @@ func (s *Scanner) String() ([]byte, error) {
 	return text, nil
 }
 
-// loneString consumes {"S":"text"} if that is what comes next, without a blank, and returns the text. Else it consumes
-// nothing. Most values are this.
+// loneString consumes {"S":"text"} if that is what comes next, without a blank, and returns the
+// text. Else it consumes nothing. Most values are this.
 func (s *Scanner) loneString() (text []byte, ok bool) {
 	const open = `{"S":"`
 	at, mark := s.pos, len(s.esc)
@@ -213,8 +216,8 @@ func (s *Scanner) loneString() (text []byte, ok bool) {
 	return text, true
 }
 
-// plain returns the length of the text at the beginning of b that has no quotation mark, backslash or control
-// character. high is false if that text is ASCII.
+// plain returns the length of the text at the beginning of b that has no quotation mark, backslash
+// or control character. high is false if that text is ASCII.
 func plain(b []byte) (n int, high bool) {
 	var seen uint64
 	for ; len(b)-n >= 16; n += 16 {
@@ -244,8 +247,9 @@ const (
 	tops = 0x8080808080808080
 )
 
-// special sets the top bit of each byte of x that is a quotation mark, backslash or control character. It may set it in
-// bytes after the first such one too, because subtraction borrows, but never before it.
+// special sets the top bit of each byte of x that is a quotation mark, backslash or control
+// character. It may set it in bytes after the first such one too, because subtraction borrows, but
+// never before it.
 func special(x uint64) uint64 {
 	quote, slash := x^(ones*'"'), x^(ones*'\\')
 	return ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*' ')&^x) & tops
@@ -289,7 +293,8 @@ func (s *Scanner) unescape(start int) ([]byte, error) {
 	}
 }
 
-// escape resolves the escape whose backslash stands before i, and returns the offset after it, or -1.
+// escape resolves the escape whose backslash stands before i, and returns the offset after it, or
+// -1.
 func (s *Scanner) escape(i int) int {
 	if i >= len(s.data) {
 		return -1
@@ -316,7 +321,8 @@ func (s *Scanner) escape(i int) int {
 	return i + 1
 }
 
-// escapeUnicode resolves the \u escape whose digits begin at i, with its other half if it is one of a pair.
+// escapeUnicode resolves the \u escape whose digits begin at i, with its other half if it is one of
+// a pair.
 func (s *Scanner) escapeUnicode(i int) int {
 	r := hex4(s.data, i)
 	if r < 0 {

@@ -144,7 +144,8 @@ func TestScannerStringsStay(t *testing.T) {
 	}
 }
 
-// TestSkipDepth skips brackets nested a quarter of a million deep, which recursion would not survive.
+// TestSkipDepth skips brackets nested a quarter of a million deep, which recursion would not
+// survive.
 func TestSkipDepth(t *testing.T) {
 	const depth = 1 << 18
 	var s Scanner

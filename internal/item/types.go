@@ -2,8 +2,8 @@ package item
 
 import "strconv"
 
-// TypeError is well-formed JSON of another type than the member has. DynamoDB answers it with a SerializationException
-// with this Message.
+// TypeError is well-formed JSON of another type than the member has. DynamoDB answers it with a
+// SerializationException with this Message.
 type TypeError struct{ Message string }
 
 func (e *TypeError) Error() string { return e.Message }
@@ -90,7 +90,8 @@ func textAt(s *Scanner) ([]byte, error) {
 	return s.String()
 }
 
-// boolAt consumes the value at s where a Boolean is declared. DynamoDB takes some words for truths too.
+// boolAt consumes the value at s where a Boolean is declared. DynamoDB takes some words for truths
+// too.
 func boolAt(s *Scanner) (truth bool, err error) {
 	switch s.peek() {
 	case 't':
@@ -132,7 +133,8 @@ func parseBool(text []byte) (truth, ok bool) {
 	return false, false
 }
 
-// blobAt consumes the value at s where a Blob is declared and returns its base64, of which the length is right.
+// blobAt consumes the value at s where a Blob is declared and returns its base64, of which the
+// length is right.
 func blobAt(s *Scanner) ([]byte, error) {
 	if s.peek() != '"' {
 		return nil, mismatch(s, shapeBlob)
@@ -153,8 +155,9 @@ func blobLen(text []byte) int {
 	return n
 }
 
-// blobProblem says what is wrong with base64 that does not decode: a character that is none of base64's, or else bits
-// or padding at its end. (The first text is that of AWS's own codec in its open SDK; only the second was seen from DynamoDB.)
+// blobProblem says what is wrong with base64 that does not decode: a character that is none of
+// base64's, or else bits or padding at its end. (The first text is that of AWS's own codec in its
+// open SDK; only the second was seen from DynamoDB.)
 func blobProblem(text []byte) string {
 	for _, c := range text {
 		switch {

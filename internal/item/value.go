@@ -5,9 +5,9 @@ import (
 	"iter"
 )
 
-// maxWalk bounds the recursion into lists and maps. DynamoDB's limit is maxLevels; the room above it is for values that
-// are made here and measured before they are refused. Whatever lies deeper is taken for damage, so that no stored bytes
-// can exhaust the stack.
+// maxWalk bounds the recursion into lists and maps. DynamoDB's limit is maxLevels; the room above
+// it is for values that are made here and measured before they are refused. Whatever lies deeper is
+// taken for damage, so that no stored bytes can exhaust the stack.
 const maxWalk = 256
 
 // Exists tells whether v is a value at all.
@@ -30,8 +30,8 @@ func (v Value) Type() Type {
 // Raw returns v's canonical encoding, tag and length included. Equal values have equal Raw bytes.
 func (v Value) Raw() []byte { return v.b }
 
-// Bytes returns the payload: of S the UTF-8 text, of B the bytes, of N the order-preserving encoding of number.go.
-// It panics for other types.
+// Bytes returns the payload: of S the UTF-8 text, of B the bytes, of N the order-preserving
+// encoding of number.go. It panics for other types.
 func (v Value) Bytes() []byte {
 	switch t := v.Type(); t {
 	case S, N, B:
@@ -56,7 +56,8 @@ func (v Value) payload() []byte {
 // Bool returns the truth of a BOOL.
 func (v Value) Bool() bool { return len(v.b) != 0 && Type(v.b[0]) == tagTrue }
 
-// Int64 returns the value of an N that is a whole number within int64; ok is false for everything else.
+// Int64 returns the value of an N that is a whole number within int64; ok is false for everything
+// else.
 func (v Value) Int64() (n int64, ok bool) {
 	if v.Type() != N {
 		return 0, false
@@ -65,7 +66,8 @@ func (v Value) Int64() (n int64, ok bool) {
 	return n, whole && ok
 }
 
-// Floor returns the greatest whole number that is not above an N; ok is false if it is not within int64, and for everything else.
+// Floor returns the greatest whole number that is not above an N; ok is false if it is not within
+// int64, and for everything else.
 func (v Value) Floor() (n int64, ok bool) {
 	if v.Type() != N {
 		return 0, false
@@ -114,7 +116,8 @@ func (v Value) Key(name string) Value {
 	return find(v.payload(), name)
 }
 
-// Elements yields the elements of a list, or the members of a set as S, N or B values, in stored order.
+// Elements yields the elements of a list, or the members of a set as S, N or B values, in stored
+// order.
 func (v Value) Elements() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		switch t := v.Type(); t {
@@ -127,7 +130,8 @@ func (v Value) Elements() iter.Seq[Value] {
 		case SS, NS, BS:
 			p := v.payload()
 			n, _ := readCount(p)
-			// A member has no tag of its own in the set: all members are written anew, into one buffer.
+			// A member has no tag of its own in the set: all members are written anew, into one
+			// buffer.
 			b := make([]byte, 0, len(p)+n)
 			for m := range members(p) {
 				start := len(b)
@@ -194,8 +198,8 @@ func memberType(set Type) Type {
 	return Missing
 }
 
-// Contains tells whether a set has the member (an S, N or B value of the set's element type), or a list an equal
-// element.
+// Contains tells whether a set has the member (an S, N or B value of the set's element type), or a
+// list an equal element.
 func (v Value) Contains(member Value) bool {
 	switch t := v.Type(); t {
 	case L:
@@ -293,12 +297,12 @@ func (v Value) depthWithin(levels int) int {
 	return deepest + 1
 }
 
-// Equal tells whether two values are equal as DynamoDB compares: by type and content, sets without order, numbers by
-// value. Two missing values are equal.
+// Equal tells whether two values are equal as DynamoDB compares: by type and content, sets without
+// order, numbers by value. Two missing values are equal.
 func Equal(a, b Value) bool { return string(a.b) == string(b.b) }
 
-// Compare orders two values of one and the same type S, N or B: strings and binaries by unsigned bytes, numbers by value.
-// ok is false for other types, different types and missing values.
+// Compare orders two values of one and the same type S, N or B: strings and binaries by unsigned
+// bytes, numbers by value. ok is false for other types, different types and missing values.
 func Compare(a, b Value) (order int, ok bool) {
 	t := a.Type()
 	if t != b.Type() || t != S && t != N && t != B {

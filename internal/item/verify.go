@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Verify walks all of a parsed item and reports what is not canonical, or damaged, or a wrong size. (Parse looks at the
-// header only.) A missing item is fine.
+// Verify walks all of a parsed item and reports what is not canonical, or damaged, or a wrong size.
+// (Parse looks at the header only.) A missing item is fine.
 func (it Item) Verify() error {
 	if !it.Exists() {
 		return nil
@@ -39,7 +39,8 @@ func (v Value) Verify() error {
 	return nil
 }
 
-// ParseValue returns the value whose Raw bytes b are, after verifying them. The Value is a view of b.
+// ParseValue returns the value whose Raw bytes b are, after verifying them. The Value is a view of
+// b.
 func ParseValue(b []byte) (Value, error) {
 	v := Value{b[:len(b):len(b)]}
 	if len(b) == 0 {
@@ -54,7 +55,8 @@ func ParseValue(b []byte) (Value, error) {
 // errDamaged says that lengths or counts do not match the bytes.
 var errDamaged = errors.New("lengths do not match")
 
-// verifyEntries checks a map's payload, in which levels more lists and maps may lie within each other.
+// verifyEntries checks a map's payload, in which levels more lists and maps may lie within each
+// other.
 func verifyEntries(b []byte, levels int) error {
 	n, i, err := verifyCount(b)
 	if err != nil {

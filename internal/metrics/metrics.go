@@ -1,8 +1,10 @@
-// Package metrics counts what requests and background work do, for whoever watches the server. It keeps figures in memory, at a
-// few nanoseconds each, and knows no format to show them in: package admin does.
+// Package metrics counts what requests and background work do, for whoever watches the server. It
+// keeps figures in memory, at a few nanoseconds each, and knows no format to show them in: package
+// admin does.
 //
-// What counts often holds what it counts on: an operation is an element of an array, a table has its figures in itself. Nothing
-// is looked up by name while a request runs, but the code of an error.
+// What counts often holds what it counts on: an operation is an element of an array, a table has
+// its figures in itself. Nothing is looked up by name while a request runs, but the code of an
+// error.
 package metrics
 
 import (
@@ -14,7 +16,8 @@ import (
 
 // Metrics are the figures of one database and its server.
 type Metrics struct {
-	// Operations are the operations by the numbers that New's caller has given them; 0 stands for all that there are not.
+	// Operations are the operations by the numbers that New's caller has given them; 0 stands for
+	// all that there are not.
 	Operations []Operation
 	// InFlight is how many requests are being answered.
 	InFlight atomic.Int64
@@ -23,7 +26,8 @@ type Metrics struct {
 	SweepFailures atomic.Uint64
 	// JobFailures are attempts of background jobs that are tried again.
 	JobFailures atomic.Uint64
-	// SlowRequests are those that took longer than the log's threshold, whether or not the log has them.
+	// SlowRequests are those that took longer than the log's threshold, whether or not the log has
+	// them.
 	SlowRequests atomic.Uint64
 
 	tables tables
@@ -117,8 +121,8 @@ func (h *Histogram) Observe(took time.Duration) {
 	h.sum.Add(int64(took))
 }
 
-// Read returns how many durations were at most as long as each of Bounds, in seconds, how many there were at all, and how many
-// seconds they took together.
+// Read returns how many durations were at most as long as each of Bounds, in seconds, how many
+// there were at all, and how many seconds they took together.
 func (h *Histogram) Read() (buckets map[float64]uint64, count uint64, sum float64) {
 	buckets = make(map[float64]uint64, len(Bounds))
 	for i := range Bounds {

@@ -7,8 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/capacity"
 )
 
-// MaxTables and MaxIndexes are how many tables and indexes have figures of their own. Those that come when there are so many share
-// one, for as long as they live: its sums only grow.
+// MaxTables and MaxIndexes are how many tables and indexes have figures of their own. Those that
+// come when there are so many share one, for as long as they live: its sums only grow.
 const (
 	MaxTables  = 1000
 	MaxIndexes = 2000
@@ -48,7 +48,8 @@ type tables struct {
 	other   Index
 }
 
-// Table returns the figures of the table with the id, and those of its indexes with theirs, in their order.
+// Table returns the figures of the table with the id, and those of its indexes with theirs, in
+// their order.
 func (m *Metrics) Table(id uint32, indexes []uint16) (*Table, []*Index) {
 	ts := &m.tables
 	ts.mu.Lock()
@@ -108,8 +109,8 @@ type Stream struct{ shards []atomic.Uint64 }
 // NewStream returns that of a stream that nobody has read.
 func NewStream(shards int) *Stream { return &Stream{make([]atomic.Uint64, shards)} }
 
-// Reached notes that a reader has seen all records of a shard up to a place, a number that grows with the records. What counts is
-// who is furthest.
+// Reached notes that a reader has seen all records of a shard up to a place, a number that grows
+// with the records. What counts is who is furthest.
 func (s *Stream) Reached(shard uint32, place uint64) {
 	if s == nil {
 		return
@@ -122,7 +123,8 @@ func (s *Stream) Reached(shard uint32, place uint64) {
 	}
 }
 
-// ReadTo is the furthest place in the shard that anybody has reached; false if nobody has asked for records.
+// ReadTo is the furthest place in the shard that anybody has reached; false if nobody has asked for
+// records.
 func (s *Stream) ReadTo(shard int) (place uint64, asked bool) {
 	if s == nil {
 		return 0, false

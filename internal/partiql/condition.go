@@ -50,7 +50,8 @@ func (p *parser) chain(keyword string, o expr.Op, read func() (*expr.Node, form)
 	return all, formCondition
 }
 
-// not reads a condition with any number of NOTs before it: they bind closer than AND, and less than comparisons.
+// not reads a condition with any number of NOTs before it: they bind closer than AND, and less than
+// comparisons.
 func (p *parser) not() (*expr.Node, form) {
 	if !p.acceptWord("NOT") {
 		return p.comparison()
@@ -144,7 +145,8 @@ func (p *parser) operand() *expr.Node {
 	return n
 }
 
-// primary reads what can begin a condition: an operand, or a condition that is a function or stands in parentheses.
+// primary reads what can begin a condition: an operand, or a condition that is a function or stands
+// in parentheses.
 func (p *parser) primary() (*expr.Node, form) {
 	switch {
 	case p.accept("("):
@@ -208,8 +210,8 @@ var functions = map[string]struct {
 // isCall tells whether the token is a word before a parenthesis.
 func (p *parser) isCall() bool { return p.tok.kind == tokenWord && lex(p.text, p.tok.end).kind == "(" }
 
-// call reads a function and its operands, one at least. Names of functions are in any case. The messages are those for
-// expressions; the service's for statements are not known.
+// call reads a function and its operands, one at least. Names of functions are in any case. The
+// messages are those for expressions; the service's for statements are not known.
 func (p *parser) call(where place) *expr.Node {
 	name := strings.ToLower(p.word())
 	f, ok := functions[name]
@@ -232,8 +234,8 @@ func (p *parser) call(where place) *expr.Node {
 	return n
 }
 
-// assigned reads what SET assigns: an operand, or a sum or difference of two, which can be in parentheses but no operand of
-// another.
+// assigned reads what SET assigns: an operand, or a sum or difference of two, which can be in
+// parentheses but no operand of another.
 func (p *parser) assigned() (n *expr.Node, sum bool) {
 	if p.accept("(") {
 		p.enter()

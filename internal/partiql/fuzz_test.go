@@ -22,8 +22,9 @@ var fuzzItems = []string{
 // fuzzParams are the parameters of each statement.
 const fuzzParams = `[{"S":"a"},{"N":"1"},{"L":[{"M":{}}]},{"NS":["1","2"]},{"B":"AAE="},{"S":"xy"},{"BOOL":false},{"NULL":true}]`
 
-// FuzzStatement parses, prints what it has understood, and parses that, which must print the same. What can be bound runs
-// on the items: it must not panic, and what Keys finds must mean the same as the whole WHERE clause.
+// FuzzStatement parses, prints what it has understood, and parses that, which must print the same.
+// What can be bound runs on the items: it must not panic, and what Keys finds must mean the same as
+// the whole WHERE clause.
 func FuzzStatement(f *testing.F) {
 	for _, name := range []string{"parse", "errors", "bind", "evaluate", "keys"} {
 		data, err := os.ReadFile("testdata/" + name)

@@ -9,27 +9,31 @@ import (
 
 // KeyUse is what a WHERE clause says of a key.
 type KeyUse struct {
-	// Hash are the values of the hash key that rows must have, each a value for each hash attribute, in their order: one for
-	// equality, several for IN and for equalities joined by OR, distinct, in the order written. Nil means that the clause
-	// does not fix the hash key: the read is a Scan, Range is nil and Filter is all of the clause.
+	// Hash are the values of the hash key that rows must have, each a value for each hash
+	// attribute, in their order: one for equality, several for IN and for equalities joined by OR,
+	// distinct, in the order written. Nil means that the clause does not fix the hash key: the read
+	// is a Scan, Range is nil and Filter is all of the clause.
 	Hash [][]item.Value
-	// In tells that Hash comes from IN or OR, even if it has one value only. Such a statement fixes no full key.
+	// In tells that Hash comes from IN or OR, even if it has one value only. Such a statement fixes
+	// no full key.
 	In bool
-	// Range are conditions on the range key, in the order of its attributes, each EQ but the last one, which may be LT, LE,
-	// GT, GE, BETWEEN or BEGINS_WITH. Types are as written, not checked against a schema.
+	// Range are conditions on the range key, in the order of its attributes, each EQ but the last
+	// one, which may be LT, LE, GT, GE, BETWEEN or BEGINS_WITH. Types are as written, not checked
+	// against a schema.
 	Range []expr.KeyPart
-	// Full tells that each key attribute is fixed by one equality: the clause can mean one item at most.
+	// Full tells that each key attribute is fixed by one equality: the clause can mean one item at
+	// most.
 	Full bool
 	// Filter is what the clause says beyond Hash and Range; nil if that is nothing.
 	Filter *expr.Condition
 }
 
-// Keys finds what the WHERE clause says of a key whose attributes are named. It looks at conditions that AND joins at the
-// top of the clause. A condition on a key attribute that is not part of KeyUse's Hash or Range, such as a second
-// equality, stays in its Filter.
+// Keys finds what the WHERE clause says of a key whose attributes are named. It looks at conditions
+// that AND joins at the top of the clause. A condition on a key attribute that is not part of
+// KeyUse's Hash or Range, such as a second equality, stays in its Filter.
 //
-// An IN fixes a hash key of one attribute only. Of several conditions on an attribute an equality is taken before others,
-// and else the first one.
+// An IN fixes a hash key of one attribute only. Of several conditions on an attribute an equality
+// is taken before others, and else the first one.
 func (b *Bound) Keys(hash, rng []string) KeyUse {
 	if b.Where == nil {
 		return KeyUse{}
@@ -50,7 +54,8 @@ type keyFinder struct {
 	use  KeyUse
 }
 
-// take returns the first condition on the attribute with one of the operators, which is then no longer left.
+// take returns the first condition on the attribute with one of the operators, which is then no
+// longer left.
 func (k *keyFinder) take(attribute string, operators ...expr.Operator) (expr.KeyPart, bool) {
 	i := slices.IndexFunc(k.left, func(c expr.Conjunct) bool {
 		return c.Values != nil && c.Attribute == attribute && slices.Contains(operators, c.Operator)
@@ -63,7 +68,8 @@ func (k *keyFinder) take(attribute string, operators ...expr.Operator) (expr.Key
 	return part, true
 }
 
-// fixHash looks for equalities on all hash attributes, or an IN on the only one. It tells whether there are.
+// fixHash looks for equalities on all hash attributes, or an IN on the only one. It tells whether
+// there are.
 func (k *keyFinder) fixHash(hash []string) bool {
 	tuple := make([]item.Value, 0, len(hash))
 	for _, attribute := range hash {
@@ -93,7 +99,8 @@ func (k *keyFinder) fixHash(hash []string) bool {
 	return true
 }
 
-// limitRange looks for conditions on the range attributes, from the first one on. It tells whether all have equalities.
+// limitRange looks for conditions on the range attributes, from the first one on. It tells whether
+// all have equalities.
 func (k *keyFinder) limitRange(rng []string) bool {
 	for _, attribute := range rng {
 		part, ok := k.take(attribute, expr.EQ)

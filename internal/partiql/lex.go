@@ -88,7 +88,8 @@ func skipBlanks(text string, pos int) (next int, ok bool) {
 	return pos, true
 }
 
-// numberEnd returns the end of digits [. digits] [e [sign] digits] at pos. An e without digits is not part of it.
+// numberEnd returns the end of digits [. digits] [e [sign] digits] at pos. An e without digits is
+// not part of it.
 func numberEnd(text string, pos int) int {
 	digits := func() {
 		for pos < len(text) && isDigit(text[pos]) {
@@ -114,7 +115,8 @@ func numberEnd(text string, pos int) int {
 	return pos
 }
 
-// lexQuoted returns the token between two quotation marks, which stand for one where they are doubled.
+// lexQuoted returns the token between two quotation marks, which stand for one where they are
+// doubled.
 func lexQuoted(kind tokenKind, text string, pos int) token {
 	quote := text[pos]
 	for end := pos + 1; end < len(text); end++ {
@@ -143,7 +145,8 @@ func isWordStart(c byte) bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// keywords are the words that PartiQL reserves: those of SQL-92 and its own. In any case they are no names, unless quoted.
+// keywords are the words that PartiQL reserves: those of SQL-92 and its own. In any case they are
+// no names, unless quoted.
 const keywords = "ABSOLUTE ACTION ADD ALL ALLOCATE ALTER AND ANY ARE AS ASC ASSERTION AT AUTHORIZATION AVG BAG BEGIN BETWEEN " +
 	"BIGINT BIT BIT_LENGTH BLOB BOOL BOOLEAN BY CAN_CAST CAN_LOSSLESS_CAST CASCADE CASCADED CASE CAST CATALOG CHAR " +
 	"CHARACTER CHARACTER_LENGTH CHAR_LENGTH CHECK CLOB CLOSE COALESCE COLLATE COLLATION COLUMN COMMIT CONFLICT CONNECT " +

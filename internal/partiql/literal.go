@@ -6,7 +6,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// literal is a value as a statement gives it: a constant, a parameter, or a list or map with parameters in it.
+// literal is a value as a statement gives it: a constant, a parameter, or a list or map with
+// parameters in it.
 type literal struct {
 	param    int        // the number of the parameter, or -1
 	value    item.Value // a constant; else missing
@@ -44,7 +45,8 @@ func (l *literal) entries(params []item.Value) []item.Entry {
 	return entries
 }
 
-// bindWhole is bind for a value that lies in no other: it looks at how deep it has become. The error is an *item.Fault.
+// bindWhole is bind for a value that lies in no other: it looks at how deep it has become. The
+// error is an *item.Fault.
 func (l *literal) bindWhole(params []item.Value) (item.Value, error) {
 	v := l.bind(params)
 	if l.elements != nil {

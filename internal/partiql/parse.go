@@ -11,8 +11,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// maxDepth bounds the recursion into parentheses, NOTs, function calls and literals. DynamoDB's own bound is not known;
-// lists and maps may lie 32 deep in each other.
+// maxDepth bounds the recursion into parentheses, NOTs, function calls and literals. DynamoDB's own
+// bound is not known; lists and maps may lie 32 deep in each other.
 const maxDepth = 200
 
 // malformed begins the message of a statement with a syntax error.
@@ -81,7 +81,8 @@ func (p *parser) fail(detail string) {
 	p.refuse(malformed + detail)
 }
 
-// position prints where a token stands, as messages do: line, column in characters, both from 1, and its length.
+// position prints where a token stands, as messages do: line, column in characters, both from 1,
+// and its length.
 func (p *parser) position(t token) string {
 	before := p.text[:t.start]
 	line := strings.Count(before, "\n") + 1
@@ -193,7 +194,8 @@ func (p *parser) selectClauses() {
 	}
 }
 
-// column reads a path of SELECT. Anything else is no column: a function such as COUNT, a value, a parameter.
+// column reads a path of SELECT. Anything else is no column: a function such as COUNT, a value, a
+// parameter.
 func (p *parser) column() {
 	if p.tok.kind != tokenQuoted && (p.tok.kind != tokenWord || p.isCall()) {
 		if p.tok.kind == tokenEnd || p.tok.kind == tokenUnterminated || p.tok.kind == tokenIllegal {

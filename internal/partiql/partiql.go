@@ -1,15 +1,18 @@
-// Package partiql is DynamoDB's statement language, a small part of PartiQL: it lexes and parses SELECT, INSERT, UPDATE and
-// DELETE statements, with DynamoDB's limits and messages, and builds them into the conditions and updates of package expr and
-// the items of package item.
+// Package partiql is DynamoDB's statement language, a small part of PartiQL: it lexes and parses
+// SELECT, INSERT, UPDATE and DELETE statements, with DynamoDB's limits and messages, and builds
+// them into the conditions and updates of package expr and the items of package item.
 //
-// A statement is used in two steps, like an expression. Parsing depends on the text alone, and its result is cached by it.
-// Binding puts the request's parameters in the places of the question marks and runs the checks that need them. What comes
-// out, a Bound, belongs to one request and is not safe for concurrent use.
+// A statement is used in two steps, like an expression. Parsing depends on the text alone, and its
+// result is cached by it. Binding puts the request's parameters in the places of the question marks
+// and runs the checks that need them. What comes out, a Bound, belongs to one request and is not
+// safe for concurrent use.
 //
-// The language is that of the Amazon DynamoDB Developer Guide ("PartiQL - a SQL-compatible query language for Amazon
-// DynamoDB"); messages are those of recorded answers of the service, where there are any.
+// The language is that of the Amazon DynamoDB Developer Guide ("PartiQL - a SQL-compatible query
+// language for Amazon DynamoDB"); messages are those of recorded answers of the service, where
+// there are any.
 //
-// The package knows nothing of tables: which attributes are keys is for its callers, who name them to Keys.
+// The package knows nothing of tables: which attributes are keys is for its callers, who name them
+// to Keys.
 package partiql
 
 import (
@@ -24,7 +27,8 @@ import (
 // Kind is what a statement does.
 type Kind uint8
 
-// The kinds. EXISTS(SELECT …) is a statement of ExecuteTransaction alone; everywhere else its callers refuse it.
+// The kinds. EXISTS(SELECT …) is a statement of ExecuteTransaction alone; everywhere else its
+// callers refuse it.
 const (
 	KindSelect Kind = iota
 	KindInsert
@@ -33,8 +37,8 @@ const (
 	KindExists
 )
 
-// IsWrite tells whether statements of the kind belong with writes: all but SELECT. EXISTS only looks, but is one of a
-// transaction's writes as ConditionCheck is.
+// IsWrite tells whether statements of the kind belong with writes: all but SELECT. EXISTS only
+// looks, but is one of a transaction's writes as ConditionCheck is.
 func (k Kind) IsWrite() bool { return k != KindSelect }
 
 // Returning is a statement's RETURNING clause. Its String is "ALL OLD", "MODIFIED NEW", …
@@ -54,15 +58,15 @@ func (r Returning) String() string {
 	return [...]string{"", "ALL OLD", "MODIFIED OLD", "ALL NEW", "MODIFIED NEW"}[r]
 }
 
-// Error is a refused statement: a ValidationException. Message is DynamoDB's whole text, "Statement wasn't well formed, can't
-// be processed: " included where DynamoDB has it.
+// Error is a refused statement: a ValidationException. Message is DynamoDB's whole text, "Statement
+// wasn't well formed, can't be processed: " included where DynamoDB has it.
 type Error struct{ Message string }
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
 
-// Statement is a parsed statement. It depends on the text alone, is shared by all requests that send the text, and never
-// changes.
+// Statement is a parsed statement. It depends on the text alone, is shared by all requests that
+// send the text, and never changes.
 type Statement struct {
 	Kind       Kind
 	Table      string // as written: the name, or an ARN
@@ -81,8 +85,8 @@ type Statement struct {
 	size   int       // about how many bytes of memory it takes, text included
 }
 
-// Column is a path that SELECT names, and the name under which its value is returned: the path's last step. m.k is returned
-// as k, m.k[1] as k[1].
+// Column is a path that SELECT names, and the name under which its value is returned: the path's
+// last step. m.k is returned as k, m.k[1] as k[1].
 type Column struct {
 	Name string
 	path expr.Path
@@ -124,7 +128,8 @@ func (s *syntax) build() *Statement {
 	return &built
 }
 
-// Cache keeps parsed statements by their text, bounded by bytes. It is safe for concurrent use. Failures are not kept.
+// Cache keeps parsed statements by their text, bounded by bytes. It is safe for concurrent use.
+// Failures are not kept.
 type Cache struct{ statements *expr.TextCache[*Statement] }
 
 // NewCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
@@ -143,8 +148,9 @@ func (c *Cache) Parse(text string) (*Statement, error) {
 	return s, err
 }
 
-// Bind puts the parameters in their places and makes the checks that need them: their number (a surplus is accepted, as
-// DynamoDB does), the types of operands, the target paths of an UPDATE, how deep values are nested. Errors are *Error.
+// Bind puts the parameters in their places and makes the checks that need them: their number (a
+// surplus is accepted, as DynamoDB does), the types of operands, the target paths of an UPDATE, how
+// deep values are nested. Errors are *Error.
 func (s *Statement) Bind(params []item.Value) (*Bound, error) {
 	if len(params) < s.Parameters {
 		return nil, &Error{"Number of parameters in request and statement don't match."}
@@ -192,7 +198,8 @@ func (b *Bound) bindItem(params []item.Value) error {
 	return nil
 }
 
-// Select yields the columns that it has, with their names, in the order selected; for SELECT * all attributes.
+// Select yields the columns that it has, with their names, in the order selected; for SELECT * all
+// attributes.
 func (s *Statement) Select(it item.Item) iter.Seq2[string, item.Value] {
 	if s.All {
 		return it.Attributes()
@@ -206,7 +213,8 @@ func (s *Statement) Select(it item.Item) iter.Seq2[string, item.Value] {
 	}
 }
 
-// AppendJSON appends the columns of it in DynamoDB's JSON: {"name":{"S":"…"},…}, {} if it has none of them.
+// AppendJSON appends the columns of it in DynamoDB's JSON: {"name":{"S":"…"},…}, {} if it has none
+// of them.
 func (s *Statement) AppendJSON(dst []byte, it item.Item) []byte {
 	if s.All {
 		return it.AppendJSON(dst)
@@ -222,7 +230,8 @@ func (s *Statement) AppendJSON(dst []byte, it item.Item) []byte {
 	return append(dst, '}')
 }
 
-// Attributes returns the top-level attributes that the columns lie in, in the order selected, distinct; nil for SELECT *.
+// Attributes returns the top-level attributes that the columns lie in, in the order selected,
+// distinct; nil for SELECT *.
 func (s *Statement) Attributes() []string {
 	var names []string
 	for i := range s.Columns {

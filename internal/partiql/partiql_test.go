@@ -7,7 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// TestCache wants a text to be parsed once, and what is kept not to change with the request's bytes.
+// TestCache wants a text to be parsed once, and what is kept not to change with the request's
+// bytes.
 func TestCache(t *testing.T) {
 	c := NewCache(1 << 20)
 	request := []byte(`SELECT "abc" FROM t WHERE pk = 'x'`)
@@ -32,7 +33,8 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestCacheBound wants many long statements to leave the cache within its bound: the first is parsed again.
+// TestCacheBound wants many long statements to leave the cache within its bound: the first is
+// parsed again.
 func TestCacheBound(t *testing.T) {
 	c := NewCache(1 << 16)
 	text := func(i int) string { return "SELECT * FROM t" + strings.Repeat("x", i) + " WHERE pk = ?" }

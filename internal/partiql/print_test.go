@@ -8,8 +8,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// String prints a statement: one blank between tokens, keywords in capitals, names in quotes where they need them, and
-// parentheses around what would otherwise be read differently.
+// String prints a statement: one blank between tokens, keywords in capitals, names in quotes where
+// they need them, and parentheses around what would otherwise be read differently.
 func (s *syntax) String() string {
 	out := s.clauses()
 	if s.where != nil {
@@ -59,7 +59,8 @@ func (s *syntax) clauses() string {
 	return "SELECT " + strings.Join(columns, ", ") + " FROM " + source
 }
 
-// orderText prints a term of ORDER BY: its path is text already, so that one that needs quotes is printed as one name.
+// orderText prints a term of ORDER BY: its path is text already, so that one that needs quotes is
+// printed as one name.
 func (s *syntax) orderText(o Order) string {
 	if o.Descending {
 		return quotedName(o.Attribute) + " DESC"
@@ -102,7 +103,8 @@ func (s *syntax) text(n *expr.Node, strength int) string {
 	return n.Op.String() + "(" + s.list(n.Args) + ")"
 }
 
-// joined prints the operands of AND or OR, in parentheses if what is around binds closer, or is the same operator.
+// joined prints the operands of AND or OR, in parentheses if what is around binds closer, or is the
+// same operator.
 func (s *syntax) joined(n *expr.Node, operator string, own, around int) string {
 	parts := make([]string, len(n.Args))
 	for i, arg := range n.Args {

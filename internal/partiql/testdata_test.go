@@ -192,7 +192,8 @@ func columnsText(s *Statement) string {
 	return strings.Join(names, " ") + " of " + strings.Join(s.Attributes(), " ")
 }
 
-// keysText prints what a statement says of a key, and on which of the items what it does not say holds.
+// keysText prints what a statement says of a key, and on which of the items what it does not say
+// holds.
 func (f *testFile) keysText(d *datadriven.TestData, b *Bound) string {
 	var hash, rng []string
 	for _, arg := range d.CmdArgs {

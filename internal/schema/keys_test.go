@@ -182,7 +182,8 @@ func TestQueryRange(t *testing.T) {
 	}
 }
 
-// checkOperators checks for each operator on v (and w) whether the range holds the row with sort key k as it should.
+// checkOperators checks for each operator on v (and w) whether the range holds the row with sort
+// key k as it should.
 func checkOperators(t *testing.T, table *Table, x *Index, k, v, w item.Value) {
 	t.Helper()
 	it := item.New([]item.Entry{attr("pk", item.String("p")), attr("sk", k)})
@@ -207,7 +208,8 @@ func checkOperators(t *testing.T, table *Table, x *Index, k, v, w item.Value) {
 	}
 }
 
-// TestSegments checks that segments cut the hashes without gap or overlap, and that segmentOf agrees.
+// TestSegments checks that segments cut the hashes without gap or overlap, and that segmentOf
+// agrees.
 func TestSegments(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for range 20000 {
@@ -226,8 +228,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestLargestRows checks the largest legal rows of each kind against the engine's limits, and against those of an engine
-// with 8 KiB keys.
+// TestLargestRows checks the largest legal rows of each kind against the engine's limits, and
+// against those of an engine with 8 KiB keys.
 func TestLargestRows(t *testing.T) {
 	hash, rng := strings.Repeat("h", maxHashBytes), strings.Repeat("r", maxRangeBytes)
 	four := func(s string) (keys []item.Entry) {
@@ -268,7 +270,8 @@ func TestLargestRows(t *testing.T) {
 	}
 }
 
-// FuzzKeys checks the order of keys, and the range of every operator, for any three binary or string sort keys.
+// FuzzKeys checks the order of keys, and the range of every operator, for any three binary or
+// string sort keys.
 func FuzzKeys(f *testing.F) {
 	f.Add([]byte("a"), []byte("a\x00"), []byte("b"))
 	f.Add([]byte("12345678"), []byte("1234567"), []byte("123456789"))

@@ -41,7 +41,8 @@ func TestShardsFor(t *testing.T) {
 	}
 }
 
-// TestShardIDs: the ids of a stream's shards differ, and have the form that the service model wants.
+// TestShardIDs: the ids of a stream's shards differ, and have the form that the service model
+// wants.
 func TestShardIDs(t *testing.T) {
 	seen := map[string]bool{}
 	for id := range uint64(200) {

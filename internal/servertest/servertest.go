@@ -50,9 +50,9 @@ func (s *Server) Close() {
 	}
 }
 
-// Serve is Start where there is no test, or another listener: in TestMain, in a fuzz test's process.
-// stop ends the server, waits for what is under way, and closes the listener; a second call does
-// nothing.
+// Serve is Start where there is no test, or another listener: in TestMain, in a fuzz test's
+// process. stop ends the server, waits for what is under way, and closes the listener; a second
+// call does nothing.
 func Serve(l net.Listener, h http.Handler, log *slog.Logger) (stop func() error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

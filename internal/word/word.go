@@ -4,9 +4,10 @@ package word
 
 import "strings"
 
-// Similar returns the name that is most like one that does not exist, or "" if none is like it. Names that differ in case or
-// separators only come before those with a letter or two wrong, and these before those that have more before or behind. Where
-// that very name is among the names, nothing is meant but it: the result is "".
+// Similar returns the name that is most like one that does not exist, or "" if none is like it.
+// Names that differ in case or separators only come before those with a letter or two wrong, and
+// these before those that have more before or behind. Where that very name is among the names,
+// nothing is meant but it: the result is "".
 func Similar(name string, names []string) string {
 	best, distance := "", unlike
 	plain := simplified(name)
@@ -27,8 +28,8 @@ const (
 	unlike = 5 // in more than that
 )
 
-// difference is how much a name differs from the one looked for, whose simplified form is plain: 0 in case or separators only, 1
-// or 2 in as many letters, or longer, or unlike.
+// difference is how much a name differs from the one looked for, whose simplified form is plain: 0
+// in case or separators only, 1 or 2 in as many letters, or longer, or unlike.
 func difference(plain, other string) int {
 	simple := simplified(other)
 	if plain == simple && plain != "" {

@@ -13,10 +13,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// This file asks the policy of whoever made a request whether it may do what it wants to: which action on which resource, and
-// what the request has for the condition keys. Each operation asks after it has checked its parameters and before it tells
-// anything of what it found. (Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB";
-// Developer Guide, "Using IAM policy conditions for fine-grained access control".)
+// This file asks the policy of whoever made a request whether it may do what it wants to: which
+// action on which resource, and what the request has for the condition keys. Each operation asks
+// after it has checked its parameters and before it tells anything of what it found. (Service
+// Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB"; Developer
+// Guide, "Using IAM policy conditions for fine-grained access control".)
 
 // Want is what a request wants to do to a table or an index, as far as policies can ask. It is made
 // when all of it is known, and passed on as a value. The values of condition keys are made of it
@@ -45,8 +46,8 @@ type Want struct {
 // Statement is a PartiQL statement, as far as policies can ask.
 type Statement interface {
 	attributeNamer
-	// HashValues are the values that the WHERE clause has for the hash attributes of a key, those of
-	// each alternative together; nil if it says nothing of them.
+	// HashValues are the values that the WHERE clause has for the hash attributes of a key, those
+	// of each alternative together; nil if it says nothing of them.
 	HashValues(keys []schema.KeyElement) [][]item.Value
 }
 
@@ -60,13 +61,13 @@ type question struct {
 	names []string  // the values of Attributes, once they were asked for
 }
 
-// Asks tells whether the policy of whoever made the request is asked. If it is not, a want needs not
-// be made.
+// Asks tells whether the policy of whoever made the request is asked. If it is not, a want needs
+// not be made.
 func (c *Call) Asks() bool { return c.principal != nil }
 
 // TableFor returns the table that a checked TableName (or ARN) names, if it is ready for items, and
-// if the request may do there what it wants. Who may not is told so whether there is such a table or
-// not.
+// if the request may do there what it wants. Who may not is told so whether there is such a table
+// or not.
 func (c *Call) TableFor(name string, w Want) (t *db.Table, err error) {
 	var missing error
 	if t, err = c.TableAmong(name, w, &missing); err == nil {
@@ -98,7 +99,8 @@ func (c *Call) ask(name string, t *db.Table, w Want) error {
 	return c.decide(&iam.Access{Action: w.Action, Resource: resource, Values: q.values})
 }
 
-// AskTable asks whether the request may do an action that concerns a table, by name (or ARN), as a whole.
+// AskTable asks whether the request may do an action that concerns a table, by name (or ARN), as a
+// whole.
 func (c *Call) AskTable(action, name string) error {
 	if c.principal == nil {
 		return nil
@@ -182,8 +184,8 @@ func (q *question) keys() []schema.KeyElement {
 	return nil
 }
 
-// leadingKeys are the values of the partition key: of the items and keys, or of the key conditions. A key of several partition
-// key attributes has the values of all of them.
+// leadingKeys are the values of the partition key: of the items and keys, or of the key conditions.
+// A key of several partition key attributes has the values of all of them.
 func (q *question) leadingKeys() (texts []string) {
 	keys := q.keys()
 	if keys == nil || q.Scan {
@@ -224,7 +226,8 @@ func (q *question) appendValues(values []item.Value, attribute string) []item.Va
 	return values
 }
 
-// keyText is a key's value as policies have it: text as it is, a number in its shortest form, binary in base64.
+// keyText is a key's value as policies have it: text as it is, a number in its shortest form,
+// binary in base64.
 func keyText(v item.Value) string {
 	text := v.AppendText(nil) // {S:text}
 	switch v.Type() {
@@ -244,10 +247,11 @@ func (q *question) attributes() []string {
 	return q.names
 }
 
-// itemNames are the names of attributes in keys, items and key conditions, and in the key of what is read in pages: its order
-// goes by them, a LastEvaluatedKey or a NextToken returns their values, and an ExclusiveStartKey compares with them. ("If you use
-// dynamodb:Attributes, you must specify the names of all of the primary key and index key attributes": Developer Guide, "Using IAM
-// policy conditions for fine-grained access control".)
+// itemNames are the names of attributes in keys, items and key conditions, and in the key of what
+// is read in pages: its order goes by them, a LastEvaluatedKey or a NextToken returns their values,
+// and an ExclusiveStartKey compares with them. ("If you use dynamodb:Attributes, you must specify
+// the names of all of the primary key and index key attributes": Developer Guide, "Using IAM policy
+// conditions for fine-grained access control".)
 func (q *question) itemNames() (names []string) {
 	if q.Pages && q.keys() != nil {
 		names = q.table.ReadKeys(q.table.Index(q.Index))
@@ -263,7 +267,8 @@ func (q *question) itemNames() (names []string) {
 	return names
 }
 
-// expressionNames are the names of attributes in expressions, and in what they are written as otherwise.
+// expressionNames are the names of attributes in expressions, and in what they are written as
+// otherwise.
 func (q *question) expressionNames() (names []string) {
 	if q.Condition != nil {
 		names = append(names, q.Condition.Attributes()...)
@@ -283,7 +288,8 @@ func (q *question) expressionNames() (names []string) {
 	return names
 }
 
-// fullTableScan tells of a SELECT whether it has no condition on the partition key that makes it more than a Scan: true or false.
+// fullTableScan tells of a SELECT whether it has no condition on the partition key that makes it
+// more than a Scan: true or false.
 func (q *question) fullTableScan() string {
 	keys := q.keys()
 	if q.Statement == nil || q.Action != ActionSelect || keys == nil {

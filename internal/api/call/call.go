@@ -24,7 +24,8 @@ type Request struct {
 	// Principal is who signed it; nil: nobody is asked, and everything is allowed.
 	Principal *iam.Principal
 
-	// Began is when the request came, and Slow for how long it may take before Report.Condition is wanted. 0: it never is.
+	// Began is when the request came, and Slow for how long it may take before Report.Condition is
+	// wanted. 0: it never is.
 	Began time.Time
 	Slow  time.Duration
 	// Explain says that the log tells of every request: the Report is to have all that it can
@@ -84,7 +85,8 @@ func (c *Call) End() (answer []byte) {
 	return c.Writer.End()
 }
 
-// MaxKeptBody is the largest body whose call is reused: what a larger one has grown in its call goes with it.
+// MaxKeptBody is the largest body whose call is reused: what a larger one has grown in its call
+// goes with it.
 const MaxKeptBody = 64 << 10
 
 // ExplainsChoice tells whether the report is to say how the call chose its items.

@@ -57,7 +57,8 @@ func (r *Report) NoteStatement(reason wire.Reason) {
 	}
 }
 
-// NoteTable notes a table, which is nil if there is none by the name. Of a request on one table over and over it counts one.
+// NoteTable notes a table, which is nil if there is none by the name. Of a request on one table
+// over and over it counts one.
 func (r *Report) NoteTable(t *db.Table, name string) {
 	switch {
 	case t == nil:

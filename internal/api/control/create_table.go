@@ -80,7 +80,8 @@ func CreateTable(cl *call.Call) error {
 	return nil
 }
 
-// ask asks whether the request may make the table, with the tags and the policy that it is to have from the first.
+// ask asks whether the request may make the table, with the tags and the policy that it is to have
+// from the first.
 func (r *createTableRequest) ask(c op) error {
 	err := c.AskTable("CreateTable", r.table.V)
 	if err == nil && len(r.tags.V) > 0 {
@@ -212,8 +213,8 @@ func (r *createTableRequest) checkKeys() error {
 	return r.checkUnused(names)
 }
 
-// checkUnused looks for definitions that no key uses. With indexes this comes before all rules on them. names are those
-// defined, sorted.
+// checkUnused looks for definitions that no key uses. With indexes this comes before all rules on
+// them. names are those defined, sorted.
 func (r *createTableRequest) checkUnused(names []string) error {
 	if !r.local.Set && !r.global.Set {
 		if len(names) != len(r.keys.V) {
@@ -404,7 +405,8 @@ func (s *indexSpec) provisionedIndex() schema.Index {
 	return x
 }
 
-// descriptor is the table that is asked for. db.Create clones it, so it may hold views of the request.
+// descriptor is the table that is asked for. db.Create clones it, so it may hold views of the
+// request.
 func (r *createTableRequest) descriptor(now time.Time) *schema.Descriptor {
 	d := &schema.Descriptor{
 		Namespace:          schema.DefaultNamespace,
@@ -433,8 +435,8 @@ func (r *createTableRequest) descriptor(now time.Time) *schema.Descriptor {
 	return d
 }
 
-// answer is the new table as CreateTable shows it: CREATING, whatever it is by now, and with warm throughput only if that
-// was asked for.
+// answer is the new table as CreateTable shows it: CREATING, whatever it is by now, and with warm
+// throughput only if that was asked for.
 func (r *createTableRequest) answer(t *db.Table, now time.Time) *description {
 	d := newDescription(t, now)
 	d.status, d.noSince = schema.StatusCreating, true

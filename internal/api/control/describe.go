@@ -8,8 +8,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// description is a TableDescription to be written. CreateTable, DescribeTable, UpdateTable and DeleteTable show the same
-// thing in four forms: each makes a newDescription and changes what it shows differently.
+// description is a TableDescription to be written. CreateTable, DescribeTable, UpdateTable and
+// DeleteTable show the same thing in four forms: each makes a newDescription and changes what it
+// shows differently.
 type description struct {
 	t        *db.Table
 	now      time.Time

@@ -15,8 +15,8 @@ var listTagsOfResourceMembers = members[*listTagsOfResourceRequest]{
 	{Name: "NextToken", Read: func(r *listTagsOfResourceRequest, c op) error { return c.ReadString(&r.next) }},
 }
 
-// ListTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is never a NextToken, and
-// one that is sent is not looked at.
+// ListTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is
+// never a NextToken, and one that is sent is not looked at.
 func ListTagsOfResource(cl *call.Call) error {
 	c := op{cl}
 	r := new(listTagsOfResourceRequest)

@@ -5,11 +5,12 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// Partita is one region: what would make a table global, and vector indexes, which it does not have, are decoded and
-// refused, with AWS's own words where it has some for the case.
+// Partita is one region: what would make a table global, and vector indexes, which it does not
+// have, are decoded and refused, with AWS's own words where it has some for the case.
 
 type (
-	// replicaUpdate is a ReplicationGroupUpdate or a GlobalTableWitnessGroupUpdate: the actions that it has.
+	// replicaUpdate is a ReplicationGroupUpdate or a GlobalTableWitnessGroupUpdate: the actions
+	// that it has.
 	replicaUpdate struct{ create, update, delete, disassociate replicaAction }
 	// replicaAction is one action: its region, and what there are constraints on.
 	replicaAction struct {
@@ -58,8 +59,8 @@ func (c op) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape strin
 	})
 }
 
-// replicaAction decodes one action. Only the region matters: the settings of a replica, which a full action has, are looked at
-// for their types and constraints alone.
+// replicaAction decodes one action. Only the region matters: the settings of a replica, which a
+// full action has, are looked at for their types and constraints alone.
 func (c op) replicaAction(dst *replicaAction, shape string, full bool) error {
 	*dst = replicaAction{Set: true}
 	return c.ReadObject(wire.InField, shape, func(name string) error {
@@ -156,8 +157,8 @@ func checkReplicaShape(us []replicaUpdate) error {
 	return nil
 }
 
-// refuseReplicas refuses checked ReplicaUpdates of a table that exists: there is no other region to replicate to, and so
-// no replica to change.
+// refuseReplicas refuses checked ReplicaUpdates of a table that exists: there is no other region to
+// replicate to, and so no replica to change.
 func refuseReplicas(us []replicaUpdate, region string) error {
 	for i := range us {
 		for _, a := range us[i].actions() {
@@ -214,8 +215,9 @@ func refuseWitnesses(us []replicaUpdate, consistency wire.OptString, region stri
 	return nil
 }
 
-// checkReplicationMode checks GlobalTableSettingsReplicationMode: DISABLED is what every table of one region has, and is
-// accepted. The wording for ENABLED follows AWS's for ENABLED_WITH_OVERRIDES.
+// checkReplicationMode checks GlobalTableSettingsReplicationMode: DISABLED is what every table of
+// one region has, and is accepted. The wording for ENABLED follows AWS's for
+// ENABLED_WITH_OVERRIDES.
 func checkReplicationMode(o wire.OptString) error {
 	const problem = "' at 'GlobalTableSettingsReplicationMode' failed to satisfy constraint: Only "
 	switch o.V {
@@ -275,7 +277,8 @@ func (c op) searchElement(name string) error {
 	return c.Skip()
 }
 
-// refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one is ours.
+// refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one
+// is ours.
 func refuseVectors(xs optList[struct{}], mode schema.BillingMode) error {
 	switch {
 	case len(xs.V) == 0:

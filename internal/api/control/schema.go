@@ -21,8 +21,9 @@ const (
 	maxIndexNameBytes = 255
 )
 
-// maxStructs is how many elements of a list of structures are kept. No such list may have as many, so that those that follow change
-// nothing but the memory that the request takes: a structure can have hundreds of bytes where the body has two.
+// maxStructs is how many elements of a list of structures are kept. No such list may have as many,
+// so that those that follow change nothing but the memory that the request takes: a structure can
+// have hundreds of bytes where the body has two.
 const maxStructs = 1000
 
 // The parts of a schema as they are sent.
@@ -34,8 +35,9 @@ type (
 		kind   wire.OptString
 		nonKey wire.OptStrings
 	}
-	// indexSpec is a LocalSecondaryIndex, a GlobalSecondaryIndex, a CreateGlobalSecondaryIndexAction or an
-	// UpdateGlobalSecondaryIndexAction, each with the members that it has.
+	// indexSpec is a LocalSecondaryIndex, a GlobalSecondaryIndex, a
+	// CreateGlobalSecondaryIndexAction or an UpdateGlobalSecondaryIndexAction, each with the
+	// members that it has.
 	indexSpec struct {
 		Set        bool
 		name       wire.OptString
@@ -122,8 +124,8 @@ func (v *violations) requiredEnum(o wire.OptString, path string, set wire.Enum) 
 	v.Enum(o, path, set)
 }
 
-// controlName checks a name of the control plane: its length first, then its pattern, which an empty name fails too (the
-// order is AWS's, captured in October 2026).
+// controlName checks a name of the control plane: its length first, then its pattern, which an
+// empty name fails too (the order is AWS's, captured in October 2026).
 func (v *violations) controlName(s, path string) {
 	v.Length(len(s), s, path, minIndexNameBytes, maxIndexNameBytes)
 	if !wire.IsName(s) {
@@ -131,7 +133,8 @@ func (v *violations) controlName(s, path string) {
 	}
 }
 
-// controlTable checks the TableName of a control-plane operation. That it is there was checked before.
+// controlTable checks the TableName of a control-plane operation. That it is there was checked
+// before.
 func (v *violations) controlTable(o wire.OptString) {
 	if strings.HasPrefix(o.V, "arn:") {
 		v.TableName(o, minIndexNameBytes)
@@ -148,7 +151,8 @@ func tableRequired(o wire.OptString) error {
 	return wire.Validation("The parameter 'TableName' is required but was not present in the request")
 }
 
-// attributeDefinitions checks the elements of AttributeDefinitions, the type before the name as AWS does.
+// attributeDefinitions checks the elements of AttributeDefinitions, the type before the name as AWS
+// does.
 func (v *violations) attributeDefinitions(ds optList[attributeDefinition]) {
 	for i, d := range ds.V {
 		at := element("attributeDefinitions", i)
@@ -259,7 +263,8 @@ var (
 	errSecondKey   = wire.Validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
 )
 
-// checkPair checks the key of a table or a local index: a hash attribute and perhaps a range attribute.
+// checkPair checks the key of a table or a local index: a hash attribute and perhaps a range
+// attribute.
 func checkPair(ks []keyElement) error {
 	switch {
 	case len(ks) > 1 && ks[0].name.V == ks[1].name.V:
@@ -272,7 +277,8 @@ func checkPair(ks []keyElement) error {
 	return nil
 }
 
-// checkParts checks the key of a global index: up to four hash attributes, then up to four range attributes.
+// checkParts checks the key of a global index: up to four hash attributes, then up to four range
+// attributes.
 func checkParts(ks []keyElement) error {
 	names := keyNames(ks)
 	if len(slices.Compact(names)) < len(ks) {
@@ -322,8 +328,9 @@ func (p *projection) check() error {
 	return nil
 }
 
-// checkProjected demands that the indexes project no more than 100 named attributes together; one that several project
-// counts each time. AWS documents the limit; the text is ours, since nobody has recorded AWS's.
+// checkProjected demands that the indexes project no more than 100 named attributes together; one
+// that several project counts each time. AWS documents the limit; the text is ours, since nobody
+// has recorded AWS's.
 func checkProjected(xs []schema.Index) error {
 	n := 0
 	for i := range xs {
@@ -335,7 +342,8 @@ func checkProjected(xs []schema.Index) error {
 	return nil
 }
 
-// ---- checked parts as the database holds them. The strings are still views of the request: db clones the descriptor.
+// ---- checked parts as the database holds them. The strings are still views of the request: db
+// clones the descriptor.
 
 // index is a checked index without its throughput.
 func (x *indexSpec) index(kind schema.IndexKind) schema.Index {
@@ -366,8 +374,8 @@ func attributes(ds []attributeDefinition) []schema.AttributeDefinition {
 	return as
 }
 
-// usedAttributes are the definitions that a key of the table or of an index uses: DynamoDB prunes what only a removed
-// index used.
+// usedAttributes are the definitions that a key of the table or of an index uses: DynamoDB prunes
+// what only a removed index used.
 func usedAttributes(d *schema.Descriptor) []schema.AttributeDefinition {
 	used := map[string]bool{}
 	for _, k := range d.Keys {

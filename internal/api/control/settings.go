@@ -118,7 +118,8 @@ func (s sseSpec) check() error {
 	return nil
 }
 
-// on tells whether a checked specification asks for a KMS key: {SSEType: KMS} alone does, {} does not.
+// on tells whether a checked specification asks for a KMS key: {SSEType: KMS} alone does, {} does
+// not.
 func (s sseSpec) on() bool { return s.enabled.V || s.kind.Set }
 
 // defaultKey is the key where none is named.
@@ -136,8 +137,8 @@ func (s sseSpec) store(d *schema.Descriptor) {
 	}
 }
 
-// keyARN is the ARN of a KMS key named by id, alias or ARN. Partita has no KMS that would know which key an alias stands
-// for, so the ARN names the alias.
+// keyARN is the ARN of a KMS key named by id, alias or ARN. Partita has no KMS that would know
+// which key an alias stands for, so the ARN names the alias.
 func keyARN(key, region string) string {
 	switch {
 	case strings.HasPrefix(key, "arn:"):
@@ -159,7 +160,8 @@ func checkTableClass(o wire.OptString) error {
 // maxPolicyBytes is the size limit of a resource policy, blanks included.
 const maxPolicyBytes = 20_480
 
-// checkPolicy checks that a ResourcePolicy that may be absent is one at all. What it grants is not looked at: it is stored.
+// checkPolicy checks that a ResourcePolicy that may be absent is one at all. What it grants is not
+// looked at: it is stored.
 func checkPolicy(o wire.OptString) error {
 	const problem = wire.Invalid + "Invalid policy document: "
 	if !o.Set {

@@ -8,7 +8,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// What a table that is UPDATING is busy with, as Descriptor.BusyWith says. A table's class follows the word.
+// What a table that is UPDATING is busy with, as Descriptor.BusyWith says. A table's class follows
+// the word.
 const (
 	busyIOPS      = "IOPS"
 	busyBilling   = "BILLING"
@@ -23,7 +24,8 @@ func statusOf(d *schema.Descriptor, now time.Time) schema.Status {
 	return d.Status(now)
 }
 
-// indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being backfilled.
+// indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being
+// backfilled.
 func indexStatusOf(d *schema.Descriptor, x *schema.Index, now time.Time) (status schema.Status, backfilling bool) {
 	return d.IndexStatus(x, now)
 }
@@ -43,7 +45,8 @@ func errNoTable(name string) *wire.Error {
 	return wire.NewError("ResourceNotFoundException", "Requested resource not found: Table: "+name+" not found")
 }
 
-// lookupFor is lookup for a request of an action, which the policy must allow whether there is such a table or not.
+// lookupFor is lookup for a request of an action, which the policy must allow whether there is such
+// a table or not.
 func (c op) lookupFor(action, tableName string) (*db.Table, error) {
 	if err := c.AskTable(action, tableName); err != nil {
 		return nil, err

@@ -103,7 +103,8 @@ func TestWarmOf(t *testing.T) {
 	}
 }
 
-// TestAdmitIndexes covers the states of indexes, through which a small table passes too quickly to be caught at it.
+// TestAdmitIndexes covers the states of indexes, through which a small table passes too quickly to
+// be caught at it.
 func TestAdmitIndexes(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	table := func(xs ...schema.Index) *schema.Descriptor {
@@ -173,7 +174,8 @@ func TestUsedAttributes(t *testing.T) {
 	}
 }
 
-// FuzzTableRequests: no body makes the checks of CreateTable and UpdateTable panic, or pass a schema that cannot be built.
+// FuzzTableRequests: no body makes the checks of CreateTable and UpdateTable panic, or pass a
+// schema that cannot be built.
 func FuzzTableRequests(f *testing.F) {
 	for _, s := range []string{
 		`{"TableName":"Tab","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"BillingMode":"PAY_PER_REQUEST"}`,

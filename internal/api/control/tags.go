@@ -67,8 +67,9 @@ func checkTagKey(key wire.OptString) error {
 	return nil
 }
 
-// isTagText tells whether s has min to max characters, and only those that tags can have: letters, numbers, blanks and some
-// signs (Developer Guide, Tagging restrictions; the @ is what AWS's other services, and users, have besides).
+// isTagText tells whether s has min to max characters, and only those that tags can have: letters,
+// numbers, blanks and some signs (Developer Guide, Tagging restrictions; the @ is what AWS's other
+// services, and users, have besides).
 func isTagText(s string, min, max int) bool {
 	for _, c := range s {
 		if !unicode.In(c, unicode.L, unicode.N, unicode.Z) && !strings.ContainsRune("+-=._:/@", c) {
@@ -79,7 +80,8 @@ func isTagText(s string, min, max int) bool {
 	return n >= min && n <= max
 }
 
-// mergeTags puts checked tags over those there are, sorted by key. Nothing of them is taken if they are too many.
+// mergeTags puts checked tags over those there are, sorted by key. Nothing of them is taken if they
+// are too many.
 func mergeTags(old []schema.Tag, ts []tag) ([]schema.Tag, error) {
 	merged := slices.Clone(old)
 	for _, t := range ts {
@@ -101,8 +103,9 @@ func (v *violations) resourceARN(o wire.OptString) {
 	v.Required(o, "resourceArn", 1, maxARN)
 }
 
-// taggable returns the name of the table whose ARN it is. Region and account are not looked at. Streams have no tags of
-// their own in Partita, and so are not found; AWS has given them tags in newer accounts only.
+// taggable returns the name of the table whose ARN it is. Region and account are not looked at.
+// Streams have no tags of their own in Partita, and so are not found; AWS has given them tags in
+// newer accounts only.
 func taggable(arn string) (name string, _ error) {
 	if !strings.HasPrefix(arn, "arn:") {
 		return "", wire.Validation(wire.Invalid + "ARNs must start with 'arn:': " + arn)
@@ -130,8 +133,9 @@ func errNoResource(arn string) *wire.Error {
 	return wire.NewError("ResourceNotFoundException", "Requested resource not found: ResourceArn: "+arn+" not found")
 }
 
-// alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds after a change (and reads
-// lag behind); Partita has done with the change when it answers, so there is nothing to lock.
+// alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds
+// after a change (and reads lag behind); Partita has done with the change when it answers, so there
+// is nothing to lock.
 func (c op) alterTags(action, arn string, change func(old []schema.Tag) ([]schema.Tag, error)) error {
 	name, err := taggable(arn)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 // errUnitsOnDemand: units for a table on demand.
 var errUnitsOnDemand = wire.Validation(wire.Invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
 
-// Quotas on throughput. Those of the account and the table are AWS's defaults, which DescribeLimits reports. The
-// account's is not enforced: it shares out a fleet's capacity, and Partita has no such pool.
+// Quotas on throughput. Those of the account and the table are AWS's defaults, which DescribeLimits
+// reports. The account's is not enforced: it shares out a fleet's capacity, and Partita has no such
+// pool.
 const (
 	maxUnits        = 1_000_000_000_000 // beyond it a number is out of bounds
 	maxTableUnits   = 40_000
@@ -71,7 +72,8 @@ func (p unitPair) each(read, write string, fn func(name string, n int64, write b
 	return nil
 }
 
-// provisioned checks the constraints on a ProvisionedThroughput that may be absent; AWS looks at the write units first.
+// provisioned checks the constraints on a ProvisionedThroughput that may be absent; AWS looks at
+// the write units first.
 func (v *violations) provisioned(p unitPair, path string) {
 	if !p.Set {
 		return
@@ -140,8 +142,8 @@ func (o owner) warm() string {
 	return "for index " + string(o)
 }
 
-// checkOnDemandMode refuses OnDemandThroughput where units are provisioned. create says that CreateTable asks, whose
-// wording differs.
+// checkOnDemandMode refuses OnDemandThroughput where units are provisioned. create says that
+// CreateTable asks, whose wording differs.
 func (p unitPair) checkOnDemandMode(of owner, mode schema.BillingMode, create bool) error {
 	if mode != schema.Provisioned {
 		return nil
@@ -158,7 +160,8 @@ func (p unitPair) checkOnDemandMode(of owner, mode schema.BillingMode, create bo
 	})
 }
 
-// checkOnDemand holds maxima of on-demand units to their range. -1 clears one, and only an update may say so.
+// checkOnDemand holds maxima of on-demand units to their range. -1 clears one, and only an update
+// may say so.
 func (p unitPair) checkOnDemand(of owner, region string, create bool) error {
 	return p.each("MaxReadRequestUnits", "MaxWriteRequestUnits", func(name string, n int64, write bool) error {
 		requested := "Requested " + name + " for OnDemandThroughput " + of.onDemand()
@@ -183,8 +186,8 @@ func exceedsQuota(write bool, region string) string {
 // initialCapacity is the page on which AWS states the warm throughput of a new on-demand table.
 const initialCapacity = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial"
 
-// checkWarm demands that warm throughput is not below what there is anyway. now is that; it is of a new table or index if
-// create is set.
+// checkWarm demands that warm throughput is not below what there is anyway. now is that; it is of a
+// new table or index if create is set.
 func (p unitPair) checkWarm(of owner, now schema.Warm, mode schema.BillingMode, region string, create bool) error {
 	return p.each("ReadUnitsPerSecond", "WriteUnitsPerSecond", func(name string, n int64, write bool) error {
 		least, units := now.Read, "ReadCapacityUnits"
@@ -208,8 +211,8 @@ func (p unitPair) checkWarm(of owner, now schema.Warm, mode schema.BillingMode, 
 
 // ---- what the database holds
 
-// warmOf is the warm throughput of a table or an index: what was asked for or ever provisioned, and no less than it has
-// now. It never falls.
+// warmOf is the warm throughput of a table or an index: what was asked for or ever provisioned, and
+// no less than it has now. It never falls.
 func warmOf(mode schema.BillingMode, t schema.Throughput, asked *schema.Warm) schema.Warm {
 	w := schema.Warm{Read: t.Read, Write: t.Write}
 	if mode == schema.PayPerRequest {
@@ -232,7 +235,8 @@ func (p unitPair) over(w schema.Warm) *schema.Warm {
 	return &w
 }
 
-// merge returns on-demand maxima with the members that were sent in place of o's, -1 as it was sent; nil if there are none.
+// merge returns on-demand maxima with the members that were sent in place of o's, -1 as it was
+// sent; nil if there are none.
 func (p unitPair) merge(o *schema.OnDemand) *schema.OnDemand {
 	var m schema.OnDemand
 	if o != nil {
@@ -250,7 +254,8 @@ func (p unitPair) merge(o *schema.OnDemand) *schema.OnDemand {
 	return &m
 }
 
-// cleared returns on-demand maxima without those that are -1: AWS shows it in UpdateTable's answer and drops it then.
+// cleared returns on-demand maxima without those that are -1: AWS shows it in UpdateTable's answer
+// and drops it then.
 func cleared(o *schema.OnDemand) *schema.OnDemand {
 	if o == nil {
 		return nil
@@ -276,8 +281,9 @@ func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 // humanTime is how AWS prints times in its message on decreases.
 const humanTime = "Monday, January 2, 2006 at 3:04:05 PM Coordinated Universal Time"
 
-// provision changes provisioned units, within the budget of decreases: four a UTC day, then one an hour. It is kept,
-// although Partita could do without, because tools that scale tables are written and tested against it.
+// provision changes provisioned units, within the budget of decreases: four a UTC day, then one an
+// hour. It is kept, although Partita could do without, because tools that scale tables are written
+// and tested against it.
 func provision(t *schema.Throughput, p unitPair, now time.Time) error {
 	read, write := p.read.V, p.write.V
 	if read < t.Read || write < t.Write { // raising the other one does not help

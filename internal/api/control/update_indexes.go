@@ -99,8 +99,9 @@ func (r *updateTableRequest) checkIndexesOnce() error {
 	return nil
 }
 
-// checkIndexCreates checks the indexes to be made, as far as that needs no table. AttributeDefinitions must define their
-// keys in this request, even if the table defines them already.
+// checkIndexCreates checks the indexes to be made, as far as that needs no table.
+// AttributeDefinitions must define their keys in this request, even if the table defines them
+// already.
 func (r *updateTableRequest) checkIndexCreates() error {
 	for i := range r.indexes.V {
 		u := &r.indexes.V[i]
@@ -222,8 +223,8 @@ func (r *updateTableRequest) provisionIndex(x *schema.Index, u *indexSpec, regio
 	return provision(&x.Throughput, u.throughput, now)
 }
 
-// createIndex adds an index, and the definitions of its key attributes that the table does not have; one that it has keeps
-// its type.
+// createIndex adds an index, and the definitions of its key attributes that the table does not
+// have; one that it has keeps its type.
 func (r *updateTableRequest) createIndex(d *schema.Descriptor, s *indexSpec, region string) error {
 	if err := checkNewIndexMode(s, d.Billing, region); err != nil {
 		return err

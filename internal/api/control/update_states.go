@@ -9,8 +9,8 @@ import (
 )
 
 // admit tells why UpdateTable cannot be admitted in the table's present state (the texts that are
-// elided there are as AWS gave them in October 2026): the table's own state, whether the named indexes exist, theirs, and
-// then what is under way.
+// elided there are as AWS gave them in October 2026): the table's own state, whether the named
+// indexes exist, theirs, and then what is under way.
 func (r *updateTableRequest) admit(d *schema.Descriptor, now time.Time) error {
 	switch statusOf(d, now) {
 	case schema.StatusCreating:
@@ -89,7 +89,8 @@ func (u *indexUpdate) admit(d *schema.Descriptor, x *schema.Index, now time.Time
 	return nil
 }
 
-// admitBuilds demands that at most one index is made or removed at a time, and no more than 20 are made.
+// admitBuilds demands that at most one index is made or removed at a time, and no more than 20 are
+// made.
 func (r *updateTableRequest) admitBuilds(d *schema.Descriptor, now time.Time) error {
 	builds, globals := 0, 0
 	for i := range r.indexes.V {
@@ -130,7 +131,8 @@ func (r *updateTableRequest) removes(name string) bool {
 	return false
 }
 
-// admitBesideIndexes refuses some changes of the table while an index is removed or is made and not yet backfilling.
+// admitBesideIndexes refuses some changes of the table while an index is removed or is made and not
+// yet backfilling.
 func (r *updateTableRequest) admitBesideIndexes(d *schema.Descriptor, now time.Time) error {
 	creating, deleting := changingIndexes(d, now)
 	names, being, doing := creating, "created", "creation"
@@ -154,7 +156,8 @@ func (r *updateTableRequest) admitBesideIndexes(d *schema.Descriptor, now time.T
 	return nil
 }
 
-// changingIndexes are the names of the indexes that are made and not yet backfilling, and of those being removed.
+// changingIndexes are the names of the indexes that are made and not yet backfilling, and of those
+// being removed.
 func changingIndexes(d *schema.Descriptor, now time.Time) (creating, deleting []string) {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
@@ -168,14 +171,15 @@ func changingIndexes(d *schema.Descriptor, now time.Time) (creating, deleting []
 	return creating, deleting
 }
 
-// changesIOPS tells whether the table's throughput or billing mode is to change; sending the mode that it has again is not
-// a change.
+// changesIOPS tells whether the table's throughput or billing mode is to change; sending the mode
+// that it has again is not a change.
 func (r *updateTableRequest) changesIOPS(d *schema.Descriptor) bool {
 	return r.throughput.Set || r.switches(d)
 }
 
-// admitBeside refuses changes while another one keeps the table UPDATING. Deletion protection, encryption, warm throughput
-// and the throughput of indexes are admitted, and so is what changes nothing.
+// admitBeside refuses changes while another one keeps the table UPDATING. Deletion protection,
+// encryption, warm throughput and the throughput of indexes are admitted, and so is what changes
+// nothing.
 func (r *updateTableRequest) admitBeside(d *schema.Descriptor) error {
 	_, builds := r.builds()
 	if !builds && !r.changesIOPS(d) && !r.stream.Set && !r.class.Set && r.onDemand.empty() {
@@ -213,7 +217,8 @@ func (r *updateTableRequest) besideIOPS(d *schema.Descriptor) error {
 	return errUpdating(d)
 }
 
-// besideStream words what cannot be done while the stream is switched; operation is ENABLE or DISABLE.
+// besideStream words what cannot be done while the stream is switched; operation is ENABLE or
+// DISABLE.
 func (r *updateTableRequest) besideStream(d *schema.Descriptor, operation string) error {
 	creates, builds := r.builds()
 	of := " Table: " + d.Name + " Stream: " + d.StreamLabel + " Operation: " + operation

@@ -132,8 +132,8 @@ func (r *updateTableRequest) constraints(v *violations) {
 	v.Enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
 }
 
-// concerns counts the changes that are asked for. AttributeDefinitions and MultiRegionConsistency ask for none by
-// themselves, nor do empty structures and lists.
+// concerns counts the changes that are asked for. AttributeDefinitions and MultiRegionConsistency
+// ask for none by themselves, nor do empty structures and lists.
 func (r *updateTableRequest) concerns() int {
 	n := 0
 	for _, asked := range []bool{
@@ -152,7 +152,8 @@ func (r *updateTableRequest) checkRequested() error {
 	switch {
 	case r.concerns() > 0:
 		return nil
-	// Alone, an empty structure makes AWS answer with an InternalFailure, for which these texts stand.
+	// Alone, an empty structure makes AWS answer with an InternalFailure, for which these texts
+	// stand.
 	case r.warm.Set:
 		return wire.Validation(wire.Invalid + "WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for table")
 	case r.onDemand.Set:
@@ -228,8 +229,9 @@ func (r *updateTableRequest) mode(d *schema.Descriptor) schema.BillingMode {
 // switches tells whether the change switches the billing mode.
 func (r *updateTableRequest) switches(d *schema.Descriptor) bool { return r.mode(d) != d.Billing }
 
-// busy tells whether the table is UPDATING for a while. What AWS does at once, or without touching the table's status, is
-// not: deletion protection, encryption, on-demand and warm throughput, and the throughput of indexes.
+// busy tells whether the table is UPDATING for a while. What AWS does at once, or without touching
+// the table's status, is not: deletion protection, encryption, on-demand and warm throughput, and
+// the throughput of indexes.
 func (r *updateTableRequest) busy(d *schema.Descriptor) bool { return r.busyWith(d) != "" }
 
 // busyWith says what the change keeps the table busy with; empty: it does not.
@@ -257,7 +259,8 @@ func (r *updateTableRequest) sameClass(d *schema.Descriptor) bool {
 	return r.class.V == d.TableClass || d.TableClass == "" && r.class.V == "STANDARD"
 }
 
-// apply makes the change, or tells why it cannot be made: existence, then state, then what it means.
+// apply makes the change, or tells why it cannot be made: existence, then state, then what it
+// means.
 func (r *updateTableRequest) apply(d *schema.Descriptor, region string, now time.Time) error {
 	if err := r.admit(d, now); err != nil {
 		return err
@@ -317,7 +320,8 @@ func (r *updateTableRequest) applyBilling(d *schema.Descriptor, region string, n
 	return nil
 }
 
-// toProvisioned switches an on-demand table. The index updates, which applyIndexes makes, must cover every global index.
+// toProvisioned switches an on-demand table. The index updates, which applyIndexes makes, must
+// cover every global index.
 func (r *updateTableRequest) toProvisioned(d *schema.Descriptor) error {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
@@ -345,7 +349,8 @@ func (r *updateTableRequest) toOnDemand(d *schema.Descriptor, now time.Time) {
 	}
 }
 
-// keepWarm writes down the warm throughput that the table and its indexes have, before the billing mode changes.
+// keepWarm writes down the warm throughput that the table and its indexes have, before the billing
+// mode changes.
 func keepWarm(d *schema.Descriptor) {
 	warm := warmOf(d.Billing, d.Throughput, d.Warm)
 	d.Warm = &warm
@@ -385,7 +390,8 @@ func (r *updateTableRequest) applyWarm(d *schema.Descriptor, region string) erro
 	return nil
 }
 
-// applyStream switches the stream on or off. The latest stream's label stays until db gives the next one its own.
+// applyStream switches the stream on or off. The latest stream's label stays until db gives the
+// next one its own.
 func (r *updateTableRequest) applyStream(d *schema.Descriptor) error {
 	switch {
 	case !r.stream.Set:
@@ -399,8 +405,9 @@ func (r *updateTableRequest) applyStream(d *schema.Descriptor) error {
 	return nil
 }
 
-// applySSE changes the encryption. AWS compares a key only with the ARN that it shows; another name of the same key makes it
-// encrypt the table anew. Its limit of four changes a day is left out: nothing is encrypted anew here.
+// applySSE changes the encryption. AWS compares a key only with the ARN that it shows; another name
+// of the same key makes it encrypt the table anew. Its limit of four changes a day is left out:
+// nothing is encrypted anew here.
 func (r *updateTableRequest) applySSE(d *schema.Descriptor, region string) error {
 	switch {
 	case !r.sse.Set:
@@ -416,7 +423,8 @@ func (r *updateTableRequest) applySSE(d *schema.Descriptor, region string) error
 
 // ---- the answer
 
-// answer is the table as UpdateTable shows it: for the most part as it was, with what is on its way marked UPDATING.
+// answer is the table as UpdateTable shows it: for the most part as it was, with what is on its way
+// marked UPDATING.
 func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *description {
 	shown := *new
 	d := newDescription(&shown, now)
@@ -450,8 +458,8 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 	return d
 }
 
-// sizes are those of the indexes to be made and removed, before the change: the jobs that build and clear them may be done
-// by the time of the answer.
+// sizes are those of the indexes to be made and removed, before the change: the jobs that build and
+// clear them may be done by the time of the answer.
 func (r *updateTableRequest) sizes(d *db.DB, t *db.Table) map[string]size {
 	sizes := map[string]size{}
 	for i := range r.indexes.V {
@@ -467,8 +475,9 @@ func (r *updateTableRequest) sizes(d *db.DB, t *db.Table) map[string]size {
 	return sizes
 }
 
-// answerIndex shows the indexes: a new one is CREATING, one that is removed DELETING, and one whose throughput changes
-// UPDATING with its old numbers, unless the whole table switches its billing mode.
+// answerIndex shows the indexes: a new one is CREATING, one that is removed DELETING, and one whose
+// throughput changes UPDATING with its old numbers, unless the whole table switches its billing
+// mode.
 func (r *updateTableRequest) answerIndex(old *db.Table, index func(*schema.Index) describedIndex, switched bool) func(*schema.Index) describedIndex {
 	return func(x *schema.Index) describedIndex {
 		was := old.Index(x.Name)

@@ -69,8 +69,8 @@ func (r *updateTimeToLiveRequest) check() error {
 	return v.Err()
 }
 
-// UpdateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, since it takes that long at times.
-// Here a change has only to wait for the end of the one before it.
+// UpdateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, since it
+// takes that long at times. Here a change has only to wait for the end of the one before it.
 func UpdateTimeToLive(cl *call.Call) error {
 	c := op{cl}
 	r := new(updateTimeToLiveRequest)
@@ -106,8 +106,8 @@ func UpdateTimeToLive(cl *call.Call) error {
 	return nil
 }
 
-// admit tells why the change cannot be made in the table's present state. A table that is UPDATING takes it, as its time to live
-// does not touch its status.
+// admit tells why the change cannot be made in the table's present state. A table that is UPDATING
+// takes it, as its time to live does not touch its status.
 func (r *updateTimeToLiveRequest) admit(c op, d *schema.Descriptor) error {
 	now := c.DB.Now()
 	switch statusOf(d, now) {

@@ -8,7 +8,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these have words of their own.
+// nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these
+// have words of their own.
 func (c *exec) nested() error {
 	if !c.IsScalar() {
 		return nil
@@ -35,8 +36,8 @@ var errDuplicateKeys = wire.Validation("Provided list of item keys contains dupl
 // The bounds of BatchGetItem.
 const (
 	maxBatchKeys = 100
-	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes: numbers may be printed much
-	// longer than they count.
+	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes:
+	// numbers may be printed much longer than they count.
 	maxBatchBytes = 16 << 20
 )
 
@@ -62,10 +63,12 @@ func sameKey(t *db.Table, a, b item.Item) bool {
 	return true
 }
 
-// sameTable tells whether a and b, which may be nil, are one table. It may have been changed between two looks for it.
+// sameTable tells whether a and b, which may be nil, are one table. It may have been changed
+// between two looks for it.
 func sameTable(a, b *db.Table) bool { return a == b || a != nil && b != nil && a.ID == b.ID }
 
-// lastOfEach keeps of the entries with the same name only the last, as a map would. It edits the list in place.
+// lastOfEach keeps of the entries with the same name only the last, as a map would. It edits the
+// list in place.
 func lastOfEach[E any](list []E, name func(*E) string) []E {
 	if len(list) < 2 {
 		return list

@@ -56,8 +56,8 @@ func (r *batchStatementsRequest) readStatements(c *exec) error {
 // BatchExecuteStatement answers the operation of that name.
 func BatchExecuteStatement(c *call.Call) error { return run(c, (*exec).batchExecuteStatement) }
 
-// batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered in its place; only what
-// they are together can fail the call.
+// batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered
+// in its place; only what they are together can fail the call.
 func (c *exec) batchExecuteStatement() error {
 	r := new(batchStatementsRequest)
 	if err := wire.Decode(&c.Reader, r, c, batchStatementsMembers); err != nil {
@@ -99,7 +99,8 @@ func (r *batchStatementsRequest) check() error {
 	return v.Err()
 }
 
-// dump prints Statements as messages have it: as Java prints its own objects. It is cut off when it gets long.
+// dump prints Statements as messages have it: as Java prints its own objects. It is cut off when it
+// gets long.
 func (r *batchStatementsRequest) dump() string {
 	b := []byte{'['}
 	for i := range r.statements {
@@ -193,8 +194,8 @@ func (r *batchStatementsRequest) write(c *exec) {
 	}
 }
 
-// fail notes why the write failed. One that failed at the item it met is charged by the larger of that item and what it would
-// have put, but does not show the item, whatever it asked for.
+// fail notes why the write failed. One that failed at the item it met is charged by the larger of
+// that item and what it would have put, but does not show the item, whatever it asked for.
 func (s *batchStatement) fail(err error) {
 	var (
 		failed    *db.ConditionFailed
@@ -243,8 +244,9 @@ func (r *batchStatementsRequest) answer(c *exec) error {
 	return nil
 }
 
-// errBatchFull is that of a statement for whose item the response has no room. That takes items that print much longer than they
-// count, or a server with little memory, so the words are ours; the statement can be sent again.
+// errBatchFull is that of a statement for whose item the response has no room. That takes items
+// that print much longer than they count, or a server with little memory, so the words are ours;
+// the statement can be sent again.
 var errBatchFull = (&wire.Error{
 	Code: "ThrottlingException", Message: "The response has no room for the item. Please try again.",
 }).Fill()
@@ -276,7 +278,8 @@ func (s *batchStatement) answer(c *exec, room bool) error {
 	return nil
 }
 
-// answerError appends the error of one statement. The table is named with errors that its item led to.
+// answerError appends the error of one statement. The table is named with errors that its item led
+// to.
 func (s *batchStatement) answerError(c *exec) error {
 	e := call.Worded(s.err)
 	if e == nil {
@@ -295,8 +298,8 @@ func (s *batchStatement) answerError(c *exec) error {
 	return nil
 }
 
-// usages are what the statements used. Those that failed at an item count only for tables on which another one succeeded, and
-// only for the table itself.
+// usages are what the statements used. Those that failed at an item count only for tables on which
+// another one succeeded, and only for the table itself.
 func (r *batchStatementsRequest) usages() (us usages) {
 	for i := range r.statements {
 		if s := &r.statements[i]; s.err == nil {

@@ -165,8 +165,8 @@ func (r *batchGetRequest) checkCounts() error {
 	return nil
 }
 
-// checkCounts checks the constraints of a KeysAndAttributes. Those of Keys are printed without their value, and the
-// upper one with the member's own spelling (captured).
+// checkCounts checks the constraints of a KeysAndAttributes. Those of Keys are printed without
+// their value, and the upper one with the member's own spelling (captured).
 func (t *batchGetTable) checkCounts(v *violations) {
 	path := "requestItems." + t.name + ".member."
 	switch n := len(t.keys); {
@@ -208,8 +208,8 @@ func (t *batchGetTable) check(c *exec) (err error) {
 	return nil
 }
 
-// repeats tells whether a key stands twice in t, or in t and one of the others, if that is the same table by another name. By
-// this time keys are canonical: the numbers 1 and 1.0 are one key.
+// repeats tells whether a key stands twice in t, or in t and one of the others, if that is the same
+// table by another name. By this time keys are canonical: the numbers 1 and 1.0 are one key.
 func (t *batchGetTable) repeats(others []*batchGetTable) bool {
 	for i := range t.keys { // at most 100 in all
 		if among(t.keys[:i], t.keys[i].V) {
@@ -339,7 +339,8 @@ func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits boo
 	return true, nil
 }
 
-// unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of their tables.
+// unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of
+// their tables.
 func (r *batchGetRequest) unprocessed(c *exec) {
 	c.Name("UnprocessedKeys")
 	c.BeginObject()

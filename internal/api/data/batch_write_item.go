@@ -202,7 +202,8 @@ func (t *batchWriteTable) checkRequired(v *violations) {
 	}
 }
 
-// dump prints RequestItems as messages have it: as Java prints its own objects. It is cut off when it gets long.
+// dump prints RequestItems as messages have it: as Java prints its own objects. It is cut off when
+// it gets long.
 func (r *batchWriteRequest) dump() string {
 	b := []byte{'{'}
 	for i := range r.tables {
@@ -241,7 +242,8 @@ func (w *batchWrite) appendDump(b []byte) []byte {
 	return append(b, ')')
 }
 
-// checkMembers checks that the request is a put or a delete. The message is DynamoDB's, odd as it is here.
+// checkMembers checks that the request is a put or a delete. The message is DynamoDB's, odd as it
+// is here.
 func (w *batchWrite) checkMembers() error {
 	if w.putSet == w.deleteSet {
 		return wire.Validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
@@ -269,7 +271,8 @@ func (w *batchWrite) item() *wire.OptItem {
 	return &w.key
 }
 
-// open finds all tables, then checks the items and keys against them, and that none is written twice.
+// open finds all tables, then checks the items and keys against them, and that none is written
+// twice.
 func (r *batchWriteRequest) open(c *exec) (err error) {
 	var missing error
 	n := 0
@@ -336,8 +339,9 @@ func (r *batchWriteRequest) writes() []db.Write {
 	return ws
 }
 
-// batchError returns the error that fails the whole call. A write that met a lock, or for which there was no memory, is left over
-// for the client to repeat, unless all are; one that met a transaction always is, as BatchWriteItem has no error for that.
+// batchError returns the error that fails the whole call. A write that met a lock, or for which
+// there was no memory, is left over for the client to repeat, unless all are; one that met a
+// transaction always is, as BatchWriteItem has no error for that.
 func batchError(writes []db.Write, errs []error) error {
 	conflicts := 0
 	for i, err := range errs {

@@ -11,8 +11,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// roomyChange is a Change after which the items before and after it have room in the answer: a write must not be done when it
-// turns out that what it returns cannot be answered.
+// roomyChange is a Change after which the items before and after it have room in the answer: a
+// write must not be done when it turns out that what it returns cannot be answered.
 type roomyChange struct {
 	db.Change
 	room *writtenRoom
@@ -51,7 +51,8 @@ type updateChange struct {
 	flat   bool // the new item's own size counts alone, as in transactions and statements
 }
 
-// Apply computes the updated item and checks what only it can show: the types of index keys, and the size.
+// Apply computes the updated item and checks what only it can show: the types of index keys, and
+// the size.
 func (u *updateChange) Apply(old item.Item) (item.Item, error) {
 	base := old
 	if !old.Exists() {
@@ -87,9 +88,9 @@ func (u *updateChange) Forget() {
 	}
 }
 
-// wordIndexKey words an index key of a wrong type that the request has not given itself: it comes from elsewhere in the item,
-// or was there before the index was. (AWS's answer for the latter: question 58032718 of stackoverflow.com; its guide says
-// that writes of such items are refused.)
+// wordIndexKey words an index key of a wrong type that the request has not given itself: it comes
+// from elsewhere in the item, or was there before the index was. (AWS's answer for the latter:
+// question 58032718 of stackoverflow.com; its guide says that writes of such items are refused.)
 func (u *updateChange) wordIndexKey(err error) error {
 	var e *schema.KeyError
 	if errors.As(err, &e) && e.Problem == schema.KeyType && !u.update.Assigns(e.Attribute) {
@@ -98,7 +99,8 @@ func (u *updateChange) wordIndexKey(err error) error {
 	return err
 }
 
-// checkTargets checks that an update leaves the table's key attributes alone, and does not look into keys.
+// checkTargets checks that an update leaves the table's key attributes alone, and does not look
+// into keys.
 func checkTargets(t *db.Table, u *expr.Update) error {
 	for target := range u.Targets() {
 		if t.IsKey(target.Attribute) && !target.Nested {
@@ -119,7 +121,8 @@ func (i insertChange) Apply(old item.Item) (item.Item, error) {
 	return i.item, nil
 }
 
-// deleteChange is the db.Change of DELETE, which unlike that of DeleteItem is content with a missing item whatever the filter.
+// deleteChange is the db.Change of DELETE, which unlike that of DeleteItem is content with a
+// missing item whatever the filter.
 type deleteChange struct{ filter *expr.Condition } // nil: none
 
 // Apply removes the item, if it is what the statement describes.

@@ -8,7 +8,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// choice is how a request chooses its items. It is put into words only if somebody wants to read them.
+// choice is how a request chooses its items. It is put into words only if somebody wants to read
+// them.
 type choice struct {
 	parts []expr.KeyPart      // of a Query
 	use   partiql.KeyUse      // of a SELECT on a table or index with these

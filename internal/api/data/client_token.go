@@ -14,8 +14,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// token is the Token of a request with a checked ClientRequestToken, nil for one without. feed feeds a fingerprint everything that
-// the request means, but ReturnConsumedCapacity.
+// token is the Token of a request with a checked ClientRequestToken, nil for one without. feed
+// feeds a fingerprint everything that the request means, but ReturnConsumedCapacity.
 func token(operation schema.TokenOperation, o wire.OptString, feed func(*fingerprint)) *schema.Token {
 	if !o.Set {
 		return nil
@@ -32,8 +32,9 @@ func (v *violations) clientToken(o wire.OptString) {
 	}
 }
 
-// fingerprint tells requests apart by what they mean: it is fed the decoded members, in the order of the service model, so
-// that neither the order in which they were sent nor the spelling of the JSON counts.
+// fingerprint tells requests apart by what they mean: it is fed the decoded members, in the order
+// of the service model, so that neither the order in which they were sent nor the spelling of the
+// JSON counts.
 type fingerprint struct {
 	hash hash.Hash
 	rest []byte // what it has not been fed yet
@@ -96,7 +97,8 @@ func (f *fingerprint) item(it item.Item) {
 	f.feed(fingerprintBytes)
 }
 
-// params adds ExpressionAttributeNames and ExpressionAttributeValues, by their keys. Of entries with one key the last counts.
+// params adds ExpressionAttributeNames and ExpressionAttributeValues, by their keys. Of entries
+// with one key the last counts.
 func (f *fingerprint) params(p *expr.Params) {
 	names := lastOfEach(slices.Clone(p.Names), func(n *expr.Name) string { return n.Key })
 	slices.SortFunc(names, func(a, b expr.Name) int { return strings.Compare(a.Key, b.Key) })

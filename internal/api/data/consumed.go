@@ -143,7 +143,8 @@ func (c *exec) consumedList(mode wire.OptString, us usages) {
 	c.EndList()
 }
 
-// pageConsumption is the capacity that a page used: on the table or on the index, and on the table for what was fetched from it.
+// pageConsumption is the capacity that a page used: on the table or on the index, and on the table
+// for what was fetched from it.
 func pageConsumption(r *db.Read, page db.Page) consumption {
 	table, index := r.Units(&page)
 	if r.Index == nil {

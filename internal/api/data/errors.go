@@ -10,7 +10,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// writeError words what went wrong with one write. Errors that it does not know it returns as they are.
+// writeError words what went wrong with one write. Errors that it does not know it returns as they
+// are.
 func writeError(t *db.Table, err error, k keyWords) error {
 	var (
 		failed  *db.ConditionFailed
@@ -29,7 +30,8 @@ func writeError(t *db.Table, err error, k keyWords) error {
 	return k.word(t, err)
 }
 
-// reasonOf is the Reason of an action that would have failed with e alone: its code is the exception's, shortened.
+// reasonOf is the Reason of an action that would have failed with e alone: its code is the
+// exception's, shortened.
 func reasonOf(e *wire.Error) wire.Reason {
 	code := strings.TrimSuffix(e.Code, "Exception")
 	if code == "Validation" || code == "Throttling" {

@@ -10,8 +10,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// The checks of ExclusiveStartKey: its values before the table is known, its shape
-// against the table's and the index's keys, and its place against the conditions of a Query or the segment of a Scan.
+// The checks of ExclusiveStartKey: its values before the table is known, its shape against the
+// table's and the index's keys, and its place against the conditions of a Query or the segment of a
+// Scan.
 
 // The texts of a start key that does not fit.
 const (
@@ -19,8 +20,8 @@ const (
 	startMismatch = startInvalid + ": The provided key element does not match the schema"
 )
 
-// checkStartValues checks the contents of the start key's values. Problems of numbers and repeated set members are shown as
-// everywhere, all others say that it is the start key.
+// checkStartValues checks the contents of the start key's values. Problems of numbers and repeated
+// set members are shown as everywhere, all others say that it is the start key.
 func (r *readRequest) checkStartValues() error {
 	f := r.start.Faults.Earliest()
 	switch {
@@ -32,8 +33,8 @@ func (r *readRequest) checkStartValues() error {
 	return wire.Validation(startInvalid + ": " + f.Message)
 }
 
-// checkStartKey checks the start key against the keys of what is read. A Scan of a table words a wrong number of attributes
-// in its own way.
+// checkStartKey checks the start key against the keys of what is read. A Scan of a table words a
+// wrong number of attributes in its own way.
 func (r *readRequest) checkStartKey(scan bool) error {
 	if !r.start.Set {
 		return nil

@@ -12,8 +12,8 @@ import (
 // members is the member table of a request R of the data plane.
 type members[R any] = wire.Members[R, *exec]
 
-// exec is a call of the data plane while it is run, with the memory that is reused for the next one.
-// What is answered may have nothing of it: it is used again before an error is written.
+// exec is a call of the data plane while it is run, with the memory that is reused for the next
+// one. What is answered may have nothing of it: it is used again before an error is written.
 type exec struct {
 	*call.Call
 	params expr.Params

@@ -50,8 +50,8 @@ func (r *executeTransactionRequest) readTransactStatements(c *exec) error {
 // ExecuteTransaction answers the operation of that name.
 func ExecuteTransaction(c *call.Call) error { return run(c, (*exec).executeTransaction) }
 
-// executeTransaction answers ExecuteTransaction. What is wrong with the statements themselves fails the call; what is wrong with
-// the items that they are about cancels the transaction.
+// executeTransaction answers ExecuteTransaction. What is wrong with the statements themselves fails
+// the call; what is wrong with the items that they are about cancels the transaction.
 func (c *exec) executeTransaction() error {
 	r := new(executeTransactionRequest)
 	if err := wire.Decode(&c.Reader, r, c, executeTransactionMembers); err != nil {
@@ -125,8 +125,8 @@ func inTransaction(i int, message string) error {
 // errTransactSelect: a SELECT that is not about one item. The words are ours, after errBatchSelect.
 var errTransactSelect = wire.Validation("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
 
-// open finds the tables of all statements, then the keys of their items, and checks that these are distinct. reasons is what is
-// wrong with a key, nil where there is nothing.
+// open finds the tables of all statements, then the keys of their items, and checks that these are
+// distinct. reasons is what is wrong with a key, nil where there is nothing.
 func (r *executeTransactionRequest) open(c *exec) (reasons []error, err error) {
 	var missing error
 	for _, s := range r.statements {
@@ -193,7 +193,8 @@ func (r *executeTransactionRequest) read(c *exec, reasons []error) error {
 	return nil
 }
 
-// appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse, without Item if that is nothing.
+// appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse,
+// without Item if that is nothing.
 func (s *statement) appendResponse(c *exec, it item.Item) {
 	c.BeginObject()
 	if s.matches(it) {

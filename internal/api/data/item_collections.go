@@ -35,7 +35,8 @@ type collectionsOf struct {
 	keys  []item.Item
 }
 
-// collectionsList appends the member ItemCollectionMetrics of a request on several tables, if there is anything to report.
+// collectionsList appends the member ItemCollectionMetrics of a request on several tables, if there
+// is anything to report.
 func (c *exec) collectionsList(cs collections) error {
 	if len(cs) == 0 {
 		return nil
@@ -57,7 +58,8 @@ func (c *exec) collectionsList(cs collections) error {
 	return nil
 }
 
-// collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with key.
+// collectionMetrics appends an ItemCollectionMetrics object for the collection of the item with
+// key.
 func (c *exec) collectionMetrics(t *db.Table, key item.Item) error {
 	size, err := c.DB.CollectionSize(t, key)
 	if err != nil {

@@ -10,12 +10,13 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// Key conditions against a key schema. What both forms,
-// KeyConditionExpression and KeyConditions, come to is a list of expr.KeyPart; here it is held against the schema of a
-// table, a local or a global index, and put into the order of the schema, as db.Read wants it.
+// Key conditions against a key schema. What both forms, KeyConditionExpression and KeyConditions,
+// come to is a list of expr.KeyPart; here it is held against the schema of a table, a local or a
+// global index, and put into the order of the schema, as db.Read wants it.
 
 const (
-	// maxKeyConditions is how many key attributes a Query can name at most: a global index has up to four HASH and four RANGE.
+	// maxKeyConditions is how many key attributes a Query can name at most: a global index has up
+	// to four HASH and four RANGE.
 	maxKeyConditions = 8
 	// ordinaryKeyConditions is how many the key of a table or a local index has at most.
 	ordinaryKeyConditions = 2
@@ -35,8 +36,8 @@ func (l *legacyConditions) keyParts() []expr.KeyPart {
 	return parts
 }
 
-// checkConditionCount checks the number of conditions as far as it can be known before the table is: an index may have a key
-// of many attributes.
+// checkConditionCount checks the number of conditions as far as it can be known before the table
+// is: an index may have a key of many attributes.
 func (q *queryRequest) checkConditionCount() error {
 	most := ordinaryKeyConditions
 	if q.indexName.Set {
@@ -51,7 +52,8 @@ func (q *queryRequest) checkConditionCount() error {
 // placedParts are the conditions in the order of the schema, nil where an attribute has none.
 type placedParts [maxKeyConditions]*expr.KeyPart
 
-// placeConditions checks the conditions against the key schema of what is read, and puts them into the read.
+// placeConditions checks the conditions against the key schema of what is read, and puts them into
+// the read.
 func (q *queryRequest) placeConditions() error {
 	t := q.read.Table
 	keys := t.KeySchema(q.read.Index)
@@ -83,7 +85,8 @@ func (q *queryRequest) placeConditions() error {
 	return nil
 }
 
-// placeParts gives each condition to its attribute of the schema, and reports the attribute that lacks one.
+// placeParts gives each condition to its attribute of the schema, and reports the attribute that
+// lacks one.
 func placeParts(keys []schema.KeyElement, parts []expr.KeyPart) (placed placedParts, err error) {
 	left := len(parts) // conditions that stand for no attribute so far
 	for i, k := range keys {
@@ -102,8 +105,8 @@ func placeParts(keys []schema.KeyElement, parts []expr.KeyPart) (placed placedPa
 		if !k.Range {
 			continue
 		}
-		// A sort key needs no condition of its own, unless something else that cannot be one is given in its place: a
-		// condition on another attribute, or on a later part of the same key.
+		// A sort key needs no condition of its own, unless something else that cannot be one is
+		// given in its place: a condition on another attribute, or on a later part of the same key.
 		if placed[i] == nil && (left > 0 || firstRange && len(parts) > i) {
 			return placed, missedElement(k.Name)
 		}
@@ -120,8 +123,8 @@ func missedElement(name string) error {
 	return wire.Validation("Query condition missed key schema element: " + name)
 }
 
-// checkOperators checks that the operators can run on the key: equality on all HASH attributes, and on the RANGE attributes
-// too but for the last one that has a condition.
+// checkOperators checks that the operators can run on the key: equality on all HASH attributes, and
+// on the RANGE attributes too but for the last one that has a condition.
 func checkOperators(keys []schema.KeyElement, placed *placedParts) error {
 	last := 0
 	for i, k := range keys {

@@ -21,8 +21,8 @@ func checkKey(t *db.Table, key item.Item) error {
 	return keyOnly.word(t, err)
 }
 
-// checkNested reports paths that go below a key attribute of the table or else of an index: those are scalars. names are
-// the top-level attributes that an expression looks into.
+// checkNested reports paths that go below a key attribute of the table or else of an index: those
+// are scalars. names are the top-level attributes that an expression looks into.
 func checkNested(t *db.Table, names []string) error {
 	const scalars = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 	for _, name := range names {

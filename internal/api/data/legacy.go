@@ -6,12 +6,13 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// The legacy parameters, those from before expressions: conditions (Expected, KeyConditions, QueryFilter, ScanFilter) with
-// their ConditionalOperator, and AttributeUpdates. Here they are decoded, checked as DynamoDB does,
-// and built into the forms that package expr runs.
+// The legacy parameters, those from before expressions: conditions (Expected, KeyConditions,
+// QueryFilter, ScanFilter) with their ConditionalOperator, and AttributeUpdates. Here they are
+// decoded, checked as DynamoDB does, and built into the forms that package expr runs.
 
-// legacyConditions is a map of attribute names to conditions, in the order sent: Expected (decodeExpected, checkExpected), or
-// one of KeyConditions, QueryFilter and ScanFilter (decode, checkFilter).
+// legacyConditions is a map of attribute names to conditions, in the order sent: Expected
+// (decodeExpected, checkExpected), or one of KeyConditions, QueryFilter and ScanFilter (decode,
+// checkFilter).
 type legacyConditions struct {
 	set  bool
 	list []legacyCondition
@@ -25,7 +26,8 @@ func (l *legacyConditions) AttributeNames() (names []string) {
 	return names
 }
 
-// legacyCondition is one entry: a Condition, or an ExpectedAttributeValue, which alone has value and exists.
+// legacyCondition is one entry: a Condition, or an ExpectedAttributeValue, which alone has value
+// and exists.
 type legacyCondition struct {
 	attribute string
 	operator  wire.OptString
@@ -94,8 +96,8 @@ func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
 	return v, err
 }
 
-// checkEnums reports operators that do not exist, as constraints of the map at path ("expected", "queryFilter", …). In
-// Conditions the operator is required.
+// checkEnums reports operators that do not exist, as constraints of the map at path ("expected",
+// "queryFilter", …). In Conditions the operator is required.
 func (l *legacyConditions) checkEnums(v *violations, path string, required bool) {
 	for i := range l.list {
 		x := &l.list[i]
@@ -111,8 +113,8 @@ func (l *legacyConditions) checkEnums(v *violations, path string, required bool)
 	}
 }
 
-// checkConditionalOperator checks that a ConditionalOperator has at least two conditions to combine: those of l, the
-// operation's Expected, QueryFilter or ScanFilter.
+// checkConditionalOperator checks that a ConditionalOperator has at least two conditions to
+// combine: those of l, the operation's Expected, QueryFilter or ScanFilter.
 func (l *legacyConditions) checkConditionalOperator(operator wire.OptString) error {
 	switch {
 	case !operator.Set:
@@ -125,7 +127,8 @@ func (l *legacyConditions) checkConditionalOperator(operator wire.OptString) err
 	return nil
 }
 
-// checkFilter checks KeyConditions, QueryFilter or ScanFilter, whose operators checkEnums has passed.
+// checkFilter checks KeyConditions, QueryFilter or ScanFilter, whose operators checkEnums has
+// passed.
 func (l *legacyConditions) checkFilter() error {
 	for i := range l.list {
 		x := &l.list[i]
@@ -153,7 +156,8 @@ func (l *legacyConditions) checkExpected(w words) error {
 	return nil
 }
 
-// checkExpected checks one entry: the combination of its members first, then the operator's arguments.
+// checkExpected checks one entry: the combination of its members first, then the operator's
+// arguments.
 func (x *legacyCondition) checkExpected() error {
 	op := x.operator.V
 	switch {
@@ -190,8 +194,8 @@ func (x *legacyCondition) arguments() []item.Value {
 	return x.values
 }
 
-// checkArguments checks an operator's values: their number, that they are of one type, that the operator is for that type,
-// and that the bounds of BETWEEN are in order.
+// checkArguments checks an operator's values: their number, that they are of one type, that the
+// operator is for that type, and that the bounds of BETWEEN are in order.
 func checkArguments(operator string, values []item.Value) error {
 	op, _ := expr.ParseOperator(operator)
 	if min, max := expr.LegacyArguments(op); len(values) < min || max >= 0 && len(values) > max {
@@ -227,8 +231,9 @@ func takes(op expr.Operator, t item.Type) bool {
 	return true
 }
 
-// conditions returns the checked entries in the form that package expr takes. An ExpectedAttributeValue without an operator
-// is EQ to its Value, or NULL if it has none (Exists false).
+// conditions returns the checked entries in the form that package expr takes. An
+// ExpectedAttributeValue without an operator is EQ to its Value, or NULL if it has none (Exists
+// false).
 func (l *legacyConditions) conditions() []expr.LegacyCondition {
 	cs := make([]expr.LegacyCondition, len(l.list))
 	for i := range l.list {
@@ -245,7 +250,8 @@ func (l *legacyConditions) conditions() []expr.LegacyCondition {
 	return cs
 }
 
-// condition returns the checked entries combined by the ConditionalOperator, or nil if there are none.
+// condition returns the checked entries combined by the ConditionalOperator, or nil if there are
+// none.
 func (l *legacyConditions) condition(operator wire.OptString) *expr.Condition {
 	if len(l.list) == 0 {
 		return nil
@@ -307,7 +313,8 @@ func (l *legacyUpdates) checkEnums(v *violations) {
 	}
 }
 
-// check checks AttributeUpdates, whose actions checkEnums has passed: the contents of all values, then the rules of actions.
+// check checks AttributeUpdates, whose actions checkEnums has passed: the contents of all values,
+// then the rules of actions.
 func (l *legacyUpdates) check(w words) error {
 	for i := range l.list {
 		if f := l.list[i].fault; f != nil {

@@ -14,9 +14,10 @@ import (
 //
 //	version(1)  fingerprint(16)  value(uvarint)  after  checksum(8)
 //
-// fingerprint is of the statement and its parameters. value and after are the position: the number of the hash key's value, and
-// the key of the last row read, as a stored item, nothing if the next page begins with the first row of that value. The
-// checksum, of all before it, is there to tell a token that was cut or changed; it keeps no secret, and there is none to keep.
+// fingerprint is of the statement and its parameters. value and after are the position: the number
+// of the hash key's value, and the key of the last row read, as a stored item, nothing if the next
+// page begins with the first row of that value. The checksum, of all before it, is there to tell a
+// token that was cut or changed; it keeps no secret, and there is none to keep.
 const (
 	tokenVersion        = 1
 	tokenFingerprintLen = 16

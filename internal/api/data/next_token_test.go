@@ -27,7 +27,8 @@ func firstToken(t testing.TB, d *db.DB, statement string) string {
 	return page.NextToken
 }
 
-// TestNextTokenDamage holds that a token which is changed or cut is refused, and so is one that does not fit the table.
+// TestNextTokenDamage holds that a token which is changed or cut is refused, and so is one that
+// does not fit the table.
 func TestNextTokenDamage(t *testing.T) {
 	d := openDB(t)
 	createTable(t, d, "Tab", "a", "b")

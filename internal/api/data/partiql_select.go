@@ -21,7 +21,8 @@ const (
 	inPageItems = 10
 )
 
-// selection is a SELECT on its way: a point read, a Query, a Scan, or a Query for each of several values of the hash key.
+// selection is a SELECT on its way: a point read, a Query, a Scan, or a Query for each of several
+// values of the hash key.
 type selection struct {
 	read   db.Read        // Hash and After change from one Query to the next
 	hashes [][]item.Value // of each Query; one nil element stands for a Scan
@@ -34,8 +35,8 @@ type selection struct {
 	used consumption // of this page
 }
 
-// newSelection plans the SELECT of an open statement: it chooses the way to the items by what the WHERE clause says of the key
-// of the table or the index, and checks the statement against both.
+// newSelection plans the SELECT of an open statement: it chooses the way to the items by what the
+// WHERE clause says of the key of the table or the index, and checks the statement against both.
 func (c *exec) newSelection(s *statement, consistent bool) (*selection, error) {
 	x := &selection{read: db.Read{Table: s.table, Consistent: consistent}}
 	if err := x.resolve(c, s.Index); err != nil {
@@ -57,7 +58,8 @@ func (c *exec) newSelection(s *statement, consistent bool) (*selection, error) {
 	return x, x.plan(s, keys, &use)
 }
 
-// resolve finds the index, if the statement names one, and checks that it can be read in the way asked for.
+// resolve finds the index, if the statement names one, and checks that it can be read in the way
+// asked for.
 func (x *selection) resolve(c *exec, name string) error {
 	if name == "" {
 		return nil
@@ -100,9 +102,9 @@ func (x *selection) plan(s *statement, keys []schema.KeyElement, use *partiql.Ke
 	return nil
 }
 
-// order checks ORDER BY, and puts what it says into the read. Rows of one hash key are in the order of the range key. Of
-// several, given by IN, those of one come after those of another: in the order of the hash key if it is ordered by, else in the
-// order written.
+// order checks ORDER BY, and puts what it says into the read. Rows of one hash key are in the order
+// of the range key. Of several, given by IN, those of one come after those of another: in the order
+// of the hash key if it is ordered by, else in the order written.
 func (x *selection) order(s *statement, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	if len(s.Order) == 0 {
 		return nil
@@ -139,8 +141,9 @@ func sortHashes(hashes [][]item.Value, i int, descending bool) {
 	})
 }
 
-// checkProjected checks that the index has the attributes that the statement names, or for a local index has those of the
-// SELECT clause fetched from the table. SELECT * is of those that the index has.
+// checkProjected checks that the index has the attributes that the statement names, or for a local
+// index has those of the SELECT clause fetched from the table. SELECT * is of those that the index
+// has.
 func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 	t, index := x.read.Table, x.read.Index
 	if index == nil || index.Projection == schema.ProjectionAll {
@@ -153,7 +156,8 @@ func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 		}
 		x.read.Fetch = true
 	}
-	// A Scan, and a condition with alternatives, take what the index has not for missing (recorded answers).
+	// A Scan, and a condition with alternatives, take what the index has not for missing (recorded
+	// answers).
 	if use.Hash == nil || use.In || use.Filter == nil || use.Filter.HasAlternatives() {
 		return nil
 	}
@@ -169,7 +173,8 @@ func (x *selection) begin(at position) error {
 	return nil
 }
 
-// isReadKey tells whether an item can be the LastEvaluatedKey of a read of the index (nil: the table).
+// isReadKey tells whether an item can be the LastEvaluatedKey of a read of the index (nil: the
+// table).
 func isReadKey(t *db.Table, index *schema.Index, key item.Item) bool {
 	names := t.ReadKeys(index)
 	return key.Len() == len(names) && !slices.ContainsFunc(names, func(name string) bool {
@@ -234,8 +239,8 @@ func (x *selection) get(c *exec, s *statement) error {
 	return err
 }
 
-// getStatement reads the item that a SELECT with a fixed key is about, and calls found with it if it is there and meets the rest
-// of the WHERE clause. It returns the size of what was read.
+// getStatement reads the item that a SELECT with a fixed key is about, and calls found with it if
+// it is there and meets the rest of the WHERE clause. It returns the size of what was read.
 func (c *exec) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
 	start := c.Length()
 	err = c.DB.Get(c.Ctx, s.table, s.key, consistent, func(it item.Item) error {

@@ -14,9 +14,10 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// This file is what the operations with PartiQL have in common: ExecuteStatement, BatchExecuteStatement, ExecuteTransaction.
-// A statement is decoded as a statementRequest, bound to its parameters, and opened on its table; what it then comes to is a
-// read or a write like those of the other operations.
+// This file is what the operations with PartiQL have in common: ExecuteStatement,
+// BatchExecuteStatement, ExecuteTransaction. A statement is decoded as a statementRequest, bound to
+// its parameters, and opened on its table; what it then comes to is a read or a write like those of
+// the other operations.
 
 // StatementCacheBytes bounds the cache of parsed statements.
 const StatementCacheBytes = 8 << 20
@@ -24,7 +25,8 @@ const StatementCacheBytes = 8 << 20
 // maxStatementLength is how many characters a statement has at most.
 const maxStatementLength = 8192
 
-// statementRequest is a statement as it was sent: members of ExecuteStatement itself, elsewhere an element of a list.
+// statementRequest is a statement as it was sent: members of ExecuteStatement itself, elsewhere an
+// element of a list.
 type statementRequest struct {
 	text          wire.OptString
 	parametersSet bool
@@ -63,7 +65,8 @@ func (r *statementRequest) decodeParameters(c *exec) error {
 	})
 }
 
-// checkConstraints checks the constraints of the statement's members, whose paths begin with prefix, but for onFailure.
+// checkConstraints checks the constraints of the statement's members, whose paths begin with
+// prefix, but for onFailure.
 func (r *statementRequest) checkConstraints(v *violations, prefix string) {
 	if !r.text.Set {
 		v.Null(prefix + "statement")
@@ -110,7 +113,8 @@ type statement struct {
 	onFailure wire.OptString // of the request
 }
 
-// bind parses the statement, puts the parameters in their places, and makes the checks that need no table.
+// bind parses the statement, puts the parameters in their places, and makes the checks that need no
+// table.
 func (r *statementRequest) bind(c *exec) (*statement, error) {
 	if r.fault != nil {
 		return nil, wire.Validation(r.fault.Message)
@@ -152,8 +156,9 @@ func (s *statement) open(c *exec, consumed wire.OptString) (err error) {
 	return err
 }
 
-// fix finds the key of the one item that the statement is about, and checks it, as the attributes that an UPDATE changes.
-// incomplete is the error of a WHERE clause that leaves open which item that is.
+// fix finds the key of the one item that the statement is about, and checks it, as the attributes
+// that an UPDATE changes. incomplete is the error of a WHERE clause that leaves open which item
+// that is.
 func (s *statement) fix(incomplete error) error {
 	if s.Kind == partiql.KindInsert {
 		s.key = s.Item
@@ -196,7 +201,8 @@ func (s *statement) keyUse(keys []schema.KeyElement) partiql.KeyUse {
 	return s.Keys(hash, rng)
 }
 
-// checkKeyUse checks the values that a WHERE clause has for key attributes: their types, then for empty and too long ones.
+// checkKeyUse checks the values that a WHERE clause has for key attributes: their types, then for
+// empty and too long ones.
 func checkKeyUse(t *db.Table, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	for _, hash := range use.Hash {
 		placed := placeUse(keys, hash, use.Range)
@@ -210,8 +216,8 @@ func checkKeyUse(t *db.Table, keys []schema.KeyElement, use *partiql.KeyUse) err
 	return nil
 }
 
-// placeUse gives the values of the hash attributes, and the conditions on the first range attributes, to their places in the
-// schema, where the hash attributes come first.
+// placeUse gives the values of the hash attributes, and the conditions on the first range
+// attributes, to their places in the schema, where the hash attributes come first.
 func placeUse(keys []schema.KeyElement, hash []item.Value, rng []expr.KeyPart) (placed placedParts) {
 	for i := range hash {
 		placed[i] = &expr.KeyPart{Attribute: keys[i].Name, Operator: expr.EQ, Values: hash[i : i+1]}
@@ -222,13 +228,15 @@ func placeUse(keys []schema.KeyElement, hash []item.Value, rng []expr.KeyPart) (
 	return placed
 }
 
-// matches tells whether the item is one that the statement, which is about the item with this key, selects.
+// matches tells whether the item is one that the statement, which is about the item with this key,
+// selects.
 func (s *statement) matches(it item.Item) bool {
 	return it.Exists() && (s.filter == nil || s.filter.Holds(it))
 }
 
-// write is the write that the statement comes to; EXISTS is one without a Change. All but INSERT take the item for missing if it
-// does not meet the WHERE clause: UPDATE and EXISTS fail then, and so does DELETE unless it is missing altogether.
+// write is the write that the statement comes to; EXISTS is one without a Change. All but INSERT
+// take the item for missing if it does not meet the WHERE clause: UPDATE and EXISTS fail then, and
+// so does DELETE unless it is missing altogether.
 func (s *statement) write(keepFailed bool) db.Write {
 	w := db.Write{Table: s.table, Key: s.key, KeepFailed: keepFailed}
 	switch s.Kind {

@@ -94,7 +94,8 @@ func (w words) expression(err error) error {
 	return w.static(e.Message)
 }
 
-// fault words a fault of a value: sets, NULL:false and too long names are among what PutItem and UpdateItem wrap.
+// fault words a fault of a value: sets, NULL:false and too long names are among what PutItem and
+// UpdateItem wrap.
 func (w words) fault(f *item.Fault) error {
 	switch f.Kind {
 	case item.FaultSet, item.FaultNull, item.FaultLongName:
@@ -103,7 +104,8 @@ func (w words) fault(f *item.Fault) error {
 	return wire.Validation(f.Message)
 }
 
-// checkFamilies is DynamoDB's first look at the parameters: the legacy and the expression parameters exclude each other.
+// checkFamilies is DynamoDB's first look at the parameters: the legacy and the expression
+// parameters exclude each other.
 func (w words) checkFamilies(legacy, expressions []parameter) error {
 	if !anySent(legacy) || !anySent(expressions) {
 		return nil
@@ -112,8 +114,8 @@ func (w words) checkFamilies(legacy, expressions []parameter) error {
 		strings.Join(sent(legacy), ", ") + "} Expression parameters: {" + strings.Join(sent(expressions), ", ") + "}")
 }
 
-// check is all that DynamoDB checks of names and values before it parses an expression. expressions are all expression
-// parameters, of which valued are those that may use values.
+// check is all that DynamoDB checks of names and values before it parses an expression. expressions
+// are all expression parameters, of which valued are those that may use values.
 func (p *placeholders) check(w words, expressions, valued []parameter) error {
 	if err := p.checkUse(w, expressions, valued); err != nil {
 		return err
@@ -121,8 +123,8 @@ func (p *placeholders) check(w words, expressions, valued []parameter) error {
 	return p.checkContents(w)
 }
 
-// checkUse is steps 2 and 3: placeholders are sent only with an expression that may use them. Query and Scan look at other
-// parameters between this and checkContents.
+// checkUse is steps 2 and 3: placeholders are sent only with an expression that may use them. Query
+// and Scan look at other parameters between this and checkContents.
 func (p *placeholders) checkUse(w words, expressions, valued []parameter) error {
 	if p.namesSet && !anySent(expressions) {
 		return wire.Validation("ExpressionAttributeNames can only be specified when using expressions")

@@ -7,7 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// projectionOf is what a request for items by key says about their attributes: GetItem, and a table of BatchGetItem.
+// projectionOf is what a request for items by key says about their attributes: GetItem, and a table
+// of BatchGetItem.
 type projectionOf struct {
 	attributesToGet wire.OptStrings
 	expression      wire.OptString
@@ -41,7 +42,8 @@ func (p *projectionOf) projection(c *exec) (*expr.Projection, error) {
 	return projection, p.ph.checkUnused()
 }
 
-// attributesToGet checks AttributesToGet, which may be absent. max is how many there may be, 0 any number.
+// attributesToGet checks AttributesToGet, which may be absent. max is how many there may be, 0 any
+// number.
 func (v *violations) attributesToGet(o wire.OptStrings, path string, max int) {
 	if n := len(o.V); o.Set && (n == 0 || max > 0 && n > max) {
 		v.Length(n, wire.JavaList(o.V), path, 1, max)

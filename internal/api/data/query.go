@@ -82,7 +82,8 @@ func (c *exec) query() error {
 	return q.answer(c)
 }
 
-// checkConstraints checks the constraints of the model, in the order in which DynamoDB reports them.
+// checkConstraints checks the constraints of the model, in the order in which DynamoDB reports
+// them.
 func (q *queryRequest) checkConstraints() error {
 	var v violations
 	v.Enum(q.consumed, "returnConsumedCapacity", enumConsumed)
@@ -135,7 +136,8 @@ func (q *queryRequest) checkParameters(c *exec) error {
 	return nil
 }
 
-// bind parses and binds the expressions. A key condition that parses but is none is left for convertKeyConditions.
+// bind parses and binds the expressions. A key condition that parses but is none is left for
+// convertKeyConditions.
 func (q *queryRequest) bind(c *exec) error {
 	if err := c.ph.checkContents(words{}); err != nil {
 		return err
@@ -198,8 +200,8 @@ func (q *queryRequest) checkSchema() error {
 	return checkFilterProjected(&q.read)
 }
 
-// checkFilterKeys reports a filter on the key of what is read: those are for the key conditions. The table's keys may be
-// filtered on when an index is read.
+// checkFilterKeys reports a filter on the key of what is read: those are for the key conditions.
+// The table's keys may be filtered on when an index is read.
 func (q *queryRequest) checkFilterKeys() error {
 	if q.read.Filter == nil {
 		return nil
@@ -217,10 +219,11 @@ func (q *queryRequest) checkFilterKeys() error {
 	return nil
 }
 
-// checkFilterProjected reports a filter on attributes that the index does not hold. Nothing is fetched from the table for the
-// sake of a filter, and so Query refuses it, for local indexes too, whatever it returns; only a Scan takes such attributes
-// as missing. (Answers of the service: issue 377 of sensedeep/dynamodb-onetable for a global index, issue 1195 of
-// dynamodb-toolbox for a local one. AWS's documentation does not say it.)
+// checkFilterProjected reports a filter on attributes that the index does not hold. Nothing is
+// fetched from the table for the sake of a filter, and so Query refuses it, for local indexes too,
+// whatever it returns; only a Scan takes such attributes as missing. (Answers of the service: issue
+// 377 of sensedeep/dynamodb-onetable for a global index, issue 1195 of dynamodb-toolbox for a local
+// one. AWS's documentation does not say it.)
 func checkFilterProjected(r *db.Read) error {
 	if r.Filter == nil || r.Index == nil {
 		return nil

@@ -11,11 +11,12 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// maxPageBytes is where a page ends by the size of its encoded body: a number that takes two bytes of a row can print as
-// more than a hundred, so the 1 MB of evaluated rows alone does not bound it.
+// maxPageBytes is where a page ends by the size of its encoded body: a number that takes two bytes
+// of a row can print as more than a hundred, so the 1 MB of evaluated rows alone does not bound it.
 const maxPageBytes = 16 << 20
 
-// readRequest is what Query and Scan have in common: their shared members, and what the checks make of them.
+// readRequest is what Query and Scan have in common: their shared members, and what the checks make
+// of them.
 type readRequest struct {
 	tableName, indexName, sel, consumed wire.OptString
 	limit                               wire.OptInt
@@ -83,8 +84,8 @@ func (r *readRequest) bindProjection(c *exec) error {
 	return words{}.expression(err)
 }
 
-// checkSelect checks that Select goes with the other parameters that say what is returned. shown words the one error that
-// the two operations show differently.
+// checkSelect checks that Select goes with the other parameters that say what is returned. shown
+// words the one error that the two operations show differently.
 func (r *readRequest) checkSelect(shown words) error {
 	asked := ""
 	switch {
@@ -114,7 +115,8 @@ func (r *readRequest) checkSelect(shown words) error {
 	return nil
 }
 
-// resolve finds the table and the index, and checks that the index can be read in the way asked for. w is what the request wants.
+// resolve finds the table and the index, and checks that the index can be read in the way asked
+// for. w is what the request wants.
 func (r *readRequest) resolve(c *exec, w call.Want) error {
 	t, err := c.TableFor(r.tableName.V, w)
 	if err != nil {
@@ -154,7 +156,8 @@ func (r *readRequest) checkPaths() error {
 	return checkNested(r.read.Table, r.projection.Nested())
 }
 
-// checkProjected checks that the index has what is asked of it, or for a local index has the rest fetched from the table.
+// checkProjected checks that the index has what is asked of it, or for a local index has the rest
+// fetched from the table.
 func (r *readRequest) checkProjected() error {
 	t, x := r.read.Table, r.read.Index
 	if x == nil || x.Projection == schema.ProjectionAll {
@@ -243,8 +246,8 @@ func (r *readRequest) append(c *exec, it item.Item) {
 	}
 }
 
-// attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without making an item of them. The
-// names are sorted, as the attributes are.
+// attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without
+// making an item of them. The names are sorted, as the attributes are.
 func (c *exec) attributes(it item.Item, names []string) {
 	c.BeginObject()
 	for name, v := range it.Attributes() {
@@ -262,15 +265,15 @@ func (c *exec) attributes(it item.Item, names []string) {
 	c.EndObject()
 }
 
-// atMostOne tells whether this is a Query of a table without a sort key. Such a read has no LastEvaluatedKey, whatever its
-// Limit: DynamoDB refuses to go on after its one item (checkStartBounds), so a client that pages by rote would be led
-// into that error.
+// atMostOne tells whether this is a Query of a table without a sort key. Such a read has no
+// LastEvaluatedKey, whatever its Limit: DynamoDB refuses to go on after its one item
+// (checkStartBounds), so a client that pages by rote would be led into that error.
 func (r *readRequest) atMostOne() bool {
 	return r.read.Hash != nil && r.read.Index == nil && len(r.read.Table.Keys) == 1
 }
 
-// want is what Query or Scan wants. The attributes of ExclusiveStartKey are those of the key of what
-// is read.
+// want is what Query or Scan wants. The attributes of ExclusiveStartKey are those of the key of
+// what is read.
 func (r *readRequest) want(action string) call.Want {
 	w := call.Want{
 		Action: action, Index: r.indexName.V, Pages: true, Condition: r.read.Filter, Projection: r.projection,

@@ -26,8 +26,8 @@ func updated(returns string, u *expr.Update, done db.Written) item.Item {
 	return item.Item{}
 }
 
-// returnedValues is the value of ReturnValues. An item that a failed condition would show counts as one that is returned: who must
-// not read what is there shall not read it so.
+// returnedValues is the value of ReturnValues. An item that a failed condition would show counts as
+// one that is returned: who must not read what is there shall not read it so.
 func returnedValues(returns string, onFailure wire.OptString) string {
 	if onFailure.V == "ALL_OLD" && returns != "ALL_NEW" {
 		return "ALL_OLD"

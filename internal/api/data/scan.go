@@ -75,7 +75,8 @@ func (c *exec) runScan() error {
 	return s.answer(c)
 }
 
-// checkConstraints checks the constraints of the model, in the order in which DynamoDB reports them.
+// checkConstraints checks the constraints of the model, in the order in which DynamoDB reports
+// them.
 func (s *scanRequest) checkConstraints() error {
 	var v violations
 	v.Enum(s.consumed, "returnConsumedCapacity", enumConsumed)

@@ -49,7 +49,8 @@ func (r *singleWrite) checkTable() error {
 	return v.Err()
 }
 
-// checkConditionEnums reports the enums of the condition: those of Expected, and how a failure is answered.
+// checkConditionEnums reports the enums of the condition: those of Expected, and how a failure is
+// answered.
 func (r *singleWrite) checkConditionEnums(v *violations) {
 	r.expected.checkEnums(v, "expected", false)
 	v.Enum(r.operator, "conditionalOperator", enumConditional)
@@ -93,8 +94,8 @@ func (r *singleWrite) checkAllOldOrNone(w words) error {
 	return nil
 }
 
-// run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected counts. That the condition
-// does not look into keys is the last check.
+// run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected
+// counts. That the condition does not look into keys is the last check.
 func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 	if err := checkNested(r.write.Table, r.write.Condition.Nested()); err != nil {
 		return db.Written{}, err

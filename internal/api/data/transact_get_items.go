@@ -138,7 +138,8 @@ func (r *transactGetRequest) check(c *exec) error {
 	return nil
 }
 
-// dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when it gets long.
+// dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when
+// it gets long.
 func (r *transactGetRequest) dump() string {
 	b := []byte{'['}
 	for i, g := range r.gets {
@@ -182,8 +183,8 @@ func (g *transactGet) check(c *exec) (err error) {
 	return nil
 }
 
-// open checks that no item is wanted twice, finds all tables, and checks the keys against them: what is wrong with these cancels
-// the transaction.
+// open checks that no item is wanted twice, finds all tables, and checks the keys against them:
+// what is wrong with these cancels the transaction.
 func (r *transactGetRequest) open(c *exec) (keys []db.ItemKey, err error) {
 	for i, g := range r.gets {
 		if g.repeats(r.gets[:i]) {
@@ -209,7 +210,8 @@ func (r *transactGetRequest) open(c *exec) (keys []db.ItemKey, err error) {
 	return keys, canceledBy(reasons)
 }
 
-// repeats tells whether one of the others has the same key. By this time keys are canonical: the numbers 1 and 1.0 are one key.
+// repeats tells whether one of the others has the same key. By this time keys are canonical: the
+// numbers 1 and 1.0 are one key.
 func (g *transactGet) repeats(others []*transactGet) bool {
 	for _, o := range others { // at most 99
 		if wire.BareTableName(o.table.V) == wire.BareTableName(g.table.V) && item.SameAttributes(o.key.V, g.key.V) {

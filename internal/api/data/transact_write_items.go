@@ -37,7 +37,8 @@ type transactAction struct {
 	write db.Action // what the action becomes
 }
 
-// transactKind is what an action does: its member's name in a TransactWriteItem, and how messages and Java spell it.
+// transactKind is what an action does: its member's name in a TransactWriteItem, and how messages
+// and Java spell it.
 type transactKind struct{ member, path, shape string }
 
 // The kinds of actions.
@@ -197,7 +198,8 @@ func (r *transactWriteRequest) checkConstraints() error {
 	return v.Err()
 }
 
-// dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when it gets long.
+// dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when
+// it gets long.
 func (r *transactWriteRequest) dump() string {
 	b := []byte{'['}
 	for i := range r.elements {
@@ -251,7 +253,8 @@ func (a *transactAction) checkConstraints(v *violations, path string) {
 	v.Enum(a.onFailure, path+"returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
-// check checks the expressions and values of an action, and makes its condition and change as far as no table is needed.
+// check checks the expressions and values of an action, and makes its condition and change as far
+// as no table is needed.
 func (a *transactAction) check(c *exec) error {
 	expressions := []parameter{{"ConditionExpression", a.condition.Set}}
 	if a.kind == transactUpdate {
@@ -295,8 +298,9 @@ func (a *transactAction) checkExpressions(c *exec) (err error) {
 	return a.ph.checkUnused()
 }
 
-// openActions finds the tables of all actions and makes the checks that follow, in DynamoDB's order. Some of what is wrong with
-// one action fails the whole call; the rest is left in the action, to be a reason for cancelling the transaction.
+// openActions finds the tables of all actions and makes the checks that follow, in DynamoDB's
+// order. Some of what is wrong with one action fails the whole call; the rest is left in the
+// action, to be a reason for cancelling the transaction.
 func (c *exec) openActions(actions []*transactAction, consumed wire.OptString) (err error) {
 	var missing error
 	for _, a := range actions {
@@ -338,8 +342,9 @@ func checkSizes(actions []*transactAction) error {
 	return nil
 }
 
-// repeats tells whether one of the others is on the same item. By this time keys are canonical: the numbers 1 and 1.0 are one key.
-// Without a table nobody knows which attributes of an item are its key, so that only the same items, or keys, are taken for one.
+// repeats tells whether one of the others is on the same item. By this time keys are canonical: the
+// numbers 1 and 1.0 are one key. Without a table nobody knows which attributes of an item are its
+// key, so that only the same items, or keys, are taken for one.
 func (a *transactAction) repeats(others []*transactAction) bool {
 	t := a.write.Table
 	for _, o := range others { // at most 99
@@ -364,7 +369,8 @@ func hasKey(t *db.Table, it item.Item) bool {
 	return true
 }
 
-// checkKeys checks the item or key against the schema. An empty value of the table's own key fails the whole call.
+// checkKeys checks the item or key against the schema. An empty value of the table's own key fails
+// the whole call.
 func (a *transactAction) checkKeys() error {
 	t := a.write.Table
 	var err error

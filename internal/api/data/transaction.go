@@ -11,7 +11,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// This file is what the operations with transactions have in common: TransactWriteItems, TransactGetItems, ExecuteTransaction.
+// This file is what the operations with transactions have in common: TransactWriteItems,
+// TransactGetItems, ExecuteTransaction.
 
 // maxTransactItems is how many actions a transaction has at most.
 const maxTransactItems = 100
@@ -19,9 +20,9 @@ const maxTransactItems = 100
 // errSameItem: two actions of a transaction on one item.
 var errSameItem = wire.Validation("Transaction request cannot include multiple operations on one item")
 
-// transact runs a transaction of writes. It words the errors: of a cancelled one it is a TransactionCanceledException. An
-// action's Err, and what its Change returns, may be of any kind that writeError words; index keys are worded as those of an
-// updated item.
+// transact runs a transaction of writes. It words the errors: of a cancelled one it is a
+// TransactionCanceledException. An action's Err, and what its Change returns, may be of any kind
+// that writeError words; index keys are worded as those of an updated item.
 func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 	done, err := c.DB.Transact(c.Ctx, t)
 	var canceled *db.Canceled
@@ -42,7 +43,8 @@ func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 	return done, cancellation(reasons)
 }
 
-// cancellation is the TransactionCanceledException with the reasons, of which one at least is not None.
+// cancellation is the TransactionCanceledException with the reasons, of which one at least is not
+// None.
 func cancellation(reasons []wire.Reason) *wire.Error {
 	codes := make([]string, len(reasons))
 	for i, r := range reasons {
@@ -53,7 +55,8 @@ func cancellation(reasons []wire.Reason) *wire.Error {
 	return e.Fill()
 }
 
-// canceledBy is the cancellation of a transaction of reads with such reasons, or nil if there is none among them.
+// canceledBy is the cancellation of a transaction of reads with such reasons, or nil if there is
+// none among them.
 func canceledBy(errs []error) error {
 	reasons, cancels := make([]wire.Reason, len(errs)), false
 	for i, err := range errs {
@@ -67,12 +70,14 @@ func canceledBy(errs []error) error {
 	return cancellation(reasons)
 }
 
-// maxTransactJSONBytes is what the items of a transaction of reads take at most when they are written out: numbers may be printed
-// much longer than they count, and other than a batch a transaction cannot be answered in part.
+// maxTransactJSONBytes is what the items of a transaction of reads take at most when they are
+// written out: numbers may be printed much longer than they count, and other than a batch a
+// transaction cannot be answered in part.
 const maxTransactJSONBytes = 32 << 20
 
-// transactResponses reads items in one consistent view, as a transaction of reads does, and appends the member Responses. add
-// appends the ItemResponse of each, which is missing if there is none. It returns the items' sizes.
+// transactResponses reads items in one consistent view, as a transaction of reads does, and appends
+// the member Responses. add appends the ItemResponse of each, which is missing if there is none. It
+// returns the items' sizes.
 func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item)) (sizes []int, err error) {
 	c.Name("Responses")
 	c.BeginList()
@@ -82,7 +87,8 @@ func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 		if i == 0 { // it may be another view, after one that failed
 			c.Truncate(begin)
 			bytes = 0
-			// It cannot be answered in part, so what it may take is asked for before others have waited for it in vain.
+			// It cannot be answered in part, so what it may take is asked for before others have
+			// waited for it in vain.
 			if err := c.Room(min(it.Size()*len(keys), db.MaxTransactionBytes) * 5 / 4); err != nil {
 				return err
 			}
@@ -119,7 +125,8 @@ func (c *exec) transactWriteConsumed(mode wire.OptString, t *db.Transaction, don
 	c.transactConsumed(mode, us, kind)
 }
 
-// transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these sizes, 0 for missing ones.
+// transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these
+// sizes, 0 for missing ones.
 func (c *exec) transactReadConsumed(mode wire.OptString, keys []db.ItemKey, sizes []int) {
 	var us usages
 	for i, k := range keys {

@@ -39,7 +39,8 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// TestSameItemWhileTableChanges finds that two actions are on one item though the table was changed between the looks for it.
+// TestSameItemWhileTableChanges finds that two actions are on one item though the table was changed
+// between the looks for it.
 func TestSameItemWhileTableChanges(t *testing.T) {
 	d := openDB(t)
 	before := createTable(t, d, "changing", "id", "")

@@ -100,7 +100,8 @@ func (r *updateItemRequest) check(c *exec) (*expr.Update, *expr.Condition, error
 	return r.expressions(c, w)
 }
 
-// checkEnums checks the constraints of all members but the table's name. Of the first three enums only one is reported.
+// checkEnums checks the constraints of all members but the table's name. Of the first three enums
+// only one is reported.
 func (r *updateItemRequest) checkEnums() error {
 	var v violations
 	if !r.key.Set {
@@ -145,8 +146,9 @@ func (r *updateItemRequest) expressions(c *exec, w words) (update *expr.Update, 
 	return update, condition, c.ph.checkUnused()
 }
 
-// updateSize is the size by which DynamoDB judges an updated item: its own, or the sum of what the update costs and the
-// attributes beyond the key, whichever is larger (measured at the 400 KB gate).
+// updateSize is the size by which DynamoDB judges an updated item: its own, or the sum of what the
+// update costs and the attributes beyond the key, whichever is larger (measured at the 400 KB
+// gate).
 func updateSize(costs expr.Costs, new, key item.Item) int {
 	s := new.Size()
 	return max(s, s-key.Size()+3+19*costs.Sets+2*costs.Removes+costs.ListSets+50*costs.Arithmetic)

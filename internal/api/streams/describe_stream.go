@@ -83,9 +83,9 @@ func DescribeStream(cl *call.Call) error {
 	return nil
 }
 
-// shards returns a page of the shards, which are in order, and whether more follow. An ExclusiveStartShardId that is none of
-// them stands for its place in the order. Shards live as long as their stream and have no children, so that is what a filter
-// finds.
+// shards returns a page of the shards, which are in order, and whether more follow. An
+// ExclusiveStartShardId that is none of them stands for its place in the order. Shards live as long
+// as their stream and have no children, so that is what a filter finds.
 func (r *describeStreamRequest) shards(all []schema.Shard) (page []schema.Shard, more bool) {
 	if r.filter.kind.Set {
 		return nil, false

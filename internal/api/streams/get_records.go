@@ -30,7 +30,8 @@ var getRecordsMembers = members[*getRecordsRequest]{
 const (
 	// maxRecords is the greatest page of GetRecords, and the default one.
 	maxRecords = 1000
-	// maxRecordsBytes ends a page: a record with which the answer would pass it begins the next one.
+	// maxRecordsBytes ends a page: a record with which the answer would pass it begins the next
+	// one.
 	maxRecordsBytes = 1 << 20
 )
 
@@ -75,8 +76,8 @@ func GetRecords(cl *call.Call) error {
 	return c.records(l, it, limit, now)
 }
 
-// ask asks whether the stream, which is nil if it is gone, may be read. Of a stream that is there the iterator's ARN says nothing:
-// only its id counts for what will be read.
+// ask asks whether the stream, which is nil if it is gone, may be read. Of a stream that is there
+// the iterator's ARN says nothing: only its id counts for what will be read.
 func (r *getRecordsRequest) ask(c op, l *db.Stream) error {
 	if l != nil {
 		return c.AskStream("GetRecords", l.Table, l.Label)
@@ -86,7 +87,8 @@ func (r *getRecordsRequest) ask(c op, l *db.Stream) error {
 	return c.AskStream("GetRecords", table, label)
 }
 
-// records answers with the records from the iterator on, and the iterator to go on with, unless the shard has ended.
+// records answers with the records from the iterator on, and the iterator to go on with, unless the
+// shard has ended.
 func (c op) records(l *db.Stream, it iterator, limit int, now time.Time) error {
 	c.BeginObject()
 	c.Name("Records")
@@ -160,7 +162,8 @@ func (c op) record(l *db.Stream, shard uint32, r *schema.StreamRecord) {
 	c.EndObject()
 }
 
-// eventID is what a record's eventID is made of: a hash of its place, so that it has the same one each time that it is read.
+// eventID is what a record's eventID is made of: a hash of its place, so that it has the same one
+// each time that it is read.
 func eventID(log uint64, shard uint32, p schema.Position) [sha256.Size]byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 28), log)
 	b = binary.BigEndian.AppendUint32(b, shard)

@@ -27,8 +27,9 @@ var getShardIteratorMembers = members[*getShardIteratorRequest]{
 	{Name: "Timestamp", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadTime(&r.time) }},
 }
 
-// check checks the constraints, and then the rules between the members. No answers of the service about those are known: the
-// texts are ours. A SequenceNumber that the type does not need is not looked at.
+// check checks the constraints, and then the rules between the members. No answers of the service
+// about those are known: the texts are ours. A SequenceNumber that the type does not need is not
+// looked at.
 func (r *getShardIteratorRequest) check() error {
 	var v violations
 	v.streamARN(r.arn, "streamArn", true)
@@ -117,8 +118,8 @@ func (c op) atTimestamp(o wire.OptTime, l *db.Stream, s *schema.Shard, now time.
 	return p, nil
 }
 
-// atSequence is the position before the record with the sequence number, or that record's own. A number beyond the newest
-// record is refused: with it a reader would pass over records to come.
+// atSequence is the position before the record with the sequence number, or that record's own. A
+// number beyond the newest record is refused: with it a reader would pass over records to come.
 func (c op) atSequence(r *getShardIteratorRequest, l *db.Stream, s *schema.Shard) (schema.Position, error) {
 	p, ok := parseSequenceNumber(r.sequence.V)
 	if !ok {

@@ -19,9 +19,11 @@ import (
 // one.
 const maxPage = 100
 
-// What the four operations of the streams API share: names of streams and shards, sequence numbers, iterators.
+// What the four operations of the streams API share: names of streams and shards, sequence numbers,
+// iterators.
 
-// More enums. The order of the iterator types is that in which Kinesis, which has the same five, prints them.
+// More enums. The order of the iterator types is that in which Kinesis, which has the same five,
+// prints them.
 var (
 	enumIteratorType = wire.Enum{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"}
 	enumShardFilter  = wire.Enum{"CHILD_SHARDS"}
@@ -30,8 +32,8 @@ var (
 // streamARN is the ARN of a stream in the region of the call.
 func (c op) streamARN(l *db.Stream) string { return c.TableARN(l.Table) + "/stream/" + l.Label }
 
-// streamOfARN returns the table's name and the label in a stream's ARN. Region and account are not looked at: a stream is one
-// and the same under all of them.
+// streamOfARN returns the table's name and the label in a stream's ARN. Region and account are not
+// looked at: a stream is one and the same under all of them.
 func streamOfARN(arn string) (table, label string, ok bool) {
 	table, label, ok = strings.Cut(arn, "/stream/")
 	if !ok || label == "" || strings.ContainsAny(label, "/|") {
@@ -65,7 +67,8 @@ var errNoShard = wire.NewError("ResourceNotFoundException", "Requested resource 
 // errTrimmed is the error for records that were there and are not any more.
 var errTrimmed = wire.NewError("TrimmedDataAccessException", "The data you are trying to access has been trimmed")
 
-// text checks the length, in characters, of a string that may be absent; required says that it may not.
+// text checks the length, in characters, of a string that may be absent; required says that it may
+// not.
 func (v *violations) text(o wire.OptString, path string, required bool, min, max int) {
 	if o.Set || required {
 		v.Required(o, path, min, max)
@@ -85,8 +88,8 @@ func (v *violations) sequenceNumber(o wire.OptString) { v.text(o, "sequenceNumbe
 
 // ---- sequence numbers
 
-// A SequenceNumber is a position, 16 bytes, as a decimal number, plus sequenceBase, which makes it as long as the service
-// model wants.
+// A SequenceNumber is a position, 16 bytes, as a decimal number, plus sequenceBase, which makes it
+// as long as the service model wants.
 var (
 	sequenceBase = new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)
 	positions    = new(big.Int).Lsh(big.NewInt(1), 128) // how many there are
@@ -134,8 +137,8 @@ func later(p, q schema.Position) bool { return string(p[:]) > string(q[:]) }
 //
 //	log(8)  shard(4)  position(16)  made(8)  checksum(4)
 //
-// with big-endian integers: made is when it was made, in milliseconds since 1970, the checksum (CRC-32, IEEE) is that of all
-// that stands before it, the ARN included.
+// with big-endian integers: made is when it was made, in milliseconds since 1970, the checksum
+// (CRC-32, IEEE) is that of all that stands before it, the ARN included.
 type iterator struct {
 	log   uint64
 	shard uint32

@@ -18,7 +18,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// TestSequenceNumbers: they order as positions, have 21 to 40 digits, and are what parseSequenceNumber takes.
+// TestSequenceNumbers: they order as positions, have 21 to 40 digits, and are what
+// parseSequenceNumber takes.
 func TestSequenceNumbers(t *testing.T) {
 	var last *big.Int
 	for _, p := range []schema.Position{
@@ -81,8 +82,8 @@ func FuzzIterator(f *testing.F) {
 	})
 }
 
-// TestIteratorOfAnother hides the iterator of a stream that must not be read behind the ARN of one that may be: what counts is
-// what would be read.
+// TestIteratorOfAnother hides the iterator of a stream that must not be read behind the ARN of one
+// that may be: what counts is what would be read.
 func TestIteratorOfAnother(t *testing.T) {
 	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
 	if err != nil {
@@ -126,7 +127,8 @@ func TestIteratorOfAnother(t *testing.T) {
 	}
 }
 
-// TestIteratorAge: an iterator lives for its time, and one that a wrong clock made does not live until then.
+// TestIteratorAge: an iterator lives for its time, and one that a wrong clock made does not live
+// until then.
 func TestIteratorAge(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for _, c := range []struct {

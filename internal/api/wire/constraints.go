@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Violations collects what the constraints of the service model find, for DynamoDB's "N validation errors detected".
+// Violations collects what the constraints of the service model find, for DynamoDB's "N validation
+// errors detected".
 type Violations struct{ list []string }
 
 // maxViolations is how many DynamoDB reports at most.
@@ -120,7 +121,8 @@ func IsName(s string) bool {
 	return s != ""
 }
 
-// IndexName checks an index name (or another name of 3 to 255 characters) that may be absent: pattern first, then length.
+// IndexName checks an index name (or another name of 3 to 255 characters) that may be absent:
+// pattern first, then length.
 func (v *Violations) IndexName(o OptString, path string) {
 	if !o.Set {
 		return
@@ -131,7 +133,8 @@ func (v *Violations) IndexName(o OptString, path string) {
 	v.Length(len(o.V), o.V, path, 3, 255)
 }
 
-// TableName checks a TableName that is required. min is the least length: 1 for the data plane, 3 for the control plane.
+// TableName checks a TableName that is required. min is the least length: 1 for the data plane, 3
+// for the control plane.
 func (v *Violations) TableName(o OptString, min int) { v.TableNameAt(o, "tableName", min) }
 
 // TableNameAt is TableName for one that stands deeper in the request.
@@ -159,8 +162,8 @@ const MaxTableARN = 1024
 // partitions are AWS's, of which an ARN names one.
 var partitions = []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"}
 
-// TableOfARN returns the table's name in a table's ARN, or what is wrong with it. Which region and account it names does not
-// matter: a table is one and the same under all of them.
+// TableOfARN returns the table's name in a table's ARN, or what is wrong with it. Which region and
+// account it names does not matter: a table is one and the same under all of them.
 func TableOfARN(arn string) (name, problem string) {
 	parts := strings.SplitN(arn, ":", 6) // arn:partition:dynamodb:region:account:resource
 	switch {

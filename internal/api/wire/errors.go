@@ -18,7 +18,8 @@ type Error struct {
 	bare    bool      // without a message member at all
 }
 
-// Reason is what one action had to do with a transaction's being cancelled. The zero Reason is None.
+// Reason is what one action had to do with a transaction's being cancelled. The zero Reason is
+// None.
 type Reason struct {
 	Code, Message string
 	Item          item.Item // ConditionalCheckFailed: the item that failed the condition, if it was asked for

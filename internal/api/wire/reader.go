@@ -34,8 +34,8 @@ func (ms Members[R, C]) Read(r R, c C, from *Reader, name string) error {
 	return from.Skip()
 }
 
-// The members of requests: a value and whether it was sent. Strings are views of the request's body: whoever keeps one
-// beyond the call clones it.
+// The members of requests: a value and whether it was sent. Strings are views of the request's
+// body: whoever keeps one beyond the call clones it.
 type (
 	OptString struct {
 		Set bool
@@ -53,7 +53,8 @@ type (
 		Set bool
 		V   []string
 	}
-	// OptItem is a map of attribute names to values (Item, Key, ExclusiveStartKey). With faults, V is missing.
+	// OptItem is a map of attribute names to values (Item, Key, ExclusiveStartKey). With faults, V
+	// is missing.
 	OptItem struct {
 		Set    bool
 		V      item.Item
@@ -145,8 +146,8 @@ func serialization(err error) error {
 // TypeError is a *item.TypeError with the message.
 func TypeError(message string) error { return &item.TypeError{Message: message} }
 
-// ErrFieldType is the type error of a scalar where a structure, list or map is a named member. As an element of a list or a
-// map's value a structure has another.
+// ErrFieldType is the type error of a scalar where a structure, list or map is a named member. As
+// an element of a list or a map's value a structure has another.
 var ErrFieldType = TypeError("Unexpected field type")
 
 // IsScalar tells whether the next value is neither an object nor an array.
@@ -173,8 +174,9 @@ const (
 	JavaString  = "java.lang.String"
 )
 
-// ReadObject decodes a structure or map: it calls member for each name whose value is not null, with the scanner at the value,
-// which member consumes. shape is the Java name in the error for an array.
+// ReadObject decodes a structure or map: it calls member for each name whose value is not null,
+// with the scanner at the value, which member consumes. shape is the Java name in the error for an
+// array.
 func (r *Reader) ReadObject(p Place, shape string, member func(name string) error) error {
 	switch r.scan.Kind() {
 	case item.KindObject:
@@ -211,7 +213,8 @@ func (r *Reader) ReadObject(p Place, shape string, member func(name string) erro
 	}
 }
 
-// ReadList decodes a list: it calls element for each element that is not null, with the scanner at it.
+// ReadList decodes a list: it calls element for each element that is not null, with the scanner at
+// it.
 func (r *Reader) ReadList(element func(i int) error) error {
 	switch r.scan.Kind() {
 	case item.KindArray:
@@ -378,7 +381,8 @@ type OptTime struct {
 	V   float64
 }
 
-// ReadTime decodes a Timestamp member. No answer of the service to one of another type is known; these follow those for integers.
+// ReadTime decodes a Timestamp member. No answer of the service to one of another type is known;
+// these follow those for integers.
 func (r *Reader) ReadTime(dst *OptTime) error {
 	if k := r.scan.Kind(); k != item.KindInteger && k != item.KindDecimal {
 		return r.ReadInt(new(OptInt), "Date")
@@ -392,8 +396,9 @@ func (r *Reader) ReadTime(dst *OptTime) error {
 	return nil
 }
 
-// Time is the millisecond that the timestamp lies in; ok is false for one that no clock shows. Records know no shorter times: who
-// asks for what comes after this moment must get what is written within the same millisecond, and must not be in the future.
+// Time is the millisecond that the timestamp lies in; ok is false for one that no clock shows.
+// Records know no shorter times: who asks for what comes after this moment must get what is written
+// within the same millisecond, and must not be in the future.
 func (o OptTime) Time() (t time.Time, ok bool) {
 	const greatest = 1 << 32 // the year 2106
 	if o.V < 0 || o.V > greatest {

@@ -4,26 +4,28 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// What a large answer takes is asked for while it grows, and not when it is there: many of them at a time would be more than
-// the process has.
+// What a large answer takes is asked for while it grows, and not when it is there: many of them at
+// a time would be more than the process has.
 
 const (
 	// freeAnswer is the size up to which an answer needs no permission.
 	freeAnswer = 64 << 10
-	// largeItem is the size from which on few items are written out at a time. An item can print as forty times of what it
-	// counts, and what that takes is known only afterwards.
+	// largeItem is the size from which on few items are written out at a time. An item can print as
+	// forty times of what it counts, and what that takes is known only afterwards.
 	largeItem = 16 << 10
 )
 
-// ErrNoRoom is answered where the memory for large answers is in use. The words are ours; SDKs try again by themselves.
+// ErrNoRoom is answered where the memory for large answers is in use. The words are ours; SDKs try
+// again by themselves.
 var ErrNoRoom = &Error{
 	Code: "ServiceUnavailable", Status: 503, Message: "The memory for large requests is in use. Please try again shortly.",
 }
 
 // Memory is what large answers are made of.
 type Memory interface {
-	// Grow returns the answer with room for n bytes more; false if there is no memory for it at the moment. It is asked for all
-	// answers above 64 KiB while they grow, and with n 0 for what has grown by itself.
+	// Grow returns the answer with room for n bytes more; false if there is no memory for it at the
+	// moment. It is asked for all answers above 64 KiB while they grow, and with n 0 for what has
+	// grown by itself.
 	Grow(out []byte, n int) ([]byte, bool)
 }
 
@@ -48,7 +50,8 @@ func (w *Writer) Room(n int) error {
 	return nil
 }
 
-// EncodeRow is encode for one of the rows of a page, which ends with it when there is no room for another one like it.
+// EncodeRow is encode for one of the rows of a page, which ends with it when there is no room for
+// another one like it.
 func (w *Writer) EncodeRow(size int, write func()) (more bool, err error) {
 	before := len(w.Out)
 	if err := w.Encode(size, write); err != nil {
@@ -75,7 +78,8 @@ func (w *Writer) Encode(size int, write func()) error {
 	return err
 }
 
-// Printed is how much a large item takes in an answer; of others nobody asks. It is found out by writing it.
+// Printed is how much a large item takes in an answer; of others nobody asks. It is found out by
+// writing it.
 func (w *Writer) Printed(it item.Item) int {
 	if it.Size() < largeItem {
 		return 0

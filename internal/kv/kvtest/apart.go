@@ -26,8 +26,8 @@ func (s *suite) getApart(e kv.Engine, key []byte) string {
 	return got
 }
 
-// testApart checks that rows which are read again and again are what was written last: other values, shorter and longer ones,
-// empty ones, none.
+// testApart checks that rows which are read again and again are what was written last: other
+// values, shorter and longer ones, empty ones, none.
 func testApart(s *suite) {
 	e := s.open(Options{})
 	k := row(1, 1)
@@ -87,8 +87,8 @@ func testApartDropRange(s *suite) {
 	}
 }
 
-// testApartOldView writes rows while a View lasts that has read others. What the View shows of them is what it likes; whoever
-// reads them after it sees the new.
+// testApartOldView writes rows while a View lasts that has read others. What the View shows of them
+// is what it likes; whoever reads them after it sees the new.
 func testApartOldView(s *suite) {
 	e := s.open(Options{})
 	a, b, c := row(1, 1), row(2, 1), row(3, 1)
@@ -119,8 +119,8 @@ func testApartOldView(s *suite) {
 	}
 }
 
-// testApartOrder has readers and writers at the same rows, few and many, and checks that no reader goes back in time: behind
-// what he or anybody else was told before he asked.
+// testApartOrder has readers and writers at the same rows, few and many, and checks that no reader
+// goes back in time: behind what he or anybody else was told before he asked.
 func testApartOrder(s *suite) {
 	for _, rows := range []int{1, 8, 300} {
 		e := s.open(Options{Stripes: 8})

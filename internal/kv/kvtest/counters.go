@@ -163,7 +163,8 @@ func testRestart(s *suite) {
 	}
 }
 
-// testStampsRestart checks that no stamp is given twice though the clock goes back between restarts.
+// testStampsRestart checks that no stamp is given twice though the clock goes back between
+// restarts.
 func testStampsRestart(s *suite) {
 	clock := newClock()
 	var last uint64

@@ -12,7 +12,8 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// started runs an Update in the background and returns when it is visible: it has run, and its latches are free.
+// started runs an Update in the background and returns when it is visible: it has run, and its
+// latches are free.
 func (s *suite) started(e kv.Engine, o kv.WriteOptions, fn func(kv.Txn)) (done <-chan error) {
 	running, result := make(chan bool), make(chan error, 1)
 	go func() {
@@ -124,7 +125,8 @@ func lookScan(ctx context.Context, e kv.Engine, o kv.ReadOptions, r kv.Range) (g
 	return got, err
 }
 
-// testBlockedSync has a commit wait for its sync and checks that nobody is told of it until that is done.
+// testBlockedSync has a commit wait for its sync and checks that nobody is told of it until that is
+// done.
 func testBlockedSync(s *suite) {
 	for _, noSync := range []bool{false, true} {
 		s.Run(fmt.Sprintf("NoSync=%v", noSync), func(t *testing.T) {
@@ -166,8 +168,8 @@ func testBlockedSync(s *suite) {
 	}
 }
 
-// testNewestIsAwaited looks at a row all the time while commits of it become visible and wait for their sync: nobody
-// is told of one in the moment between.
+// testNewestIsAwaited looks at a row all the time while commits of it become visible and wait for
+// their sync: nobody is told of one in the moment between.
 func testNewestIsAwaited(s *suite) {
 	e := s.open(Options{})
 	for n := range 150 {
@@ -242,7 +244,8 @@ func (s *suite) notTold(e kv.Engine, written <-chan error, noSync bool, oldEnd k
 	}
 }
 
-// untouched checks that a row of another partition is answered at once. One may share the latch by chance.
+// untouched checks that a row of another partition is answered at once. One may share the latch by
+// chance.
 func (s *suite) untouched(e kv.Engine) {
 	s.Helper()
 	var err error
@@ -260,8 +263,9 @@ func (s *suite) untouched(e kv.Engine) {
 	s.Errorf("a row that nobody writes is answered with %v while the sync is blocked", err)
 }
 
-// testKilledBeforeSync cuts the power between the visibility of a log record and its sync, while a reader waits at
-// the end of the log: the reader misses nothing and is told nothing twice, whether the record survives or not.
+// testKilledBeforeSync cuts the power between the visibility of a log record and its sync, while a
+// reader waits at the end of the log: the reader misses nothing and is told nothing twice, whether
+// the record survives or not.
 func testKilledBeforeSync(s *suite) {
 	clock := newClock()
 	e := s.open(Options{Clock: clock.read})
@@ -295,7 +299,8 @@ func testKilledBeforeSync(s *suite) {
 	s.ok("Update", <-written)
 }
 
-// testNoSync checks what covers an Update that did not ask for a sync: a later one that did, and whoever reads it.
+// testNoSync checks what covers an Update that did not ask for a sync: a later one that did, and
+// whoever reads it.
 func testNoSync(s *suite) {
 	e := s.open(Options{})
 	k := row(1, 0)
@@ -378,8 +383,9 @@ func testCrashes(s *suite) {
 	s.ok("after a crash", CheckCrashes(s, s.m, crashes, s.rng))
 }
 
-// CheckCrashes runs writers and readers on the medium, crashes copies of it all the while, and checks that each copy
-// holds all that was acknowledged or shown before, each update whole, and counters and logs that agree with the rows.
+// CheckCrashes runs writers and readers on the medium, crashes copies of it all the while, and
+// checks that each copy holds all that was acknowledged or shown before, each update whole, and
+// counters and logs that agree with the rows.
 func CheckCrashes(t testing.TB, m Medium, crashes int, rng *rand.Rand) error {
 	e := m.Open(t, Options{})
 	defer func() { _ = e.Close() }()
@@ -410,8 +416,8 @@ func CheckCrashes(t testing.TB, m Medium, crashes int, rng *rand.Rand) error {
 // crashWriters is how many write at once, each in a partition of its own.
 const crashWriters = 4
 
-// crasher is a run of writers and readers. Writer g's n-th update sets its partition's row 0 to n and row 1+n%40 too,
-// counts rows of a table, and appends g and n to log 1, shard g%2.
+// crasher is a run of writers and readers. Writer g's n-th update sets its partition's row 0 to n
+// and row 1+n%40 too, counts rows of a table, and appends g and n to log 1, shard g%2.
 type crasher struct {
 	e       kv.Engine
 	stop    chan bool

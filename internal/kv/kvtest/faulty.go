@@ -13,9 +13,9 @@ import (
 // errInjected is an error of Faulty's, of an operation that did nothing.
 var errInjected = errors.New("kvtest: injected fault")
 
-// Faulty wraps an engine with one that makes use of all that the contract allows: it conflicts, fails, runs functions
-// twice, does not know what became of a commit, and returns short pages, each in one of oneIn calls. What is written
-// on top of the contract must bear it.
+// Faulty wraps an engine with one that makes use of all that the contract allows: it conflicts,
+// fails, runs functions twice, does not know what became of a commit, and returns short pages, each
+// in one of oneIn calls. What is written on top of the contract must bear it.
 func Faulty(e kv.Engine, seed uint64, oneIn int) kv.Engine {
 	return &faulty{Engine: e, oneIn: oneIn, rng: rand.New(rand.NewPCG(seed, 1))}
 }

@@ -1,5 +1,5 @@
-// Package kvtest is the suite that every kv.Engine passes: the contract of package kv, as tests. It also has an
-// engine that injects faults into another, for those who write on top of the contract.
+// Package kvtest is the suite that every kv.Engine passes: the contract of package kv, as tests. It
+// also has an engine that injects faults into another, for those who write on top of the contract.
 //
 // Random tests print their seed; -kvtest.seed takes it back.
 package kvtest
@@ -20,18 +20,20 @@ import (
 
 var seedFlag = flag.Uint64("kvtest.seed", 0, "seed of the random tests of kv engines; 0 takes one from the clock")
 
-// Medium is the place where an engine keeps its data. The zero value of what it cannot do skips the tests that need it.
+// Medium is the place where an engine keeps its data. The zero value of what it cannot do skips the
+// tests that need it.
 type Medium struct {
 	// Open opens an engine over the medium. One that was opened before is closed first.
 	Open func(t testing.TB, o Options) kv.Engine
 	// Volatile says that nothing survives Close.
 	Volatile bool
-	// Crash returns a copy of the medium as a power cut now would leave it: all that was synced and, of the rest,
-	// any part. It may be called while an engine runs.
+	// Crash returns a copy of the medium as a power cut now would leave it: all that was synced
+	// and, of the rest, any part. It may be called while an engine runs.
 	Crash func(rng *rand.Rand) Medium
 	// HoldSync blocks the syncs that begin from now on until release is called.
 	HoldSync func() (release func())
-	// Faulty says that the engine fails and conflicts at random: tests that count on success are skipped.
+	// Faulty says that the engine fails and conflicts at random: tests that count on success are
+	// skipped.
 	Faulty bool
 }
 

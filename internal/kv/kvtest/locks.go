@@ -108,8 +108,8 @@ func countBank(e kv.Engine, read func(kv.Reader, func(v []byte)) error, want uin
 	return err
 }
 
-// testWriteSkew has two doctors go off duty by turns, each if the other is on: one always is. Their rows are covered
-// by a lock key that is no row itself.
+// testWriteSkew has two doctors go off duty by turns, each if the other is on: one always is. Their
+// rows are covered by a lock key that is no row itself.
 func testWriteSkew(s *suite) {
 	e := s.open(Options{Stripes: 4})
 	const shifts = 4
@@ -160,8 +160,8 @@ func testWriteSkew(s *suite) {
 	})
 }
 
-// testRandomLocks increments random sets of rows and appends to random shards, many at once on few latches: nothing
-// is lost and nobody waits for ever.
+// testRandomLocks increments random sets of rows and appends to random shards, many at once on few
+// latches: nothing is lost and nobody waits for ever.
 func testRandomLocks(s *suite) {
 	const goroutines, rounds, rows, shards = 64, 12, 400, 8
 	e := s.open(Options{Stripes: 4, LatchTimeout: time.Minute})
@@ -240,7 +240,8 @@ func (s *suite) hold(e kv.Engine, lock ...[]byte) (release func()) {
 	}
 }
 
-// testDeadline checks that nobody waits for a latch for ever, and that one who gives up leaves nothing locked.
+// testDeadline checks that nobody waits for a latch for ever, and that one who gives up leaves
+// nothing locked.
 func testDeadline(s *suite) {
 	e := s.open(Options{LatchTimeout: 20 * time.Millisecond})
 	a, b, c := row(1, 0), row(2, 0), row(3, 0)
@@ -272,7 +273,8 @@ func testDeadline(s *suite) {
 // nothing is an update that does nothing.
 func nothing(kv.Txn) error { return nil }
 
-// blames checks that a conflict, if it says which keys of lock it was about, names all that are held and no others.
+// blames checks that a conflict, if it says which keys of lock it was about, names all that are
+// held and no others.
 func (s *suite) blames(err error, lock [][]byte, held ...[]byte) {
 	s.Helper()
 	var conflict *kv.Conflict
@@ -335,7 +337,8 @@ func testBarrier(s *suite) {
 	s.ok("Barrier", <-passed)
 }
 
-// testStamps checks that stamps ascend, one for each commit, and that each is above those it could have seen.
+// testStamps checks that stamps ascend, one for each commit, and that each is above those it could
+// have seen.
 func testStamps(s *suite) {
 	clock := newClock()
 	e := s.open(Options{Clock: clock.read})

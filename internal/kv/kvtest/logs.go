@@ -12,8 +12,8 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// testLogOrder appends to a few shards at once while readers follow them: every reader sees every record, in the
-// order of the commits, and never one at or below what it was told is the end.
+// testLogOrder appends to a few shards at once while readers follow them: every reader sees every
+// record, in the order of the commits, and never one at or below what it was told is the end.
 func testLogOrder(s *suite) {
 	const writers, rounds, shards, keys = 6, 80, 3, 10
 	clock := newClock()

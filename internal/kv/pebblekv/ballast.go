@@ -42,8 +42,8 @@ type ballast struct {
 	log  *slog.Logger
 
 	there atomic.Bool // changed under mu
-	// allocated says that this process has seen the file's blocks: a copy of a directory may have a file
-	// without.
+	// allocated says that this process has seen the file's blocks: a copy of a directory may have a
+	// file without.
 	allocated atomic.Bool
 	// owed is the size from when it was given back until it is made again. The floor is higher by
 	// so much.
@@ -113,8 +113,8 @@ func (b *ballast) gone() {
 	b.given.Add(1)
 }
 
-// make makes the file, durably. given is what b.given was before the caller looked at the volume: if
-// the ballast has been given back since, its room is needed, and make returns errAborted.
+// make makes the file, durably. given is what b.given was before the caller looked at the volume:
+// if the ballast has been given back since, its room is needed, and make returns errAborted.
 func (b *ballast) make(given int64) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,8 +147,8 @@ func (b *ballast) make(given int64) (err error) {
 	return nil
 }
 
-// maintain makes the ballast if there should be one and is room for it. stored is how large the store
-// is.
+// maintain makes the ballast if there should be one and is room for it. stored is how large the
+// store is.
 func (b *ballast) maintain(s *space, stored func() uint64) {
 	given := b.given.Load()
 	free, floor, ok := s.look()

@@ -8,7 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// allocate gives the file blocks for its whole size. there says that it has that size, and may have them.
+// allocate gives the file blocks for its whole size. there says that it has that size, and may have
+// them.
 func allocate(f vfs.File, size int64, there bool, abort *atomic.Bool) error {
 	fd := f.Fd()
 	err := error(syscall.EOPNOTSUPP)

@@ -106,7 +106,8 @@ func BenchmarkScan100(b *testing.B) {
 	}
 }
 
-// benchSet has writers replace rows, each reading the old one first, and adds a counter as the database does.
+// benchSet has writers replace rows, each reading the old one first, and adds a counter as the
+// database does.
 func benchSet(b *testing.B, writers int, o Options) {
 	o.FreeSpaceFloor = -1
 	e := mustOpen(b, o)
@@ -203,8 +204,8 @@ func BenchmarkOpenMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkScanHotRows reads 20 rows that have been rewritten 500 times each and lie in the memtable with all their
-// versions.
+// BenchmarkScanHotRows reads 20 rows that have been rewritten 500 times each and lie in the
+// memtable with all their versions.
 func BenchmarkScanHotRows(b *testing.B) {
 	const rows, versions = 20, 500
 	e := mustOpen(b, Options{InMemory: true})

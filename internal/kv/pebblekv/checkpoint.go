@@ -13,11 +13,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// unfinishedFile is the directory, within one that a copy is written into, that takes the files until all are there.
+// unfinishedFile is the directory, within one that a copy is written into, that takes the files
+// until all are there.
 const unfinishedFile = "UNFINISHED"
 
-// Checkpoint implements kv.Checkpointer. Table files are linked where the directory is on the same volume, and copied elsewhere; they
-// never change. Writers go on meanwhile. The copy of an engine in memory is on the disk.
+// Checkpoint implements kv.Checkpointer. Table files are linked where the directory is on the same
+// volume, and copied elsewhere; they never change. Writers go on meanwhile. The copy of an engine
+// in memory is on the disk.
 func (e *Engine) Checkpoint(ctx context.Context, dir string) (err error) {
 	if err := e.enter(); err != nil {
 		return err
@@ -64,7 +66,8 @@ type target struct {
 	made bool   // dir did not exist before
 }
 
-// newTarget checks and makes the directory for a copy of that at source (empty: of none on this file system). Its parent must exist.
+// newTarget checks and makes the directory for a copy of that at source (empty: of none on this
+// file system). Its parent must exist.
 func newTarget(fsys vfs.FS, dir, source string) (*target, error) {
 	dir = fsys.PathJoin(dir) // cleans it
 	t := &target{fs: fsys, dir: dir, work: fsys.PathJoin(dir, unfinishedFile)}
@@ -116,8 +119,9 @@ func within(fsys vfs.FS, dir, of string) bool {
 	}
 }
 
-// end moves the files to their places, writes FORMAT, without which nobody takes the directory for a database, and makes all of that
-// durable; or, if err says that it failed, removes all that was made.
+// end moves the files to their places, writes FORMAT, without which nobody takes the directory for
+// a database, and makes all of that durable; or, if err says that it failed, removes all that was
+// made.
 func (t *target) end(err error) error {
 	if err == nil {
 		err = t.settle()
@@ -185,8 +189,8 @@ func createCopy(ctx context.Context, fsys vfs.FS, name string, c vfs.DiskWriteCa
 	return &copiedFile{f, ctx}, nil
 }
 
-// linkCopy links a file into a copy. Where links are not allowed (some volumes, and some systems to the files of others) its error
-// is none of those after which Pebble would not copy instead.
+// linkCopy links a file into a copy. Where links are not allowed (some volumes, and some systems to
+// the files of others) its error is none of those after which Pebble would not copy instead.
 func linkCopy(ctx context.Context, fsys vfs.FS, old, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err

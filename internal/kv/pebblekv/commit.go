@@ -14,8 +14,8 @@ import (
 // commit is one update on its way to the disk, as those see it who have read its rows.
 type commit struct {
 	order *order
-	// lazy says that the update did not ask for a sync: it becomes durable with a later one, which whoever needs it
-	// asks for.
+	// lazy says that the update did not ask for a sync: it becomes durable with a later one, which
+	// whoever needs it asks for.
 	lazy bool
 	// seq is Pebble's number of the batch, zero until it is applied.
 	seq  atomic.Uint64
@@ -64,11 +64,12 @@ var closed = func() chan struct{} {
 	return c
 }()
 
-// order is what is known of all commits together. The log holds them in the order of Pebble's numbers.
+// order is what is known of all commits together. The log holds them in the order of Pebble's
+// numbers.
 type order struct {
 	_ [64]byte
-	// inFlight counts the commits that readers may see and that are not known to be durable, save lazy ones that are
-	// applied: those are all at or below lazy.
+	// inFlight counts the commits that readers may see and that are not known to be durable, save
+	// lazy ones that are applied: those are all at or below lazy.
 	inFlight atomic.Int64
 	_        [56]byte
 	lazy     atomic.Uint64
@@ -106,8 +107,8 @@ func (e *Engine) Update(ctx context.Context, o kv.WriteOptions, fn func(kv.Txn) 
 	return tx.sync(c)
 }
 
-// UpdateEach implements kv.Engine. The updates are applied without a sync of their own and covered by one at the end,
-// which also covers what the failed ones have seen.
+// UpdateEach implements kv.Engine. The updates are applied without a sync of their own and covered
+// by one at the end, which also covers what the failed ones have seen.
 func (e *Engine) UpdateEach(ctx context.Context, o kv.WriteOptions, writes []kv.Write) []error {
 	errs := make([]error, len(writes))
 	if err := e.enter(); err != nil {
@@ -134,7 +135,8 @@ func (e *Engine) UpdateEach(ctx context.Context, o kv.WriteOptions, writes []kv.
 	return errs
 }
 
-// updateOne applies one of UpdateEach's writes. It sets unsynced if the write has seen what may not be durable.
+// updateOne applies one of UpdateEach's writes. It sets unsynced if the write has seen what may not
+// be durable.
 func (e *Engine) updateOne(ctx context.Context, w kv.Write, unsynced *bool) (*commit, error) {
 	tx := e.newTxn()
 	defer tx.release()
@@ -164,8 +166,8 @@ func (e *Engine) unsure(errs []error, written []int, err error) []error {
 // unknown is the error of a commit that was applied and whose sync was not seen.
 func unknown(err error) error { return fmt.Errorf("%w: %w", kv.ErrCommitUnknown, err) }
 
-// apply makes the batch visible as the commit c, whose number it sets. The caller has published c to those who may
-// see it and holds their latches.
+// apply makes the batch visible as the commit c, whose number it sets. The caller has published c
+// to those who may see it and holds their latches.
 func (e *Engine) apply(c *commit, b *pebble.Batch) (err error) {
 	defer e.engineCall(&err)
 	if e.readOnly {
@@ -243,8 +245,9 @@ func (e *Engine) awaitAll(ctx context.Context) error {
 	return e.sync(ctx)
 }
 
-// syncer joins those who wait for a sync of the log without having written anything. They can give up, which a call
-// of Pebble's cannot, so the call is made in a goroutine that lives while anybody waits.
+// syncer joins those who wait for a sync of the log without having written anything. They can give
+// up, which a call of Pebble's cannot, so the call is made in a goroutine that lives while anybody
+// waits.
 type syncer struct {
 	mu      sync.Mutex
 	next    *syncRound // the one that has not begun

@@ -15,7 +15,8 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// filled opens an engine in dir with n rows, half of them in a table file, and half in the log only.
+// filled opens an engine in dir with n rows, half of them in a table file, and half in the log
+// only.
 func filled(t *testing.T, o Options, n int) *Engine {
 	t.Helper()
 	e := mustOpen(t, o)
@@ -75,7 +76,8 @@ func same(t *testing.T, before, after map[string]string) {
 	}
 }
 
-// TestCheckpointLinks wants table files to be links, the directory to be private, and an empty directory to be taken.
+// TestCheckpointLinks wants table files to be links, the directory to be private, and an empty
+// directory to be taken.
 func TestCheckpointLinks(t *testing.T) {
 	dir := t.TempDir()
 	e := filled(t, Options{Dir: filepath.Join(dir, "data")}, 100)
@@ -105,7 +107,8 @@ func TestCheckpointLinks(t *testing.T) {
 	}
 }
 
-// TestCheckpointPlaces wants directories refused that cannot take a copy, and nothing changed in them.
+// TestCheckpointPlaces wants directories refused that cannot take a copy, and nothing changed in
+// them.
 func TestCheckpointPlaces(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
@@ -136,7 +139,8 @@ func TestCheckpointPlaces(t *testing.T) {
 	}
 }
 
-// brokenFS lets some changes happen, and from then on none: like a machine that stops, or a volume that is full.
+// brokenFS lets some changes happen, and from then on none: like a machine that stops, or a volume
+// that is full.
 type brokenFS struct {
 	vfs.FS
 	left int
@@ -192,7 +196,8 @@ type fullFS struct{ *brokenFS }
 
 func (f fullFS) RemoveAll(name string) error { return f.FS.RemoveAll(name) }
 
-// TestCopyStops stops a copy after each of its steps: what is there then is no data directory, and after the last it is one.
+// TestCopyStops stops a copy after each of its steps: what is there then is no data directory, and
+// after the last it is one.
 func TestCopyStops(t *testing.T) {
 	mem := vfs.NewMem()
 	e := filled(t, Options{Dir: "data", FS: mem}, 100)
@@ -224,8 +229,8 @@ func TestCopyStops(t *testing.T) {
 	}
 }
 
-// TestCheckpointFails writes checkpoints to a volume that is full, and with a context that has ended: nothing is left, and the
-// engine goes on.
+// TestCheckpointFails writes checkpoints to a volume that is full, and with a context that has
+// ended: nothing is left, and the engine goes on.
 func TestCheckpointFails(t *testing.T) {
 	mem := vfs.NewMem()
 	disk := &brokenFS{FS: mem, left: 1 << 30}
@@ -274,7 +279,8 @@ func TestCheckpointIsDurable(t *testing.T) {
 	holds(t, mustOpen(t, Options{Dir: "deep/restored", FS: again}), 100)
 }
 
-// TestCopyLeavesSource writes to a copy, with flushes and compactions, and wants the bytes of the backup as they were.
+// TestCopyLeavesSource writes to a copy, with flushes and compactions, and wants the bytes of the
+// backup as they were.
 func TestCopyLeavesSource(t *testing.T) {
 	dir := t.TempDir()
 	backup, restored := filepath.Join(dir, "backup"), filepath.Join(dir, "restored")

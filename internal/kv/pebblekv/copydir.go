@@ -11,8 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// CheckFormat tells whether dir is a data directory, or a copy of one, that this release can read and that no process has open:
-// ErrForeign, ErrNewerFormat or ErrLocked, wrapped, if not.
+// CheckFormat tells whether dir is a data directory, or a copy of one, that this release can read
+// and that no process has open: ErrForeign, ErrNewerFormat or ErrLocked, wrapped, if not.
 func CheckFormat(dir string) error {
 	lock, err := readableDir(vfs.Default, dir)
 	if err != nil {
@@ -21,10 +21,11 @@ func CheckFormat(dir string) error {
 	return lock.Close()
 }
 
-// CopyDir copies a data directory, or a copy of one, that no process has open, into another, which must not exist, or be empty. Table
-// files, which never change, are linked where that is possible; all others are copied, as an engine goes on to write or to
-// use them again. The copy is durable when CopyDir returns; if it fails, or ctx ends, nothing is left of it, and after a crash
-// half of it is no data directory. progress, if not nil, is told the bytes that are there, of how many.
+// CopyDir copies a data directory, or a copy of one, that no process has open, into another, which
+// must not exist, or be empty. Table files, which never change, are linked where that is possible;
+// all others are copied, as an engine goes on to write or to use them again. The copy is durable
+// when CopyDir returns; if it fails, or ctx ends, nothing is left of it, and after a crash half of
+// it is no data directory. progress, if not nil, is told the bytes that are there, of how many.
 func CopyDir(ctx context.Context, from, to string, progress func(done, total int64)) error {
 	return copyDir(ctx, vfs.Default, from, to, progress)
 }
@@ -155,7 +156,8 @@ func (t progressWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CheckVacant tells whether a copy can be written into dir: it does not exist, or is empty, and no process has it open (ErrLocked).
+// CheckVacant tells whether a copy can be written into dir: it does not exist, or is empty, and no
+// process has it open (ErrLocked).
 func CheckVacant(dir string) error {
 	fsys := vfs.Default
 	if _, err := fsys.Stat(dir); errors.Is(err, fs.ErrNotExist) {

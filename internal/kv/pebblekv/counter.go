@@ -18,8 +18,8 @@ import (
 //
 //	section uvarint · items zigzag varint · bytes zigzag varint · ...
 //
-// A commit merges one vector of differences for all sections of a counter: one for each would cost as much as all of
-// the rest of a write.
+// A commit merges one vector of differences for all sections of a counter: one for each would cost
+// as much as all of the rest of a write.
 
 // appendCounts appends the vector of counts, which are sorted, each section once.
 func appendCounts(dst []byte, counts []kv.Count) []byte {
@@ -49,7 +49,8 @@ func parseCounts(dst []kv.Count, b []byte) ([]kv.Count, error) {
 	return dst, nil
 }
 
-// sumCounts sorts counts and adds up those of one section, in place. Sections that are zero are left out.
+// sumCounts sorts counts and adds up those of one section, in place. Sections that are zero are
+// left out.
 func sumCounts(counts []kv.Count) []kv.Count {
 	slices.SortFunc(counts, func(a, b kv.Count) int { return cmp.Compare(a.Section, b.Section) })
 	sum := counts[:0]
@@ -64,7 +65,8 @@ func sumCounts(counts []kv.Count) []kv.Count {
 	return slices.DeleteFunc(sum, func(c kv.Count) bool { return c.Items == 0 && c.Bytes == 0 })
 }
 
-// merger is Pebble's merge operator. Its name is written into every table file: it and what it does are for ever.
+// merger is Pebble's merge operator. Its name is written into every table file: it and what it does
+// are for ever.
 var merger = &pebble.Merger{
 	Name: "partita.counters.v1",
 	Merge: func(_, value []byte) (pebble.ValueMerger, error) {
@@ -156,8 +158,9 @@ func (cs *counters) apply(p *pendingCounter) {
 	}
 }
 
-// mustHold panics if adding d to a section makes it fall below zero: there are no less than no rows. One that is not there, or
-// was below before, is that of a store which was damaged, as the check tells.
+// mustHold panics if adding d to a section makes it fall below zero: there are no less than no
+// rows. One that is not there, or was below before, is that of a store which was damaged, as the
+// check tells.
 func mustHold(n kv.Count, id uint64, d kv.Count) {
 	if n.Items >= 0 && n.Items+d.Items < 0 || n.Bytes >= 0 && n.Bytes+d.Bytes < 0 {
 		panic(fmt.Sprintf("pebblekv: section %d of counter %d is %d rows of %d bytes, and %d of %d are added",

@@ -115,8 +115,8 @@ func (l *dirLock) look() (lost, unsure error) {
 // watchEvery is how often a lockWatch looks.
 const watchEvery = time.Second
 
-// lockWatch stops an engine whose directory, or the lock on it, is taken away: another server can begin
-// there, or what is written goes nowhere.
+// lockWatch stops an engine whose directory, or the lock on it, is taken away: another server can
+// begin there, or what is written goes nowhere.
 type lockWatch struct {
 	stop    chan struct{}
 	stopped sync.WaitGroup

@@ -1,9 +1,10 @@
-// Package pebblekv is the embedded engine: a kv.Engine on Pebble, a log-structured merge tree in a local directory or
-// in memory.
+// Package pebblekv is the embedded engine: a kv.Engine on Pebble, a log-structured merge tree in a
+// local directory or in memory.
 //
-// Pebble brings ordered rows, atomic batches and a log that several writers sync together. This package adds latches,
-// which make updates serializable; the rule that nobody is shown what a crash can take back; logs and counters; and
-// the ways of stopping: cleanly, and at the first write that failed.
+// Pebble brings ordered rows, atomic batches and a log that several writers sync together. This
+// package adds latches, which make updates serializable; the rule that nobody is shown what a crash
+// can take back; logs and counters; and the ways of stopping: cleanly, and at the first write that
+// failed.
 package pebblekv
 
 import (
@@ -29,13 +30,15 @@ import (
 type Options struct {
 	// Dir is the data directory. It is made if there is none.
 	Dir string
-	// InMemory keeps everything in memory, for tests: nothing survives Close, and nothing is synced.
+	// InMemory keeps everything in memory, for tests: nothing survives Close, and nothing is
+	// synced.
 	InMemory bool
 	// FS replaces the operating system's files. Unlike InMemory it is treated as a disk.
 	FS vfs.FS
-	// ReadOnly opens what is there without changing anything, not even the log, whose rows are read into memory; every write
-	// is refused. A directory that another process has open is ErrLocked as ever. No row is looked at before somebody asks for it, so
-	// that damage can be found: Counter says nothing, but Readers show the counters as they show all rows (kv.Inspector).
+	// ReadOnly opens what is there without changing anything, not even the log, whose rows are read
+	// into memory; every write is refused. A directory that another process has open is ErrLocked
+	// as ever. No row is looked at before somebody asks for it, so that damage can be found:
+	// Counter says nothing, but Readers show the counters as they show all rows (kv.Inspector).
 	ReadOnly bool
 	// Clock tells the time for stamps and log positions; nil is time.Now.
 	Clock func() time.Time
@@ -43,41 +46,46 @@ type Options struct {
 	// behind what was given last, stamps and positions go on by it. nil is Go's own reading; with a
 	// Clock it is none, and what is given stands still then but for the next one.
 	Elapsed func() time.Duration
-	// MemoryLimit is what the process may take, in bytes. Caches get a part of it (see memory), as the Go heap needs room to
-	// collect; 0 means that of 512 MiB on a disk, and next to nothing in memory. The caches fill as they are used.
+	// MemoryLimit is what the process may take, in bytes. Caches get a part of it (see memory), as
+	// the Go heap needs room to collect; 0 means that of 512 MiB on a disk, and next to nothing in
+	// memory. The caches fill as they are used.
 	MemoryLimit int64
-	// MemtableBytes is how much is kept in memory before it is written out as a table file; 0 means 16 MiB. Tests make it
-	// small, so that a short history has flushes and compactions.
+	// MemtableBytes is how much is kept in memory before it is written out as a table file; 0 means
+	// 16 MiB. Tests make it small, so that a short history has flushes and compactions.
 	MemtableBytes uint64
-	// FreeSpaceFloor is the free space, in bytes, below which writes are refused. 0 means a twentieth of the volume,
-	// between 96 MiB (or half of the volume) and 1 GiB; negative means none.
+	// FreeSpaceFloor is the free space, in bytes, below which writes are refused. 0 means a
+	// twentieth of the volume, between 96 MiB (or half of the volume) and 1 GiB; negative means
+	// none.
 	FreeSpaceFloor int64
-	// BallastBytes is the size of a file that is kept in the directory so that it can be removed when the volume is full:
-	// what is written even then finds room. There is none while the store is smaller, or on a volume without room for it
-	// above the floor. 0 means 96 MiB; negative means none.
+	// BallastBytes is the size of a file that is kept in the directory so that it can be removed
+	// when the volume is full: what is written even then finds room. There is none while the store
+	// is smaller, or on a volume without room for it above the floor. 0 means 96 MiB; negative
+	// means none.
 	BallastBytes int64
 	// Logger is told what the person on call should know; nil is silence.
 	Logger *slog.Logger
-	// OnLocked is called by Open when the directory is this engine's alone and before the store
-	// is read, which can take long. An error ends Open. In memory, and with ReadOnly, nobody calls it.
+	// OnLocked is called by Open when the directory is this engine's alone and before the store is
+	// read, which can take long. An error ends Open. In memory, and with ReadOnly, nobody calls it.
 	OnLocked func() error
-	// OnFailure is called once, in a goroutine of its own, when the engine has stopped itself. The process should say
-	// why and end.
+	// OnFailure is called once, in a goroutine of its own, when the engine has stopped itself. The
+	// process should say why and end.
 	OnFailure func(error)
 	// LatchTimeout is how long an Update waits for one that holds its keys; 0 means 10 seconds.
 	LatchTimeout time.Duration
-	// Stripes is the number of latches, rounded up to a power of two; 0 means 4096, or 1024 in memory.
+	// Stripes is the number of latches, rounded up to a power of two; 0 means 4096, or 1024 in
+	// memory.
 	Stripes int
 }
 
-// Sizes of the store. Of the memory limit the blocks get a little less than the rows, and both together leave the collector a third.
-// A block that is missed costs by its size (reading, checking, allocating): one of 16 KiB little more than half of one of 32,
-// and a Query of some items still needs few. A memtable of 16 MiB opens after a kill four times as fast as one of 64.
+// Sizes of the store. Of the memory limit the blocks get a little less than the rows, and both
+// together leave the collector a third. A block that is missed costs by its size (reading,
+// checking, allocating): one of 16 KiB little more than half of one of 32, and a Query of some
+// items still needs few. A memtable of 16 MiB opens after a kill four times as fast as one of 64.
 const (
 	blocksPercent = 28
 	rowsPercent   = 34
-	// Of a small limit the caches get less, and fewer memtables are kept before writers wait: what is
-	// written, and what readers hold of blocks beside the cache, does not shrink with the limit.
+	// Of a small limit the caches get less, and fewer memtables are kept before writers wait: what
+	// is written, and what readers hold of blocks beside the cache, does not shrink with the limit.
 	smallLimit         = 384 << 20
 	smallBlocksPercent = 22
 	smallRowsPercent   = 30
@@ -87,15 +95,17 @@ const (
 	indexBlockSize     = 64 << 10
 	memtableSize       = 16 << 20
 	defaultMemory      = 512 << 20
-	// An engine in memory has its blocks in memory anyway: they are small, as each miss copies one, and few are cached.
+	// An engine in memory has its blocks in memory anyway: they are small, as each miss copies one,
+	// and few are cached.
 	memoryBlockSize    = 4 << 10
 	memoryCache        = 32 << 20
 	memoryRows         = 8 << 20
 	memoryMemtableSize = 64 << 20 // most tests never flush
 )
 
-// memory is how what the caches take is divided: blocks of the store's files, and rows that were read by their key. memtables is
-// how many may be full and not written out when writers have to wait.
+// memory is how what the caches take is divided: blocks of the store's files, and rows that were
+// read by their key. memtables is how many may be full and not written out when writers have to
+// wait.
 type memory struct {
 	blocks, rows int64
 	memtables    int
@@ -124,7 +134,8 @@ func (o Options) memory() memory {
 // limits are what callers may write.
 var limits = kv.Limits{Key: 32 << 10, Value: 16 << 20, Update: 64 << 20}
 
-// Engine is a kv.Engine on Pebble. It is also a kv.Checkpointer and a kv.Verifier, and its Readers are kv.Inspectors.
+// Engine is a kv.Engine on Pebble. It is also a kv.Checkpointer and a kv.Verifier, and its Readers
+// are kv.Inspectors.
 type Engine struct {
 	db    *pebble.DB
 	fs    *failStopFS
@@ -181,8 +192,8 @@ var (
 	_ kv.Verifier     = (*Engine)(nil)
 )
 
-// Open opens the store in o.Dir, which it makes if there is none. It returns ErrLocked, ErrNewerFormat, ErrForeign, ErrDamaged
-// or ErrUnwritable or ErrFull, wrapped, where they apply.
+// Open opens the store in o.Dir, which it makes if there is none. It returns ErrLocked,
+// ErrNewerFormat, ErrForeign, ErrDamaged or ErrUnwritable or ErrFull, wrapped, where they apply.
 func Open(o Options) (*Engine, error) {
 	e := newEngine(o)
 	err := e.open(o)
@@ -356,8 +367,8 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		CacheSize:                   o.memory().blocks,
 		MemTableSize:                memtableSize, // it begins with 256 KiB and grows as it fills
 		MemTableStopWritesThreshold: o.memory().memtables,
-		// Two cores: compact early, as long reads through many files cost more than the compaction, and stop writers
-		// late, as a stall holds their latches.
+		// Two cores: compact early, as long reads through many files cost more than the compaction,
+		// and stop writers late, as a stall holds their latches.
 		L0CompactionThreshold:      2,
 		L0StopWritesThreshold:      40,
 		LBaseMaxBytes:              64 << 20,
@@ -422,7 +433,8 @@ func (e *Engine) exit() {
 	}
 }
 
-// Close implements kv.Engine. After a failure it writes nothing more. The second Close returns kv.ErrClosed.
+// Close implements kv.Engine. After a failure it writes nothing more. The second Close returns
+// kv.ErrClosed.
 func (e *Engine) Close() error {
 	for {
 		n := e.calls.n.Load()
@@ -467,7 +479,8 @@ func (e *Engine) closePebble() (err error) {
 	return errors.Join(err, e.lock.Close())
 }
 
-// flush flushes, or gives up: while table files cannot be written Pebble tries for ever, and the log has it all.
+// flush flushes, or gives up: while table files cannot be written Pebble tries for ever, and the
+// log has it all.
 func (e *Engine) flush() (done bool, err error) {
 	flushed, err := e.db.AsyncFlush()
 	if err != nil {
@@ -510,7 +523,8 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	return nil
 }
 
-// applySynced applies a batch of the engine's own, under no latches, and returns when it is durable.
+// applySynced applies a batch of the engine's own, under no latches, and returns when it is
+// durable.
 func (e *Engine) applySynced(b *pebble.Batch) error {
 	c := &commit{order: &e.order}
 	if err := e.apply(c, b); err != nil {
@@ -522,8 +536,8 @@ func (e *Engine) applySynced(b *pebble.Batch) error {
 	return b.Close()
 }
 
-// SizeOf implements kv.Engine. What is not flushed yet Pebble cannot estimate, so a short look at the rows themselves
-// gives a lower bound for small and fresh ranges.
+// SizeOf implements kv.Engine. What is not flushed yet Pebble cannot estimate, so a short look at
+// the rows themselves gives a lower bound for small and fresh ranges.
 func (e *Engine) SizeOf(r kv.Range) (size int64, err error) {
 	if err := e.enter(); err != nil {
 		return 0, err

@@ -103,8 +103,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestFirstOpenCutShort cuts the first Open short before each of its writes, by an error and by a power cut: the next
-// one succeeds.
+// TestFirstOpenCutShort cuts the first Open short before each of its writes, by an error and by a
+// power cut: the next one succeeds.
 func TestFirstOpenCutShort(t *testing.T) {
 	rng := rand.New(rand.NewPCG(kvtest.Seed(t), 0))
 	for i := 0; ; i++ {
@@ -270,7 +270,8 @@ func FuzzParseCounts(f *testing.F) {
 	})
 }
 
-// TestLatchOrder checks that a latch is handed over in the order of arrival and skips those who gave up.
+// TestLatchOrder checks that a latch is handed over in the order of arrival and skips those who
+// gave up.
 func TestLatchOrder(t *testing.T) {
 	var l latch
 	if l.tryLock() != nil {
@@ -315,7 +316,8 @@ func TestStripeSize(t *testing.T) {
 	}
 }
 
-// TestStampsAfterKill checks that stamps go on ascending though nothing was closed and the clock went back.
+// TestStampsAfterKill checks that stamps go on ascending though nothing was closed and the clock
+// went back.
 func TestStampsAfterKill(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	now := time.UnixMilli(1_700_000_000_000)
@@ -351,7 +353,8 @@ func TestGoroutines(t *testing.T) {
 	t.Logf("Open in memory takes %v", time.Since(began)/n)
 }
 
-// TestCompactions checks that Pebble tidies up, without being written to, before and after a restart.
+// TestCompactions checks that Pebble tidies up, without being written to, before and after a
+// restart.
 func TestCompactions(t *testing.T) {
 	mem := vfs.NewMem()
 	value := benchValue()

@@ -16,8 +16,8 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// fail stops the engine for good: every pending and later call answers with an error that is kv.ErrFailed, and
-// nothing more reaches the disk. Only the first cause counts.
+// fail stops the engine for good: every pending and later call answers with an error that is
+// kv.ErrFailed, and nothing more reaches the disk. Only the first cause counts.
 func (e *Engine) fail(cause error) {
 	e.failOnce.Do(func() {
 		opened := e.opened.Load()
@@ -46,15 +46,16 @@ func (e *Engine) failure() error {
 	}
 }
 
-// engineCall is deferred around every call into Pebble: a panic inside leaves Pebble's locks in an unknown state, so
-// it stops the engine.
+// engineCall is deferred around every call into Pebble: a panic inside leaves Pebble's locks in an
+// unknown state, so it stops the engine.
 func (e *Engine) engineCall(err *error) {
 	if r := recover(); r != nil {
 		*err = e.failPanic(r)
 	}
 }
 
-// failPanic stops the engine for a panic inside Pebble. Its locks may be held for ever, so Close will not call it.
+// failPanic stops the engine for a panic inside Pebble. Its locks may be held for ever, so Close
+// will not call it.
 func (e *Engine) failPanic(r any) error {
 	e.poisoned.Store(true)
 	e.fail(fmt.Errorf("panic in the storage engine: %v\n%s", r, debug.Stack()))
@@ -134,7 +135,8 @@ func pathOf(err error) string {
 	return ""
 }
 
-// limitedLog logs what may fail again and again: at most once a second, and then how often it was silent in between.
+// limitedLog logs what may fail again and again: at most once a second, and then how often it was
+// silent in between.
 type limitedLog struct {
 	mu     sync.Mutex
 	next   time.Time
@@ -157,8 +159,9 @@ func (r *limitedLog) warn(log *slog.Logger, text string, args ...any) {
 	r.next, r.silent = now.Add(time.Second), 0
 }
 
-// Fatalf is called where Pebble would end the process, after a MANIFEST that cannot be written for one. A library may
-// not, so it stops the engine and returns: nothing that Pebble does after it reaches the disk.
+// Fatalf is called where Pebble would end the process, after a MANIFEST that cannot be written for
+// one. A library may not, so it stops the engine and returns: nothing that Pebble does after it
+// reaches the disk.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.e.fail(fatalCause(format, args))
 }

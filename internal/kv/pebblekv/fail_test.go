@@ -68,8 +68,8 @@ const failWriters = 8
 // failRow is the row of a writer.
 func failRow(g int) []byte { return fmt.Appendf(nil, "w%014d", g) }
 
-// TestFailStop breaks the disk in the middle of writes: whatever breaks, every call ends, with kv.ErrFailed, Close
-// does not hang, and the next Open serves all that was acknowledged or shown.
+// TestFailStop breaks the disk in the middle of writes: whatever breaks, every call ends, with
+// kv.ErrFailed, Close does not hang, and the next Open serves all that was acknowledged or shown.
 func TestFailStop(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -308,7 +308,8 @@ func TestPanicInPebble(t *testing.T) {
 	if err := e.Close(); !errors.Is(err, kv.ErrFailed) {
 		t.Errorf("Close: %v, want ErrFailed", err)
 	}
-	// Close left Pebble alone, as its locks may be held. None are held here, and the test wants its goroutines back.
+	// Close left Pebble alone, as its locks may be held. None are held here, and the test wants its
+	// goroutines back.
 	if err := errors.Join(db.Close(), e.lock.Close()); err != nil {
 		t.Error(err)
 	}

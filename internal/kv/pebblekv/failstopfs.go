@@ -16,31 +16,36 @@ import (
 
 // failStopFS is the file system under Pebble. It is what makes the engine stop cleanly.
 //
-// Pebble answers a failed write of its log by panicking with its locks held, or by ending the process, so callers in
-// it would hang for ever. failStopFS therefore keeps such failures to itself: it stops the engine first, and
-// discards all that is written from then on. Nothing changes the disk any more: writes and syncs of what is there pretend
-// to succeed, new files live in memory, and Pebble runs on undisturbed until it is closed. Nobody is told such a success,
-// because every caller looks at the engine's failure after its sync.
+// Pebble answers a failed write of its log by panicking with its locks held, or by ending the
+// process, so callers in it would hang for ever. failStopFS therefore keeps such failures to
+// itself: it stops the engine first, and discards all that is written from then on. Nothing changes
+// the disk any more: writes and syncs of what is there pretend to succeed, new files live in
+// memory, and Pebble runs on undisturbed until it is closed. Nobody is told such a success, because
+// every caller looks at the engine's failure after its sync.
 //
 // Failures of table files are passed on: Pebble throws such a file away and tries again.
 type failStopFS struct {
 	vfs.FS
-	// required is the same file system for what has to be written: where it has no room, the ballast is given back first.
+	// required is the same file system for what has to be written: where it has no room, the
+	// ballast is given back first.
 	required vfs.FS
 	dir      string
-	// stop is called at the first failure. It is nil until Pebble is opened: what comes before reports its own failures.
+	// stop is called at the first failure. It is nil until Pebble is opened: what comes before
+	// reports its own failures.
 	stop atomic.Pointer[func(error)]
 	// leave refuses a compaction's write while the room is needed otherwise; nil: never.
 	leave func() error
-	// patience is how many failures of table files are left while Pebble is being opened, which would try for ever; 0: any
-	// number.
+	// patience is how many failures of table files are left while Pebble is being opened, which
+	// would try for ever; 0: any number.
 	patience   atomic.Int64
 	discarding atomic.Bool
 	scratch    vfs.FS            // the files made meanwhile, in memory
 	syncs      metrics.Histogram // of the log
-	// copies are the directories that checkpoints are written into, each with the context.Context that ends it.
+	// copies are the directories that checkpoints are written into, each with the context.Context
+	// that ends it.
 	copies sync.Map
-	// lastTableFailure is when a table file last could not be written, in nanoseconds since the process began.
+	// lastTableFailure is when a table file last could not be written, in nanoseconds since the
+	// process began.
 	lastTableFailure atomic.Int64
 }
 
@@ -55,7 +60,8 @@ const openPatience = 10
 // flushCategory is what Pebble calls the tables that it makes of memory.
 const flushCategory vfs.DiskWriteCategory = "pebble-memtable-flush"
 
-// processStart is what times within the process count from. They go on evenly though the wall clock is set.
+// processStart is what times within the process count from. They go on evenly though the wall clock
+// is set.
 var processStart = time.Now()
 
 // sinceStart is how long the process has run.
@@ -67,7 +73,8 @@ func (s *failStopFS) discard() {
 	s.discarding.Store(true)
 }
 
-// vital says whether the engine cannot go on after a failed write of the file. The files of a checkpoint are not.
+// vital says whether the engine cannot go on after a failed write of the file. The files of a
+// checkpoint are not.
 func (s *failStopFS) vital(name string) bool {
 	return s.FS.PathDir(name) == s.dir && !isTable(name)
 }
@@ -77,7 +84,8 @@ func isTable(name string) bool {
 	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
-// failed stops the engine for a failed operation on a vital file, and says whether that keeps the error from Pebble.
+// failed stops the engine for a failed operation on a vital file, and says whether that keeps the
+// error from Pebble.
 func (s *failStopFS) failed(err error) bool {
 	stop := s.stop.Load()
 	if stop == nil {
@@ -94,8 +102,8 @@ func (s *failStopFS) pause() {
 	}
 }
 
-// tableFailed notes that a table file could not be written. An Open that has tried often enough it lets go on and discards what it
-// writes, so that it comes to its end.
+// tableFailed notes that a table file could not be written. An Open that has tried often enough it
+// lets go on and discards what it writes, so that it comes to its end.
 func (s *failStopFS) tableFailed(err error) {
 	s.lastTableFailure.Store(int64(sinceStart()))
 	if s.patience.Load() > 0 && s.patience.Add(-1) == 0 {
@@ -103,7 +111,8 @@ func (s *failStopFS) tableFailed(err error) {
 	}
 }
 
-// at is the file system for a file that is written: compactions, which can wait, leave the ballast alone.
+// at is the file system for a file that is written: compactions, which can wait, leave the ballast
+// alone.
 func (s *failStopFS) at(name string, c vfs.DiskWriteCategory) vfs.FS {
 	if s.vital(name) || c == flushCategory {
 		return s.required
@@ -133,8 +142,8 @@ func (s *failStopFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, err
 	return s.opened(f, err, name, func() (vfs.File, error) { return s.scratch.Create(name, c) })
 }
 
-// syncManifest syncs the directory before the file is made that points to a new manifest. Pebble syncs it after that
-// only, when a power cut may have kept the pointer and lost the manifest.
+// syncManifest syncs the directory before the file is made that points to a new manifest. Pebble
+// syncs it after that only, when a power cut may have kept the pointer and lost the manifest.
 func (s *failStopFS) syncManifest(name string) error {
 	if !strings.HasPrefix(s.FS.PathBase(name), "marker.manifest") {
 		return nil
@@ -142,7 +151,8 @@ func (s *failStopFS) syncManifest(name string) error {
 	return syncDir(s.FS, s.FS.PathDir(name))
 }
 
-// opened wraps a file that was opened for writing; if that failed and the engine stopped, inScratch opens it instead.
+// opened wraps a file that was opened for writing; if that failed and the engine stopped, inScratch
+// opens it instead.
 func (s *failStopFS) opened(f vfs.File, err error, name string, inScratch func() (vfs.File, error)) (vfs.File, error) {
 	if err == nil {
 		return &failStopFile{File: f, fs: s, vital: s.vital(name), wal: strings.HasSuffix(name, ".log")}, nil
@@ -360,11 +370,12 @@ func (f *failStopFile) Close() error {
 	return err
 }
 
-// discards says whether the file's writes no longer reach the disk. A table half written may go on: nothing
-// refers to it yet, and the next Open removes it.
+// discards says whether the file's writes no longer reach the disk. A table half written may go on:
+// nothing refers to it yet, and the next Open removes it.
 func (f *failStopFile) discards() bool { return f.vital && f.fs.discarding.Load() }
 
-// absorbs looks at an operation's error, stops the engine if it must, and says whether the error is kept from Pebble.
+// absorbs looks at an operation's error, stops the engine if it must, and says whether the error is
+// kept from Pebble.
 func (f *failStopFile) absorbs(err error) bool {
 	if err == nil {
 		return false

@@ -38,9 +38,10 @@ func (f *failAt) MaybeError(op errorfs.Op) error {
 // String implements errorfs.Injector.
 func (f *failAt) String() string { return "failAt" }
 
-// TestEveryOperationFails runs a history again and again, and each time another operation that changes the disk fails, alone or with all
-// after it: opening, writing, flushing, compacting, closing. Every call ends. What is left, with the power on or off, has every update
-// that was acknowledged, and those in between, and none that was refused without doubt.
+// TestEveryOperationFails runs a history again and again, and each time another operation that
+// changes the disk fails, alone or with all after it: opening, writing, flushing, compacting,
+// closing. Every call ends. What is left, with the power on or off, has every update that was
+// acknowledged, and those in between, and none that was refused without doubt.
 func TestEveryOperationFails(t *testing.T) {
 	all := &failAt{once: true}
 	all.n.Store(1 << 40)
@@ -76,13 +77,14 @@ func TestEveryOperationFails(t *testing.T) {
 	t.Logf("of %d operations every %dth; %d times the engine stopped", operations, every, stopped)
 }
 
-// faultHistory runs updates one after the other, until one fails. It returns how many were acknowledged, how many more may be there (0 or
-// 1), and whether the engine had to stop.
+// faultHistory runs updates one after the other, until one fails. It returns how many were
+// acknowledged, how many more may be there (0 or 1), and whether the engine had to stop.
 func faultHistory(t *testing.T, mem *vfs.MemFS, f *failAt) (acked, doubt int, stops bool) {
 	t.Helper()
 	hang := time.AfterFunc(60*time.Second, func() { panic(fmt.Sprintf("operation %d: a call hangs", f.n.Load())) })
 	defer hang.Stop()
-	// Where only table files fail, writers wait for the disk to be well again once their memory is full, and it is after a while.
+	// Where only table files fail, writers wait for the disk to be well again once their memory is
+	// full, and it is after a while.
 	heal := time.AfterFunc(2*time.Second, func() {
 		if f.with != nil {
 			f.n.Store(1 << 40)

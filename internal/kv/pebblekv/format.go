@@ -24,8 +24,8 @@ const (
 	formatVersion = 1
 )
 
-// pebbleFormat is the version of Pebble's own files. It belongs to formatVersion: a later one may raise it, and a
-// release that cannot read it must find a version that it refuses.
+// pebbleFormat is the version of Pebble's own files. It belongs to formatVersion: a later one may
+// raise it, and a release that cannot read it must find a version that it refuses.
 const pebbleFormat = pebble.FormatTableFormatV6
 
 // Errors that Open returns, wrapped.
@@ -81,7 +81,8 @@ func syncDir(fsys vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readFormat reads FORMAT, and refuses what this release cannot read. Without one the error is fs.ErrNotExist.
+// readFormat reads FORMAT, and refuses what this release cannot read. Without one the error is
+// fs.ErrNotExist.
 func readFormat(fsys vfs.FS, dir string) error {
 	f, err := fsys.Open(fsys.PathJoin(dir, formatFile))
 	if err != nil {
@@ -119,8 +120,8 @@ func readOurs(fsys vfs.FS, dir string) (empty bool, err error) {
 // errUnfinished says that a directory has a part of a copy.
 var errUnfinished = fmt.Errorf("holds %s: copying into it did not come to its end; remove it and begin anew", unfinishedFile)
 
-// foreign is the error for a directory without FORMAT. holds is what it holds instead, nil if that is
-// nothing.
+// foreign is the error for a directory without FORMAT. holds is what it holds instead, nil if that
+// is nothing.
 func foreign(holds error) error {
 	switch {
 	case holds == nil:
@@ -146,7 +147,8 @@ func checkFormat(fsys vfs.FS, dir string) error {
 // lockFile is made, and locked, by whoever opens a directory.
 const lockFile = "LOCK"
 
-// checkEmpty refuses a directory that holds anything but what may be left of a first start that was cut short.
+// checkEmpty refuses a directory that holds anything but what may be left of a first start that was
+// cut short.
 func checkEmpty(fsys vfs.FS, dir string) error {
 	names, err := fsys.List(dir)
 	if err != nil {

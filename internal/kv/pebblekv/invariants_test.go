@@ -32,8 +32,8 @@ func under(e *Engine, lock string, fn func(tx kv.Txn)) {
 	})
 }
 
-// TestLockSets does what no update and no view may do with rows that others write under other latches, and wants a panic
-// that names the row.
+// TestLockSets does what no update and no view may do with rows that others write under other
+// latches, and wants a panic that names the row.
 func TestLockSets(t *testing.T) {
 	row := []byte("the row")
 	setRow := func(tx kv.Txn) { tx.Set(row, []byte("value")) }

@@ -12,13 +12,14 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// A stripe is the latch of all keys whose fronts hash to it, and what readers must know of their last commit. It
-// fills a cache line, so that neighbours do not slow each other down.
+// A stripe is the latch of all keys whose fronts hash to it, and what readers must know of their
+// last commit. It fills a cache line, so that neighbours do not slow each other down.
 type stripe struct {
 	latch latch
-	// last is the newest commit under this latch. It is set while the latch is held and before the batch becomes
-	// visible, so a reader that loads it after its read finds a commit at least as new as what it saw; and since the
-	// log is appended in the order of commits, that one's durability covers all earlier ones.
+	// last is the newest commit under this latch. It is set while the latch is held and before the
+	// batch becomes visible, so a reader that loads it after its read finds a commit at least as
+	// new as what it saw; and since the log is appended in the order of commits, that one's
+	// durability covers all earlier ones.
 	last atomic.Pointer[commit]
 	_    [64 - 32]byte
 }
@@ -33,7 +34,8 @@ type latch struct {
 // waiters is the queue of a latch, there only while anybody waits.
 type waiters struct{ queue []chan struct{} }
 
-// tryLock takes the latch if it is free; else it queues up and returns the channel that is closed at the handing over.
+// tryLock takes the latch if it is free; else it queues up and returns the channel that is closed
+// at the handing over.
 func (l *latch) tryLock() (turn chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,8 +99,8 @@ func (e *Engine) stripeOf(key []byte) uint32 {
 	return uint32(xxhash.Sum64(front(key)) & e.stripeMask)
 }
 
-// stripesOf appends the numbers of the keys' stripes to nums, ascending and each once: sorted keys are not sorted
-// stripes, and two keys may share one.
+// stripesOf appends the numbers of the keys' stripes to nums, ascending and each once: sorted keys
+// are not sorted stripes, and two keys may share one.
 func (e *Engine) stripesOf(nums []uint32, keys [][]byte) []uint32 {
 	for _, k := range keys {
 		nums = append(nums, e.stripeOf(k))
@@ -110,7 +112,8 @@ func (e *Engine) stripesOf(nums []uint32, keys [][]byte) []uint32 {
 	return nums
 }
 
-// lockStripes takes the latches of nums in their order. After an error it holds none, and had is how many it had until then.
+// lockStripes takes the latches of nums in their order. After an error it holds none, and had is
+// how many it had until then.
 func (e *Engine) lockStripes(ctx context.Context, nums []uint32) (had int, err error) {
 	var deadline *time.Timer // made when there is something to wait for
 	for i, n := range nums {
@@ -131,8 +134,8 @@ func (e *Engine) lockStripes(ctx context.Context, nums []uint32) (had int, err e
 	return len(nums), nil
 }
 
-// conflict is the kv.Conflict of an update whose keys are lock: it waited in vain for the first of the stripes rest, and those
-// behind it count if they are held as well.
+// conflict is the kv.Conflict of an update whose keys are lock: it waited in vain for the first of
+// the stripes rest, and those behind it count if they are held as well.
 func (e *Engine) conflict(lock [][]byte, rest []uint32) error {
 	c := &kv.Conflict{}
 	for i, k := range lock {
@@ -165,7 +168,8 @@ func (w *waits) seconds() float64 {
 	return time.Duration(nanos).Seconds()
 }
 
-// awaitTurn waits until the latch is handed over, and gives up with the context, the deadline or the engine.
+// awaitTurn waits until the latch is handed over, and gives up with the context, the deadline or
+// the engine.
 func (e *Engine) awaitTurn(ctx context.Context, l *latch, turn chan struct{}, deadline <-chan time.Time) error {
 	defer e.waits.end(time.Now())
 	var err error
@@ -191,7 +195,8 @@ func (e *Engine) unlockStripes(nums []uint32) {
 	}
 }
 
-// Barrier implements kv.Engine. It has no deadline but the context's: no Update holds a latch for ever.
+// Barrier implements kv.Engine. It has no deadline but the context's: no Update holds a latch for
+// ever.
 func (e *Engine) Barrier(ctx context.Context) error {
 	if err := e.enter(); err != nil {
 		return err

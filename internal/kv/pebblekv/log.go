@@ -23,11 +23,12 @@ type shardID struct {
 type shard struct {
 	id shardID
 
-	// mu is held from the giving of positions until they are visible, so that positions become visible in order.
+	// mu is held from the giving of positions until they are visible, so that positions become
+	// visible in order.
 	mu   sync.Mutex
 	last kv.Position // the highest ever given
-	// trimmed is the highest position that TrimLog removed, as on the disk. It keeps what was given from being given
-	// again when the records themselves, which tell it otherwise, are gone.
+	// trimmed is the highest position that TrimLog removed, as on the disk. It keeps what was given
+	// from being given again when the records themselves, which tell it otherwise, are gone.
 	trimmed kv.Position
 
 	ends    sync.Mutex // after mu
@@ -95,8 +96,8 @@ func shardBounds(id shardID, after, upTo kv.Position) (start, end []byte) {
 	return start, end
 }
 
-// next gives the next position: the clock's, or the slewed one where that is behind the last, or the
-// one above the last if that is later. The shard is locked.
+// next gives the next position: the clock's, or the slewed one where that is behind the last, or
+// the one above the last if that is later. The shard is locked.
 func (s *shard) next(now time.Time, elapsed func() time.Duration) kv.Position {
 	last := int64(binary.BigEndian.Uint64(s.last[:8])>>16) * 1000
 	t := uint64(s.slew.at(now.UnixMicro(), last, elapsed)/1000) << 16
@@ -169,7 +170,8 @@ func (e *Engine) ReadLog(
 	return records, end, err
 }
 
-// readRecords copies the records after after and up to upTo. They are all visible: positions become so in order.
+// readRecords copies the records after after and up to upTo. They are all visible: positions become
+// so in order.
 func (e *Engine) readRecords(
 	id shardID, after, upTo kv.Position, maxRecords, maxBytes int,
 ) (records []kv.Record, err error) {

@@ -14,8 +14,8 @@ import (
 )
 
 // checkFiles refuses a directory that Pebble would open as an older state of itself, or with rows
-// missing, or make anew, and one that it would refuse without saying what to do. dropped says what is
-// opened without.
+// missing, or make anew, and one that it would refuse without saying what to do. dropped says what
+// is opened without.
 func checkFiles(fs vfs.FS, dir string) (dropped string, err error) {
 	names, err := fs.List(dir)
 	if err != nil {
@@ -89,11 +89,13 @@ func readManifest(fs vfs.FS, dir, name string) (*manifest, error) {
 	return m, nil
 }
 
-// sealFile is the name of a file with one line, which tells what the MANIFEST was when the directory was last closed:
+// sealFile is the name of a file with one line, which tells what the MANIFEST was when the
+// directory was last closed:
 //
 //	MANIFEST-000001 1455 5d2f7a90 0b1c2d3e    the name, the size, the checksum, and the checksum of all before
 //
-// A MANIFEST only grows after that, or another takes its place, so a seal is never wrong, even if nobody renews it.
+// A MANIFEST only grows after that, or another takes its place, so a seal is never wrong, even if
+// nobody renews it.
 const sealFile = "SEAL"
 
 // writeSeal seals the MANIFEST.
@@ -160,8 +162,8 @@ func readableRecords(b []byte, take func(edit []byte)) int {
 	}
 }
 
-// A record of a MANIFEST is in chunks: a checksum of what follows the length, the length of the data, a type, the data. The
-// first chunk of a record is of one of these types.
+// A record of a MANIFEST is in chunks: a checksum of what follows the length, the length of the
+// data, a type, the data. The first chunk of a record is of one of these types.
 const (
 	chunkHeader = 4 + 2 + 1
 	chunkFull   = 1

@@ -13,12 +13,13 @@ import (
 // errReadOnly refuses a write to an engine that was opened with Options.ReadOnly.
 var errReadOnly = errors.New("pebblekv: the store is open for reading only")
 
-// readOnlyFS is the file system under an engine that only reads. Nothing on the disk changes: no file is made, not even that of the
-// lock. A directory without one, as a backup is, no server has open.
+// readOnlyFS is the file system under an engine that only reads. Nothing on the disk changes: no
+// file is made, not even that of the lock. A directory without one, as a backup is, no server has
+// open.
 type readOnlyFS struct{ vfs.FS }
 
-// Lock implements vfs.FS. Where the file may not be written to, a server that could have it open would be another user's, whose
-// directory cannot be read either.
+// Lock implements vfs.FS. Where the file may not be written to, a server that could have it open
+// would be another user's, whose directory cannot be read either.
 func (r readOnlyFS) Lock(name string) (io.Closer, error) {
 	if _, err := r.FS.Stat(name); errors.Is(err, fs.ErrNotExist) {
 		return unlocked{}, nil

@@ -7,8 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/kv/rowcache"
 )
 
-// TestRowCacheOfEngine checks what an engine keeps: rows that were read for themselves or under their latch, up to a size, and
-// what an update makes of those.
+// TestRowCacheOfEngine checks what an engine keeps: rows that were read for themselves or under
+// their latch, up to a size, and what an update makes of those.
 func TestRowCacheOfEngine(t *testing.T) {
 	e := mustOpen(t, Options{InMemory: true, MemoryLimit: 64 << 20})
 	read := func(o kv.ReadOptions, key string) {
@@ -92,7 +92,8 @@ func TestRowCacheOfEngine(t *testing.T) {
 	})
 }
 
-// BenchmarkComeAndGo puts a row and removes it, over and over, as items do that stand for locks. Each looks first whether it is there.
+// BenchmarkComeAndGo puts a row and removes it, over and over, as items do that stand for locks.
+// Each looks first whether it is there.
 func BenchmarkComeAndGo(b *testing.B) {
 	e := mustOpen(b, Options{InMemory: true})
 	key := []byte("lock key")

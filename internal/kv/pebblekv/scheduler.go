@@ -6,12 +6,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// scheduler decides when Pebble compacts. Unlike Pebble's own it lets no compaction begin before the engine is open,
-// as the few syncs of Open would wait behind all that it writes, and it has no goroutine that looks around ten times a
-// second: there may be a hundred engines in a test run.
+// scheduler decides when Pebble compacts. Unlike Pebble's own it lets no compaction begin before
+// the engine is open, as the few syncs of Open would wait behind all that it writes, and it has no
+// goroutine that looks around ten times a second: there may be a hundred engines in a test run.
 //
-// That loses nothing. Pebble asks by itself after each flush and each compaction, which are all that gives it work or
-// allows it more at once, and whoever was refused is asked again when one is done.
+// That loses nothing. Pebble asks by itself after each flush and each compaction, which are all
+// that gives it work or allows it more at once, and whoever was refused is asked again when one is
+// done.
 type scheduler struct {
 	db pebble.DBForCompaction
 
@@ -41,7 +42,8 @@ func (s *scheduler) start() {
 // Register implements pebble.CompactionScheduler.
 func (s *scheduler) Register(_ int, db pebble.DBForCompaction) { s.db = db }
 
-// Unregister implements pebble.CompactionScheduler. The database is not called any more when it returns.
+// Unregister implements pebble.CompactionScheduler. The database is not called any more when it
+// returns.
 func (s *scheduler) Unregister() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +99,8 @@ func (s *scheduler) offer() bool {
 	return s.refused // it may have been for the room that was not taken
 }
 
-// UpdateGetAllowedWithoutPermission implements pebble.CompactionScheduler. Pebble asks for itself right after it.
+// UpdateGetAllowedWithoutPermission implements pebble.CompactionScheduler. Pebble asks for itself
+// right after it.
 func (s *scheduler) UpdateGetAllowedWithoutPermission() {}
 
 // Started implements pebble.CompactionGrantHandle.

@@ -9,18 +9,18 @@ const (
 	// slewSlack is how far, in microseconds, the clock may be behind the last time that was given
 	// and be waited for: that much happens between readers of one clock, and after a kill.
 	slewSlack = 20_000
-	// slewEvery is how often, in microseconds of the clock, a slewClock notes how clock and elapsed time
-	// stand.
+	// slewEvery is how often, in microseconds of the clock, a slewClock notes how clock and elapsed
+	// time stand.
 	slewEvery = 1_000_000
-	// slewPart is what part of the time that passes a slewClock that is ahead of the clock lets go of:
-	// an hour is made good in two days.
+	// slewPart is what part of the time that passes a slewClock that is ahead of the clock lets go
+	// of: an hour is made good in two days.
 	slewPart = 50
 )
 
-// slewClock goes on where the clock cannot be followed, as it lies behind the last time that was given:
-// then times go on by the time that passes, a fiftieth slower, until the clock is there. Several
-// goroutines may use one; it needs no more than atomic numbers that fit together roughly, as
-// whoever gives times takes care himself that they ascend. All numbers are microseconds.
+// slewClock goes on where the clock cannot be followed, as it lies behind the last time that was
+// given: then times go on by the time that passes, a fiftieth slower, until the clock is there.
+// Several goroutines may use one; it needs no more than atomic numbers that fit together roughly,
+// as whoever gives times takes care himself that they ascend. All numbers are microseconds.
 type slewClock struct {
 	shift  atomic.Int64 // the time less what has passed
 	noted  atomic.Int64 // the clock when that was noted

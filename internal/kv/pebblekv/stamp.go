@@ -49,8 +49,8 @@ func (s *stamps) next(now time.Time, elapsed func() time.Duration) uint64 {
 	}
 }
 
-// bound adds a bound to the batch if the stamp needs one, and says so: then bounded is to be called when the batch is
-// applied. It is the last thing to do before that.
+// bound adds a bound to the batch if the stamp needs one, and says so: then bounded is to be called
+// when the batch is applied. It is the last thing to do before that.
 func (s *stamps) bound(stamp uint64, b *pebble.Batch) bool {
 	if stamp <= s.limit.Load() {
 		return false

@@ -33,7 +33,8 @@ func TestSuiteFaulty(t *testing.T) {
 	})
 }
 
-// TestCrashesAreNoticed runs the crash test where the log is never synced: it must fail, or it proves nothing.
+// TestCrashesAreNoticed runs the crash test where the log is never synced: it must fail, or it
+// proves nothing.
 func TestCrashesAreNoticed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(kvtest.Seed(t), 0))
 	err := kvtest.CheckCrashes(t, crashableOn(vfs.NewCrashableMem(), pretending), 50, rng)

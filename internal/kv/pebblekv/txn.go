@@ -22,7 +22,8 @@ type txn struct {
 	stripes []uint32
 	stamp   uint64
 	err     error // the first write that was refused
-	// makesRoom is WriteOptions.MakesRoom, and lazy says that nobody waits for the commit's own sync.
+	// makesRoom is WriteOptions.MakesRoom, and lazy says that nobody waits for the commit's own
+	// sync.
 	makesRoom, lazy bool
 
 	// expected is what Expect has told, in bytes.
@@ -82,8 +83,9 @@ func (tx *txn) release() {
 	txns.Put(tx)
 }
 
-// run latches, runs fn and commits what it wrote. It returns the commit if there is one, which is visible and, if it
-// is not lazy, must be synced; else the view's unsynced commits are to be awaited before err is told.
+// run latches, runs fn and commits what it wrote. It returns the commit if there is one, which is
+// visible and, if it is not lazy, must be synced; else the view's unsynced commits are to be
+// awaited before err is told.
 func (tx *txn) run(ctx context.Context, lock [][]byte, fn func(kv.Txn) error) (c *commit, err error) {
 	e := tx.e
 	tx.stripes = e.stripesOf(tx.stripes[:0], lock)
@@ -114,8 +116,8 @@ func (tx *txn) read(fn func(kv.Txn) error) (err error) {
 	return fn(tx)
 }
 
-// wrote says whether there is anything to commit. An empty batch is nothing: Pebble would not sync it, so it would not
-// cover what the txn has read.
+// wrote says whether there is anything to commit. An empty batch is nothing: Pebble would not sync
+// it, so it would not cover what the txn has read.
 func (tx *txn) wrote() bool {
 	return len(tx.records) > 0 || tx.batch != nil && !tx.batch.Empty()
 }
@@ -143,7 +145,8 @@ func (tx *txn) check() error {
 	return tx.e.space.check(tx.batch.Len())
 }
 
-// sawLatched notes what a txn that commits nothing has seen: under its latches the last commits are all there are.
+// sawLatched notes what a txn that commits nothing has seen: under its latches the last commits are
+// all there are.
 func (tx *txn) sawLatched() {
 	tx.latched = false
 	for _, n := range tx.stripes {
@@ -151,8 +154,8 @@ func (tx *txn) sawLatched() {
 	}
 }
 
-// commit makes the txn visible. The latches of all stripes are held; the shards' come after them and before any call
-// of Pebble's, all in one order for everybody.
+// commit makes the txn visible. The latches of all stripes are held; the shards' come after them
+// and before any call of Pebble's, all in one order for everybody.
 func (tx *txn) commit() (*commit, error) {
 	e := tx.e
 	tx.needBatch()

@@ -11,8 +11,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
-// VerifyFiles implements kv.Verifier: it reads every block of every table and compares its checksum, and, where those are right,
-// looks whether the levels of the store agree. The log was read, and its checksums compared, when the engine was opened.
+// VerifyFiles implements kv.Verifier: it reads every block of every table and compares its
+// checksum, and, where those are right, looks whether the levels of the store agree. The log was
+// read, and its checksums compared, when the engine was opened.
 func (e *Engine) VerifyFiles(ctx context.Context, progress func(done, total int64)) (damage []string, err error) {
 	if err := e.enter(); err != nil {
 		return nil, err

@@ -34,8 +34,8 @@ type manifest struct {
 	edits    int
 	// sealed says that the store has ended cleanly, and was not changed since.
 	sealed bool
-	// unrecognized says that there is something in it that this release does not know. Nothing else is
-	// true then.
+	// unrecognized says that there is something in it that this release does not know. Nothing else
+	// is true then.
 	unrecognized bool
 }
 

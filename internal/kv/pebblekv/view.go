@@ -13,9 +13,10 @@ import (
 	"github.com/partita-db/partita/internal/kv/rowcache"
 )
 
-// view is a kv.Reader over one state of the store: that of its first read, when the iterator is made. One iterator
-// serves all reads. A point read through it costs about what Pebble's Get does (each has a cheaper case), its Bloom
-// filters spare the read of a key that is not there, and the next read finds the same state.
+// view is a kv.Reader over one state of the store: that of its first read, when the iterator is
+// made. One iterator serves all reads. A point read through it costs about what Pebble's Get does
+// (each has a cheaper case), its Bloom filters spare the read of a key that is not there, and the
+// next read finds the same state.
 type view struct {
 	e    *Engine
 	iter *pebble.Iterator
@@ -26,8 +27,8 @@ type view struct {
 	// inCallback says that the caller's code runs, whose panics are not the engine's.
 	inCallback bool
 
-	// What must be durable before anybody hears of what was read: the commits in unsynced, and if everything is set,
-	// all commits that the view may show.
+	// What must be durable before anybody hears of what was read: the commits in unsynced, and if
+	// everything is set, all commits that the view may show.
 	unsynced   [8]*commit
 	nUnsynced  int
 	everything bool
@@ -36,7 +37,8 @@ type view struct {
 	// within is the stripe that ReadOptions.Within names, or -1.
 	within int64
 
-	// apart is ReadOptions.Apart, and held are the stripes whose latches a Txn has: their rows may come from the cache of rows.
+	// apart is ReadOptions.Apart, and held are the stripes whose latches a Txn has: their rows may
+	// come from the cache of rows.
 	apart bool
 	held  []uint32
 	row   []byte // one that came from there
@@ -133,7 +135,8 @@ func (v *view) saw(stripe uint32) {
 	v.nUnsynced++
 }
 
-// leave is deferred by every read: a panic in Pebble stops the engine, one in the caller's code is none of ours.
+// leave is deferred by every read: a panic in Pebble stops the engine, one in the caller's code is
+// none of ours.
 func (v *view) leave(inCallback bool, err *error) {
 	if !v.inCallback {
 		if r := recover(); r != nil {
@@ -162,8 +165,8 @@ func (v *view) pointIter() (it *pebble.Iterator, err error) {
 	return v.iter, nil
 }
 
-// pointOptions make point reads look at the Bloom filters of the last level too: many are for keys that are not
-// there, since every new item is looked for first.
+// pointOptions make point reads look at the Bloom filters of the last level too: many are for keys
+// that are not there, since every new item is looked for first.
 var pointOptions = pebble.IterOptions{UseL6Filters: true}
 
 // Get implements kv.Reader.
@@ -173,7 +176,8 @@ func (v *view) Get(key []byte) (value []byte, err error) {
 	return v.lent.Lend(value), err
 }
 
-// getRow is Get, without what builds with invariants check. early is a ticket that was taken before the view's state was.
+// getRow is Get, without what builds with invariants check. early is a ticket that was taken before
+// the view's state was.
 func (v *view) getRow(key []byte, early rowcache.Ticket) (value []byte, err error) {
 	was := v.inCallback
 	v.inCallback = false
@@ -193,8 +197,8 @@ func (v *view) getRow(key []byte, early rowcache.Ticket) (value []byte, err erro
 	return value, err
 }
 
-// mayCache says whether the row, which is written under the latch of the stripe, may be one that is newer than the view: if it
-// is read for itself, or if nobody can change it while the view lasts.
+// mayCache says whether the row, which is written under the latch of the stripe, may be one that is
+// newer than the view: if it is read for itself, or if nobody can change it while the view lasts.
 func (v *view) mayCache(stripe uint32) bool {
 	if v.e.rows == nil {
 		return false
@@ -206,7 +210,8 @@ func (v *view) mayCache(stripe uint32) bool {
 	return held
 }
 
-// getCached reads a row from the cache or, if it is not there, from the store, and leaves it in the cache.
+// getCached reads a row from the cache or, if it is not there, from the store, and leaves it in the
+// cache.
 func (v *view) getCached(key []byte, early rowcache.Ticket) (value []byte, err error) {
 	hash := rowcache.Hash(key)
 	row, ok, t := v.e.rows.Get(hash, key, v.row[:0])
@@ -340,12 +345,13 @@ func next(it *pebble.Iterator, d kv.Direction) bool {
 	if d == kv.Backward {
 		return it.Prev()
 	}
-	// With the default comparer a prefix is a whole key. Next would step over every older version of the row that the
-	// memtable still has; NextPrefix seeks past them.
+	// With the default comparer a prefix is a whole key. Next would step over every older version
+	// of the row that the memtable still has; NextPrefix seeks past them.
 	return it.NextPrefix()
 }
 
-// rangeIter is an iterator with the bounds. A scan inside of a scan has one of its own, which done closes.
+// rangeIter is an iterator with the bounds. A scan inside of a scan has one of its own, which done
+// closes.
 func (v *view) rangeIter(start, end []byte) (it *pebble.Iterator, done func(*error), err error) {
 	o := pebble.IterOptions{LowerBound: start, UpperBound: end}
 	if v.walking {

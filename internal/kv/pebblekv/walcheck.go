@@ -32,8 +32,8 @@ import (
 //
 // The end of the newest log is where the writing stopped, whatever stopped it: what was cut off
 // there cannot be seen. What is written behind a place that cannot be read may have been there
-// before the power was lost, which keeps no order, or the place is damaged. Pebble drops it in either
-// case; whoever opens the store is told.
+// before the power was lost, which keeps no order, or the place is damaged. Pebble drops it in
+// either case; whoever opens the store is told.
 
 // liveLog is a log that holds rows that may be in no table yet.
 type liveLog struct {
@@ -231,8 +231,8 @@ func (c *logCheck) batch(r *record.Reader) (h batchrepr.Header, err error) {
 	return h, nil
 }
 
-// beginsLate tells whether the first chunk of a log is not there: what was not synced when the power
-// was lost is there in part.
+// beginsLate tells whether the first chunk of a log is not there: what was not synced when the
+// power was lost is there in part.
 func (c *logCheck) beginsLate(f vfs.File) (bool, error) {
 	b := make([]byte, 1<<20) // more than a chunk
 	n, err := f.ReadAt(b, 0)
@@ -242,9 +242,9 @@ func (c *logCheck) beginsLate(f vfs.File) (bool, error) {
 	return n < logHeader || !isChunk(b[:n]), nil
 }
 
-// follow wants a batch to go on where the one before has ended. In the tail, which may not have been
-// synced when the power was lost, it need not: Pebble skips what it cannot read at the end of a
-// block. Nobody was told a success of what is missing there, or the file is damaged.
+// follow wants a batch to go on where the one before has ended. In the tail, which may not have
+// been synced when the power was lost, it need not: Pebble skips what it cannot read at the end of
+// a block. Nobody was told a success of what is missing there, or the file is damaged.
 func (c *logCheck) follow(l liveLog, seq, count uint64, tail bool) error {
 	if count == 0 { // it has no rows
 		return nil

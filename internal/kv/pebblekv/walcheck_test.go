@@ -518,9 +518,9 @@ func TestDamageInNewestLog(t *testing.T) {
 }
 
 // TestPowerCutAtBlockEnd loses the first chunk of a record that begins right before the end of a
-// block, as a power cut can of what was not synced, and not what follows. Pebble takes so little for
-// padding and reads on behind the record. That is told, and not refused: nobody was told that the
-// record is there.
+// block, as a power cut can of what was not synced, and not what follows. Pebble takes so little
+// for padding and reads on behind the record. That is told, and not refused: nobody was told that
+// the record is there.
 func TestPowerCutAtBlockEnd(t *testing.T) {
 	const block, left, header = 32 << 10, 15, endMark
 	write := func(e *Engine, i, size int) {

@@ -9,18 +9,20 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Cache keeps rows that were read by their key, in front of the store: it has the rows that are asked for often and
-// not, as the block cache has, their neighbours. What it answers is what the store would answer at that moment:
+// Cache keeps rows that were read by their key, in front of the store: it has the rows that are
+// asked for often and not, as the block cache has, their neighbours. What it answers is what the
+// store would answer at that moment:
 //
 //   - Whoever changes rows says so before the store shows the change (Begin) and after it (End), all while it holds the rows'
 //     latches. In between the rows are not in the cache for anybody, and nobody puts any in. End replaces what the cache has.
 //   - Whoever did not find a row takes a ticket before he reads the store, and may put in what he has read if the
 //     row was not changed since.
 //
-// "The row" is here all rows that share a slot, so that the memory for this is small and fixed. A change whose End is never
-// called, as the store failed, leaves its slot closed for ever.
+// "The row" is here all rows that share a slot, so that the memory for this is small and fixed. A
+// change whose End is never called, as the store failed, leaves its slot closed for ever.
 //
-// What is in the cache need not be durable. Its readers wait for their stripe's last commit as if they had read the store.
+// What is in the cache need not be durable. Its readers wait for their stripe's last commit as if
+// they had read the store.
 type Cache struct {
 	shards []shard
 	mask   uint64 // of the shards' numbers
@@ -36,7 +38,8 @@ const (
 	slotsPerShard = 256
 )
 
-// Ticket allows to put a row into the cache that was read from the store after the ticket was taken. Zero allows nothing.
+// Ticket allows to put a row into the cache that was read from the store after the ticket was
+// taken. Zero allows nothing.
 type Ticket uint64
 
 // slot is what is known of the changes of some rows.
@@ -59,14 +62,15 @@ func New(size int64) *Cache {
 	return c
 }
 
-// shard is the one that a hash belongs to. The lowest bits choose the slot, and the highest the place in Go's maps.
+// shard is the one that a hash belongs to. The lowest bits choose the slot, and the highest the
+// place in Go's maps.
 func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash>>16&c.mask] }
 
 // Hash is the hash of a row's key.
 func Hash(key []byte) uint64 { return xxhash.Sum64(key) }
 
-// Get appends the row of the key to dst; nil says that the store has none. Where the cache does not know, ok is false, and ticket
-// allows to add the row.
+// Get appends the row of the key to dst; nil says that the store has none. Where the cache does not
+// know, ok is false, and ticket allows to add the row.
 func (c *Cache) Get(hash uint64, key, dst []byte) (row []byte, ok bool, t Ticket) {
 	s := c.shard(hash)
 	s.mu.Lock()

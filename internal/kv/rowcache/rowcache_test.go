@@ -26,8 +26,8 @@ func change(c *Cache, key, row []byte, what Change) {
 	c.End(Hash(key), key, row, what)
 }
 
-// TestRowCacheModel adds, changes, removes and reads rows of all sizes in a cache that holds a part of them, and compares
-// what it answers with a map.
+// TestRowCacheModel adds, changes, removes and reads rows of all sizes in a cache that holds a part
+// of them, and compares what it answers with a map.
 func TestRowCacheModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(kvtest.Seed(t), 0))
 	const limit = 2 << 20

@@ -7,12 +7,14 @@ import (
 
 // shard is a part of a Cache, under one lock.
 //
-// Its rows lie one behind the other in segments, which are large and free of pointers, so that neither the allocator nor the
-// collector has work with them. What stays is chosen as S3-FIFO does (Yang et al., "FIFO queues are all you need for cache
-// eviction", SOSP 2023): a row begins in the small queue, a tenth of the memory; from its end those go on to the main queue
-// that were asked for again meanwhile, and of the others the hash is remembered, so that they begin in the main queue
-// the next time. At the end of the main queue rows that were asked for begin anew. So rows that are read once, as by a
-// walk through a table, pass through the small queue and displace nothing.
+// Its rows lie one behind the other in segments, which are large and free of pointers, so that
+// neither the allocator nor the collector has work with them. What stays is chosen as S3-FIFO does
+// (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023): a row begins in the
+// small queue, a tenth of the memory; from its end those go on to the main queue that were asked
+// for again meanwhile, and of the others the hash is remembered, so that they begin in the main
+// queue the next time. At the end of the main queue rows that were asked for begin anew. So rows
+// that are read once, as by a walk through a table, pass through the small queue and displace
+// nothing.
 //
 // An entry:
 //
@@ -26,9 +28,11 @@ type shard struct {
 	index    map[uint64]uint32
 	segments [][]byte
 	queues   [2]queue
-	// spare is the segment that takes the rows which stay when the oldest of the main queue is emptied; -1: none yet.
+	// spare is the segment that takes the rows which stay when the oldest of the main queue is
+	// emptied; -1: none yet.
 	spare int
-	// ghosts are hashes, shortened, of rows that have left the small queue, each where its hash belongs.
+	// ghosts are hashes, shortened, of rows that have left the small queue, each where its hash
+	// belongs.
 	ghosts       []uint32
 	hits, misses int64
 	_            [64]byte // a shard's neighbours are busy
@@ -49,13 +53,15 @@ const (
 	entryHeader  = 20
 	// LargestRow is the most that the key and the row of an entry take.
 	LargestRow = segmentBytes/4 - entryHeader - roomUnit
-	// roomUnit is what the room for a row is a multiple of, so that one that grows a little stays where it is.
+	// roomUnit is what the room for a row is a multiple of, so that one that grows a little stays
+	// where it is.
 	roomUnit = 32
 	// goneLen is the length of a row that is known to be gone.
 	goneLen = 1<<32 - 1
 	// mostUses is how many uses of a row count.
 	mostUses = 3
-	// mostKept is how much of a segment of the main queue stays when it is emptied, at most: each time there is room for more.
+	// mostKept is how much of a segment of the main queue stays when it is emptied, at most: each
+	// time there is room for more.
 	mostKept = segmentBytes / 4 * 3
 )
 
@@ -168,8 +174,8 @@ func (s *shard) remove(hash uint64, key []byte) {
 	}
 }
 
-// vanish notes that a row is gone, if it is there. Items that stand for locks come and go all the time, and the store steps over all that
-// it remembers of such a row to find that there is none.
+// vanish notes that a row is gone, if it is there. Items that stand for locks come and go all the
+// time, and the store steps over all that it remembers of such a row to find that there is none.
 func (s *shard) vanish(hash uint64, key []byte) {
 	if e := s.find(hash, key); e != nil {
 		e.vanish()
@@ -255,7 +261,8 @@ func (s *shard) entries(segment []byte, fn func(entry)) {
 	}
 }
 
-// emptySmall empties a segment of the small queue. All of it goes on while there is memory that nobody has used yet.
+// emptySmall empties a segment of the small queue. All of it goes on while there is memory that
+// nobody has used yet.
 func (s *shard) emptySmall(segment []byte) {
 	all := len(s.queues[mainQueue].segments) < s.queues[mainQueue].most
 	s.entries(segment, func(e entry) {
@@ -281,7 +288,8 @@ func (s *shard) emptyMain(segment []byte) {
 	})
 }
 
-// ghost is where the hash's ghost would be. There are about as many as rows of a kilobyte in the main queue.
+// ghost is where the hash's ghost would be. There are about as many as rows of a kilobyte in the
+// main queue.
 func (s *shard) ghost(hash uint64) *uint32 {
 	if s.ghosts == nil {
 		s.ghosts = make([]uint32, (s.queues[smallQueue].most+s.queues[mainQueue].most)*(segmentBytes>>10))
