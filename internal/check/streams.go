@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"hash/maphash"
 	"maps"
-	"math/big"
 	"slices"
 
 	"github.com/partita-db/partita/internal/item"
@@ -61,9 +60,8 @@ func (c *checker) newShardCheck(stream *schema.Stream, shard uint32) *shardCheck
 
 // note notes a problem with the record at p.
 func (s *shardCheck) note(p schema.Position, key, detail string) {
-	n := new(big.Int).SetBytes(p[:])
-	n.Add(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)) // as DynamoDB's clients see it
-	at := "stream " + s.stream.Label + ", " + s.stream.ShardID(s.id.shard) + ", sequence number " + n.String()
+	at := "stream " + s.stream.Label + ", " + s.stream.ShardID(s.id.shard) +
+		", sequence number " + schema.SequenceNumber(p)
 	s.c.note(Problem{Kind: KindRecord, Table: s.stream.Table, Key: key, Detail: at + ": " + detail})
 }
 

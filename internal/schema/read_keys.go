@@ -123,10 +123,20 @@ func (t *Table) PlanOfSection(section uint16) *Plan {
 // DescribeKey shows the key attributes in a row's key, as DynamoDB's JSON, for people; in
 // hexadecimal if they cannot be read.
 func (t *Table) DescribeKey(key []byte) string {
-	if entries, ok := t.readKey(key); ok {
-		return string(item.New(entries).AppendJSON(nil))
+	if attributes, ok := t.ReadKey(key); ok {
+		return string(attributes.AppendJSON(nil))
 	}
 	return hex.EncodeToString(key)
+}
+
+// ReadKey is the key attributes in a row's key; ok is false if they cannot be read. The section is
+// one that the table has.
+func (t *Table) ReadKey(key []byte) (attributes item.Item, ok bool) {
+	entries, ok := t.readKey(key)
+	if !ok {
+		return item.Item{}, false
+	}
+	return item.New(entries), true
 }
 
 // readKey reads the attributes out of a row's key; ok is false if they are not all there.

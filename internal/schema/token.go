@@ -92,6 +92,25 @@ func IsTokenKey(key []byte) bool {
 	return len(key) > tokenScope && key[0] == spaceTokens && key[1] == tokenRow
 }
 
+// ReadTokenKey is the token in the key of a token's row, without its fingerprint; ok is false for a
+// key that is damaged.
+func ReadTokenKey(key []byte) (t *Token, ok bool) {
+	if !IsTokenKey(key) {
+		return nil, false
+	}
+	t = &Token{Operation: TokenOperation(key[2])}
+	rest := key[tokenScope:]
+	for _, of := range []*string{&t.Namespace.Account, &t.Namespace.Region} {
+		text, n := readGroups(rest)
+		if n < 0 {
+			return nil, false
+		}
+		*of, rest = string(text), rest[n:]
+	}
+	t.Value = string(rest)
+	return t, bytes.Equal(t.AppendKey(nil), key)
+}
+
 // TokenRow is what is stored of a token.
 type TokenRow struct {
 	Fingerprint [32]byte
