@@ -39,9 +39,10 @@ type commands struct {
 
 	Credentials credentialsCommand `cmd:"" help:"Make and list access keys."`
 
-	Backup  backup       `cmd:"" help:"Write a copy of all data, of a running server or of a stopped one."`
-	Restore restore      `cmd:"" help:"Make a data directory from a backup."`
-	Check   checkCommand `cmd:"" help:"Verify everything in a data directory or a backup."`
+	Backup  backup         `cmd:"" help:"Write a copy of all data, of a running server or of a stopped one."`
+	Restore restore        `cmd:"" help:"Make a data directory from a backup."`
+	Check   checkCommand   `cmd:"" help:"Verify everything in a data directory or a backup."`
+	Inspect inspectCommand `cmd:"" help:"Show what is in a data directory or a backup."`
 
 	Bench benchCommand `cmd:"" help:"Measure a server."`
 
