@@ -48,6 +48,8 @@ var completionCases = []struct {
 	{"partita serve --in-memory --log-format ", []string{"text", "json"}},
 	{"partita credentials new --po", []string{"--policy"}},
 	{"partita check --al", []string{"--all"}},
+	{"partita inspect ro", []string{"rows"}},
+	{"partita inspect rows orders --sec", []string{"--section"}},
 	{"partita bench run get upd", []string{"update"}},
 	{"partita bench --endpoi", []string{"--endpoint-url"}},
 	{"partita bench --dist ", []string{"zipfian", "uniform", "latest"}},

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -29,8 +30,8 @@ type inspectCommand struct {
 }
 
 // inspectRules is in the help of each of the commands.
-const inspectRules = `No server may have the directory open: stop it, or take a backup and look into that. Nothing in the
-directory is changed. A row that cannot be read is shown in hexadecimal, and the exit status is 1 then.
+const inspectRules = `No server may have the directory open: stop it, or take a backup and look into that.
+Nothing in the directory is changed. A row that cannot be read is shown in hexadecimal, and the exit status is 1 then.
 "partita check" verifies the data; this command only shows it, and prints keys and values of items.`
 
 // Help adds to the command's help.
@@ -76,7 +77,8 @@ func (f *inspectFlags) run(s *streams, fn func(*inspection) error) error {
 	log := slog.New(slog.NewTextHandler(s.stderr, nil))
 	engine, err := pebblekv.Open(pebblekv.Options{Dir: dir, ReadOnly: true, Logger: log})
 	if errors.Is(err, pebblekv.ErrLocked) {
-		err = fmt.Errorf("%w (a server has it open: stop it, or take a backup with \"partita backup\" and look into that)", err)
+		err = fmt.Errorf("%w (a server has it open: stop it, or take a backup with \"partita backup\" "+
+			"and look into that)", err)
 	}
 	if err != nil {
 		return data.explain(err)
@@ -154,6 +156,14 @@ func dash(text string) string {
 		return "-"
 	}
 	return text
+}
+
+// numberText is a number for people, a dash for one that is not known.
+func numberText(n *int64) string {
+	if n == nil {
+		return "-"
+	}
+	return strconv.FormatInt(*n, 10)
 }
 
 // readFormatFile reads the file FORMAT, whose lines have a name and a value. The engine has opened

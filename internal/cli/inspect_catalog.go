@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -25,8 +26,8 @@ Examples:
 	partita inspect catalog --json`
 }
 
-// printedCatalog is what "partita inspect catalog --json" prints. Scripts read this and all that the
-// other commands print: members may be added, and none goes or changes its meaning.
+// printedCatalog is what "partita inspect catalog --json" prints. Scripts read this and all that
+// the other commands print: members may be added, and none goes or changes its meaning.
 type printedCatalog struct {
 	Directory   string            `json:"directory"`
 	Format      map[string]string `json:"format"` // the file FORMAT
@@ -60,8 +61,8 @@ type printedSection struct {
 	State    schema.State        `json:"state,omitempty"`
 	Dropping bool                `json:"dropping,omitempty"`
 	Status   schema.Status       `json:"status,omitempty"`
-	Items    int64               `json:"items"` // of the counter; the index by expiry has none
-	Bytes    int64               `json:"bytes"`
+	Items    *int64              `json:"items,omitempty"` // of the counter; the index by expiry has none
+	Bytes    *int64              `json:"bytes,omitempty"`
 	// Cursor is the key of the last item that a backfill has done, as far as it can be read.
 	Cursor string `json:"cursor,omitempty"`
 }
@@ -122,7 +123,10 @@ func (x *inspection) tableOf(t *inspect.Table) printedTable {
 	}
 	for _, s := range t.Sections() {
 		n := t.Counts[s.ID]
-		section := printedSection{ID: s.ID, Kind: s.Kind, Name: s.Name, Items: n.Items, Bytes: n.Bytes}
+		section := printedSection{ID: s.ID, Kind: s.Kind, Name: s.Name}
+		if s.Kind != inspect.ExpiryRows {
+			section.Items, section.Bytes = &n.Items, &n.Bytes
+		}
 		if s.At != nil {
 			section.State, section.Dropping = s.At.State, s.At.Dropping
 		}
@@ -147,63 +151,59 @@ func (x *inspection) tableOf(t *inspect.Table) printedTable {
 func (x *inspection) printCatalog(c *printedCatalog) {
 	fmt.Fprintf(x.out, "%s\nformat %s, encryption %s; next table id %d\n\n",
 		c.Directory, dash(c.Format["partita"]), dash(c.Format["encryption"]), c.NextTableID)
-	x.columns(func(w *tabwriter.Writer) {
-		fmt.Fprintln(w, "TABLE\tID\tACCOUNT\tREGION\tSTATE\tSTATUS\tSECTION\tITEMS\tBYTES\tSTREAM")
-		for i := range c.Tables {
-			printTable(w, &c.Tables[i])
-		}
-	})
-	for _, t := range c.Tables {
-		if t.Faults != nil {
-			fmt.Fprintf(x.out, "\nthe descriptor of table %q, id %d, is damaged: %s\n", t.Name, t.ID, strings.Join(t.Faults, "; "))
-		}
+	for i := range c.Tables {
+		x.printTable(&c.Tables[i])
 	}
 	for i := range c.Streams {
 		s := &c.Streams[i]
 		if i == 0 {
-			fmt.Fprintln(x.out, "\nstreams without a table:")
+			fmt.Fprintln(x.out, "streams without a table:")
 		}
-		fmt.Fprintf(x.out, "  %s  of table id %d, %s, ended %s\n", s.Stream, s.TableID, dash(string(s.Status)), dash(s.Ended))
+		fmt.Fprintf(x.out, "  %s  of table id %d, %s, ended %s\n",
+			dash(s.Stream), s.TableID, dash(string(s.Status)), dash(s.Ended))
 		x.printFaults(s)
 	}
 	for _, d := range c.Damaged {
-		fmt.Fprintf(x.out, "\na row of %s cannot be read: %s\n", d.What, d.Why)
+		fmt.Fprintf(x.out, "a row of %s cannot be read: %s\n", d.What, d.Why)
 		d.print(x.out)
 	}
 }
 
-// printTable prints a table, and a line for each further section.
-func printTable(w *tabwriter.Writer, t *printedTable) {
-	name := fmt.Sprintf("%q", t.Name)
-	if t.Faults == nil {
-		name = t.Name
-	}
+// printTable prints a table, with a line for each section.
+func (x *inspection) printTable(t *printedTable) {
+	named := ""
 	if !t.Named {
-		name += " (deleted)"
+		named = ", deleted"
 	}
-	for i, s := range t.Sections {
-		state, status := s.State, s.Status
-		if s.Dropping {
-			state += ", dropping"
-		}
-		if s.Kind == inspect.ItemRows {
-			state, status = t.State, t.Status
-		}
-		if i > 0 {
-			fmt.Fprint(w, "\t\t\t\t")
-		} else {
-			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t", name, t.ID, dash(t.Account), dash(t.Region))
-		}
-		items, size := fmt.Sprint(s.Items), fmt.Sprint(s.Bytes)
-		if s.Kind == inspect.ExpiryRows {
-			items, size = "-", "-"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", dash(string(state)), dash(string(status)), s.title(), items, size)
-		if i == 0 {
-			fmt.Fprintf(w, "\t%s", dash(t.Stream))
-		}
-		fmt.Fprintln(w)
+	fmt.Fprintf(x.out, "%s  id %d, account %s, region %s%s\n", t.title(), t.ID, dash(t.Account), dash(t.Region), named)
+	if t.Faults != nil {
+		fmt.Fprintf(x.out, "  the descriptor is damaged: %s\n", strings.Join(t.Faults, "; "))
 	}
+	x.columns(func(w *tabwriter.Writer) {
+		for _, s := range t.Sections {
+			state, status := string(s.State), string(s.Status)
+			if s.Dropping {
+				state += ", dropping"
+			}
+			if s.Kind == inspect.ItemRows {
+				state, status = string(t.State), string(t.Status)
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s items\t%s bytes\n", s.title(), dash(state), dash(status),
+				numberText(s.Items), numberText(s.Bytes))
+		}
+	})
+	if t.Stream != "" {
+		fmt.Fprintf(x.out, "  stream %s\n", t.Stream)
+	}
+	fmt.Fprintln(x.out)
+}
+
+// title names the table for people. A name out of a descriptor that is damaged can be anything.
+func (t *printedTable) title() string {
+	if t.Faults != nil {
+		return strconv.Quote(t.Name)
+	}
+	return t.Name
 }
 
 // title names a section for people.
@@ -212,7 +212,7 @@ func (s *printedSection) title() string {
 	case inspect.GlobalIndexRows, inspect.LocalIndexRows:
 		return fmt.Sprintf("%s (%s)", s.Name, s.Kind)
 	case inspect.UnknownRows:
-		return s.Name + " (of no index)"
+		return s.Name + " (unknown)"
 	}
 	return s.Name
 }
@@ -266,12 +266,12 @@ func (c *inspectTable) Run(s *streams) error {
 // printDescriptor prints a table as text.
 func (x *inspection) printDescriptor(t *printedDescriptor) {
 	fmt.Fprintf(x.out, "%s  id %d, state %s, status %s, stream %s\n\n",
-		dash(t.Name), t.ID, dash(string(t.State)), dash(string(t.Status)), dash(t.Stream))
+		t.title(), t.ID, dash(string(t.State)), dash(string(t.Status)), dash(t.Stream))
 	x.columns(func(w *tabwriter.Writer) {
 		fmt.Fprintln(w, "SECTION\tID\tSTATE\tDROPPING\tSTATUS\tITEMS\tBYTES\tBACKFILLED UP TO")
 		for _, s := range t.Sections {
-			fmt.Fprintf(w, "%s\t%d\t%s\t%v\t%s\t%d\t%d\t%s\n", s.title(), s.ID, dash(string(s.State)), s.Dropping,
-				dash(string(s.Status)), s.Items, s.Bytes, dash(s.Cursor))
+			fmt.Fprintf(w, "%s\t%d\t%s\t%v\t%s\t%s\t%s\t%s\n", s.title(), s.ID, dash(string(s.State)), s.Dropping,
+				dash(string(s.Status)), numberText(s.Items), numberText(s.Bytes), dash(s.Cursor))
 		}
 	})
 	if t.Faults != nil {

@@ -57,7 +57,7 @@ func (c *inspectRows) Run(s *streams) error {
 				return err
 			}
 			if c.Limit > 0 && shown == c.Limit {
-				x.more("rows", "--after '"+last+"'")
+				x.more("rows", "go on with --after "+singleQuoted(last)+", or ")
 				return nil
 			}
 			out := c.rowOf(&row, q.Section.Kind)
@@ -134,9 +134,9 @@ func (x *inspection) row(r *printedRow) error {
 	return nil
 }
 
-// more says that there is more than was shown, to people.
+// more says that there is more than was shown, to people. how is another way to see it, or empty.
 func (x *inspection) more(what, how string) {
 	if !x.asJSON {
-		fmt.Fprintf(x.out, "more %s follow: go on with %s, or show more with --limit\n", what, how)
+		fmt.Fprintf(x.out, "more %s follow: %sshow more with --limit\n", what, how)
 	}
 }

@@ -101,11 +101,7 @@ func printSizes(w *tabwriter.Writer, all []printedSize) {
 		}
 		fmt.Fprintf(w, "%s\t%s", dash(table), section)
 		for _, n := range []*int64{s.CounterItems, s.CounterBytes, s.Rows, s.KeyBytes, s.ValueBytes, s.DiskBytes} {
-			if n == nil {
-				fmt.Fprint(w, "\t-")
-			} else {
-				fmt.Fprintf(w, "\t%d", *n)
-			}
+			fmt.Fprintf(w, "\t%s", numberText(n))
 		}
 		fmt.Fprintln(w)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/partita-db/partita/internal/inspect"
 	"github.com/partita-db/partita/internal/schema"
@@ -149,13 +148,25 @@ func (x *inspection) printStream(s *printedStream) {
 	}
 	fmt.Fprintf(x.out, "%s%s  log %s, %s, %s, created %s, ended %s\n",
 		s.Stream, gone, s.ID, s.ViewType, s.Status, s.Created, dash(s.Ended))
-	x.columns(func(w *tabwriter.Writer) {
-		fmt.Fprintln(w, "  SHARD\tNUMBER\tCLOSED\tRECORDS\tBYTES\tSTART\tEND\tFIRST\tLAST\tTRIMMED")
-		for _, shard := range s.Shards {
-			fmt.Fprintf(w, "  %s\t%d\t%v\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", shard.ID, shard.Number, shard.Closed, shard.Records,
-				shard.Bytes, shard.Start, dash(shard.End), dash(shard.First), dash(shard.Last), dash(shard.Trimmed))
+	for i := range s.Shards {
+		x.printShard(&s.Shards[i])
+	}
+}
+
+// printShard prints a shard as text.
+func (x *inspection) printShard(s *printedShard) {
+	state := "open"
+	if s.Closed {
+		state = "closed"
+	}
+	fmt.Fprintf(x.out, "  shard %d  %s, %s, %d records of %d bytes\n", s.Number, s.ID, state, s.Records, s.Bytes)
+	for _, line := range []struct{ what, sequence string }{
+		{"starts at", s.Start}, {"ends at", s.End}, {"trimmed to", s.Trimmed}, {"first", s.First}, {"last", s.Last},
+	} {
+		if line.sequence != "" {
+			fmt.Fprintf(x.out, "    %-10s  %s\n", line.what, line.sequence)
 		}
-	})
+	}
 }
 
 // inspectRecords shows the records of a stream.
@@ -220,7 +231,7 @@ func (c *inspectRecords) Run(s *streams) error {
 					return err
 				}
 				if c.Limit > 0 && shown == c.Limit {
-					x.more("records", "--shard")
+					x.more("records", "")
 					return nil
 				}
 				if err := x.record(recordOf(stream.Schema, &r)); err != nil {

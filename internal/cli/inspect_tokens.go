@@ -52,7 +52,7 @@ func (c *inspectTokens) Run(s *streams) error {
 				return err
 			}
 			if c.Limit > 0 && shown == c.Limit {
-				x.more("tokens", "--limit 0")
+				x.more("tokens", "")
 				return nil
 			}
 			if err := x.token(tokenOf(&t)); err != nil {
@@ -71,7 +71,8 @@ func tokenOf(t *inspect.Token) *printedToken {
 	}
 	out := &printedToken{
 		Account: t.Token.Namespace.Account, Region: t.Token.Namespace.Region, Token: t.Token.Value,
-		State: "done", Expires: timeText(t.Expires), Fingerprint: fmt.Sprintf("%x", t.Token.Fingerprint), Images: t.Images,
+		State: "done", Expires: timeText(t.Expires), Images: t.Images,
+		Fingerprint: fmt.Sprintf("%x", t.Token.Fingerprint),
 	}
 	if t.Over {
 		out.State = "expired"

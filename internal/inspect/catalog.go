@@ -132,7 +132,8 @@ func (v *View) name(key, value []byte) {
 	case !readable || !ok:
 		v.damaged("a table's name", key, value, "its name or its table id cannot be read")
 	case t == nil:
-		v.damaged("a table's name", key, value, fmt.Sprintf("%q is the name of table id %d, which has no descriptor", name, id))
+		v.damaged("a table's name", key, value,
+			fmt.Sprintf("%q is the name of table id %d, which has no descriptor", name, id))
 	case t.Schema != nil && (t.Schema.Name != name || t.Schema.Namespace != ns):
 		v.damaged("a table's name", key, value,
 			fmt.Sprintf("%q is the name of table id %d, whose descriptor has another", name, id))
@@ -191,10 +192,9 @@ func (v *View) counter(id uint64, counts []kv.Count) {
 
 // trimmed notes what was removed of a shard.
 func (v *View) trimmed(log uint64, shard uint32, upTo schema.Position) {
-	for _, s := range v.Streams {
-		if s.ID == log {
-			s.Trimmed[shard] = upTo
-		}
+	i, ok := slices.BinarySearchFunc(v.Streams, log, func(s *Stream, log uint64) int { return cmp.Compare(s.ID, log) })
+	if ok {
+		v.Streams[i].Trimmed[shard] = upTo
 	}
 }
 

@@ -56,8 +56,8 @@ func Run(ctx context.Context, engine kv.Engine, now time.Time, fn func(*View) er
 // Now is the time of the view.
 func (v *View) Now() time.Time { return v.now }
 
-// walk yields what read makes of each row of a range, until it is told to stop. An error is the last
-// that is yielded.
+// walk yields what read makes of each row of a range, until it is told to stop. An error is the
+// last that is yielded.
 func walk[T any](v *View, r kv.Range, read func(key, value []byte) (T, bool), yield func(T, error) bool) {
 	more := true
 	err := v.r.Scan(r, false, func(key, value []byte) (bool, error) {

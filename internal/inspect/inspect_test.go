@@ -24,8 +24,9 @@ import (
 // testNow is the time in the databases here.
 var testNow = time.Unix(1_700_000_000, 0)
 
-// store is a database with a bit of everything, closed: the table "model" with indexes, a stream and items that expire, the
-// stream of the table "old", which is gone, and the token of a transaction.
+// store is a database with a bit of everything, closed: the table "model" with indexes, a stream
+// and items that expire, the stream of the table "old", which is gone, and the token of a
+// transaction.
 type store struct {
 	fs    *vfs.MemFS
 	table schema.Table
@@ -91,17 +92,20 @@ func (s *store) fill(t *testing.T, d *db.DB) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.Write(t.Context(), &db.Write{Table: old, Key: newItem("o", 1, "o"), Change: db.Put{Item: newItem("o", 1, "o")}})
+	it := newItem("o", 1, "o")
+	_, err = d.Write(t.Context(), &db.Write{Table: old, Key: it, Change: db.Put{Item: it}})
 	if err != nil {
 		return err
 	}
-	if _, err := d.Delete(t.Context(), schema.DefaultNamespace, "old", func(*db.Table) error { return nil }); err != nil {
+	_, err = d.Delete(t.Context(), schema.DefaultNamespace, "old", func(*db.Table) error { return nil })
+	if err != nil {
 		return err
 	}
 	if _, err := d.Create(t.Context(), model("model")); err != nil {
 		return err
 	}
-	err = d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", "e", func(*schema.Descriptor) error { return nil })
+	same := func(*schema.Descriptor) error { return nil }
+	err = d.AlterExpiry(t.Context(), schema.DefaultNamespace, "model", "e", same)
 	if err = errors.Join(err, d.Settle(t.Context())); err != nil {
 		return err
 	}
@@ -115,7 +119,8 @@ func (s *store) fill(t *testing.T, d *db.DB) error {
 		}
 	}
 	token := &schema.Token{
-		Namespace: schema.DefaultNamespace, Operation: schema.TokenTransactWriteItems, Value: "once", Fingerprint: [32]byte{1},
+		Namespace: schema.DefaultNamespace, Operation: schema.TokenTransactWriteItems,
+		Value: "once", Fingerprint: [32]byte{1},
 	}
 	change := db.Write{Table: table, Key: s.items[0], Change: db.Put{Item: newItem("p0", -5, "changed")}}
 	s.items[0] = newItem("p0", -5, "changed")
@@ -184,8 +189,8 @@ func rowWord(r inspect.Row) string {
 	return string(inspect.JSON(r.Attributes)) + string(inspect.JSON(r.Item)) + r.Damage
 }
 
-// TestRowsByKey reads the rows of each section by every key and every part of one, and goes on after
-// every row: what comes is what a look at all rows finds.
+// TestRowsByKey reads the rows of each section by every key and every part of one, and goes on
+// after every row: what comes is what a look at all rows finds.
 func TestRowsByKey(t *testing.T) {
 	s := newStore(t)
 	s.look(t, func(v *inspect.View) {
@@ -219,7 +224,9 @@ func byKey(t *testing.T, v *inspect.View, q *inspect.RowQuery, words []string) {
 		}
 		keys, raw = append(keys, row.Attributes.Clone()), append(raw, slices.Clone(row.Key))
 	}
-	hash := map[string][]string{"local": {"pk"}, "two": {"a", "b"}, "one": {"b"}, "items": {"pk"}, "expiry": {"sk"}}[q.Section.Name]
+	hash := map[string][]string{
+		"local": {"pk"}, "two": {"a", "b"}, "one": {"b"}, "items": {"pk"}, "expiry": {"sk"},
+	}[q.Section.Name]
 	for i, key := range keys {
 		at := *q
 		for _, part := range []item.Item{key, key.Pick(hash), key.Pick(append(slices.Clone(hash), "sk"))} {
@@ -281,7 +288,8 @@ func TestRefusedKeys(t *testing.T) {
 			{"section:99", `{"pk":{"S":"1"}}`, "", "has no index of section 99"},
 			{"three", "", "", `no index "three"`},
 		} {
-			if err := refused(v, table, test.section, test.key, test.after); err == nil || !strings.Contains(err.Error(), test.want) {
+			err := refused(v, table, test.section, test.key, test.after)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%+v: %v", test, err)
 			}
 		}
@@ -345,7 +353,9 @@ func TestDamagedRows(t *testing.T) {
 				t.Errorf("%s of %s: the damage is %q, want %q", test.section, test.table, damaged, test.want)
 			}
 		}
-		sections := all(t, v.Sizes(true), func(s inspect.Size) string { return fmt.Sprint(s.Section.Name, " ", s.Rows) })
+		sections := all(t, v.Sizes(true), func(s inspect.Size) string {
+			return fmt.Sprint(s.Section.Name, " ", s.Rows)
+		})
 		for _, want := range []string{"items 13", "section 77 1", "items 1", "records 13", "tokens 2"} {
 			if !slices.Contains(sections, want) {
 				t.Errorf("the sizes are %q, without %q", sections, want)
@@ -370,7 +380,8 @@ func TestDamagedCatalog(t *testing.T) {
 	for _, row := range []struct{ key, value []byte }{
 		{schema.DescriptorKey(50), []byte("{")}, {schema.DescriptorKey(51), newer}, {schema.StreamKey(52 << 32), newer},
 		{schema.NameKey(schema.DefaultNamespace, "lost"), schema.AppendTableID(nil, 99)}, {[]byte{1, 'z'}, nil},
-		{schema.NextIDKey(), []byte{1}}, {schema.BackfillKey(99, 16), nil}, {token, []byte{1}}, {append(token[:3:3], 9), nil},
+		{schema.NextIDKey(), []byte{1}}, {schema.BackfillKey(99, 16), nil}, {token, []byte{1}},
+		{append(token[:3:3], 9), nil},
 	} {
 		s.set(t, row.key, row.value)
 	}
@@ -392,8 +403,10 @@ func TestDamagedCatalog(t *testing.T) {
 		told = append(told, all(t, v.Records(stream, 3), func(r inspect.Record) string { return r.Damage })...)
 		told = append(told, all(t, v.Tokens(), func(t inspect.Token) string { return t.Damage })...)
 		for _, want := range []string{
-			"it cannot be read: unexpected end", "a newer version wrote it: its format is 2", "id 99, which has no descriptor",
-			"the catalog: rows of the catalog have no such key", "the next table id: it is 1 bytes long", "there is no table id 99",
+			"it cannot be read: unexpected end", "a newer version wrote it: its format is 2",
+			"id 99, which has no descriptor",
+			"the catalog: rows of the catalog have no such key",
+			"the next table id: it is 1 bytes long", "there is no table id 99",
 			"a counter: it is of table id 901", "is cut short", "was written by a newer version (record format 7)",
 			"is damaged or was written by a newer version", "its key is no token's",
 		} {

@@ -58,10 +58,9 @@ func (v *View) parts() ([]part, error) {
 	}
 	for _, t := range v.tablesWith(present) {
 		sections := t.Sections()
-		for _, front := range present {
-			has := func(s Section) bool { return s.ID == front.Section }
-			if front.Table == t.ID && !slices.ContainsFunc(sections, has) {
-				sections = append(sections, t.section(front.Section))
+		for _, id := range present[t.ID] {
+			if !slices.ContainsFunc(sections, func(s Section) bool { return s.ID == id }) {
+				sections = append(sections, t.section(id))
 			}
 		}
 		slices.SortFunc(sections, func(a, b Section) int { return cmp.Compare(a.ID, b.ID) })
@@ -81,9 +80,9 @@ func (v *View) parts() ([]part, error) {
 	return append(all, part{Size: Size{Section: Section{Name: "tokens"}}, rows: schema.TokenRange()}), nil
 }
 
-// presentSections are the sections that have rows, by table and section. It steps from one to the
-// next.
-func (v *View) presentSections() (present []schema.Front, err error) {
+// presentSections are the sections that have rows, by table. It steps from one to the next.
+func (v *View) presentSections() (present map[uint32][]uint16, err error) {
+	present = map[uint32][]uint16{}
 	for r := schema.RowsRange(); ; {
 		key, err := v.first(r)
 		if err != nil || key == nil {
@@ -94,7 +93,7 @@ func (v *View) presentSections() (present []schema.Front, err error) {
 			r.Start = append(key, 0) // too short for a row
 			continue
 		}
-		present = append(present, front)
+		present[front.Table] = append(present[front.Table], front.Section)
 		r.Start = schema.SectionRange(front.Table, front.Section).End
 		if string(r.Start) >= string(r.End) {
 			return present, nil
@@ -103,11 +102,11 @@ func (v *View) presentSections() (present []schema.Front, err error) {
 }
 
 // tablesWith are all tables, and stand-ins for those that have rows and no descriptor, by id.
-func (v *View) tablesWith(present []schema.Front) []*Table {
+func (v *View) tablesWith(present map[uint32][]uint16) []*Table {
 	all := slices.Clone(v.Tables)
-	for _, front := range present {
-		if !slices.ContainsFunc(all, func(t *Table) bool { return t.ID == front.Table }) {
-			all = append(all, &Table{ID: front.Table, Faults: schema.Faults{noDescriptor}})
+	for id := range present {
+		if v.TableByID(id) == nil {
+			all = append(all, &Table{ID: id, Faults: schema.Faults{noDescriptor}})
 		}
 	}
 	slices.SortFunc(all, func(a, b *Table) int { return cmp.Compare(a.ID, b.ID) })
