@@ -370,6 +370,8 @@ func TestDamagedCatalog(t *testing.T) {
 	s.edit(t, []byte("none"), func(tx kv.Txn) {
 		tx.AppendLog(s.table.StreamID, 3, []byte{1})
 		tx.AppendLog(s.table.StreamID, 3, []byte{7, 0, 0, 0, 0})
+		tx.AppendLog(s.table.StreamID, 3, []byte{1, 1 << 5, 0, 0, 0})        // it says what nobody knows
+		tx.AppendLog(s.table.StreamID, 3, []byte{1, 2, 4, 1, 0, 9, 1, 0, 0}) // its key is no item
 		tx.Add(901, kv.Count{Section: 0, Items: 1})
 	})
 	newer, err := json.Marshal(map[string]any{"Format": 2, "Name": "later"})
@@ -408,6 +410,7 @@ func TestDamagedCatalog(t *testing.T) {
 			"the catalog: rows of the catalog have no such key",
 			"the next table id: it is 1 bytes long", "there is no table id 99",
 			"a counter: it is of table id 901", "is cut short", "was written by a newer version (record format 7)",
+			"it says of its change what this version does not know", "item: ",
 			"is damaged or was written by a newer version", "its key is no token's",
 		} {
 			if !slices.ContainsFunc(told, func(d string) bool { return strings.Contains(d, want) }) {
@@ -453,4 +456,69 @@ func TestFindStreams(t *testing.T) {
 			t.Errorf("%d records, %v", records, err)
 		}
 	})
+}
+
+// TestNames finds the table that has a name now, among those that had it and are being removed.
+func TestNames(t *testing.T) {
+	s := newStore(t)
+	for _, id := range []uint32{1, 40} {
+		former := s.table.Clone()
+		former.ID, former.State, former.StreamID = id, schema.StateDropped, 0
+		stored, err := json.Marshal(former)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.set(t, schema.DescriptorKey(id), stored)
+	}
+	s.set(t, schema.NextIDKey(), schema.AppendTableID(nil, 41))
+	s.look(t, func(v *inspect.View) {
+		for name, want := range map[string]uint32{"model": s.table.ID, "id:1": 1, "id:40": 40, "id:41": 41} {
+			if found, err := v.Table(name); err != nil || found.ID != want {
+				t.Errorf("%s is %+v, %v, want id %d", name, found, err, want)
+			}
+		}
+		for _, name := range []string{"", "id:", "id:x", "none"} {
+			if found, err := v.Table(name); err == nil {
+				t.Errorf("%q is %+v", name, found)
+			}
+		}
+		if len(v.Damaged) > 0 || v.NextTableID != 41 {
+			t.Errorf("next id %d, damaged %+v", v.NextTableID, v.Damaged)
+		}
+	})
+	s.edit(t, s.table.AppendItemKey(nil, s.items[0]), func(tx kv.Txn) {
+		tx.Delete(schema.NameKey(schema.DefaultNamespace, "model"))
+	})
+	s.look(t, func(v *inspect.View) {
+		if found, err := v.Table("model"); err != nil || found.ID != 40 {
+			t.Errorf("without the name it is %+v, %v, want the youngest", found, err)
+		}
+	})
+}
+
+// TestTokenTimes looks at a token before and after its time is over.
+func TestTokenTimes(t *testing.T) {
+	s := newStore(t)
+	engine := s.open(t, true)
+	for _, test := range []struct {
+		after time.Duration
+		over  bool
+	}{{0, false}, {10*time.Minute - time.Millisecond, false}, {10 * time.Minute, true}} {
+		err := inspect.Run(t.Context(), engine, testNow.Add(test.after), func(v *inspect.View) error {
+			got := all(t, v.Tokens(), func(k inspect.Token) string {
+				return fmt.Sprint(k.Token.Value, " ", k.Expires.Sub(testNow), " ", k.Over, " ", k.Images)
+			})
+			want := []string{fmt.Sprint("once 10m0s ", test.over, " ", []int{s.items[0].Size()})}
+			if !slices.Equal(got, want) {
+				t.Errorf("after %v the tokens are %q, want %q", test.after, got, want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := engine.Close(); err != nil {
+		t.Error(err)
+	}
 }
