@@ -28,11 +28,11 @@ Examples:
 
 // printedStream is a stream.
 type printedStream struct {
-	Stream       string          `json:"stream"`       // TABLE/stream/LABEL, as its ARN ends
-	ID           string          `json:"id"`           // of its log, in hexadecimal
-	Table        string          `json:"table"`        //
-	TableID      uint32          `json:"tableId"`      //
-	TableDeleted bool            `json:"tableDeleted"` //
+	Stream       string          `json:"stream"` // TABLE/stream/LABEL, as its ARN ends
+	ID           string          `json:"id"`     // of its log, in hexadecimal
+	Table        string          `json:"table"`
+	TableID      uint32          `json:"tableId"`
+	TableDeleted bool            `json:"tableDeleted"`
 	Label        string          `json:"label"`
 	ViewType     schema.ViewType `json:"viewType"`
 	Status       schema.Status   `json:"status"`
