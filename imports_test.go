@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/partiql":     {"internal/item", "internal/expr"},
 	"internal/schema":      {"internal/item", "internal/expr", "internal/kv"}, // expr: key conditions; kv: Range, Position, Record, FrontLen
 	"internal/check":       {"internal/item", "internal/kv", "internal/schema"},
+	"internal/inspect":     {"internal/item", "internal/kv", "internal/schema"},
 	"internal/db":          {"internal/capacity", "internal/expr", "internal/invariants", "internal/item", "internal/kv", "internal/metrics", "internal/schema"},
 	"internal/iam":         {"internal/sigv4"}, // its signing keys
 	"internal/metrics":     {"internal/capacity", "internal/exception"},
@@ -55,7 +56,7 @@ var mayImport = map[string][]string{
 	".":                    {"internal/admin", "internal/api", "internal/clock", "internal/db", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/metrics", "internal/server"},
 	"partitatest":          {".", "internal/word"}, // word: which table may be meant
 	"internal/bench":       {"internal/sigv4"},
-	"internal/cli":         {".", "internal/bench", "internal/check", "internal/iam", "internal/kv", "internal/kv/pebblekv", "internal/malloc", "internal/server", "internal/listen", "internal/word"},
+	"internal/cli":         {".", "internal/bench", "internal/check", "internal/iam", "internal/inspect", "internal/kv", "internal/kv/pebblekv", "internal/listen", "internal/malloc", "internal/schema", "internal/server", "internal/word"},
 	"cmd/partita":          {"internal/cli"},
 
 	"internal/listen":          {},

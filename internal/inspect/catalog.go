@@ -90,7 +90,7 @@ func (v *View) readCatalog() error {
 		{schema.DescriptorRange(), v.descriptor}, {schema.NameRange(), v.name}, {schema.BackfillRange(), v.cursor},
 		{schema.StreamRange(), v.stream}, {schema.CatalogRange(), v.stray},
 	} {
-		err := v.r.Scan(part.rows, false, func(key, value []byte) (bool, error) {
+		err := v.r.Scan(part.rows, kv.Forward, func(key, value []byte) (bool, error) {
 			part.read(key, value)
 			return true, v.ctx.Err()
 		})

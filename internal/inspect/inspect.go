@@ -60,7 +60,7 @@ func (v *View) Now() time.Time { return v.now }
 // last that is yielded.
 func walk[T any](v *View, r kv.Range, read func(key, value []byte) (T, bool), yield func(T, error) bool) {
 	more := true
-	err := v.r.Scan(r, false, func(key, value []byte) (bool, error) {
+	err := v.r.Scan(r, kv.Forward, func(key, value []byte) (bool, error) {
 		if err := v.ctx.Err(); err != nil {
 			return false, err
 		}
@@ -77,7 +77,7 @@ func walk[T any](v *View, r kv.Range, read func(key, value []byte) (T, bool), yi
 
 // first is the first key of a range, nil if there is none. It is a copy.
 func (v *View) first(r kv.Range) (key []byte, err error) {
-	err = v.r.Scan(r, false, func(k, _ []byte) (bool, error) {
+	err = v.r.Scan(r, kv.Forward, func(k, _ []byte) (bool, error) {
 		key = append([]byte{}, k...)
 		return false, nil
 	})

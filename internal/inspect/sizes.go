@@ -133,7 +133,7 @@ func (v *View) measure(p *part, count bool) (err error) {
 	if p.DiskBytes, err = v.engine.SizeOf(p.rows); err != nil || !count {
 		return err
 	}
-	return v.r.Scan(p.rows, false, func(key, value []byte) (bool, error) {
+	return v.r.Scan(p.rows, kv.Forward, func(key, value []byte) (bool, error) {
 		p.Rows++
 		p.KeyBytes += int64(len(key))
 		p.ValueBytes += int64(len(value))
