@@ -81,7 +81,6 @@ func (s *Service) Serve(ctx context.Context, r *call.Request, out []byte) (statu
 	return status, body
 }
 
-// run finds the operation and calls its handler.
 func (s *Service) run(c *call.Call, r *call.Request) error {
 	op := operationOf(r.Target)
 	if op != nil {

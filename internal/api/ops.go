@@ -112,7 +112,6 @@ var byTarget = func() map[string]*operation {
 	return m
 }()
 
-// operationOf returns the operation of an X-Amz-Target, or nil.
 func operationOf(target string) *operation { return byTarget[target] }
 
 // Known tells whether an X-Amz-Target names an operation that is answered.

@@ -147,7 +147,6 @@ func (t *tree) build(n *Node) *node {
 	return built
 }
 
-// buildPath makes a path of t.
 func (t *tree) buildPath(p Path) path {
 	built := make(path, len(p))
 	for i, s := range p {

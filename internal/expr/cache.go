@@ -14,7 +14,6 @@ type Cache struct{ trees *TextCache[*tree] }
 // NewCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
 func NewCache(maxBytes int) *Cache { return &Cache{NewTextCache[*tree](maxBytes)} }
 
-// get returns the parsed expression, from the cache if it is there.
 func (c *Cache) get(kind Kind, text string) (*tree, *Error) {
 	if t, ok := c.trees.Get(uint8(kind), text); ok {
 		return t, nil
@@ -85,7 +84,6 @@ func NewTextCache[V any](maxBytes int) *TextCache[V] {
 	return c
 }
 
-// shard returns the shard that keeps a text.
 func (c *TextCache[V]) shard(text string) *shard[V] {
 	if len(c.shards) == 1 {
 		return &c.shards[0]
@@ -115,7 +113,6 @@ func (c *TextCache[V]) Put(kind uint8, text string, value V, bytes int) {
 	c.shard(text).put(&cached[V]{value: value, kind: kind, text: text, bytes: bytes + cachedBytes})
 }
 
-// put adds an entry and makes room for it.
 func (s *shard[V]) put(e *cached[V]) {
 	if e.bytes > s.maxBytes {
 		return

@@ -155,7 +155,6 @@ func (b *binding) holds(n *node, it item.Item) bool {
 	}
 }
 
-// holdsIn evaluates IN.
 func (b *binding) holdsIn(n *node, it item.Item) bool {
 	first := b.operand(n.args[0], it)
 	if !first.Exists() {
@@ -180,7 +179,6 @@ func (b *binding) operand(n *node, it item.Item) item.Value {
 	return b.get(n.path, it)
 }
 
-// get returns the value at a path, or a missing one.
 func (b *binding) get(p path, it item.Item) item.Value {
 	v := it.Get(b.name(p[0]))
 	for _, s := range p[1:] {

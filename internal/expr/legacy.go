@@ -92,7 +92,6 @@ func NewLegacyCondition(conditions []LegacyCondition, or bool) *Condition {
 	return c
 }
 
-// attribute is the path of a top-level attribute.
 func attribute(name string) path { return path{{name: name, slot: -1, index: -1}} }
 
 // literal returns a node for a value that no placeholder stands for.

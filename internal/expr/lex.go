@@ -5,7 +5,6 @@ import (
 	"unicode/utf8"
 )
 
-// tokenKind is the kind of a token.
 type tokenKind uint8
 
 // The kinds. The parser counts on comparisons being in the order of their operators.

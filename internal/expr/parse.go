@@ -292,7 +292,6 @@ func (p *parser) call() *node {
 	return n
 }
 
-// value reads a :value.
 func (p *parser) value() *node {
 	n := p.node(opValue)
 	pos := p.tok.start
@@ -300,7 +299,6 @@ func (p *parser) value() *node {
 	return n
 }
 
-// path reads a document path.
 func (p *parser) path() path {
 	steps := path{p.name()}
 	for {
@@ -323,7 +321,6 @@ func (p *parser) path() path {
 	}
 }
 
-// name reads a name of a path.
 func (p *parser) name() step {
 	pos := p.tok.start
 	if p.tok.kind == tokenName {
@@ -395,7 +392,6 @@ func (p *parser) update() {
 	}
 }
 
-// action reads one action of a section.
 func (p *parser) action(s section) {
 	a := action{section: s, path: p.path()}
 	switch s {
@@ -434,7 +430,6 @@ func (p *parser) setValue() (n *node, sum bool) {
 	return p.node(o, n, p.operand()), true
 }
 
-// node makes a node.
 func (p *parser) node(o op, args ...*node) *node {
 	p.parts++
 	return &node{op: o, args: args}

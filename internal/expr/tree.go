@@ -177,7 +177,6 @@ func (t *tree) printAction(b *strings.Builder, i int) {
 	}
 }
 
-// print appends the path as written.
 func (p path) print(b *strings.Builder) {
 	for i, s := range p {
 		switch {
@@ -191,7 +190,6 @@ func (p path) print(b *strings.Builder) {
 	}
 }
 
-// print appends the node as written.
 func (n *node) print(t *tree, b *strings.Builder) {
 	if n.parens {
 		b.WriteByte('(')

@@ -259,7 +259,6 @@ func (u *Update) Apply(old, base item.Item) (item.Item, error) {
 	return u.with(base, changes), nil
 }
 
-// with makes the changes to an item.
 func (u *Update) with(base item.Item, changes []item.Entry) (new item.Item) {
 	new, u.scratch.item = base.WithIn(u.scratch.item, changes)
 	return new

@@ -447,7 +447,6 @@ func (d *Decoder) nestedMap(s *Scanner, level int) (size int, err error) {
 	return containerSize + elementSize*n + size, err
 }
 
-// set decodes a set's payload.
 func (d *Decoder) set(s *Scanner, t Type) (size int, err error) {
 	if s.peek() != '[' {
 		return 0, mismatch(s, shapeList)

@@ -325,7 +325,6 @@ func appendNumberText(dst, b []byte) []byte {
 	return appendDigits(dst, d.digits[left:d.n])
 }
 
-// appendDigits appends digits as text.
 func appendDigits(dst, digits []byte) []byte {
 	for _, c := range digits {
 		dst = append(dst, c+'0')

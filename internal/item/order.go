@@ -24,7 +24,6 @@ func front(key []byte) uint64 {
 	return x
 }
 
-// compare orders two refs by their keys.
 func (d *Decoder) compare(a, b *ref) int { return compareRefs(d.buf, a, b) }
 
 // compareRefs orders two refs into buf by their keys.
@@ -46,7 +45,6 @@ func (d *Decoder) sort(base int) {
 	})
 }
 
-// sameKey tells whether two refs have equal keys.
 func (d *Decoder) sameKey(a, b *ref) bool { return d.compare(a, b) == 0 }
 
 // repeats tells whether a key comes twice in the sorted refs from base on.

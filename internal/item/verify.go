@@ -124,7 +124,6 @@ func (v Value) verify(levels int) error {
 	return errors.New("unknown type")
 }
 
-// verifyNumber checks a stored number.
 func verifyNumber(b []byte) error {
 	var d decimal
 	if !d.load(b) {
@@ -133,7 +132,6 @@ func verifyNumber(b []byte) error {
 	return nil
 }
 
-// verifySet checks a set's payload.
 func verifySet(t Type, b []byte) error {
 	n, i, err := verifyCount(b)
 	if err != nil {
@@ -163,7 +161,6 @@ func verifySet(t Type, b []byte) error {
 	return nil
 }
 
-// verifyList checks a list's payload.
 func verifyList(b []byte, levels int) error {
 	n, i, err := verifyCount(b)
 	if err != nil {

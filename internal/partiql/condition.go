@@ -22,7 +22,6 @@ func (p *parser) require(have, want form) {
 	}
 }
 
-// node makes a node.
 func (p *parser) node(o expr.Op, args ...*expr.Node) *expr.Node {
 	p.parts++
 	return &expr.Node{Op: o, Args: args}
@@ -175,7 +174,6 @@ func (p *parser) pathOrValue() *expr.Node {
 // constant makes a node of a value that is not written.
 func (p *parser) constant(v item.Value) *expr.Node { return p.placed(literal{param: -1, value: v}) }
 
-// placed makes a node of a literal.
 func (p *parser) placed(l literal) *expr.Node {
 	n := p.node(expr.OpValue)
 	n.Value = len(p.values)
@@ -256,7 +254,6 @@ func (p *parser) assigned() (n *expr.Node, sum bool) {
 	return p.node(o, n, p.assignedOperand()), true
 }
 
-// assignedOperand reads an operand of what SET assigns.
 func (p *parser) assignedOperand() *expr.Node {
 	switch {
 	case p.accept("("):
@@ -271,7 +268,6 @@ func (p *parser) assignedOperand() *expr.Node {
 	return p.pathOrValue()
 }
 
-// assignedOperands reads the operands of a function that SET assigns.
 func (p *parser) assignedOperands() []*expr.Node {
 	list := []*expr.Node{p.assignedOperand()}
 	for p.accept(",") {

@@ -173,7 +173,6 @@ var keywordSet = sync.OnceValue(func() map[string]struct{} {
 	return set
 })
 
-// isKeyword tells whether the word is reserved.
 func isKeyword(word string) bool {
 	_, ok := keywordSet()[strings.ToUpper(word)]
 	return ok

@@ -77,7 +77,6 @@ func (p *parser) value() literal {
 	return l
 }
 
-// literal reads a literal.
 func (p *parser) literal() literal {
 	p.parts++
 	switch {
@@ -113,7 +112,6 @@ func (p *parser) scalar() item.Value {
 	return p.number()
 }
 
-// number reads a number, which may have a sign.
 func (p *parser) number() item.Value {
 	sign := ""
 	if p.accept("-") {

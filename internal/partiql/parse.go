@@ -91,10 +91,8 @@ func (p *parser) position(t token) string {
 	return strconv.Itoa(line) + ":" + strconv.Itoa(column) + ":" + strconv.Itoa(length)
 }
 
-// advance goes to the next token.
 func (p *parser) advance() { p.tok = lex(p.text, p.tok.end) }
 
-// word returns the token's text.
 func (p *parser) word() string { return p.text[p.tok.start:p.tok.end] }
 
 // is tells whether the token is the keyword.
@@ -167,7 +165,6 @@ func (p *parser) statement() {
 	}
 }
 
-// selectClauses reads what follows SELECT.
 func (p *parser) selectClauses() {
 	if p.All = p.accept("*"); !p.All {
 		p.column()
@@ -236,7 +233,6 @@ func (p *parser) order() {
 	p.Order = append(p.Order, term)
 }
 
-// insertClauses reads what follows INSERT.
 func (p *parser) insertClauses() {
 	p.expectWord("INTO")
 	start := p.tok
@@ -250,7 +246,6 @@ func (p *parser) insertClauses() {
 	p.item = p.insertedItem()
 }
 
-// updateClauses reads what follows UPDATE.
 func (p *parser) updateClauses() {
 	p.source()
 	for {
@@ -277,7 +272,6 @@ func (p *parser) updateClauses() {
 	p.returning()
 }
 
-// assignment reads what SET assigns to a path.
 func (p *parser) assignment() {
 	a := expr.Action{Path: p.path()}
 	p.expect("=")
@@ -285,10 +279,8 @@ func (p *parser) assignment() {
 	p.actions = append(p.actions, a)
 }
 
-// removal reads a path of REMOVE.
 func (p *parser) removal() { p.actions = append(p.actions, expr.Action{Path: p.path()}) }
 
-// deleteClauses reads what follows DELETE.
 func (p *parser) deleteClauses() {
 	p.expectWord("FROM")
 	p.source()
@@ -308,7 +300,6 @@ func (p *parser) refuseIndex() {
 	}
 }
 
-// whereClause reads the WHERE clause, if there is one.
 func (p *parser) whereClause() {
 	if p.acceptWord("WHERE") {
 		n, form := p.or()
@@ -317,7 +308,6 @@ func (p *parser) whereClause() {
 	}
 }
 
-// returning reads the RETURNING clause, if there is one.
 func (p *parser) returning() {
 	if !p.acceptWord("RETURNING") {
 		return
@@ -358,7 +348,6 @@ func (p *parser) source() {
 	}
 }
 
-// path reads a document path.
 func (p *parser) path() expr.Path {
 	path := expr.Path{{Name: p.name(), Index: -1}}
 	for {
@@ -375,7 +364,6 @@ func (p *parser) path() expr.Path {
 	}
 }
 
-// name reads a name.
 func (p *parser) name() string {
 	text := p.word()
 	switch {

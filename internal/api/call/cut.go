@@ -39,7 +39,6 @@ const (
 //go:embed words.txt
 var wordsText string
 
-// messageWords are the words of words.txt.
 var messageWords = sync.OnceValue(func() map[string]bool {
 	words := map[string]bool{}
 	for word := range strings.Lines(wordsText) {
@@ -197,7 +196,6 @@ func (c *cutter) drop() {
 	c.cut, c.between = true, ""
 }
 
-// mark writes the mark of what was cut out.
 func (c *cutter) mark() {
 	c.out.WriteString(cutMark)
 	c.cut = false

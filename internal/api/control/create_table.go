@@ -12,7 +12,6 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// createTableRequest is a CreateTable request.
 type createTableRequest struct {
 	attributes      optList[attributeDefinition]
 	table           wire.OptString
@@ -34,25 +33,38 @@ type createTableRequest struct {
 	vectors         optList[struct{}]
 }
 
-// createTableMembers are CreateTable's members, in the order of the service model.
 var createTableMembers = members[*createTableRequest]{
-	{Name: "AttributeDefinitions", Read: func(r *createTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
+	{Name: "AttributeDefinitions", Read: func(r *createTableRequest, c op) error {
+		return c.attributeDefinitions(&r.attributes)
+	}},
 	{Name: "TableName", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.table) }},
 	{Name: "KeySchema", Read: func(r *createTableRequest, c op) error { return c.keySchema(&r.keys) }},
-	{Name: "LocalSecondaryIndexes", Read: func(r *createTableRequest, c op) error { return c.indexSpecs(&r.local, "LocalSecondaryIndex") }},
-	{Name: "GlobalSecondaryIndexes", Read: func(r *createTableRequest, c op) error { return c.indexSpecs(&r.global, "GlobalSecondaryIndex") }},
+	{Name: "LocalSecondaryIndexes", Read: func(r *createTableRequest, c op) error {
+		return c.indexSpecs(&r.local, "LocalSecondaryIndex")
+	}},
+	{Name: "GlobalSecondaryIndexes", Read: func(r *createTableRequest, c op) error {
+		return c.indexSpecs(&r.global, "GlobalSecondaryIndex")
+	}},
 	{Name: "BillingMode", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.billing) }},
-	{Name: "ProvisionedThroughput", Read: func(r *createTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
+	{Name: "ProvisionedThroughput", Read: func(r *createTableRequest, c op) error {
+		return c.provisionedThroughput(&r.throughput)
+	}},
 	{Name: "StreamSpecification", Read: func(r *createTableRequest, c op) error { return c.streamSpec(&r.stream) }},
 	{Name: "SSESpecification", Read: func(r *createTableRequest, c op) error { return c.sseSpec(&r.sse) }},
 	{Name: "Tags", Read: func(r *createTableRequest, c op) error { return c.tags(&r.tags) }},
 	{Name: "TableClass", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.class) }},
-	{Name: "DeletionProtectionEnabled", Read: func(r *createTableRequest, c op) error { return c.ReadBool(&r.protection) }},
+	{Name: "DeletionProtectionEnabled", Read: func(r *createTableRequest, c op) error {
+		return c.ReadBool(&r.protection)
+	}},
 	{Name: "WarmThroughput", Read: func(r *createTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
 	{Name: "ResourcePolicy", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.policy) }},
-	{Name: "OnDemandThroughput", Read: func(r *createTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
+	{Name: "OnDemandThroughput", Read: func(r *createTableRequest, c op) error {
+		return c.onDemandThroughput(&r.onDemand)
+	}},
 	{Name: "GlobalTableSourceArn", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.sourceARN) }},
-	{Name: "GlobalTableSettingsReplicationMode", Read: func(r *createTableRequest, c op) error { return c.ReadString(&r.replicationMode) }},
+	{Name: "GlobalTableSettingsReplicationMode", Read: func(r *createTableRequest, c op) error {
+		return c.ReadString(&r.replicationMode)
+	}},
 	{Name: "VectorIndexes", Read: func(r *createTableRequest, c op) error { return c.vectorIndexes(&r.vectors) }},
 }
 
@@ -93,7 +105,6 @@ func (r *createTableRequest) ask(c op) error {
 	return err
 }
 
-// tableExists is the error for a name that is taken.
 func (c op) tableExists(name string) error {
 	if t := c.DB.Lookup(schema.DefaultNamespace, name); t != nil && t.Status(c.DB.Now()) == schema.StatusCreating {
 		return inUse("Table is being created: " + name)
@@ -244,7 +255,6 @@ func (r *createTableRequest) usedNames() []string {
 	return slices.Compact(names)
 }
 
-// checkLocalIndexes checks LocalSecondaryIndexes.
 func (r *createTableRequest) checkLocalIndexes() error {
 	switch {
 	case !r.local.Set:
@@ -299,7 +309,6 @@ func (x *indexSpec) checkName(earlier ...[]indexSpec) error {
 	return nil
 }
 
-// checkGlobalIndexes checks GlobalSecondaryIndexes.
 func (r *createTableRequest) checkGlobalIndexes(region string) error {
 	if r.global.Set && len(r.global.V) == 0 {
 		return wire.Validation(wire.Invalid + "List of GlobalSecondaryIndexes is empty")
@@ -347,7 +356,6 @@ func (x *indexSpec) checkGlobal(ds []attributeDefinition) error {
 	return x.projection.check()
 }
 
-// checkThroughput checks on-demand and warm throughput, of the table and of the indexes.
 func (r *createTableRequest) checkThroughput(region string) error {
 	if err := checkNewThroughput("", r.mode(), region, r.throughput, r.onDemand, r.warm); err != nil {
 		return err

@@ -43,7 +43,6 @@ func DeleteTable(cl *call.Call) error {
 	return nil
 }
 
-// deletedIndex is a global index as DeleteTable shows it.
 func deletedIndex(x *schema.Index) describedIndex {
 	return describedIndex{status: schema.StatusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
 }

@@ -54,7 +54,6 @@ func (d *description) size(on *db.DB, x *schema.Index) size {
 	return sizeOf(on, d.t, x)
 }
 
-// describedWarm is a WarmThroughput with its Status.
 type describedWarm struct {
 	schema.Warm
 	status schema.Status
@@ -104,7 +103,6 @@ func (c op) describe(member string, d *description) {
 	c.EndObject()
 }
 
-// tableDescription appends a TableDescription.
 func (c op) tableDescription(d *description) {
 	t := d.t
 	c.BeginObject()
@@ -139,7 +137,6 @@ func (c op) tableDescription(d *description) {
 	c.EndObject()
 }
 
-// definitions appends AttributeDefinitions.
 func (c op) definitions(as []schema.AttributeDefinition) {
 	c.Name("AttributeDefinitions")
 	c.BeginList()
@@ -153,7 +150,6 @@ func (c op) definitions(as []schema.AttributeDefinition) {
 	c.EndList()
 }
 
-// throughputMember appends ProvisionedThroughput.
 func (c op) throughputMember(t *schema.Throughput, now time.Time) {
 	c.Name("ProvisionedThroughput")
 	c.BeginObject()
@@ -179,12 +175,10 @@ func (c op) billingMember(d *description) {
 	c.EndObject()
 }
 
-// localIndexes appends LocalSecondaryIndexes, if there are any.
 func (c op) localIndexes(d *description) {
 	c.indexes("LocalSecondaryIndexes", d, schema.LocalIndex, func(x *schema.Index) {})
 }
 
-// globalIndexes appends GlobalSecondaryIndexes, if there are any.
 func (c op) globalIndexes(d *description) {
 	c.indexes("GlobalSecondaryIndexes", d, schema.GlobalIndex, func(x *schema.Index) {
 		v := d.index(x)
@@ -229,7 +223,6 @@ func (c op) indexes(member string, d *description, kind schema.IndexKind, more f
 	}
 }
 
-// projectionMember appends Projection.
 func (c op) projectionMember(x *schema.Index) {
 	c.Name("Projection")
 	c.BeginObject()
@@ -292,7 +285,6 @@ func (c op) onDemandMember(o *schema.OnDemand) {
 	c.EndObject()
 }
 
-// warmMember appends WarmThroughput.
 func (c op) warmMember(w *describedWarm) {
 	if w == nil {
 		return

@@ -6,13 +6,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// listTablesRequest is a ListTables request.
 type listTablesRequest struct {
 	start wire.OptString
 	limit wire.OptInt
 }
 
-// listTablesMembers are ListTables' members, in the order of the service model.
 var listTablesMembers = members[*listTablesRequest]{
 	{Name: "ExclusiveStartTableName", Read: func(r *listTablesRequest, c op) error { return c.ReadString(&r.start) }},
 	{Name: "Limit", Read: func(r *listTablesRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},

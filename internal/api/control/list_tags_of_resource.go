@@ -6,10 +6,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// listTagsOfResourceRequest is a ListTagsOfResource request.
 type listTagsOfResourceRequest struct{ arn, next wire.OptString }
 
-// listTagsOfResourceMembers are ListTagsOfResource's members, in the order of the service model.
 var listTagsOfResourceMembers = members[*listTagsOfResourceRequest]{
 	{Name: "ResourceArn", Read: func(r *listTagsOfResourceRequest, c op) error { return c.ReadString(&r.arn) }},
 	{Name: "NextToken", Read: func(r *listTagsOfResourceRequest, c op) error { return c.ReadString(&r.next) }},

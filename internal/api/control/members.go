@@ -29,7 +29,6 @@ func structs[T any](c op, dst *optList[T], shape string, member func(e *T, name 
 // element is the path of element i of a list.
 func element(path string, i int) string { return path + "." + strconv.Itoa(i+1) + ".member" }
 
-// orNull is the string, or null if it was not sent.
 func orNull(o wire.OptString) string {
 	if !o.Set {
 		return "null"
@@ -40,7 +39,6 @@ func orNull(o wire.OptString) string {
 // tableRequest is a request with nothing but a TableName: DescribeTable's and DeleteTable's.
 type tableRequest struct{ table wire.OptString }
 
-// check checks the name of the table.
 func (r *tableRequest) check() error {
 	if err := tableRequired(r.table); err != nil {
 		return err
@@ -50,10 +48,8 @@ func (r *tableRequest) check() error {
 	return v.Err()
 }
 
-// tableMembers are the members, in the order of the service model.
 var tableMembers = members[*tableRequest]{
 	{Name: "TableName", Read: func(r *tableRequest, c op) error { return c.ReadString(&r.table) }},
 }
 
-// nothing is a request without members.
 type nothing struct{}

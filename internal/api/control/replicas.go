@@ -41,7 +41,6 @@ func (u *replicaUpdate) actions() []struct {
 	}{{"create", &u.create}, {"update", &u.update}, {"delete", &u.delete}, {"disassociate", &u.disassociate}}
 }
 
-// replicaUpdates decodes ReplicaUpdates or GlobalTableWitnessUpdates.
 func (c op) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape string) error {
 	return structs(c, dst, shape, func(u *replicaUpdate, name string) error {
 		full := shape == "ReplicationGroupUpdate" // witnesses have a region and nothing else
@@ -76,7 +75,6 @@ func (c op) replicaAction(dst *replicaAction, shape string, full bool) error {
 	})
 }
 
-// replicaSetting decodes a setting of a replica.
 func (c op) replicaSetting(dst *replicaSettings, name string) error {
 	switch name {
 	case "KMSMasterKeyId", "TableClassOverride":
@@ -96,7 +94,6 @@ func (c op) replicaSetting(dst *replicaSettings, name string) error {
 	return c.Skip()
 }
 
-// replicas checks the constraints on ReplicaUpdates.
 func (v *violations) replicas(us optList[replicaUpdate]) {
 	if us.Set {
 		v.Length(len(us.V), "[]", "replicaUpdates", 1, 0)
@@ -269,7 +266,6 @@ func (c op) vectorIndex(name string) error {
 	return c.Skip()
 }
 
-// searchElement decodes a member of a VectorAttributeDefinition or a SearchSchemaElement.
 func (c op) searchElement(name string) error {
 	if name == "AttributeName" || name == "SearchSchemaElementType" {
 		return c.ReadString(new(wire.OptString))

@@ -49,7 +49,6 @@ type (
 	}
 )
 
-// attributeDefinitions decodes AttributeDefinitions.
 func (c op) attributeDefinitions(dst *optList[attributeDefinition]) error {
 	return structs(c, dst, "AttributeDefinition", func(a *attributeDefinition, name string) error {
 		switch name {
@@ -62,7 +61,6 @@ func (c op) attributeDefinitions(dst *optList[attributeDefinition]) error {
 	})
 }
 
-// keySchema decodes KeySchema.
 func (c op) keySchema(dst *optList[keyElement]) error {
 	return structs(c, dst, "KeySchemaElement", func(k *keyElement, name string) error {
 		switch name {
@@ -75,7 +73,6 @@ func (c op) keySchema(dst *optList[keyElement]) error {
 	})
 }
 
-// projection decodes Projection.
 func (c op) projection(dst *projection) error {
 	*dst = projection{Set: true}
 	return c.ReadObject(wire.InField, "Projection", func(name string) error {
@@ -89,12 +86,10 @@ func (c op) projection(dst *projection) error {
 	})
 }
 
-// indexSpecs decodes LocalSecondaryIndexes or GlobalSecondaryIndexes.
 func (c op) indexSpecs(dst *optList[indexSpec], shape string) error {
 	return structs(c, dst, shape, func(x *indexSpec, name string) error { return x.member(c, name) })
 }
 
-// member decodes one member of an index's description.
 func (x *indexSpec) member(c op, name string) error {
 	switch name {
 	case "IndexName":
@@ -355,7 +350,6 @@ func (x *indexSpec) index(kind schema.IndexKind) schema.Index {
 	}
 }
 
-// keyElements are the elements of a checked key schema.
 func keyElements(ks []keyElement) []schema.KeyElement {
 	es := make([]schema.KeyElement, len(ks))
 	for i, k := range ks {

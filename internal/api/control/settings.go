@@ -17,14 +17,12 @@ var (
 	enumReplication = wire.Enum{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}
 )
 
-// streamSpec is a StreamSpecification as sent.
 type streamSpec struct {
 	Set     bool
 	enabled wire.OptBool
 	view    wire.OptString
 }
 
-// streamSpec decodes a StreamSpecification.
 func (c op) streamSpec(dst *streamSpec) error {
 	*dst = streamSpec{Set: true}
 	return c.ReadObject(wire.InField, "StreamSpecification", func(name string) error {
@@ -38,7 +36,6 @@ func (c op) streamSpec(dst *streamSpec) error {
 	})
 }
 
-// stream checks the constraints on a StreamSpecification.
 func (v *violations) stream(s streamSpec) {
 	if !s.Set {
 		return
@@ -71,14 +68,12 @@ func (s streamSpec) checkUpdate() error {
 	return nil
 }
 
-// sseSpec is an SSESpecification as sent.
 type sseSpec struct {
 	Set       bool
 	enabled   wire.OptBool
 	kind, key wire.OptString
 }
 
-// sseSpec decodes an SSESpecification.
 func (c op) sseSpec(dst *sseSpec) error {
 	*dst = sseSpec{Set: true}
 	return c.ReadObject(wire.InField, "SSESpecification", func(name string) error {
@@ -94,7 +89,6 @@ func (c op) sseSpec(dst *sseSpec) error {
 	})
 }
 
-// sse checks the constraints on an SSESpecification.
 func (v *violations) sse(s sseSpec) {
 	v.Enum(s.kind, "sSESpecification.sSEType", enumSSEType)
 	if s.key.Set {
@@ -125,7 +119,6 @@ func (s sseSpec) on() bool { return s.enabled.V || s.kind.Set }
 // defaultKey is the key where none is named.
 const defaultKey = "alias/aws/dynamodb"
 
-// store puts a checked specification into a descriptor.
 func (s sseSpec) store(d *schema.Descriptor) {
 	d.SSEType, d.SSEKey = "", ""
 	if !s.on() {

@@ -19,7 +19,6 @@ const (
 	busyIndex     = "INDEX"
 )
 
-// statusOf is the TableStatus of a descriptor.
 func statusOf(d *schema.Descriptor, now time.Time) schema.Status {
 	return d.Status(now)
 }
@@ -35,7 +34,6 @@ func inUse(detail string) *wire.Error {
 	return resourceInUse("Attempt to change a resource which is still in use: " + detail)
 }
 
-// resourceInUse returns a ResourceInUseException.
 func resourceInUse(message string) *wire.Error {
 	return wire.NewError("ResourceInUseException", message)
 }

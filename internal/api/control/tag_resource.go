@@ -6,13 +6,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// tagResourceRequest is a TagResource request.
 type tagResourceRequest struct {
 	arn  wire.OptString
 	tags optList[tag]
 }
 
-// tagResourceMembers are TagResource's members, in the order of the service model.
 var tagResourceMembers = members[*tagResourceRequest]{
 	{Name: "ResourceArn", Read: func(r *tagResourceRequest, c op) error { return c.ReadString(&r.arn) }},
 	{Name: "Tags", Read: func(r *tagResourceRequest, c op) error { return c.tags(&r.tags) }},

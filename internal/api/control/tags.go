@@ -20,10 +20,8 @@ const (
 	maxARN      = 1283
 )
 
-// tag is a Tag as sent.
 type tag struct{ key, value wire.OptString }
 
-// tags decodes a list of Tag.
 func (c op) tags(dst *optList[tag]) error {
 	return structs(c, dst, "Tag", func(t *tag, name string) error {
 		switch name {
@@ -98,7 +96,6 @@ func mergeTags(old []schema.Tag, ts []tag) ([]schema.Tag, error) {
 	return merged, nil
 }
 
-// resourceARN checks the length of a ResourceArn.
 func (v *violations) resourceARN(o wire.OptString) {
 	v.Required(o, "resourceArn", 1, maxARN)
 }

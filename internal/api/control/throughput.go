@@ -56,7 +56,6 @@ func (c op) warmThroughput(dst *unitPair) error {
 	return c.unitPair(dst, "WarmThroughput", "ReadUnitsPerSecond", "WriteUnitsPerSecond")
 }
 
-// empty tells whether neither member was sent.
 func (p unitPair) empty() bool { return !p.read.Set && !p.write.Set }
 
 // each calls fn for the members that were sent, the read units first, until it returns an error.

@@ -8,13 +8,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// untagResourceRequest is an UntagResource request.
 type untagResourceRequest struct {
 	arn  wire.OptString
 	keys wire.OptStrings
 }
 
-// untagResourceMembers are UntagResource's members, in the order of the service model.
 var untagResourceMembers = members[*untagResourceRequest]{
 	{Name: "ResourceArn", Read: func(r *untagResourceRequest, c op) error { return c.ReadString(&r.arn) }},
 	{Name: "TagKeys", Read: func(r *untagResourceRequest, c op) error { return c.ReadStrings(&r.keys) }},

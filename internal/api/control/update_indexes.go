@@ -26,7 +26,6 @@ func (c op) indexUpdates(dst *optList[indexUpdate]) error {
 	})
 }
 
-// indexAction decodes one action.
 func (c op) indexAction(dst *indexSpec, shape string) error {
 	*dst = indexSpec{Set: true}
 	return c.ReadObject(wire.InField, shape, func(name string) error { return dst.member(c, name) })
@@ -42,7 +41,6 @@ func (u *indexUpdate) action() *indexSpec {
 	return nil
 }
 
-// constraints checks the members of the actions at a path.
 func (u *indexUpdate) constraints(v *violations, at string) {
 	if u.update.Set {
 		v.indexName(u.update.name, at+".update.indexName")

@@ -121,7 +121,6 @@ func (r *updateTableRequest) admitBuilds(d *schema.Descriptor, now time.Time) er
 	return nil
 }
 
-// removes tells whether the named index is to be removed.
 func (r *updateTableRequest) removes(name string) bool {
 	for i := range r.indexes.V {
 		if u := &r.indexes.V[i].delete; u.Set && u.name.V == name {

@@ -11,7 +11,6 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// updateTableRequest is an UpdateTable request.
 type updateTableRequest struct {
 	attributes      optList[attributeDefinition]
 	table           wire.OptString
@@ -32,29 +31,46 @@ type updateTableRequest struct {
 	disassociation  wire.OptBool
 }
 
-// updateTableMembers are UpdateTable's members, in the order of the service model.
 var updateTableMembers = members[*updateTableRequest]{
-	{Name: "AttributeDefinitions", Read: func(r *updateTableRequest, c op) error { return c.attributeDefinitions(&r.attributes) }},
+	{Name: "AttributeDefinitions", Read: func(r *updateTableRequest, c op) error {
+		return c.attributeDefinitions(&r.attributes)
+	}},
 	{Name: "TableName", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.table) }},
 	{Name: "BillingMode", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.billing) }},
-	{Name: "ProvisionedThroughput", Read: func(r *updateTableRequest, c op) error { return c.provisionedThroughput(&r.throughput) }},
-	{Name: "GlobalSecondaryIndexUpdates", Read: func(r *updateTableRequest, c op) error { return c.indexUpdates(&r.indexes) }},
+	{Name: "ProvisionedThroughput", Read: func(r *updateTableRequest, c op) error {
+		return c.provisionedThroughput(&r.throughput)
+	}},
+	{Name: "GlobalSecondaryIndexUpdates", Read: func(r *updateTableRequest, c op) error {
+		return c.indexUpdates(&r.indexes)
+	}},
 	{Name: "StreamSpecification", Read: func(r *updateTableRequest, c op) error { return c.streamSpec(&r.stream) }},
 	{Name: "SSESpecification", Read: func(r *updateTableRequest, c op) error { return c.sseSpec(&r.sse) }},
 	{Name: "ReplicaUpdates", Read: func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.replicas, "ReplicationGroupUpdate", "ReplicationGroupMemberAction")
 	}},
 	{Name: "TableClass", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.class) }},
-	{Name: "DeletionProtectionEnabled", Read: func(r *updateTableRequest, c op) error { return c.ReadBool(&r.protection) }},
-	{Name: "MultiRegionConsistency", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.consistency) }},
+	{Name: "DeletionProtectionEnabled", Read: func(r *updateTableRequest, c op) error {
+		return c.ReadBool(&r.protection)
+	}},
+	{Name: "MultiRegionConsistency", Read: func(r *updateTableRequest, c op) error {
+		return c.ReadString(&r.consistency)
+	}},
 	{Name: "GlobalTableWitnessUpdates", Read: func(r *updateTableRequest, c op) error {
 		return c.replicaUpdates(&r.witnesses, "GlobalTableWitnessGroupUpdate", "GlobalTableWitnessGroupMemberAction")
 	}},
-	{Name: "OnDemandThroughput", Read: func(r *updateTableRequest, c op) error { return c.onDemandThroughput(&r.onDemand) }},
+	{Name: "OnDemandThroughput", Read: func(r *updateTableRequest, c op) error {
+		return c.onDemandThroughput(&r.onDemand)
+	}},
 	{Name: "WarmThroughput", Read: func(r *updateTableRequest, c op) error { return c.warmThroughput(&r.warm) }},
-	{Name: "GlobalTableSettingsReplicationMode", Read: func(r *updateTableRequest, c op) error { return c.ReadString(&r.replicationMode) }},
-	{Name: "VectorIndexUpdates", Read: func(r *updateTableRequest, c op) error { return c.vectorIndexUpdates(&r.vectors) }},
-	{Name: "DisassociationProtectionEnabled", Read: func(r *updateTableRequest, c op) error { return c.ReadBool(&r.disassociation) }},
+	{Name: "GlobalTableSettingsReplicationMode", Read: func(r *updateTableRequest, c op) error {
+		return c.ReadString(&r.replicationMode)
+	}},
+	{Name: "VectorIndexUpdates", Read: func(r *updateTableRequest, c op) error {
+		return c.vectorIndexUpdates(&r.vectors)
+	}},
+	{Name: "DisassociationProtectionEnabled", Read: func(r *updateTableRequest, c op) error {
+		return c.ReadBool(&r.disassociation)
+	}},
 }
 
 // UpdateTable answers UpdateTable.
@@ -168,7 +184,6 @@ func (r *updateTableRequest) checkRequested() error {
 		"WarmThroughput or TableClass is required")
 }
 
-// checkBilling checks that the mode and the throughput of the request fit.
 func (r *updateTableRequest) checkBilling() error {
 	switch mode := schema.BillingMode(r.billing.V); {
 	case mode == schema.Provisioned && !r.throughput.Set:
@@ -226,7 +241,6 @@ func (r *updateTableRequest) mode(d *schema.Descriptor) schema.BillingMode {
 	return d.Billing
 }
 
-// switches tells whether the change switches the billing mode.
 func (r *updateTableRequest) switches(d *schema.Descriptor) bool { return r.mode(d) != d.Billing }
 
 // busy tells whether the table is UPDATING for a while. What AWS does at once, or without touching
@@ -254,7 +268,6 @@ func (r *updateTableRequest) busyWith(d *schema.Descriptor) string {
 	return ""
 }
 
-// sameClass tells whether the table has the requested class already.
 func (r *updateTableRequest) sameClass(d *schema.Descriptor) bool {
 	return r.class.V == d.TableClass || d.TableClass == "" && r.class.V == "STANDARD"
 }
@@ -362,7 +375,6 @@ func keepWarm(d *schema.Descriptor) {
 	}
 }
 
-// applyOnDemand changes the table's on-demand maxima.
 func (r *updateTableRequest) applyOnDemand(d *schema.Descriptor, region string) error {
 	if r.onDemand.empty() {
 		return nil
@@ -377,7 +389,6 @@ func (r *updateTableRequest) applyOnDemand(d *schema.Descriptor, region string) 
 	return nil
 }
 
-// applyWarm changes the table's warm throughput.
 func (r *updateTableRequest) applyWarm(d *schema.Descriptor, region string) error {
 	if r.warm.empty() {
 		return nil

@@ -9,13 +9,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// updateTimeToLiveRequest is an UpdateTimeToLive request.
 type updateTimeToLiveRequest struct {
 	table wire.OptString
 	spec  timeToLiveSpec
 }
 
-// timeToLiveSpec is a TimeToLiveSpecification as sent.
 type timeToLiveSpec struct {
 	Set       bool
 	enabled   wire.OptBool
@@ -25,19 +23,16 @@ type timeToLiveSpec struct {
 // maxTimeToLiveName is the length of a time-to-live attribute's name, in characters.
 const maxTimeToLiveName = 255
 
-// updateTimeToLiveMembers are UpdateTimeToLive's members, in the order of the service model.
 var updateTimeToLiveMembers = members[*updateTimeToLiveRequest]{
 	{Name: "TableName", Read: func(r *updateTimeToLiveRequest, c op) error { return c.ReadString(&r.table) }},
 	{Name: "TimeToLiveSpecification", Read: (*updateTimeToLiveRequest).readTimeToLiveSpecification},
 }
 
-// readTimeToLiveSpecification decodes TimeToLiveSpecification.
 func (r *updateTimeToLiveRequest) readTimeToLiveSpecification(c op) error {
 	r.spec = timeToLiveSpec{Set: true}
 	return c.ReadObject(wire.InField, "TimeToLiveSpecification", r.spec.member(c))
 }
 
-// member decodes the specification's members.
 func (s *timeToLiveSpec) member(c op) func(name string) error {
 	return func(name string) error {
 		switch name {

@@ -12,10 +12,8 @@ import (
 	"github.com/partita-db/partita/internal/partiql"
 )
 
-// maxBatchStatements is how many statements a batch has at most.
 const maxBatchStatements = 25
 
-// batchStatementsRequest is the request of BatchExecuteStatement.
 type batchStatementsRequest struct {
 	set        bool
 	statements []batchStatement // at most one more than there may be
@@ -31,13 +29,13 @@ type batchStatement struct {
 	units float64 // of a read, and of a write that failed at the item
 }
 
-// batchStatementsMembers are BatchExecuteStatement's members, in the order of the service model.
 var batchStatementsMembers = members[*batchStatementsRequest]{
 	{Name: "Statements", Read: (*batchStatementsRequest).readStatements},
-	{Name: "ReturnConsumedCapacity", Read: func(r *batchStatementsRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchStatementsRequest, c *exec) error {
+		return c.ReadString(&r.consumed)
+	}},
 }
 
-// readStatements decodes Statements.
 func (r *batchStatementsRequest) readStatements(c *exec) error {
 	r.set, r.statements = true, nil
 	var s batchStatement // one for all elements: what it takes must not grow with those that are not kept
@@ -83,7 +81,6 @@ func (c *exec) batchExecuteStatement() error {
 	return r.answer(c)
 }
 
-// check checks the constraints of all members.
 func (r *batchStatementsRequest) check() error {
 	var v violations
 	switch n := len(r.statements); {
@@ -155,7 +152,6 @@ func (s *batchStatement) open(c *exec, consumed wire.OptString) {
 	}
 }
 
-// checkDistinct checks that no two of the statements are about one item.
 func (r *batchStatementsRequest) checkDistinct() error {
 	var all []*statement
 	for i := range r.statements {

@@ -12,7 +12,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// batchGetRequest is the request of BatchGetItem.
 type batchGetRequest struct {
 	set      bool
 	tables   []*batchGetTable // in the order sent; at most one more than there may be keys
@@ -36,13 +35,13 @@ type batchGetTable struct {
 	units     float64
 }
 
-// batchGetMembers are BatchGetItem's members, in the order of the service model.
 var batchGetMembers = members[*batchGetRequest]{
 	{Name: "RequestItems", Read: (*batchGetRequest).readRequestItems},
-	{Name: "ReturnConsumedCapacity", Read: func(r *batchGetRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchGetRequest, c *exec) error {
+		return c.ReadString(&r.consumed)
+	}},
 }
 
-// readRequestItems decodes RequestItems.
 func (r *batchGetRequest) readRequestItems(c *exec) error {
 	r.set, r.tables = true, nil
 	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"KeysAndAttributes", func(table string) error {
@@ -57,7 +56,6 @@ func (r *batchGetRequest) readRequestItems(c *exec) error {
 	return err
 }
 
-// member decodes a member of a KeysAndAttributes.
 func (t *batchGetTable) member(c *exec, name string) error {
 	switch name {
 	case "Keys":
@@ -88,7 +86,6 @@ func (t *batchGetTable) member(c *exec, name string) error {
 // BatchGetItem answers the operation of that name.
 func BatchGetItem(c *call.Call) error { return run(c, (*exec).batchGetItem) }
 
-// batchGetItem answers BatchGetItem.
 func (c *exec) batchGetItem() error {
 	r := new(batchGetRequest)
 	if err := wire.Decode(&c.Reader, r, c, batchGetMembers); err != nil {
@@ -191,7 +188,6 @@ func (r *batchGetRequest) checkFamilies() error {
 	return words{}.checkFamilies([]parameter{legacy}, []parameter{expression})
 }
 
-// check checks what is wanted of one table.
 func (t *batchGetTable) check(c *exec) (err error) {
 	p := projectionOf{attributesToGet: t.attributesToGet, expression: t.projection, ph: &t.ph}
 	if err := p.checkParams(); err != nil {
@@ -224,7 +220,6 @@ func (t *batchGetTable) repeats(others []*batchGetTable) bool {
 	return false
 }
 
-// among tells whether one of the keys is the key.
 func among(keys []wire.OptItem, key item.Item) bool {
 	for i := range keys {
 		if item.SameAttributes(keys[i].V, key) {

@@ -9,10 +9,8 @@ import (
 	"github.com/partita-db/partita/internal/db"
 )
 
-// maxBatchWrites is how many items a BatchWriteItem writes at most.
 const maxBatchWrites = 25
 
-// batchWriteRequest is the request of BatchWriteItem.
 type batchWriteRequest struct {
 	set      bool
 	tables   []batchWriteTable // in the order sent; at most one more than there may be
@@ -35,14 +33,16 @@ type batchWrite struct {
 	key               wire.OptItem // DeleteRequest.Key
 }
 
-// batchWriteMembers are BatchWriteItem's members, in the order of the service model.
 var batchWriteMembers = members[*batchWriteRequest]{
 	{Name: "RequestItems", Read: (*batchWriteRequest).readRequestItems},
-	{Name: "ReturnConsumedCapacity", Read: func(r *batchWriteRequest, c *exec) error { return c.ReadString(&r.consumed) }},
-	{Name: "ReturnItemCollectionMetrics", Read: func(r *batchWriteRequest, c *exec) error { return c.ReadString(&r.metrics) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *batchWriteRequest, c *exec) error {
+		return c.ReadString(&r.consumed)
+	}},
+	{Name: "ReturnItemCollectionMetrics", Read: func(r *batchWriteRequest, c *exec) error {
+		return c.ReadString(&r.metrics)
+	}},
 }
 
-// readRequestItems decodes RequestItems.
 func (r *batchWriteRequest) readRequestItems(c *exec) error {
 	r.set, r.tables = true, nil
 	err := c.ReadObject(wire.InMap, "java.util.List<"+wire.ShapePrefix+"WriteRequest>", func(table string) error {
@@ -57,7 +57,6 @@ func (r *batchWriteRequest) readRequestItems(c *exec) error {
 	return err
 }
 
-// decode decodes the list of WriteRequests.
 func (t *batchWriteTable) decode(c *exec) error {
 	if err := c.nested(); err != nil {
 		return err
@@ -72,7 +71,6 @@ func (t *batchWriteTable) decode(c *exec) error {
 	})
 }
 
-// member decodes a member of a WriteRequest.
 func (w *batchWrite) member(c *exec, name string) error {
 	switch name {
 	case "PutRequest":
@@ -98,7 +96,6 @@ func (w *batchWrite) member(c *exec, name string) error {
 // BatchWriteItem answers the operation of that name.
 func BatchWriteItem(c *call.Call) error { return run(c, (*exec).batchWriteItem) }
 
-// batchWriteItem answers BatchWriteItem.
 func (c *exec) batchWriteItem() error {
 	r := new(batchWriteRequest)
 	if err := wire.Decode(&c.Reader, r, c, batchWriteMembers); err != nil {
@@ -225,7 +222,6 @@ func (r *batchWriteRequest) dump() string {
 	return string(append(b, '}'))
 }
 
-// appendDump appends one request to a dump.
 func (w *batchWrite) appendDump(b []byte) []byte {
 	b = append(b, "WriteRequest("...)
 	if w.putSet {
@@ -359,7 +355,6 @@ func batchError(writes []db.Write, errs []error) error {
 	return nil
 }
 
-// answer encodes the response.
 func (r *batchWriteRequest) answer(c *exec, done []db.Written, errs []error) error {
 	c.BeginObject()
 	c.Name("UnprocessedItems")

@@ -60,21 +60,18 @@ func (f *fingerprint) count(n int) {
 	f.rest = binary.BigEndian.AppendUint64(f.rest, uint64(n))
 }
 
-// bytes adds some bytes.
 func (f *fingerprint) bytes(b []byte) {
 	f.count(len(b))
 	f.rest = append(f.rest, b...)
 	f.feed(fingerprintBytes)
 }
 
-// text adds a string.
 func (f *fingerprint) text(s string) {
 	f.count(len(s))
 	f.rest = append(f.rest, s...)
 	f.feed(fingerprintBytes)
 }
 
-// option adds a string that may be absent.
 func (f *fingerprint) option(o wire.OptString) {
 	if !o.Set {
 		f.count(0)
@@ -84,7 +81,6 @@ func (f *fingerprint) option(o wire.OptString) {
 	f.text(o.V)
 }
 
-// item adds an item, or a missing one.
 func (f *fingerprint) item(it item.Item) {
 	if !it.Exists() {
 		f.count(0)

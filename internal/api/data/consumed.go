@@ -16,7 +16,6 @@ type consumption struct {
 	kind    string // of a transaction: ReadCapacityUnits or WriteCapacityUnits, a member that repeats all units
 }
 
-// total is the sum of the units, of the table and its indexes.
 func (u consumption) total() float64 {
 	total := u.table
 	for i := range u.indexes {
@@ -25,7 +24,6 @@ func (u consumption) total() float64 {
 	return total
 }
 
-// add adds what a write used.
 func (u *consumption) add(w db.WriteUnits) {
 	u.table += w.Table
 	for _, x := range w.Indexes {
@@ -33,7 +31,6 @@ func (u *consumption) add(w db.WriteUnits) {
 	}
 }
 
-// addIndex adds units of one index.
 func (u *consumption) addIndex(x db.IndexUnits) {
 	for i := range u.indexes {
 		if u.indexes[i].Index.Name == x.Index.Name {
@@ -112,7 +109,6 @@ func (us *usages) of(t *db.Table) *usageOf {
 	return u
 }
 
-// total is the sum of all units.
 func (us usages) total() float64 {
 	total := 0.0
 	for _, u := range us {

@@ -7,13 +7,11 @@ import (
 	"github.com/partita-db/partita/internal/expr"
 )
 
-// deleteItemRequest is the request of DeleteItem.
 type deleteItemRequest struct {
 	singleWrite
 	key wire.OptItem
 }
 
-// deleteItemMembers are DeleteItem's members, in the order of the service model.
 var deleteItemMembers = members[*deleteItemRequest]{
 	{Name: "TableName", Read: (*deleteItemRequest).readTableName},
 	{Name: "Key", Read: func(r *deleteItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
@@ -31,7 +29,6 @@ var deleteItemMembers = members[*deleteItemRequest]{
 // DeleteItem answers the operation of that name.
 func DeleteItem(c *call.Call) error { return run(c, (*exec).deleteItem) }
 
-// deleteItem answers DeleteItem.
 func (c *exec) deleteItem() error {
 	r := &c.hot.delete
 	*r = deleteItemRequest{}

@@ -8,31 +8,30 @@ import (
 	"github.com/partita-db/partita/internal/partiql"
 )
 
-// maxNextToken is how many characters a NextToken has at most.
 const maxNextToken = 32768
 
-// executeStatementRequest is the request of ExecuteStatement.
 type executeStatementRequest struct {
 	statementRequest
 	nextToken, consumed wire.OptString
 	limit               wire.OptInt
 }
 
-// executeStatementMembers are ExecuteStatement's members, in the order of the service model.
 var executeStatementMembers = members[*executeStatementRequest]{
 	{Name: "Statement", Read: (*executeStatementRequest).readStatement},
 	{Name: "Parameters", Read: (*executeStatementRequest).readParameters},
 	{Name: "ConsistentRead", Read: (*executeStatementRequest).readConsistentRead},
 	{Name: "NextToken", Read: func(r *executeStatementRequest, c *exec) error { return c.ReadString(&r.nextToken) }},
-	{Name: "ReturnConsumedCapacity", Read: func(r *executeStatementRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *executeStatementRequest, c *exec) error {
+		return c.ReadString(&r.consumed)
+	}},
 	{Name: "Limit", Read: func(r *executeStatementRequest, c *exec) error { return c.ReadInt(&r.limit, "Integer") }},
-	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
+	{Name: "ReturnValuesOnConditionCheckFailure",
+		Read: (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
 // ExecuteStatement answers the operation of that name.
 func ExecuteStatement(c *call.Call) error { return run(c, (*exec).executeStatement) }
 
-// executeStatement answers ExecuteStatement.
 func (c *exec) executeStatement() error {
 	r := new(executeStatementRequest)
 	if err := wire.Decode(&c.Reader, r, c, executeStatementMembers); err != nil {
@@ -61,7 +60,6 @@ func (c *exec) executeStatement() error {
 	return r.write(c, s)
 }
 
-// check checks the constraints of all members.
 func (r *executeStatementRequest) check() error {
 	var v violations
 	r.checkConstraints(&v, "")
@@ -90,7 +88,6 @@ func (r *executeStatementRequest) position() (position, error) {
 	return parseNextToken(r.nextToken.V, r.fingerprint())
 }
 
-// read answers a SELECT.
 func (r *executeStatementRequest) read(c *exec, s *statement, at position) error {
 	x, err := c.newSelection(s, r.consistent.V)
 	if err != nil {
@@ -118,7 +115,6 @@ func (r *executeStatementRequest) read(c *exec, s *statement, at position) error
 	return nil
 }
 
-// write answers an INSERT, UPDATE or DELETE.
 func (r *executeStatementRequest) write(c *exec, s *statement) error {
 	if err := s.fix(errNoFullKey); err != nil {
 		return err
@@ -146,7 +142,6 @@ func (r *executeStatementRequest) write(c *exec, s *statement) error {
 	return nil
 }
 
-// answerConsumed appends ConsumedCapacity if it was asked for.
 func (r *executeStatementRequest) answerConsumed(c *exec, s *statement, u consumption) {
 	if wantsConsumed(r.consumed) {
 		c.Name("ConsumedCapacity")

@@ -11,7 +11,6 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// executeTransactionRequest is the request of ExecuteTransaction.
 type executeTransactionRequest struct {
 	set      bool
 	requests []statementRequest // at most one more than there may be
@@ -21,14 +20,16 @@ type executeTransactionRequest struct {
 	statements []*statement
 }
 
-// executeTransactionMembers are ExecuteTransaction's members, in the order of the service model.
 var executeTransactionMembers = members[*executeTransactionRequest]{
 	{Name: "TransactStatements", Read: (*executeTransactionRequest).readTransactStatements},
-	{Name: "ClientRequestToken", Read: func(r *executeTransactionRequest, c *exec) error { return c.ReadString(&r.token) }},
-	{Name: "ReturnConsumedCapacity", Read: func(r *executeTransactionRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ClientRequestToken", Read: func(r *executeTransactionRequest, c *exec) error {
+		return c.ReadString(&r.token)
+	}},
+	{Name: "ReturnConsumedCapacity", Read: func(r *executeTransactionRequest, c *exec) error {
+		return c.ReadString(&r.consumed)
+	}},
 }
 
-// readTransactStatements decodes TransactStatements.
 func (r *executeTransactionRequest) readTransactStatements(c *exec) error {
 	r.set, r.requests = true, nil
 	var s statementRequest // one for all elements: what it takes must not grow with those that are not kept
@@ -73,7 +74,6 @@ func (c *exec) executeTransaction() error {
 	return r.read(c, reasons)
 }
 
-// check checks the constraints of all members.
 func (r *executeTransactionRequest) check() error {
 	var v violations
 	const path = "transactStatements"
@@ -172,7 +172,6 @@ func (s *statement) hasEmptyKey() bool {
 	return false
 }
 
-// read runs and answers a transaction of reads.
 func (r *executeTransactionRequest) read(c *exec, reasons []error) error {
 	if err := canceledBy(reasons); err != nil {
 		return err
@@ -207,7 +206,6 @@ func (s *statement) appendResponse(c *exec, it item.Item) {
 	c.EndObject()
 }
 
-// write runs and answers a transaction of writes.
 func (r *executeTransactionRequest) write(c *exec, reasons []error) error {
 	t := &db.Transaction{Token: token(schema.TokenExecuteTransaction, r.token, r.feed)}
 	for i, s := range r.statements {
@@ -227,7 +225,6 @@ func (r *executeTransactionRequest) write(c *exec, reasons []error) error {
 	return nil
 }
 
-// feed feeds the request to the fingerprint for its token.
 func (r *executeTransactionRequest) feed(f *fingerprint) {
 	f.count(len(r.requests))
 	for i := range r.requests {

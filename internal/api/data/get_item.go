@@ -8,7 +8,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// getItemRequest is the request of GetItem.
 type getItemRequest struct {
 	table           wire.OptString
 	key             wire.OptItem
@@ -22,11 +21,12 @@ type getItemRequest struct {
 	size      int              // of the item read
 }
 
-// getItemMembers are GetItem's members, in the order of the service model.
 var getItemMembers = members[*getItemRequest]{
 	{Name: "TableName", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.table) }},
 	{Name: "Key", Read: func(r *getItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
-	{Name: "AttributesToGet", Read: func(r *getItemRequest, c *exec) error { return c.ReadStrings(&r.attributesToGet) }},
+	{Name: "AttributesToGet", Read: func(r *getItemRequest, c *exec) error {
+		return c.ReadStrings(&r.attributesToGet)
+	}},
 	{Name: "ConsistentRead", Read: func(r *getItemRequest, c *exec) error { return c.ReadBool(&r.consistent) }},
 	{Name: "ReturnConsumedCapacity", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.consumed) }},
 	{Name: "ProjectionExpression", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.projection) }},
@@ -36,7 +36,6 @@ var getItemMembers = members[*getItemRequest]{
 // GetItem answers the operation of that name.
 func GetItem(c *call.Call) error { return run(c, (*exec).getItem) }
 
-// getItem answers GetItem.
 func (c *exec) getItem() error {
 	r := &c.hot.get
 	*r = getItemRequest{}

@@ -38,7 +38,6 @@ func checkNested(t *db.Table, names []string) error {
 	return nil
 }
 
-// isIndexKey tells whether the attribute is part of the key of an index.
 func isIndexKey(t *db.Table, attribute string) bool {
 	for i := range t.Indexes {
 		for _, k := range t.Indexes[i].Keys {
@@ -86,7 +85,6 @@ func (k keyWords) word(t *db.Table, err error) error {
 	return errKeySchema
 }
 
-// wordIndex words an error about the key of an index.
 func (k keyWords) wordIndex(t *db.Table, e *schema.KeyError) error {
 	switch {
 	case e.Problem == schema.KeyType:

@@ -39,10 +39,8 @@ type legacyCondition struct {
 	fault     *item.Fault // the first fault of the values, in the order sent
 }
 
-// decode decodes a map of Conditions.
 func (l *legacyConditions) decode(c *exec) error { return l.decodeShape(c, "Condition") }
 
-// decodeExpected decodes a map of ExpectedAttributeValues.
 func (l *legacyConditions) decodeExpected(c *exec) error {
 	return l.decodeShape(c, "ExpectedAttributeValue")
 }
@@ -62,7 +60,6 @@ func (l *legacyConditions) decodeShape(c *exec, shape string) error {
 	return err
 }
 
-// member decodes one member of the structure.
 func (x *legacyCondition) member(c *exec, name string, expected bool) error {
 	switch {
 	case name == "ComparisonOperator":
@@ -274,7 +271,6 @@ type legacyUpdate struct {
 	fault     *item.Fault // the attribute name's, or the value's first
 }
 
-// decode decodes AttributeUpdates.
 func (l *legacyUpdates) decode(c *exec) error {
 	l.set, l.list = true, l.list[:0]
 	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValueUpdate", func(attribute string) error {
@@ -287,7 +283,6 @@ func (l *legacyUpdates) decode(c *exec) error {
 	return err
 }
 
-// member decodes one member of an AttributeValueUpdate.
 func (x *legacyUpdate) member(c *exec, name string) error {
 	switch name {
 	case "Value":
@@ -306,7 +301,6 @@ func (x *legacyUpdate) member(c *exec, name string) error {
 	return c.Skip()
 }
 
-// checkEnums reports actions that do not exist.
 func (l *legacyUpdates) checkEnums(v *violations) {
 	for i := range l.list {
 		v.Enum(l.list[i].action, "attributeUpdates."+l.list[i].attribute+".member.action", enumAction)

@@ -22,7 +22,6 @@ import (
 // StatementCacheBytes bounds the cache of parsed statements.
 const StatementCacheBytes = 8 << 20
 
-// maxStatementLength is how many characters a statement has at most.
 const maxStatementLength = 8192
 
 // statementRequest is a statement as it was sent: members of ExecuteStatement itself, elsewhere an
@@ -52,7 +51,6 @@ var statementMembers = members[*statementRequest]{
 	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*statementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
-// decodeParameters decodes Parameters.
 func (r *statementRequest) decodeParameters(c *exec) error {
 	r.parametersSet, r.parameters, r.fault = true, nil, nil
 	return c.ReadList(func(int) error {
@@ -78,7 +76,6 @@ func (r *statementRequest) checkConstraints(v *violations, prefix string) {
 	}
 }
 
-// checkOnFailure checks ReturnValuesOnConditionCheckFailure.
 func (r *statementRequest) checkOnFailure(v *violations, prefix string) {
 	v.Enum(r.onFailure, prefix+"returnValuesOnConditionCheckFailure", enumOnFailure)
 }

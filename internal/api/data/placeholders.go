@@ -18,7 +18,6 @@ type placeholders struct {
 	valueFaultKey       string
 }
 
-// names decodes ExpressionAttributeNames.
 func (p *placeholders) names(r *wire.Reader) error {
 	p.namesSet, p.params.Names = true, p.params.Names[:0]
 	return r.ReadObject(wire.InMap, wire.JavaString, func(key string) error {
@@ -28,7 +27,6 @@ func (p *placeholders) names(r *wire.Reader) error {
 	})
 }
 
-// values decodes ExpressionAttributeValues.
 func (p *placeholders) values(r *wire.Reader) error {
 	p.valuesSet, p.params.Values = true, p.params.Values[:0]
 	return r.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValue", func(key string) error {

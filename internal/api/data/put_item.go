@@ -8,14 +8,12 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// putItemRequest is the request of PutItem.
 type putItemRequest struct {
 	singleWrite
 	item   wire.OptItem
 	change db.Put
 }
 
-// putItemMembers are PutItem's members, in the order of the service model.
 var putItemMembers = members[*putItemRequest]{
 	{Name: "TableName", Read: (*putItemRequest).readTableName},
 	{Name: "Item", Read: func(r *putItemRequest, c *exec) error { return c.ReadItem(&r.item) }},
@@ -33,7 +31,6 @@ var putItemMembers = members[*putItemRequest]{
 // PutItem answers the operation of that name.
 func PutItem(c *call.Call) error { return run(c, (*exec).putItem) }
 
-// putItem answers PutItem.
 func (c *exec) putItem() error {
 	r := &c.hot.put
 	*r = putItemRequest{}

@@ -11,7 +11,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// queryRequest is Query's request.
 type queryRequest struct {
 	readRequest
 	forward       wire.OptBool
@@ -24,7 +23,6 @@ type queryRequest struct {
 	ranges [maxKeyConditions]expr.KeyPart
 }
 
-// queryMembers are Query's members, in the order of the service model.
 var queryMembers = members[*queryRequest]{
 	{Name: "TableName", Read: (*queryRequest).readTableName},
 	{Name: "IndexName", Read: (*queryRequest).readIndexName},
@@ -48,7 +46,6 @@ var queryMembers = members[*queryRequest]{
 // Query answers the operation of that name.
 func Query(c *call.Call) error { return run(c, (*exec).query) }
 
-// query answers Query in DynamoDB's order of checks.
 func (c *exec) query() error {
 	q := &c.hot.query
 	*q = queryRequest{}

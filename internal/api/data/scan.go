@@ -7,13 +7,11 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 )
 
-// scanRequest is Scan's request.
 type scanRequest struct {
 	readRequest
 	segment, totalSegments wire.OptInt
 }
 
-// scanMembers are Scan's members, in the order of the service model.
 var scanMembers = members[*scanRequest]{
 	{Name: "TableName", Read: (*scanRequest).readTableName},
 	{Name: "IndexName", Read: (*scanRequest).readIndexName},
@@ -24,7 +22,9 @@ var scanMembers = members[*scanRequest]{
 	{Name: "ConditionalOperator", Read: (*scanRequest).readConditionalOperator},
 	{Name: "ExclusiveStartKey", Read: (*scanRequest).readExclusiveStartKey},
 	{Name: "ReturnConsumedCapacity", Read: (*scanRequest).readReturnConsumedCapacity},
-	{Name: "TotalSegments", Read: func(s *scanRequest, c *exec) error { return c.ReadInt(&s.totalSegments, "Integer") }},
+	{Name: "TotalSegments", Read: func(s *scanRequest, c *exec) error {
+		return c.ReadInt(&s.totalSegments, "Integer")
+	}},
 	{Name: "Segment", Read: func(s *scanRequest, c *exec) error { return c.ReadInt(&s.segment, "Integer") }},
 	{Name: "ProjectionExpression", Read: (*scanRequest).readProjectionExpression},
 	{Name: "FilterExpression", Read: (*scanRequest).readFilterExpression},
@@ -36,7 +36,6 @@ var scanMembers = members[*scanRequest]{
 // Scan answers the operation of that name.
 func Scan(c *call.Call) error { return run(c, (*exec).runScan) }
 
-// scan answers Scan in DynamoDB's order of checks.
 func (c *exec) runScan() error {
 	s := &c.hot.scan
 	*s = scanRequest{}
@@ -121,7 +120,6 @@ func (s *scanRequest) checkParameters(c *exec) error {
 	return s.checkSegments()
 }
 
-// checkSegments checks Segment and TotalSegments against each other.
 func (s *scanRequest) checkSegments() error {
 	switch {
 	case s.segment.Set && !s.totalSegments.Set:
@@ -136,7 +134,6 @@ func (s *scanRequest) checkSegments() error {
 	return nil
 }
 
-// bind parses and binds the expressions.
 func (s *scanRequest) bind(c *exec) error {
 	if err := c.ph.checkContents(words{}); err != nil {
 		return err

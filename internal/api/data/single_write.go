@@ -8,7 +8,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// maxItemBytes is the largest size of an item.
 const maxItemBytes = 400 * 1024
 
 // errItemSize: an item to be put is larger than that.
@@ -78,7 +77,6 @@ func (r *singleWrite) conditionExpression(c *exec, w words) (*expr.Condition, er
 	return condition, nil
 }
 
-// checkExpected checks Expected and its ConditionalOperator.
 func (r *singleWrite) checkExpected(w words) error {
 	if err := r.expected.checkConditionalOperator(r.operator); err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// transactGetRequest is the request of TransactGetItems.
 type transactGetRequest struct {
 	set      bool
 	gets     []*transactGet // at most one more than there may be
@@ -30,13 +29,13 @@ type transactGet struct {
 	projector *expr.Projection // nil: the whole item
 }
 
-// transactGetMembers are TransactGetItems' members, in the order of the service model.
 var transactGetMembers = members[*transactGetRequest]{
 	{Name: "TransactItems", Read: (*transactGetRequest).readTransactItems},
-	{Name: "ReturnConsumedCapacity", Read: func(r *transactGetRequest, c *exec) error { return c.ReadString(&r.consumed) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *transactGetRequest, c *exec) error {
+		return c.ReadString(&r.consumed)
+	}},
 }
 
-// readTransactItems decodes TransactItems.
 func (r *transactGetRequest) readTransactItems(c *exec) error {
 	r.set, r.gets = true, nil
 	return c.ReadList(func(int) error {
@@ -58,7 +57,6 @@ func (r *transactGetRequest) readTransactItems(c *exec) error {
 	})
 }
 
-// member decodes a member of a Get.
 func (g *transactGet) member(c *exec, name string) error {
 	switch name {
 	case "Key":
@@ -76,7 +74,6 @@ func (g *transactGet) member(c *exec, name string) error {
 // TransactGetItems answers the operation of that name.
 func TransactGetItems(c *call.Call) error { return run(c, (*exec).transactGetItems) }
 
-// transactGetItems answers TransactGetItems.
 func (c *exec) transactGetItems() error {
 	r := new(transactGetRequest)
 	if err := wire.Decode(&c.Reader, r, c, transactGetMembers); err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// transactWriteRequest is the request of TransactWriteItems.
 type transactWriteRequest struct {
 	set      bool
 	elements []transactElement // at most one more than there may be
@@ -51,15 +50,17 @@ var (
 	transactKinds = []transactKind{transactCheck, transactPut, transactDelete, transactUpdate}
 )
 
-// transactWriteMembers are TransactWriteItems' members, in the order of the service model.
 var transactWriteMembers = members[*transactWriteRequest]{
 	{Name: "TransactItems", Read: (*transactWriteRequest).readTransactItems},
-	{Name: "ReturnConsumedCapacity", Read: func(r *transactWriteRequest, c *exec) error { return c.ReadString(&r.consumed) }},
-	{Name: "ReturnItemCollectionMetrics", Read: func(r *transactWriteRequest, c *exec) error { return c.ReadString(&r.metrics) }},
+	{Name: "ReturnConsumedCapacity", Read: func(r *transactWriteRequest, c *exec) error {
+		return c.ReadString(&r.consumed)
+	}},
+	{Name: "ReturnItemCollectionMetrics", Read: func(r *transactWriteRequest, c *exec) error {
+		return c.ReadString(&r.metrics)
+	}},
 	{Name: "ClientRequestToken", Read: func(r *transactWriteRequest, c *exec) error { return c.ReadString(&r.token) }},
 }
 
-// readTransactItems decodes TransactItems.
 func (r *transactWriteRequest) readTransactItems(c *exec) error {
 	r.set, r.elements = true, nil
 	return c.ReadList(func(int) error {
@@ -72,7 +73,6 @@ func (r *transactWriteRequest) readTransactItems(c *exec) error {
 	})
 }
 
-// member decodes a member of a TransactWriteItem.
 func (e *transactElement) member(c *exec, name string) error {
 	for _, kind := range transactKinds {
 		if name == kind.member {
@@ -97,7 +97,6 @@ func (e *transactElement) action(kind transactKind) *transactAction {
 	return a
 }
 
-// member decodes a member of an action.
 func (a *transactAction) member(c *exec, name string) error {
 	switch {
 	case name == a.itemMember():
@@ -131,7 +130,6 @@ func (a *transactAction) itemMember() string {
 // TransactWriteItems answers the operation of that name.
 func TransactWriteItems(c *call.Call) error { return run(c, (*exec).transactWriteItems) }
 
-// transactWriteItems answers TransactWriteItems.
 func (c *exec) transactWriteItems() error {
 	r := new(transactWriteRequest)
 	if err := wire.Decode(&c.Reader, r, c, transactWriteMembers); err != nil {
@@ -398,7 +396,6 @@ func (a *transactAction) checkKeys() error {
 	return nil
 }
 
-// feed feeds the request to the fingerprint for its token.
 func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 	f.count(len(actions))
 	for _, a := range actions {
@@ -413,7 +410,6 @@ func (r *transactWriteRequest) feed(f *fingerprint, actions []*transactAction) {
 	f.option(r.metrics)
 }
 
-// answer encodes the response.
 func (r *transactWriteRequest) answer(c *exec, actions []*transactAction, t *db.Transaction, done db.Transacted) error {
 	c.BeginObject()
 	if c.countsConsumed(r.consumed) {

@@ -14,7 +14,6 @@ import (
 // This file is what the operations with transactions have in common: TransactWriteItems,
 // TransactGetItems, ExecuteTransaction.
 
-// maxTransactItems is how many actions a transaction has at most.
 const maxTransactItems = 100
 
 // errSameItem: two actions of a transaction on one item.

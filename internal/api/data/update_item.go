@@ -8,7 +8,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// updateItemRequest is the request of UpdateItem.
 type updateItemRequest struct {
 	singleWrite
 	key     wire.OptItem
@@ -17,7 +16,6 @@ type updateItemRequest struct {
 	change  updateChange
 }
 
-// updateItemMembers are UpdateItem's members, in the order of the service model.
 var updateItemMembers = members[*updateItemRequest]{
 	{Name: "TableName", Read: (*updateItemRequest).readTableName},
 	{Name: "Key", Read: func(r *updateItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
@@ -37,7 +35,6 @@ var updateItemMembers = members[*updateItemRequest]{
 // UpdateItem answers the operation of that name.
 func UpdateItem(c *call.Call) error { return run(c, (*exec).updateItem) }
 
-// updateItem answers UpdateItem.
 func (c *exec) updateItem() error {
 	r := &c.hot.update
 	*r = updateItemRequest{}
@@ -120,7 +117,6 @@ func (r *updateItemRequest) checkEnums() error {
 	return v.Err()
 }
 
-// checkParams checks the parameters against each other.
 func (r *updateItemRequest) checkParams(c *exec, w words) error {
 	legacy := []parameter{{"AttributeUpdates", r.updates.set}, {"Expected", r.expected.set}}
 	expressions := []parameter{{"UpdateExpression", r.update.Set}, {"ConditionExpression", r.condition.Set}}

@@ -6,7 +6,6 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// describeStreamRequest is a DescribeStream request.
 type describeStreamRequest struct {
 	arn    wire.OptString
 	limit  wire.OptInt
@@ -14,12 +13,10 @@ type describeStreamRequest struct {
 	filter shardFilter
 }
 
-// shardFilter is a ShardFilter as sent.
 type shardFilter struct {
 	kind, shard wire.OptString
 }
 
-// describeStreamMembers are DescribeStream's members, in the order of the service model.
 var describeStreamMembers = members[*describeStreamRequest]{
 	{Name: "StreamArn", Read: func(r *describeStreamRequest, c op) error { return c.ReadString(&r.arn) }},
 	{Name: "Limit", Read: func(r *describeStreamRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
@@ -27,7 +24,6 @@ var describeStreamMembers = members[*describeStreamRequest]{
 	{Name: "ShardFilter", Read: (*describeStreamRequest).readShardFilter},
 }
 
-// readShardFilter decodes ShardFilter.
 func (r *describeStreamRequest) readShardFilter(c op) error {
 	r.filter = shardFilter{}
 	return c.ReadObject(wire.InField, "ShardFilter", func(name string) error {
@@ -41,7 +37,6 @@ func (r *describeStreamRequest) readShardFilter(c op) error {
 	})
 }
 
-// check checks the constraints.
 func (r *describeStreamRequest) check() error {
 	var v violations
 	v.streamARN(r.arn, "streamArn", true)
@@ -125,7 +120,6 @@ func (c op) shardsMember(shards []schema.Shard, more bool) {
 	}
 }
 
-// sequenceMember appends a SequenceNumber.
 func (c op) sequenceMember(name string, p schema.Position) {
 	c.Name(name)
 	c.Out = append(appendSequenceNumber(append(c.Out, '"'), p), '"')

@@ -15,13 +15,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// getRecordsRequest is a GetRecords request.
 type getRecordsRequest struct {
 	iterator wire.OptString
 	limit    wire.OptInt
 }
 
-// getRecordsMembers are GetRecords' members, in the order of the service model.
 var getRecordsMembers = members[*getRecordsRequest]{
 	{Name: "ShardIterator", Read: func(r *getRecordsRequest, c op) error { return c.ReadString(&r.iterator) }},
 	{Name: "Limit", Read: func(r *getRecordsRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
@@ -35,7 +33,6 @@ const (
 	maxRecordsBytes = 1 << 20
 )
 
-// check checks the constraints.
 func (r *getRecordsRequest) check() error {
 	var v violations
 	v.text(r.iterator, "shardIterator", true, 1, 2048)
@@ -129,7 +126,6 @@ func (c op) records(l *db.Stream, it iterator, limit int, now time.Time) error {
 	return nil
 }
 
-// record appends a Record.
 func (c op) record(l *db.Stream, shard uint32, r *schema.StreamRecord) {
 	id := eventID(l.ID, shard, r.Position)
 	c.BeginObject()

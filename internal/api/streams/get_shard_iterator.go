@@ -9,7 +9,6 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// getShardIteratorRequest is a GetShardIterator request.
 type getShardIteratorRequest struct {
 	arn      wire.OptString
 	shard    wire.OptString
@@ -18,7 +17,6 @@ type getShardIteratorRequest struct {
 	time     wire.OptTime
 }
 
-// getShardIteratorMembers are GetShardIterator's members, in the order of the service model.
 var getShardIteratorMembers = members[*getShardIteratorRequest]{
 	{Name: "StreamArn", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadString(&r.arn) }},
 	{Name: "ShardId", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadString(&r.shard) }},

@@ -6,21 +6,18 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// listStreamsRequest is a ListStreams request.
 type listStreamsRequest struct {
 	table wire.OptString
 	limit wire.OptInt
 	start wire.OptString
 }
 
-// listStreamsMembers are ListStreams' members, in the order of the service model.
 var listStreamsMembers = members[*listStreamsRequest]{
 	{Name: "TableName", Read: func(r *listStreamsRequest, c op) error { return c.ReadString(&r.table) }},
 	{Name: "Limit", Read: func(r *listStreamsRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
 	{Name: "ExclusiveStartStreamArn", Read: func(r *listStreamsRequest, c op) error { return c.ReadString(&r.start) }},
 }
 
-// check checks the constraints.
 func (r *listStreamsRequest) check() error {
 	var v violations
 	v.IndexName(r.table, "tableName")

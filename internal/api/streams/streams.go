@@ -29,7 +29,6 @@ var (
 	enumShardFilter  = wire.Enum{"CHILD_SHARDS"}
 )
 
-// streamARN is the ARN of a stream in the region of the call.
 func (c op) streamARN(l *db.Stream) string { return c.TableARN(l.Table) + "/stream/" + l.Label }
 
 // streamOfARN returns the table's name and the label in a stream's ARN. Region and account are not
@@ -95,7 +94,6 @@ var (
 	positions    = new(big.Int).Lsh(big.NewInt(1), 128) // how many there are
 )
 
-// appendSequenceNumber appends a position's SequenceNumber.
 func appendSequenceNumber(dst []byte, p schema.Position) []byte {
 	n := new(big.Int).SetBytes(p[:])
 	return n.Add(n, sequenceBase).Append(dst, 10)
@@ -128,7 +126,6 @@ func before(p schema.Position) schema.Position {
 	return p
 }
 
-// later tells whether p is above q.
 func later(p, q schema.Position) bool { return string(p[:]) > string(q[:]) }
 
 // ---- iterators
@@ -151,7 +148,6 @@ const iteratorLen = 8 + 4 + 16 + 8
 // iteratorMark stands between the ARN and the rest.
 const iteratorMark = "|1|"
 
-// appendIterator appends a ShardIterator of the stream with the ARN.
 func appendIterator(dst []byte, arn string, it iterator) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, iteratorLen+4), it.log)
 	b = binary.BigEndian.AppendUint32(b, it.shard)
@@ -174,7 +170,6 @@ func parseIterator(s string) (it iterator, ok bool) {
 	return it, true
 }
 
-// iteratorSum is the checksum of an iterator's parts.
 func iteratorSum(arn string, b []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE([]byte(arn)), crc32.IEEETable, b)
 }

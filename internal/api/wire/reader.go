@@ -134,7 +134,6 @@ func firstTypeError[R, C any](from *Reader, r R, c C, ms Members[R, C]) error {
 	return ErrSyntax
 }
 
-// serialization words an error of decoding.
 func serialization(err error) error {
 	var t *item.TypeError
 	if errors.As(err, &t) {
