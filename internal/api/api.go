@@ -4,8 +4,8 @@
 //
 // What it answers follows the Amazon DynamoDB API Reference and Developer Guide and the service
 // model that AWS's SDKs are made from; the order of checks and the wording of errors, of which
-// these say little, follow answers of the service that its users have recorded. Where nobody has
-// recorded one, a comment says that a text is ours.
+// these say little, follow answers of the service that its users have recorded. Where no answer is
+// recorded, a comment says that a text is ours.
 package api
 
 import (
@@ -39,7 +39,7 @@ type Service struct {
 	suggested  suggested
 }
 
-// New returns the service of a database.
+// New returns the service of a database, which must stay open while Serve runs.
 func New(d *db.DB, o Options) *Service {
 	if o.Region == "" {
 		o.Region = "us-east-1"
@@ -55,20 +55,24 @@ func New(d *db.DB, o Options) *Service {
 	return s
 }
 
-// What Serve takes and gives.
+// The types of Serve, declared in the packages that the planes import: those cannot import this
+// one.
 type (
 	Request = call.Request
 	Report  = call.Report
 	Memory  = wire.Memory
 )
 
-// Serve answers one request. The body of the answer is appended to out. status is an HTTP status
-// code.
+// Serve answers one request. status is an HTTP status code, body is out with the answer appended;
+// it can have been moved to other memory, by append or by Request.Memory. The answer holds no views
+// of r.Body, so both buffers belong to the caller again when Serve returns.
+//
+// An error replaces whatever a handler has written before it failed: handlers need not undo it.
 func (s *Service) Serve(ctx context.Context, r *call.Request, out []byte) (status int, body []byte) {
 	c := s.calls.Get().(*call.Call)
 	c.Begin(ctx, r, s.region, out)
 	err := s.run(c, r)
-	s.finish(c, r, err)
+	s.finish(c, r, err) // it sets r.Report, to which an error then adds
 	status = 200
 	if err != nil {
 		e := c.Fail(s.wireError(err, r), len(out))
@@ -89,7 +93,9 @@ func (s *Service) run(c *call.Call, r *call.Request) error {
 	if op != nil && op.handle != nil {
 		return op.handle(c)
 	}
-	if len(c.Body) > 0 { // no body at all is found fault with only where an operation would read it
+	// As on AWS, a malformed body comes before an unknown operation, but an empty body does not: it
+	// is an error only where an operation would read it.
+	if len(c.Body) > 0 {
 		if err := c.WellFormed(); err != nil {
 			return err
 		}
@@ -97,8 +103,8 @@ func (s *Service) run(c *call.Call, r *call.Request) error {
 	return wire.ErrUnknownOperation
 }
 
-// wireError turns any error into DynamoDB's. Those that are ours alone are logged and shown as
-// InternalServerError.
+// wireError turns any error into DynamoDB's. Those that are ours alone are shown as
+// InternalServerError and logged here, once, unless the client has gone: nothing was wrong then.
 func (s *Service) wireError(err error, r *call.Request) *wire.Error {
 	if e := call.Worded(err); e != nil {
 		return e
@@ -109,7 +115,7 @@ func (s *Service) wireError(err error, r *call.Request) *wire.Error {
 	return wire.NewError("InternalServerError", "Internal server error")
 }
 
-// finish completes the report of a request that ends with err.
+// finish completes the report of a request that ends with err, and hands it to the caller.
 func (s *Service) finish(c *call.Call, r *call.Request, err error) {
 	if c.Report.MissingTable() != "" && err != nil {
 		s.suggest(c, r)

@@ -14,7 +14,7 @@ import (
 type operation struct {
 	name   string
 	handle func(*call.Call) error
-	reads  bool // it reads items or records and changes nothing, so that asking again does no harm
+	reads  bool // it reads items or records and changes nothing: a server that cannot write answers it
 	number int  // from 1, in the order of OperationNames
 }
 
@@ -24,7 +24,9 @@ const (
 	streamTargetPrefix = "DynamoDBStreams_20120810."
 )
 
-// operations are the operations of the main API, as of November 2026.
+// operations are the operations of the main API, as of November 2026. Their order, and that of
+// streamOperations, numbers them: metrics index by number, so nothing may depend on a number that
+// another version of the program gave.
 var operations = []operation{
 	{name: "BatchExecuteStatement", handle: data.BatchExecuteStatement},
 	{name: "BatchGetItem", handle: data.BatchGetItem, reads: true},
@@ -132,8 +134,8 @@ func OperationName(target string) string {
 	return target[strings.LastIndexByte(target, '.')+1:]
 }
 
-// OperationNames are the names of all of DynamoDB's operations. Others can be made up by whoever
-// likes, these cannot.
+// OperationNames are the names of all of DynamoDB's operations, in the order of their numbers. Only
+// these are safe as labels of metrics: clients can send any other name.
 func OperationNames() []string {
 	names := make([]string, 0, len(operations)+len(streamOperations))
 	for _, list := range [...][]operation{operations, streamOperations} {

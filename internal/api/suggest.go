@@ -14,9 +14,9 @@ const (
 	// suggestEvery is how far apart the suggestions for one name are at least.
 	suggestEvery = time.Minute
 	// maxSuggested is how many names are remembered for that, and so how many suggestions there are
-	// in that time.
+	// in that time: a client that makes names up can fill neither the memory nor the log.
 	maxSuggested = 64
-	// suggestAmong is how many tables are looked at.
+	// suggestAmong is how many tables are looked at, since a request waits for it.
 	suggestAmong = 10_000
 )
 
@@ -44,12 +44,12 @@ func (s *suggested) again(name string, now time.Time) bool {
 	if s.at == nil {
 		s.at = map[string]time.Time{}
 	}
-	s.at[strings.Clone(name)] = now // it lies in the request's body, which others get
+	s.at[strings.Clone(name)] = now // name is a view of the request's body, which is reused
 	return true
 }
 
-// suggest tells the log of a table that somebody may have meant who asked for one that is not
-// there. The answer does not tell: it is DynamoDB's.
+// suggest logs the name of an existing table that resembles the missing one. The answer does not
+// have it: that is DynamoDB's, and a suggestion would tell of tables that a policy may hide.
 func (s *Service) suggest(c *call.Call, r *call.Request) {
 	name := c.Report.MissingTable()
 	if !s.suggested.again(name, c.DB.Now()) {

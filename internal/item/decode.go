@@ -58,8 +58,9 @@ func (f *Faults) add(x *Fault) {
 	}
 }
 
-// DynamoDB's words for the faults that have nothing to fill in. The one about an empty name is not known
-// from AWS itself (only in ExpressionAttributeNames); that about a long one was recorded in 2026.
+// DynamoDB's words for the faults that have nothing to fill in. The one about an empty name is not
+// known from AWS itself (only in ExpressionAttributeNames); that about a long one was recorded in
+// 2026.
 const (
 	invalidPrefix      = "One or more parameter values were invalid: "
 	messageEmpty       = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"

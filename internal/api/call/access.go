@@ -13,32 +13,37 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// This file asks the policy of whoever made a request whether it may do what it wants to: which
-// action on which resource, and what the request has for the condition keys. Each operation asks
-// after it has checked its parameters and before it tells anything of what it found. (Service
-// Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB"; Developer
-// Guide, "Using IAM policy conditions for fine-grained access control".)
+// This file asks the policy of the principal that signed a request whether it allows an action on a
+// resource. Each operation asks after it has checked its parameters, since policies have conditions
+// on their values, and before it reports anything about the table: without permission a client
+// cannot find out whether a table or an item exists. (Service Authorization Reference, "Actions,
+// resources, and condition keys for Amazon DynamoDB"; Developer Guide, "Using IAM policy conditions
+// for fine-grained access control".)
 
-// Want is what a request wants to do to a table or an index, as far as policies can ask. It is made
-// when all of it is known, and passed on as a value. The values of condition keys are made of it
-// when a statement asks for them.
+// Want is what a request wants to do to a table or an index, as far as policies can ask. Handlers
+// make it when everything in it is known, and pass it on as a value, so that no order of
+// assignments decides what a policy sees. The values of condition keys are derived from it only
+// when a statement of the policy asks for them.
+//
+// A new operation sets every member that it has a value for: a condition key that is missing here
+// lets a policy's Deny pass.
 type Want struct {
 	Action    string
-	Index     string // that is read; empty for the table itself
-	Enclosing string // the operation, of an action in a transaction
+	Index     string // the index that is read; empty for the table itself
+	Enclosing string // for an action in a transaction: the operation
 
-	Select, ReturnValues string // Select and ReturnValues; empty for actions that have no such parameter
-	Consumed             string // ReturnConsumedCapacity
+	Select, ReturnValues string // in effect, defaults included; empty for actions without the parameter
+	Consumed             string // ReturnConsumedCapacity; empty is NONE
 
-	Item          item.Item      // the key, or the item to be put
-	Items         []item.Item    // further ones
-	KeyConditions []expr.KeyPart // key conditions
-	Statement     Statement      // PartiQL; it is not fixed yet. nil: none
-	Scan          bool           // the keys of what it reads are not among what it says
-	Pages         bool           // it reads a table or an index from somewhere on
+	Item          item.Item   // the key, or the item to be put; missing: none
+	Items         []item.Item // for batches: all keys and items
+	KeyConditions []expr.KeyPart
+	Statement     Statement // PartiQL, before its table is known; nil: none
+	Scan          bool      // there is no dynamodb:LeadingKeys, although items are read
+	Pages         bool      // it reads in pages, and so compares with and returns key attributes
 
-	Condition  *expr.Condition // nil: none, as of the others
-	Expected   attributeNamer  // of legacy conditions
+	Condition  *expr.Condition // nil: none, as for the members below
+	Expected   attributeNamer  // legacy conditions
 	Projection *expr.Projection
 	Update     *expr.Update
 }
@@ -58,16 +63,16 @@ type attributeNamer interface{ AttributeNames() []string }
 type question struct {
 	Want
 	table *db.Table // nil: there is no such table
-	names []string  // the values of Attributes, once they were asked for
+	names []string  // dynamodb:Attributes, kept since several statements can ask for it
 }
 
-// Asks tells whether the policy of whoever made the request is asked. If it is not, a want needs
-// not be made.
+// Asks tells whether there is a policy to ask. Without one, batches spare themselves the Want of
+// each table, which allocates.
 func (c *Call) Asks() bool { return c.principal != nil }
 
-// TableFor returns the table that a checked TableName (or ARN) names, if it is ready for items, and
-// if the request may do there what it wants. Who may not is told so whether there is such a table
-// or not.
+// TableFor returns the table that a checked TableName (or ARN) names, if it is ready for items and
+// the policy allows what the request wants there. A denial comes before ErrTableNotFound, so it
+// does not depend on whether there is such a table.
 func (c *Call) TableFor(name string, w Want) (t *db.Table, err error) {
 	var missing error
 	if t, err = c.TableAmong(name, w, &missing); err == nil {
@@ -76,8 +81,9 @@ func (c *Call) TableFor(name string, w Want) (t *db.Table, err error) {
 	return t, err
 }
 
-// TableAmong is TableFor for a request that is about several tables: that there is no such one is
-// noted in missing, to be told when all of them may be asked for.
+// TableAmong is TableFor for a request on several tables: if there is no such table it notes the
+// error in missing, unless one is noted already, and returns nil without error. The caller returns
+// missing after the policy has allowed all of the request's tables.
 func (c *Call) TableAmong(name string, w Want, missing *error) (*db.Table, error) {
 	t, err := c.ItemTable(name)
 	if err != nil && *missing == nil {
@@ -89,7 +95,7 @@ func (c *Call) TableAmong(name string, w Want, missing *error) (*db.Table, error
 	return t, c.ask(name, t, w)
 }
 
-// ask asks whether the request may do what it wants to a table, by name (or ARN).
+// ask asks for a want; t is nil if there is no table of the name.
 func (c *Call) ask(name string, t *db.Table, w Want) error {
 	resource := c.TableARN(wire.BareTableName(name))
 	if w.Index != "" {
@@ -99,8 +105,8 @@ func (c *Call) ask(name string, t *db.Table, w Want) error {
 	return c.decide(&iam.Access{Action: w.Action, Resource: resource, Values: q.values})
 }
 
-// AskTable asks whether the request may do an action that concerns a table, by name (or ARN), as a
-// whole.
+// AskTable returns the error of a denied action on a table as a whole; name may be an ARN. It does
+// not look whether there is such a table.
 func (c *Call) AskTable(action, name string) error {
 	if c.principal == nil {
 		return nil
@@ -108,7 +114,7 @@ func (c *Call) AskTable(action, name string) error {
 	return c.decide(&iam.Access{Action: action, Resource: c.TableARN(wire.BareTableName(name))})
 }
 
-// AskStream asks whether the request may do an action on a stream.
+// AskStream is AskTable for the stream of a table with the label.
 func (c *Call) AskStream(action, table, label string) error {
 	if c.principal == nil {
 		return nil
@@ -116,7 +122,7 @@ func (c *Call) AskStream(action, table, label string) error {
 	return c.decide(&iam.Access{Action: action, Resource: c.TableARN(table) + "/stream/" + label})
 }
 
-// AskAny asks whether the request may do an action that is on no resource.
+// AskAny is AskTable for an action that is on no resource, such as ListTables.
 func (c *Call) AskAny(action string) error {
 	if c.principal == nil {
 		return nil
@@ -130,7 +136,8 @@ func (c *Call) decide(a *iam.Access) error {
 	if decision == iam.Allowed {
 		return nil
 	}
-	message := "User: " + c.principal.ARN() + " is not authorized to perform: dynamodb:" + a.Action + " on resource: " + a.Resource
+	message := "User: " + c.principal.ARN() + " is not authorized to perform: dynamodb:" + a.Action +
+		" on resource: " + a.Resource
 	if decision == iam.DeniedExplicitly {
 		message += " with an explicit deny in an identity-based policy"
 	} else {
@@ -185,7 +192,8 @@ func (q *question) keys() []schema.KeyElement {
 }
 
 // leadingKeys are the values of the partition key: of the items and keys, or of the key conditions.
-// A key of several partition key attributes has the values of all of them.
+// If the partition key has several attributes, these are the values of all of them. Without a table
+// they are not known, and a policy that requires them denies.
 func (q *question) leadingKeys() (texts []string) {
 	keys := q.keys()
 	if keys == nil || q.Scan {
@@ -237,7 +245,7 @@ func keyText(v item.Value) string {
 	return string(text)
 }
 
-// attributes are the names of the top-level attributes that the request names, wherever in it.
+// attributes are the names of the top-level attributes anywhere in the request, sorted.
 func (q *question) attributes() []string {
 	if q.names == nil {
 		names := append(q.itemNames(), q.expressionNames()...)
@@ -267,8 +275,8 @@ func (q *question) itemNames() (names []string) {
 	return names
 }
 
-// expressionNames are the names of attributes in expressions, and in what they are written as
-// otherwise.
+// expressionNames are the names of attributes in expressions, in their legacy forms and in
+// statements.
 func (q *question) expressionNames() (names []string) {
 	if q.Condition != nil {
 		names = append(names, q.Condition.Attributes()...)
@@ -288,8 +296,8 @@ func (q *question) expressionNames() (names []string) {
 	return names
 }
 
-// fullTableScan tells of a SELECT whether it has no condition on the partition key that makes it
-// more than a Scan: true or false.
+// fullTableScan says whether a SELECT reads the whole table because it has no condition on the
+// partition key: true or false; empty for other actions.
 func (q *question) fullTableScan() string {
 	keys := q.keys()
 	if q.Statement == nil || q.Action != ActionSelect || keys == nil {

@@ -19,7 +19,7 @@ import (
 // test makes from the string literals of the packages that word errors. The rest is replaced:
 //
 //   - what stands behind the words after which a message has a value without quotes (bareValues);
-//   - what stands in quotes, except the path of a member (Value '…' at 'wire.TableName') and a name of
+//   - what stands in quotes, except the path of a member (Value '…' at 'tableName') and a name of
 //     the API ('TableName');
 //   - numbers, limits included: nothing tells a limit from a number that was sent;
 //   - every other word that is not in the list. Names of the request's table, of its indexes and of
@@ -29,11 +29,10 @@ import (
 const cutMark = "…"
 
 const (
-	// cutEnds is how much is read at either end of a longer message: what is in between is a
-	// value.
+	// cutEnds is how much is read at either end of a longer message: the middle of a message that
+	// long is part of a value.
 	cutEnds = 2 << 10
-	// maxCut is the length at which what is left is cut off.
-	maxCut = 400
+	maxCut  = 400 // the length of a result
 )
 
 //go:embed words.txt
@@ -47,7 +46,8 @@ var messageWords = sync.OnceValue(func() map[string]bool {
 	return words
 })
 
-// Cut returns Message or Reason, or another text, without what the client supplied.
+// Cut returns Message or Reason, or another text, without what the client supplied. Only the result
+// may be logged above the debug level.
 func (r *Report) Cut(message string) string { return cutValues(message, r.schemaName) }
 
 // schemaName tells whether a word names the table that the request was about, one of its indexes or
@@ -108,8 +108,9 @@ func cutValues(message string, named func(string) bool) string {
 }
 
 // bareValues are the words after which a message has a value, or another text of the client's,
-// without quotes, up to its end or to the words that it then ends with. The value's words could be
-// words of messages.
+// without quotes, up to its end or to the words that it then ends with. They are listed because the
+// words of such a value can be words of messages, and would stay. A new message of this form needs
+// an entry here.
 var bareValues = []struct{ begin, end string }{
 	{"cannot be converted to a numeric value: ", ""}, {"operand: AttributeValue: ", ""},
 	{"Input collection [", " contains duplicates."}, {"Duplicate value in attribute name: ", ""},
@@ -145,7 +146,8 @@ type cutter struct {
 	cut     bool   // the last word was cut out; the mark is not written yet
 }
 
-// countOfErrors keeps the number in "1 validation error detected".
+// countOfErrors keeps the number in "1 validation error detected", the one number that cannot come
+// from the client.
 func (c *cutter) countOfErrors() {
 	digits := len(c.text) - len(strings.TrimLeft(c.text, "0123456789"))
 	if digits > 0 && digits <= 2 && strings.HasPrefix(c.text[digits:], " validation error") {
@@ -171,7 +173,7 @@ func (c *cutter) step() {
 	}
 }
 
-// separate notes what stands between words. Between two words that are cut out it goes as well.
+// separate notes what stands between words. Between two words that are cut out it is dropped.
 func (c *cutter) separate(s string) {
 	if s != " " || !strings.HasSuffix(c.between, " ") {
 		c.between += s
@@ -249,7 +251,8 @@ func (c *cutter) path(path string) string {
 func (c *cutter) word() {
 	end := c.at
 	for end < len(c.text) {
-		if !isWordByte(c.text[end]) && (end+1 == len(c.text) || !isJoint(c.text[end]) || !isWordByte(c.text[end+1])) {
+		if !isWordByte(c.text[end]) &&
+			(end+1 == len(c.text) || !isJoint(c.text[end]) || !isWordByte(c.text[end+1])) {
 			break
 		}
 		end++

@@ -7,7 +7,9 @@ import (
 	"github.com/partita-db/partita/internal/db"
 )
 
-// Worded returns err as DynamoDB words it, or nil for one that is ours alone.
+// Worded returns err as DynamoDB words it, or nil for one that is ours alone. It knows the errors
+// that package db returns to several operations. Those that one operation words by itself are a
+// *wire.Error already when they come here.
 func Worded(err error) *wire.Error {
 	var e *wire.Error
 	if errors.As(err, &e) {
@@ -42,7 +44,8 @@ func Worded(err error) *wire.Error {
 
 // The errors of whole transactions.
 var (
-	// ErrTransactionTooLarge: over 4 MB. AWS's words are not known; these are ours.
+	// ErrTransactionTooLarge is answered to more than 4 MB. AWS's words are not known; these are
+	// ours.
 	ErrTransactionTooLarge = wire.Validation("Collection size of items exceeded, which can also be caused by the aggregate size of the " +
 		"items in the transaction exceeding the 4MB limit")
 	// errTokenMismatch has the API Reference's words; the service's own are not known.

@@ -17,30 +17,31 @@ type Report struct {
 	Operation int    // its number, an index into OperationNames plus one; 0: there is no such operation
 	Code      string // of the error that was answered: ValidationException; empty for none
 	Message   string // of that error, as the client got it
-	// Reason is why, of a cancelled transaction: the message of the first reason that is a
-	// mistake in the request. Inner is the code of the first mistake in a batch of statements
-	// that was answered, and Reason its message.
+	// Reason is, for a cancelled transaction, the message of its first reason that is a mistake in
+	// the request. For a batch of statements that was answered, Inner is the code of the first
+	// mistake, and Reason its message.
 	Reason, Inner string
 	Table         string // the first one; empty for none
 	Index         string
-	Condition     string // of a slow or explained Query or SELECT: how it chose its items, without values
-	Tables        int    // how many there are
+	Condition     string // for a slow or explained Query or SELECT: how it chose its items, without values
+	Tables        int    // how many tables the request was on
 	Read          int    // items that were read
 	Returned      int    // items that were answered
-	// ReadUnits and WriteUnits are the capacity that was consumed, as ConsumedCapacity has it.
-	// Batches and transactions that nobody asked for it count it only for an explained request.
+	// ReadUnits and WriteUnits are the consumed capacity, as ConsumedCapacity has it. Batches and
+	// transactions sum it up only if the client asks for it or the request is explained.
 	ReadUnits, WriteUnits float64
 
-	last    *db.Table // that was counted last in Tables; of a request with an error it stays
-	missing string    // a table that was asked for and is not there
+	last    *db.Table // the one counted last in Tables; Cut needs its names, so it stays after an error
+	missing string    // a table that was asked for and does not exist
 }
 
-// Finish completes the report of a call that has ended with err.
+// Finish completes the report of a call that has ended with err. After it the report holds nothing
+// of the call.
 func (r *Report) Finish(err error) {
 	if err == nil {
-		r.last = nil
+		r.last = nil // a report that is kept does not keep a table
 	}
-	r.missing = strings.Clone(r.missing) // it lies in memory that the next call uses
+	r.missing = strings.Clone(r.missing)
 }
 
 // MissingTable is the name of a table that was asked for and is not there, empty for none.
@@ -49,7 +50,8 @@ func (r *Report) MissingTable() string { return r.missing }
 // TableName is the table that was asked for, there or not; of several, one.
 func (r *Report) TableName() string { return cmp.Or(r.Table, r.missing) }
 
-// NoteStatement notes that a statement of a batch failed.
+// NoteStatement notes that a statement of a batch failed. Only mistakes of the client are of
+// interest: failed conditions and conflicts are ordinary.
 func (r *Report) NoteStatement(reason wire.Reason) {
 	mistake := reason.Code == "ValidationError" || reason.Code == "ResourceNotFound" || reason.Code == "AccessDenied"
 	if mistake && r.Inner == "" {
@@ -57,13 +59,13 @@ func (r *Report) NoteStatement(reason wire.Reason) {
 	}
 }
 
-// NoteTable notes a table, which is nil if there is none by the name. Of a request on one table
-// over and over it counts one.
+// NoteTable notes a table, or with nil that there is none by the name. A table that comes again is
+// counted once, unless another one came in between.
 func (r *Report) NoteTable(t *db.Table, name string) {
 	switch {
 	case t == nil:
 		if name = wire.BareTableName(name); r.missing == "" && wire.IsName(name) && len(name) <= 255 {
-			r.missing = name // what a statement has as a name can be anything
+			r.missing = name // a statement can have any text as a name: only possible names are logged
 		}
 	case r.last == nil:
 		r.Table, r.Tables, r.last = t.Name, 1, t
@@ -73,7 +75,7 @@ func (r *Report) NoteTable(t *db.Table, name string) {
 	}
 }
 
-// NoteItem notes the read of one item by its key.
+// NoteItem notes the read of one item by its key, which counts only if the item exists.
 func (r *Report) NoteItem(there bool) {
 	if there {
 		r.Read++
@@ -87,12 +89,14 @@ func (r *Report) NotePage(page db.Page) {
 	r.Returned += page.Count
 }
 
-// NoteRead notes the capacity units of reads, and written those of writes.
-func (r *Report) NoteRead(units float64)    { r.ReadUnits += units }
+// NoteRead adds capacity units of reads.
+func (r *Report) NoteRead(units float64) { r.ReadUnits += units }
+
+// NoteWritten adds capacity units of writes.
 func (r *Report) NoteWritten(units float64) { r.WriteUnits += units }
 
-// NoteFailed notes the capacity of a write that failed with err: at an item that did not meet its
-// condition it costs as much as one.
+// NoteFailed adds the capacity of a write that failed with err: a failed condition costs as much as
+// a write of the item that did not meet it.
 func (r *Report) NoteFailed(err error) {
 	if failed, ok := errors.AsType[*db.ConditionFailed](err); ok {
 		r.WriteUnits += capacity.FailedUnits(failed.Size)

@@ -6,7 +6,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// ItemTable returns the table that a checked TableName (or ARN) names, if it is ready for items.
+// ItemTable returns the table that a checked TableName (or ARN) names, if it is ready for items. It
+// asks no policy: handlers call TableFor or TableAmong.
 func (c *Call) ItemTable(name string) (*db.Table, error) {
 	t, err := c.DB.Table(schema.DefaultNamespace, wire.BareTableName(name))
 	c.Report.NoteTable(t, name)
@@ -18,7 +19,7 @@ func (c *Call) TableARN(name string) string {
 	return "arn:aws:dynamodb:" + c.Region + ":" + Account + ":table/" + name
 }
 
-// KeySchemaMember appends KeySchema.
+// KeySchemaMember writes the member KeySchema, of tables, indexes and streams.
 func (c *Call) KeySchemaMember(ks []schema.KeyElement) {
 	c.Name("KeySchema")
 	c.BeginList()

@@ -68,7 +68,8 @@ var createTableMembers = members[*createTableRequest]{
 	{Name: "VectorIndexes", Read: func(r *createTableRequest, c op) error { return c.vectorIndexes(&r.vectors) }},
 }
 
-// CreateTable answers CreateTable.
+// CreateTable answers CreateTable. Whether the name is taken is the last check: package db makes it
+// together with the change.
 func CreateTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(createTableRequest)
@@ -92,8 +93,8 @@ func CreateTable(cl *call.Call) error {
 	return nil
 }
 
-// ask asks whether the request may make the table, with the tags and the policy that it is to have
-// from the first.
+// ask asks the policy for each action that AWS requires: tags and a resource policy need actions of
+// their own.
 func (r *createTableRequest) ask(c op) error {
 	err := c.AskTable("CreateTable", r.table.V)
 	if err == nil && len(r.tags.V) > 0 {
@@ -112,7 +113,8 @@ func (c op) tableExists(name string) error {
 	return resourceInUse("Table already exists: " + name)
 }
 
-// check checks all that does not depend on the tables there are, in DynamoDB's order.
+// check checks all that does not depend on the existing tables, in DynamoDB's order. region is
+// named in messages about quotas.
 func (r *createTableRequest) check(region string) error {
 	if err := tableRequired(r.table); err != nil {
 		return err
@@ -181,7 +183,7 @@ func (r *createTableRequest) mode() schema.BillingMode {
 	return schema.Provisioned
 }
 
-// checkGlobalTable refuses replicas of tables of other accounts: Partita is one region.
+// checkGlobalTable rejects replicas of tables of other accounts: Partita is one region.
 func (r *createTableRequest) checkGlobalTable() error {
 	if r.sourceARN.Set {
 		return wire.Validation(wire.Invalid + "GlobalTableSourceArn is not supported in this Region")
@@ -224,8 +226,9 @@ func (r *createTableRequest) checkKeys() error {
 	return r.checkUnused(names)
 }
 
-// checkUnused looks for definitions that no key uses. With indexes this comes before all rules on
-// them. names are those defined, sorted.
+// checkUnused looks for definitions that no key uses. On AWS this comes before all rules about
+// indexes, so it reads the keys of indexes that are not checked yet. names are those defined,
+// sorted.
 func (r *createTableRequest) checkUnused(names []string) error {
 	if !r.local.Set && !r.global.Set {
 		if len(names) != len(r.keys.V) {
@@ -275,7 +278,7 @@ func (r *createTableRequest) checkLocalIndexes() error {
 	return nil
 }
 
-// checkLocalIndex checks one local index, which follows others.
+// checkLocalIndex checks one local index; earlier are those before it.
 func (r *createTableRequest) checkLocalIndex(x *indexSpec, earlier []indexSpec) error {
 	if err := checkDefined(x.keys.V, r.attributes.V); err != nil {
 		return err
@@ -297,7 +300,7 @@ func (r *createTableRequest) checkLocalIndex(x *indexSpec, earlier []indexSpec) 
 	return x.checkName(earlier)
 }
 
-// checkName demands a name that no earlier index has.
+// checkName requires a name that no earlier index has.
 func (x *indexSpec) checkName(earlier ...[]indexSpec) error {
 	for _, xs := range earlier {
 		for i := range xs {
@@ -324,7 +327,7 @@ func (r *createTableRequest) checkGlobalIndexes(region string) error {
 	return checkProjected(r.indexes())
 }
 
-// checkGlobalIndex checks one global index, which follows others.
+// checkGlobalIndex checks one global index; earlier are the global ones before it.
 func (r *createTableRequest) checkGlobalIndex(x *indexSpec, earlier []indexSpec, region string) error {
 	if err := x.checkGlobal(r.attributes.V); err != nil {
 		return err
@@ -357,28 +360,34 @@ func (x *indexSpec) checkGlobal(ds []attributeDefinition) error {
 }
 
 func (r *createTableRequest) checkThroughput(region string) error {
-	if err := checkNewThroughput("", r.mode(), region, r.throughput, r.onDemand, r.warm); err != nil {
+	table := newThroughput{provisioned: r.throughput, onDemand: r.onDemand, warm: r.warm}
+	if err := table.check("", r.mode(), region); err != nil {
 		return err
 	}
 	for i := range r.global.V {
 		x := &r.global.V[i]
-		if err := checkNewThroughput(owner(x.name.V), r.mode(), region, x.throughput, x.onDemand, x.warm); err != nil {
+		index := newThroughput{provisioned: x.throughput, onDemand: x.onDemand, warm: x.warm}
+		if err := index.check(owner(x.name.V), r.mode(), region); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkNewThroughput checks the on-demand and warm throughput of a new table or index.
-func checkNewThroughput(of owner, mode schema.BillingMode, region string, p, onDemand, warm unitPair) error {
-	if err := onDemand.checkOnDemandMode(of, mode, true); err != nil {
+// newThroughput is all that a request says of the throughput of a new table or index.
+type newThroughput struct{ provisioned, onDemand, warm unitPair }
+
+// check checks the on-demand and warm throughput. The provisioned one, checked before, is what the
+// warm one must not be below.
+func (n *newThroughput) check(of owner, mode schema.BillingMode, region string) error {
+	if err := n.onDemand.checkOnDemandMode(of, mode, true); err != nil {
 		return err
 	}
-	if err := onDemand.checkOnDemand(of, region, true); err != nil {
+	if err := n.onDemand.checkOnDemand(of, region, true); err != nil {
 		return err
 	}
-	least := warmOf(mode, schema.Throughput{Read: p.read.V, Write: p.write.V}, nil)
-	return warm.checkWarm(of, least, mode, region, true)
+	least := warmOf(mode, schema.Throughput{Read: n.provisioned.read.V, Write: n.provisioned.write.V}, nil)
+	return n.warm.checkWarm(of, least, mode, region, true)
 }
 
 // checkTags checks Tags; an empty list is none.
@@ -443,8 +452,8 @@ func (r *createTableRequest) descriptor(now time.Time) *schema.Descriptor {
 	return d
 }
 
-// answer is the new table as CreateTable shows it: CREATING, whatever it is by now, and with warm
-// throughput only if that was asked for.
+// answer is the new table as CreateTable shows it: CREATING, even if it is ready by now, and with
+// warm throughput only if that was asked for.
 func (r *createTableRequest) answer(t *db.Table, now time.Time) *description {
 	d := newDescription(t, now)
 	d.status, d.noSince = schema.StatusCreating, true

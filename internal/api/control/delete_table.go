@@ -11,7 +11,7 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// DeleteTable answers DeleteTable.
+// DeleteTable answers DeleteTable, with the table as it was and its status DELETING.
 func DeleteTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(tableRequest)
@@ -25,7 +25,7 @@ func DeleteTable(cl *call.Call) error {
 		return err
 	}
 	name := wire.BareTableName(r.table.V)
-	var before map[string]size // the rows may be gone by the time of the answer
+	var before map[string]size // the rows can be gone when the answer is written
 	t, err := c.DB.Delete(c.Ctx, schema.DefaultNamespace, name, func(t *db.Table) error {
 		before = sizesOf(c.DB, t)
 		return checkDelete(t, c.DB.Now())
@@ -47,7 +47,8 @@ func deletedIndex(x *schema.Index) describedIndex {
 	return describedIndex{status: schema.StatusDeleting, throughput: &x.Throughput, onDemand: cleared(x.OnDemand)}
 }
 
-// checkDelete tells why the table cannot be deleted now.
+// checkDelete says why the table cannot be deleted now. DeletionProtection comes after the states,
+// as on AWS.
 func checkDelete(t *db.Table, now time.Time) error {
 	switch t.Status(now) {
 	case schema.StatusCreating:

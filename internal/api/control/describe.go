@@ -9,8 +9,8 @@ import (
 )
 
 // description is a TableDescription to be written. CreateTable, DescribeTable, UpdateTable and
-// DeleteTable show the same thing in four forms: each makes a newDescription and changes what it
-// shows differently.
+// DeleteTable answer it in four forms: each makes a newDescription and changes what it shows
+// differently, so that tableDescription alone knows the members and their order.
 type description struct {
 	t        *db.Table
 	now      time.Time
@@ -21,7 +21,7 @@ type description struct {
 	warm     *describedWarm // nil: not shown
 	onDemand *schema.OnDemand
 	index    func(x *schema.Index) describedIndex
-	sizes    map[string]size // of indexes by name, "" for the table, where the present ones are not meant
+	sizes    map[string]size // by index name, "" for the table: shown in place of the present sizes
 }
 
 // size is the number of rows and their bytes.
@@ -42,7 +42,7 @@ func sizesOf(d *db.DB, t *db.Table) map[string]size {
 	return all
 }
 
-// size is what is shown of the size of the table (x nil) or an index.
+// size is the size to be shown of the table (x nil) or an index.
 func (d *description) size(on *db.DB, x *schema.Index) size {
 	name := ""
 	if x != nil {
@@ -59,7 +59,7 @@ type describedWarm struct {
 	status schema.Status
 }
 
-// describedIndex is what is shown of a global index besides its definition.
+// describedIndex is the state of a global index, which is shown with its definition.
 type describedIndex struct {
 	status      schema.Status
 	backfilling string // true, false, or empty: not shown
@@ -87,7 +87,7 @@ func newDescription(t *db.Table, now time.Time) *description {
 			case status == schema.StatusDeleting:
 				v.status = schema.StatusDeleting
 			case v.status == schema.StatusCreating && (x.State != schema.StatePublic || x.Delayed(now) != ""):
-				// one that came with the table never shows it
+				// an index that was made with its table never shows it
 				v.backfilling = strconv.FormatBool(backfilling)
 			}
 			return v
@@ -161,7 +161,7 @@ func (c op) throughputMember(t *schema.Throughput, now time.Time) {
 	c.EndObject()
 }
 
-// billingMember appends BillingModeSummary: of a table that is or ever was on demand.
+// billingMember writes BillingModeSummary, which only tables have that are or once were on demand.
 func (c op) billingMember(d *description) {
 	if d.t.Billing != schema.PayPerRequest && d.t.PayPerRequestSince.IsZero() {
 		return
@@ -193,7 +193,8 @@ func (c op) globalIndexes(d *description) {
 	})
 }
 
-// indexes appends the list of the indexes of a kind, each with what more appends.
+// indexes writes the list of the indexes of a kind, if there are any; more writes what only this
+// kind has.
 func (c op) indexes(member string, d *description, kind schema.IndexKind, more func(x *schema.Index)) {
 	n := 0
 	for i := range d.t.Indexes {
@@ -239,7 +240,7 @@ func (c op) projectionMember(x *schema.Index) {
 	c.EndObject()
 }
 
-// settings appends the stream, the encryption and the class.
+// settings writes the stream, the encryption and the class.
 func (c op) settings(d *description) {
 	t := d.t
 	if t.StreamViewType != "" {
@@ -269,7 +270,8 @@ func (c op) settings(d *description) {
 	}
 }
 
-// onDemandMember appends OnDemandThroughput with those of its members that are set.
+// onDemandMember writes OnDemandThroughput with those of its members that are set. UpdateTable
+// shows -1 for one that it clears.
 func (c op) onDemandMember(o *schema.OnDemand) {
 	if o == nil {
 		return

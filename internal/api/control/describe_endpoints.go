@@ -5,9 +5,9 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 )
 
-// DescribeEndpoints answers DescribeEndpoints with the address that it was asked at, as an endpoint
-// of AWS does: an SDK that has endpoint discovery switched on sends what follows there, some of
-// them even where an endpoint was given.
+// DescribeEndpoints answers DescribeEndpoints with the address that the request was sent to. An SDK
+// that has endpoint discovery switched on sends its requests to the address answered, some SDKs
+// even if an endpoint is configured: any other address would lead them away from here.
 func DescribeEndpoints(cl *call.Call) error {
 	c := op{cl}
 	if err := wire.Decode(&c.Reader, nothing{}, c, nil); err != nil {

@@ -5,7 +5,8 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 )
 
-// DescribeLimits answers DescribeLimits with AWS's default quotas.
+// DescribeLimits answers DescribeLimits with AWS's default quotas, of which those of a table are
+// enforced.
 func DescribeLimits(cl *call.Call) error {
 	c := op{cl}
 	if err := wire.Decode(&c.Reader, nothing{}, c, nil); err != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/partita-db/partita/internal/api/wire"
 )
 
-// DescribeTable answers DescribeTable.
+// DescribeTable answers DescribeTable, for a table in any state.
 func DescribeTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(tableRequest)

@@ -6,7 +6,8 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// DescribeTimeToLive answers DescribeTimeToLive.
+// DescribeTimeToLive answers DescribeTimeToLive. Unlike DescribeTable it rejects a table that is
+// CREATING or DELETING.
 func DescribeTimeToLive(cl *call.Call) error {
 	c := op{cl}
 	r := new(tableRequest)

@@ -16,10 +16,11 @@ var listTablesMembers = members[*listTablesRequest]{
 	{Name: "Limit", Read: func(r *listTablesRequest, c op) error { return c.ReadInt(&r.limit, "Integer") }},
 }
 
-// maxListed is the greatest page of ListTables, and the default one.
+// maxListed is the largest page of ListTables, and the default.
 const maxListed = 100
 
-// check checks the constraints. Of a bad start name, unlike TableName, AWS names the pattern first.
+// check checks the constraints. For the start name AWS reports the pattern before the length, and
+// for a TableName after it.
 func (r *listTablesRequest) check() error {
 	var v violations
 	if r.start.Set {
@@ -33,7 +34,8 @@ func (r *listTablesRequest) check() error {
 	return v.Err()
 }
 
-// ListTables answers ListTables.
+// ListTables answers ListTables: the names in order, after the start name, which need not be that
+// of a table.
 func ListTables(cl *call.Call) error {
 	c := op{cl}
 	r := new(listTablesRequest)

@@ -14,7 +14,7 @@ var listTagsOfResourceMembers = members[*listTagsOfResourceRequest]{
 }
 
 // ListTagsOfResource answers ListTagsOfResource. The tags of a table fit one page, so there is
-// never a NextToken, and one that is sent is not looked at.
+// never a NextToken, and one that is sent is ignored.
 func ListTagsOfResource(cl *call.Call) error {
 	c := op{cl}
 	r := new(listTagsOfResourceRequest)

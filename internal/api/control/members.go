@@ -12,10 +12,11 @@ type optList[T any] struct {
 	V   []T
 }
 
-// structs decodes a list of structures, whose Java name is shape.
+// structs decodes a list of structures, whose Java name is shape. Elements beyond maxStructs are
+// decoded, for their type errors, but not kept.
 func structs[T any](c op, dst *optList[T], shape string, member func(e *T, name string) error) error {
 	*dst = optList[T]{Set: true}
-	var e, empty T
+	var e, empty T // one for all elements: memory must not grow with those that are not kept
 	return c.ReadList(func(int) error {
 		e = empty
 		err := c.ReadObject(wire.InElement, shape, func(name string) error { return member(&e, name) })
@@ -26,7 +27,7 @@ func structs[T any](c op, dst *optList[T], shape string, member func(e *T, name 
 	})
 }
 
-// element is the path of element i of a list.
+// element is the path of element i of a list, which messages count from 1.
 func element(path string, i int) string { return path + "." + strconv.Itoa(i+1) + ".member" }
 
 func orNull(o wire.OptString) string {
@@ -36,7 +37,7 @@ func orNull(o wire.OptString) string {
 	return o.V
 }
 
-// tableRequest is a request with nothing but a TableName: DescribeTable's and DeleteTable's.
+// tableRequest is a request with nothing but a TableName.
 type tableRequest struct{ table wire.OptString }
 
 func (r *tableRequest) check() error {

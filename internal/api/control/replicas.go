@@ -5,14 +5,14 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// Partita is one region: what would make a table global, and vector indexes, which it does not
-// have, are decoded and refused, with AWS's own words where it has some for the case.
+// Partita is one region and has no vector indexes. Requests for replicas or vector indexes are
+// decoded and checked as on AWS, and then rejected: with AWS's own words, if it has any for the
+// case.
 
 type (
-	// replicaUpdate is a ReplicationGroupUpdate or a GlobalTableWitnessGroupUpdate: the actions
-	// that it has.
+	// replicaUpdate is a ReplicationGroupUpdate or a GlobalTableWitnessGroupUpdate.
 	replicaUpdate struct{ create, update, delete, disassociate replicaAction }
-	// replicaAction is one action: its region, and what there are constraints on.
+	// replicaAction is one action: its region, and the members that have constraints.
 	replicaAction struct {
 		Set          bool
 		region, mode wire.OptString // mode is the DisassociationMode
@@ -30,7 +30,7 @@ type (
 	}
 )
 
-// actions are an update's actions by their member names.
+// actions are an update's actions, sent or not, with the names of their members.
 func (u *replicaUpdate) actions() []struct {
 	name   string
 	action *replicaAction
@@ -59,7 +59,7 @@ func (c op) replicaUpdates(dst *optList[replicaUpdate], shape, actionShape strin
 }
 
 // replicaAction decodes one action. Only the region matters: the settings of a replica, which a
-// full action has, are looked at for their types and constraints alone.
+// full action has, are decoded for their type errors and constraints alone.
 func (c op) replicaAction(dst *replicaAction, shape string, full bool) error {
 	*dst = replicaAction{Set: true}
 	return c.ReadObject(wire.InField, shape, func(name string) error {
@@ -88,7 +88,7 @@ func (c op) replicaSetting(dst *replicaSettings, name string) error {
 			if name == "IndexName" {
 				return c.ReadString(&x.name)
 			}
-			return c.replicaSetting(&x.replicaSettings, name) // of which it has the throughput
+			return c.replicaSetting(&x.replicaSettings, name) // an index has some of a table's settings
 		})
 	}
 	return c.Skip()
@@ -113,7 +113,7 @@ func (v *violations) replicas(us optList[replicaUpdate]) {
 // enumDisassociation are the ways for a replica to leave its group.
 var enumDisassociation = wire.Enum{"WAIT_FOR_REPLICATION"}
 
-// constraints checks the members of an action at a path.
+// constraints checks the members of the action at the path.
 func (a *replicaAction) constraints(v *violations, at string) {
 	if !a.region.Set {
 		v.Null(at + ".regionName")
@@ -154,7 +154,7 @@ func checkReplicaShape(us []replicaUpdate) error {
 	return nil
 }
 
-// refuseReplicas refuses checked ReplicaUpdates of a table that exists: there is no other region to
+// refuseReplicas rejects checked ReplicaUpdates of an existing table: there is no other region to
 // replicate to, and so no replica to change.
 func refuseReplicas(us []replicaUpdate, region string) error {
 	for i := range us {
@@ -175,7 +175,8 @@ func refuseReplicas(us []replicaUpdate, region string) error {
 	return nil
 }
 
-// errRegion: a region that cannot hold a replica. The only one there is is the call's.
+// errRegion is the error for a region that cannot hold a replica. The only region is the call's
+// own.
 func errRegion(region, own string) error {
 	return wire.Validation("Region " + region + " is not supported. The latest version of global tables are only supported in the following regions: [" + own + "]")
 }
@@ -192,7 +193,7 @@ func named(us []replicaUpdate) bool {
 	return false
 }
 
-// refuseWitnesses refuses GlobalTableWitnessUpdates of a table that exists.
+// refuseWitnesses rejects GlobalTableWitnessUpdates of an existing table.
 func refuseWitnesses(us []replicaUpdate, consistency wire.OptString, region string) error {
 	if !named(us) {
 		return nil
@@ -226,7 +227,7 @@ func checkReplicationMode(o wire.OptString) error {
 	return nil
 }
 
-// vectorIndexes decodes VectorIndexes, of which only the number matters, and the types.
+// vectorIndexes decodes VectorIndexes: only their number and type errors matter.
 func (c op) vectorIndexes(dst *optList[struct{}]) error {
 	return structs(c, dst, "VectorIndex", func(_ *struct{}, name string) error { return c.vectorIndex(name) })
 }
@@ -249,7 +250,7 @@ func (c op) vectorIndexUpdates(dst *optList[struct{}]) error {
 	})
 }
 
-// vectorIndex decodes a member of a vector index, which nobody will read.
+// vectorIndex decodes a member of a vector index, for its type errors alone.
 func (c op) vectorIndex(name string) error {
 	switch name {
 	case "IndexName", "DistanceFunction":
@@ -261,7 +262,9 @@ func (c op) vectorIndex(name string) error {
 	case "VectorAttribute":
 		return c.ReadObject(wire.InField, "VectorAttributeDefinition", c.searchElement)
 	case "SearchSchema":
-		return structs(c, new(optList[struct{}]), "SearchSchemaElement", func(_ *struct{}, name string) error { return c.searchElement(name) })
+		return structs(c, new(optList[struct{}]), "SearchSchemaElement", func(_ *struct{}, name string) error {
+			return c.searchElement(name)
+		})
 	}
 	return c.Skip()
 }
@@ -273,7 +276,7 @@ func (c op) searchElement(name string) error {
 	return c.Skip()
 }
 
-// refuseVectors refuses vector indexes. AWS has a text for provisioned tables only; the other one
+// refuseVectors rejects vector indexes. AWS has a text for provisioned tables only; the other one
 // is ours.
 func refuseVectors(xs optList[struct{}], mode schema.BillingMode) error {
 	switch {
@@ -285,7 +288,7 @@ func refuseVectors(xs optList[struct{}], mode schema.BillingMode) error {
 	return wire.Validation(wire.Invalid + "Vector indexes are not supported in this Region")
 }
 
-// refuseGlobal refuses all that is about other regions in an UpdateTable of a table that exists.
+// refuseGlobal rejects everything about other regions in an UpdateTable of an existing table.
 func (r *updateTableRequest) refuseGlobal(d *schema.Descriptor, region string) error {
 	if err := refuseReplicas(r.replicas.V, region); err != nil {
 		return err

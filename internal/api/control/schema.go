@@ -21,9 +21,9 @@ const (
 	maxIndexNameBytes = 255
 )
 
-// maxStructs is how many elements of a list of structures are kept. No such list may have as many,
-// so that those that follow change nothing but the memory that the request takes: a structure can
-// have hundreds of bytes where the body has two.
+// maxStructs is how many elements of a list of structures are kept. No such list may have as many:
+// those that follow cannot make a difference but for memory, as a structure can take hundreds of
+// bytes for the two that the body has ("{}").
 const maxStructs = 1000
 
 // The parts of a schema as they are sent.
@@ -35,9 +35,9 @@ type (
 		kind   wire.OptString
 		nonKey wire.OptStrings
 	}
-	// indexSpec is a LocalSecondaryIndex, a GlobalSecondaryIndex, a
-	// CreateGlobalSecondaryIndexAction or an UpdateGlobalSecondaryIndexAction, each with the
-	// members that it has.
+	// indexSpec is a LocalSecondaryIndex, a GlobalSecondaryIndex, or an action on an index of
+	// UpdateTable. None of them has all the members; one that the model does not have for it is
+	// decoded like the others, and ignored.
 	indexSpec struct {
 		Set        bool
 		name       wire.OptString
@@ -110,7 +110,7 @@ func (x *indexSpec) member(c op, name string) error {
 
 // ---- constraints of the service model
 
-// requiredEnum checks a value of an enum that must be there.
+// requiredEnum checks a required value of an enum.
 func (v *violations) requiredEnum(o wire.OptString, path string, set wire.Enum) {
 	if !o.Set {
 		v.Null(path)
@@ -120,7 +120,8 @@ func (v *violations) requiredEnum(o wire.OptString, path string, set wire.Enum) 
 }
 
 // controlName checks a name of the control plane: its length first, then its pattern, which an
-// empty name fails too (the order is AWS's, captured in October 2026).
+// empty name violates too (the order is AWS's, captured in October 2026). The data plane checks
+// them the other way round.
 func (v *violations) controlName(s, path string) {
 	v.Length(len(s), s, path, minIndexNameBytes, maxIndexNameBytes)
 	if !wire.IsName(s) {
@@ -128,8 +129,7 @@ func (v *violations) controlName(s, path string) {
 	}
 }
 
-// controlTable checks the TableName of a control-plane operation. That it is there was checked
-// before.
+// controlTable checks the TableName of a control-plane operation, which tableRequired has passed.
 func (v *violations) controlTable(o wire.OptString) {
 	if strings.HasPrefix(o.V, "arn:") {
 		v.TableName(o, minIndexNameBytes)
@@ -138,7 +138,8 @@ func (v *violations) controlTable(o wire.OptString) {
 	v.controlName(o.V, "tableName")
 }
 
-// tableRequired is the first check of the control plane: a TableName must have been sent.
+// tableRequired is the first check of the control plane: a missing TableName is reported alone, and
+// not among the violations.
 func tableRequired(o wire.OptString) error {
 	if o.Set {
 		return nil
@@ -179,7 +180,7 @@ func dumpKeys(ks []keyElement) string {
 	return wire.JavaList(dumps)
 }
 
-// projection checks a projection, which must be there.
+// projection checks a required projection.
 func (v *violations) projection(p projection, path string) {
 	if !p.Set {
 		v.Null(path)
@@ -194,7 +195,7 @@ func (v *violations) projection(p projection, path string) {
 	v.Elements(p.nonKey.V, at, 1, maxKeyName)
 }
 
-// indexName checks an IndexName, which must be there.
+// indexName checks a required IndexName.
 func (v *violations) indexName(o wire.OptString, path string) {
 	if !o.Set {
 		v.Null(path)
@@ -203,7 +204,8 @@ func (v *violations) indexName(o wire.OptString, path string) {
 	v.controlName(o.V, path)
 }
 
-// localIndex and globalIndex check an index at a path, in AWS's order of members.
+// Indexes at a path, in AWS's order of members, which differs.
+
 func (v *violations) localIndex(x *indexSpec, at string) {
 	v.indexName(x.name, at+".indexName")
 	v.keySchema(x.keys, at+".keySchema", 2)
@@ -239,7 +241,7 @@ func keyNames(ks []keyElement) []string {
 	return names
 }
 
-// checkDefined demands a definition of each key attribute.
+// checkDefined requires a definition of each key attribute.
 func checkDefined(ks []keyElement, ds []attributeDefinition) error {
 	names := definedNames(ds)
 	for _, k := range ks {
@@ -251,7 +253,7 @@ func checkDefined(ks []keyElement, ds []attributeDefinition) error {
 	return nil
 }
 
-// The problems that the keys of tables and of indexes share.
+// Errors of the keys of tables and of indexes.
 var (
 	errSameKeyName = wire.Validation("Both the Hash Key and the Range Key element in the KeySchema have the same name")
 	errFirstKey    = wire.Validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
@@ -323,9 +325,8 @@ func (p *projection) check() error {
 	return nil
 }
 
-// checkProjected demands that the indexes project no more than 100 named attributes together; one
-// that several project counts each time. AWS documents the limit; the text is ours, since nobody
-// has recorded AWS's.
+// checkProjected limits the named attributes that the indexes project together; one that several
+// project counts each time. AWS documents the limit; the text is ours, since no answer is recorded.
 func checkProjected(xs []schema.Index) error {
 	n := 0
 	for i := range xs {
@@ -337,10 +338,10 @@ func checkProjected(xs []schema.Index) error {
 	return nil
 }
 
-// ---- checked parts as the database holds them. The strings are still views of the request: db
-// clones the descriptor.
+// ---- checked parts as the database holds them. Their strings are still views of the request:
+// package db clones the descriptor.
 
-// index is a checked index without its throughput.
+// index is a checked index without its throughput. Its NonKey are sorted, in a copy.
 func (x *indexSpec) index(kind schema.IndexKind) schema.Index {
 	nonKey := slices.Clone(x.projection.nonKey.V)
 	slices.Sort(nonKey)
@@ -368,8 +369,8 @@ func attributes(ds []attributeDefinition) []schema.AttributeDefinition {
 	return as
 }
 
-// usedAttributes are the definitions that a key of the table or of an index uses: DynamoDB prunes
-// what only a removed index used.
+// usedAttributes are the definitions that a key of the table or of an index uses: DynamoDB drops
+// those that only a removed index used.
 func usedAttributes(d *schema.Descriptor) []schema.AttributeDefinition {
 	used := map[string]bool{}
 	for _, k := range d.Keys {
@@ -380,5 +381,7 @@ func usedAttributes(d *schema.Descriptor) []schema.AttributeDefinition {
 			used[k.Name] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(d.Attributes), func(a schema.AttributeDefinition) bool { return !used[a.Name] })
+	return slices.DeleteFunc(slices.Clone(d.Attributes), func(a schema.AttributeDefinition) bool {
+		return !used[a.Name]
+	})
 }

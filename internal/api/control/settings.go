@@ -9,9 +9,10 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// More enums; the order of the view types is AWS's.
+// The enums of settings; the order of the view types is AWS's.
 var (
-	enumViewType    = wire.EnumOf(schema.ViewOldImage, schema.ViewKeysOnly, schema.ViewNewAndOldImages, schema.ViewNewImage)
+	enumViewType = wire.EnumOf(
+		schema.ViewOldImage, schema.ViewKeysOnly, schema.ViewNewAndOldImages, schema.ViewNewImage)
 	enumSSEType     = wire.Enum{"AES256", "KMS"}
 	enumConsistency = wire.Enum{"EVENTUAL", "STRONG"}
 	enumReplication = wire.Enum{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}
@@ -46,7 +47,8 @@ func (v *violations) stream(s streamSpec) {
 	v.Enum(s.view, "streamSpecification.streamViewType", enumViewType)
 }
 
-// checkCreate and checkUpdate are the rules between a stream's members.
+// Rules between a stream's members, which CreateTable and UpdateTable word differently.
+
 func (s streamSpec) checkCreate() error {
 	switch {
 	case s.enabled.V && !s.view.Set:
@@ -96,7 +98,7 @@ func (v *violations) sse(s sseSpec) {
 	}
 }
 
-// check is the rules between an encryption's members.
+// check checks the rules between the members of an SSESpecification.
 func (s sseSpec) check() error {
 	off := s.enabled.Set && !s.enabled.V
 	switch {
@@ -113,7 +115,7 @@ func (s sseSpec) check() error {
 }
 
 // on tells whether a checked specification asks for a KMS key: {SSEType: KMS} alone does, {} does
-// not.
+// not (AWS then uses a key of its own, and shows no encryption).
 func (s sseSpec) on() bool { return s.enabled.V || s.kind.Set }
 
 // defaultKey is the key where none is named.
@@ -130,8 +132,8 @@ func (s sseSpec) store(d *schema.Descriptor) {
 	}
 }
 
-// keyARN is the ARN of a KMS key named by id, alias or ARN. Partita has no KMS that would know
-// which key an alias stands for, so the ARN names the alias.
+// keyARN is the ARN of a KMS key named by id, alias or ARN. AWS answers the ARN of the key that an
+// alias stands for; without a KMS that is not known, and the ARN names the alias.
 func keyARN(key, region string) string {
 	switch {
 	case strings.HasPrefix(key, "arn:"):
@@ -153,8 +155,8 @@ func checkTableClass(o wire.OptString) error {
 // maxPolicyBytes is the size limit of a resource policy, blanks included.
 const maxPolicyBytes = 20_480
 
-// checkPolicy checks that a ResourcePolicy that may be absent is one at all. What it grants is not
-// looked at: it is stored.
+// checkPolicy checks that a ResourcePolicy, which may be absent, has the form of one. It is stored;
+// what it grants is not evaluated.
 func checkPolicy(o wire.OptString) error {
 	const problem = wire.Invalid + "Invalid policy document: "
 	if !o.Set {

@@ -8,8 +8,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// What a table that is UPDATING is busy with, as Descriptor.BusyWith says. A table's class follows
-// the word.
+// What a table that is UPDATING is busy with, as stored in Descriptor.BusyWith: it decides which
+// changes are admitted beside, and the words of those that are not. After busyClass comes the
+// class.
 const (
 	busyIOPS      = "IOPS"
 	busyBilling   = "BILLING"
@@ -23,13 +24,11 @@ func statusOf(d *schema.Descriptor, now time.Time) schema.Status {
 	return d.Status(now)
 }
 
-// indexStatusOf is the IndexStatus of one of a descriptor's indexes, and whether it is being
-// backfilled.
 func indexStatusOf(d *schema.Descriptor, x *schema.Index, now time.Time) (status schema.Status, backfilling bool) {
 	return d.IndexStatus(x, now)
 }
 
-// inUse returns a ResourceInUseException with the usual beginning.
+// inUse returns a ResourceInUseException with the beginning that most of them have.
 func inUse(detail string) *wire.Error {
 	return resourceInUse("Attempt to change a resource which is still in use: " + detail)
 }
@@ -43,8 +42,8 @@ func errNoTable(name string) *wire.Error {
 	return wire.NewError("ResourceNotFoundException", "Requested resource not found: Table: "+name+" not found")
 }
 
-// lookupFor is lookup for a request of an action, which the policy must allow whether there is such
-// a table or not.
+// lookupFor is lookup if the policy allows the action. It is asked first, so that a denial does not
+// depend on whether the table exists.
 func (c op) lookupFor(action, tableName string) (*db.Table, error) {
 	if err := c.AskTable(action, tableName); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ var tagResourceMembers = members[*tagResourceRequest]{
 	{Name: "Tags", Read: func(r *tagResourceRequest, c op) error { return c.tags(&r.tags) }},
 }
 
-// check checks all but what the table has.
+// check makes the checks that do not need the table's tags.
 func (r *tagResourceRequest) check() error {
 	var v violations
 	v.resourceARN(r.arn)
@@ -35,7 +35,7 @@ func (r *tagResourceRequest) check() error {
 	return checkTags(r.tags.V)
 }
 
-// TagResource answers TagResource.
+// TagResource answers TagResource: the tags replace those of the same keys.
 func TagResource(cl *call.Call) error {
 	c := op{cl}
 	r := new(tagResourceRequest)
@@ -45,7 +45,9 @@ func TagResource(cl *call.Call) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	err := c.alterTags("TagResource", r.arn.V, func(old []schema.Tag) ([]schema.Tag, error) { return mergeTags(old, r.tags.V) })
+	err := c.alterTags("TagResource", r.arn.V, func(old []schema.Tag) ([]schema.Tag, error) {
+		return mergeTags(old, r.tags.V)
+	})
 	if err != nil {
 		return err
 	}

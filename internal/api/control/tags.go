@@ -34,7 +34,8 @@ func (c op) tags(dst *optList[tag]) error {
 	})
 }
 
-// checkTags checks tags before they are merged with those that a resource has.
+// checkTags checks tags as they are sent. The limit on their number is for all tags of a table:
+// mergeTags checks it.
 func checkTags(ts []tag) error {
 	seen := map[string]bool{}
 	for _, t := range ts {
@@ -57,7 +58,6 @@ func checkTags(ts []tag) error {
 	return nil
 }
 
-// checkTagKey checks the length and the characters of a key.
 func checkTagKey(key wire.OptString) error {
 	if !isTagText(key.V, 1, maxTagKey) {
 		return wire.Validation("The Tag Key provided is invalid, Key: " + orNull(key))
@@ -78,12 +78,14 @@ func isTagText(s string, min, max int) bool {
 	return n >= min && n <= max
 }
 
-// mergeTags puts checked tags over those there are, sorted by key. Nothing of them is taken if they
-// are too many.
+// mergeTags returns the old tags, which stay unchanged, with checked ones added or put in their
+// place, sorted by key.
 func mergeTags(old []schema.Tag, ts []tag) ([]schema.Tag, error) {
 	merged := slices.Clone(old)
 	for _, t := range ts {
-		i, found := slices.BinarySearchFunc(merged, t.key.V, func(t schema.Tag, key string) int { return strings.Compare(t.Key, key) })
+		i, found := slices.BinarySearchFunc(merged, t.key.V, func(t schema.Tag, key string) int {
+			return strings.Compare(t.Key, key)
+		})
 		if found {
 			merged[i].Value = t.value.V
 		} else {
@@ -100,9 +102,9 @@ func (v *violations) resourceARN(o wire.OptString) {
 	v.Required(o, "resourceArn", 1, maxARN)
 }
 
-// taggable returns the name of the table whose ARN it is. Region and account are not looked at.
-// Streams have no tags of their own in Partita, and so are not found; AWS has given them tags in
-// newer accounts only.
+// taggable returns the name of the table that an ARN names. Region and account are not compared
+// with the request's. Streams have no tags in Partita, and are not found; on AWS only newer
+// accounts have such tags.
 func taggable(arn string) (name string, _ error) {
 	if !strings.HasPrefix(arn, "arn:") {
 		return "", wire.Validation(wire.Invalid + "ARNs must start with 'arn:': " + arn)
@@ -125,14 +127,14 @@ func taggable(arn string) (name string, _ error) {
 	return "", wire.Validation(wire.Invalid + "Provided Arn is not a DynamoDB resource arn: " + arn)
 }
 
-// errNoResource: the ARN names nothing that there is.
+// errNoResource is the error for an ARN of something that does not exist.
 func errNoResource(arn string) *wire.Error {
 	return wire.NewError("ResourceNotFoundException", "Requested resource not found: ResourceArn: "+arn+" not found")
 }
 
-// alterTags changes a table's tags, if the policy allows the action. AWS locks them for two seconds
-// after a change (and reads lag behind); Partita has done with the change when it answers, so there
-// is nothing to lock.
+// alterTags changes a table's tags, if the policy allows the action. change must not edit old, and
+// can be called more than once. AWS locks tags for two seconds after a change, and reads lag
+// behind; here the change is complete when it is answered, so there is no lock.
 func (c op) alterTags(action, arn string, change func(old []schema.Tag) ([]schema.Tag, error)) error {
 	name, err := taggable(arn)
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// errUnitsOnDemand: units for a table on demand.
+// errUnitsOnDemand is the error for provisioned units of a table that is on demand.
 var errUnitsOnDemand = wire.Validation(wire.Invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
 
 // Quotas on throughput. Those of the account and the table are AWS's defaults, which DescribeLimits
-// reports. The account's is not enforced: it shares out a fleet's capacity, and Partita has no such
-// pool.
+// answers. The account's is not enforced: it divides the capacity that customers of AWS share, and
+// there is none here.
 const (
-	maxUnits        = 1_000_000_000_000 // beyond it a number is out of bounds
+	maxUnits        = 1_000_000_000_000 // a larger number is "out of bounds", before the quotas
 	maxTableUnits   = 40_000
 	maxAccountUnits = 80_000
 	initialRead     = 12_000 // warm throughput of a new on-demand table
@@ -58,7 +58,8 @@ func (c op) warmThroughput(dst *unitPair) error {
 
 func (p unitPair) empty() bool { return !p.read.Set && !p.write.Set }
 
-// each calls fn for the members that were sent, the read units first, until it returns an error.
+// each calls fn with the given names for the members that were sent, the read units first as in
+// DynamoDB's messages, until it returns an error.
 func (p unitPair) each(read, write string, fn func(name string, n int64, write bool) error) error {
 	if p.read.Set {
 		if err := fn(read, p.read.V, false); err != nil {
@@ -71,8 +72,8 @@ func (p unitPair) each(read, write string, fn func(name string, n int64, write b
 	return nil
 }
 
-// provisioned checks the constraints on a ProvisionedThroughput that may be absent; AWS looks at
-// the write units first.
+// provisioned checks the constraints on a ProvisionedThroughput that may be absent. AWS reports the
+// write units first.
 func (v *violations) provisioned(p unitPair, path string) {
 	if !p.Set {
 		return
@@ -81,7 +82,7 @@ func (v *violations) provisioned(p unitPair, path string) {
 	v.positive(p.read, path+".readCapacityUnits")
 }
 
-// positive checks a number of at least 1 that must be there.
+// positive checks a required number of at least 1.
 func (v *violations) positive(o wire.OptInt, path string) {
 	if !o.Set {
 		v.Null(path)
@@ -90,13 +91,14 @@ func (v *violations) positive(o wire.OptInt, path string) {
 	v.Integer(o, path, 1, 0)
 }
 
-// owner is what throughput belongs to: an index by name, or the table if it is empty.
+// owner is what throughput belongs to, for messages: an index by name, or the table if it is empty.
 type owner string
 
 // guide ends messages about quotas.
 const guide = " Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
 
-// checkBounds is the first check of provisioned units: absurd numbers.
+// checkBounds is the first check of provisioned units, long before checkQuota: absurd numbers have
+// an error of their own.
 func (p unitPair) checkBounds(of owner) error {
 	return p.each("ReadCapacityUnits", "WriteCapacityUnits", func(name string, n int64, _ bool) error {
 		switch {
@@ -109,19 +111,21 @@ func (p unitPair) checkBounds(of owner) error {
 	})
 }
 
-// checkQuota holds provisioned units to the per-table maximum, which is also that of an index.
+// checkQuota limits provisioned units to the per-table maximum, which is also that of an index.
 func (p unitPair) checkQuota(of owner, region string) error {
 	return p.each("ReadCapacityUnits", "WriteCapacityUnits", func(name string, n int64, _ bool) error {
 		if n <= maxTableUnits {
 			return nil
 		}
 		number := strconv.FormatInt(n, 10)
-		// Both forms say "Per table maximum".
-		tail := " maximum for the account in " + region + ". Per table maximum: " + strconv.Itoa(maxTableUnits) + "." + guide
+		// AWS says "Per table maximum" for indexes too.
+		tail := " maximum for the account in " + region + ". Per table maximum: " +
+			strconv.Itoa(maxTableUnits) + "." + guide
 		if of == "" {
 			return wire.LimitExceeded("The requested " + name + ", " + number + ", is above the per table" + tail)
 		}
-		return wire.LimitExceeded("The requested " + name + " for index " + string(of) + ", " + number + ", is above the per index" + tail)
+		return wire.LimitExceeded("The requested " + name + " for index " + string(of) + ", " + number +
+			", is above the per index" + tail)
 	})
 }
 
@@ -141,8 +145,8 @@ func (o owner) warm() string {
 	return "for index " + string(o)
 }
 
-// checkOnDemandMode refuses OnDemandThroughput where units are provisioned. create says that
-// CreateTable asks, whose wording differs.
+// checkOnDemandMode rejects OnDemandThroughput of provisioned tables. create selects the words of
+// CreateTable, which differ.
 func (p unitPair) checkOnDemandMode(of owner, mode schema.BillingMode, create bool) error {
 	if mode != schema.Provisioned {
 		return nil
@@ -159,8 +163,8 @@ func (p unitPair) checkOnDemandMode(of owner, mode schema.BillingMode, create bo
 	})
 }
 
-// checkOnDemand holds maxima of on-demand units to their range. -1 clears one, and only an update
-// may say so.
+// checkOnDemand checks the range of on-demand maxima. In an update, -1 clears one; create is for a
+// new table or index, which has none to clear.
 func (p unitPair) checkOnDemand(of owner, region string, create bool) error {
 	return p.each("MaxReadRequestUnits", "MaxWriteRequestUnits", func(name string, n int64, write bool) error {
 		requested := "Requested " + name + " for OnDemandThroughput " + of.onDemand()
@@ -185,8 +189,8 @@ func exceedsQuota(write bool, region string) string {
 // initialCapacity is the page on which AWS states the warm throughput of a new on-demand table.
 const initialCapacity = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial"
 
-// checkWarm demands that warm throughput is not below what there is anyway. now is that; it is of a
-// new table or index if create is set.
+// checkWarm requires that warm throughput is not below now, which the table or index has without
+// it: warm throughput never falls. create is for a new table or index, whose words differ.
 func (p unitPair) checkWarm(of owner, now schema.Warm, mode schema.BillingMode, region string, create bool) error {
 	return p.each("ReadUnitsPerSecond", "WriteUnitsPerSecond", func(name string, n int64, write bool) error {
 		least, units := now.Read, "ReadCapacityUnits"
@@ -202,7 +206,8 @@ func (p unitPair) checkWarm(of owner, now schema.Warm, mode schema.BillingMode, 
 		case !create:
 			return wire.Validation(wire.Invalid + requested + " is lower than current WarmThroughput, decreasing WarmThroughput is not supported")
 		case mode == schema.PayPerRequest:
-			return wire.Validation(wire.Invalid + requested + " is lower than initial throughput for OnDemand. See: " + initialCapacity)
+			return wire.Validation(wire.Invalid + requested +
+				" is lower than initial throughput for OnDemand. See: " + initialCapacity)
 		}
 		return wire.Validation(wire.Invalid + requested + " is lower than " + units + " of ProvisionedThroughput")
 	})
@@ -234,8 +239,8 @@ func (p unitPair) over(w schema.Warm) *schema.Warm {
 	return &w
 }
 
-// merge returns on-demand maxima with the members that were sent in place of o's, -1 as it was
-// sent; nil if there are none.
+// merge returns on-demand maxima with the members that were sent in place of o's, with -1 kept for
+// the answer of UpdateTable; nil if there are none.
 func (p unitPair) merge(o *schema.OnDemand) *schema.OnDemand {
 	var m schema.OnDemand
 	if o != nil {
@@ -253,8 +258,7 @@ func (p unitPair) merge(o *schema.OnDemand) *schema.OnDemand {
 	return &m
 }
 
-// cleared returns on-demand maxima without those that are -1: AWS shows it in UpdateTable's answer
-// and drops it then.
+// cleared returns on-demand maxima without those that are -1, as they are stored and shown later.
 func cleared(o *schema.OnDemand) *schema.OnDemand {
 	if o == nil {
 		return nil
@@ -281,17 +285,17 @@ func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 const humanTime = "Monday, January 2, 2006 at 3:04:05 PM Coordinated Universal Time"
 
 // provision changes provisioned units, within the budget of decreases: four a UTC day, then one an
-// hour. It is kept, although Partita could do without, because tools that scale tables are written
-// and tested against it.
+// hour. Partita does not need the budget, but tools that scale tables are written for it.
 func provision(t *schema.Throughput, p unitPair, now time.Time) error {
 	read, write := p.read.V, p.write.V
-	if read < t.Read || write < t.Write { // raising the other one does not help
+	if read < t.Read || write < t.Write { // a decrease, even if the other one is raised
 		today := decreasesToday(t, now)
 		next := t.LastDecrease.Add(decreaseWait)
 		if today >= freeDecreases && now.Before(next) {
 			return wire.LimitExceeded(wire.SubscriberLimit + "Provisioned throughput decreases are limited within a given UTC day. After the first " +
 				strconv.Itoa(freeDecreases) + " decreases, each subsequent decrease in the same UTC day can be performed at most once every 3600 " +
-				"seconds. Number of decreases today: " + strconv.FormatInt(today, 10) + ". Last decrease at " + t.LastDecrease.UTC().Format(humanTime) +
+				"seconds. Number of decreases today: " + strconv.FormatInt(today, 10) +
+				". Last decrease at " + t.LastDecrease.UTC().Format(humanTime) +
 				". Next decrease can be made at " + next.UTC().Format(humanTime))
 		}
 		t.LastDecrease, t.DecreasesToday = now, today+1
@@ -302,7 +306,7 @@ func provision(t *schema.Throughput, p unitPair, now time.Time) error {
 	return nil
 }
 
-// unchanged reports units that equal the current ones, which AWS refuses.
+// unchanged is the error for units that equal the current ones, which AWS rejects.
 func (p unitPair) unchanged(of owner, t *schema.Throughput) error {
 	if p.read.V != t.Read || p.write.V != t.Write {
 		return nil

@@ -18,7 +18,6 @@ var untagResourceMembers = members[*untagResourceRequest]{
 	{Name: "TagKeys", Read: func(r *untagResourceRequest, c op) error { return c.ReadStrings(&r.keys) }},
 }
 
-// check checks all but what the table has.
 func (r *untagResourceRequest) check() error {
 	var v violations
 	v.resourceARN(r.arn)
@@ -42,7 +41,7 @@ func (r *untagResourceRequest) check() error {
 	return nil
 }
 
-// UntagResource answers UntagResource. A key that the table has not is fine.
+// UntagResource answers UntagResource. Keys that the table does not have are ignored.
 func UntagResource(cl *call.Call) error {
 	c := op{cl}
 	r := new(untagResourceRequest)
@@ -53,7 +52,9 @@ func UntagResource(cl *call.Call) error {
 		return err
 	}
 	err := c.alterTags("UntagResource", r.arn.V, func(old []schema.Tag) ([]schema.Tag, error) {
-		return slices.DeleteFunc(slices.Clone(old), func(t schema.Tag) bool { return slices.Contains(r.keys.V, t.Key) }), nil
+		return slices.DeleteFunc(slices.Clone(old), func(t schema.Tag) bool {
+			return slices.Contains(r.keys.V, t.Key)
+		}), nil
 	})
 	if err != nil {
 		return err

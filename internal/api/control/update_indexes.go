@@ -31,7 +31,8 @@ func (c op) indexAction(dst *indexSpec, shape string) error {
 	return c.ReadObject(wire.InField, shape, func(name string) error { return dst.member(c, name) })
 }
 
-// action is the action there is: the first one, until it has been checked that there is one.
+// action is the one action that a checked update has; before the check, the first of several, or
+// nil.
 func (u *indexUpdate) action() *indexSpec {
 	for _, x := range []*indexSpec{&u.update, &u.create, &u.delete} {
 		if x.Set {
@@ -54,7 +55,7 @@ func (u *indexUpdate) constraints(v *violations, at string) {
 	}
 }
 
-// checkIndexUpdates demands one action an update and one update an index.
+// checkIndexUpdates requires one action in each update, and one update of each index.
 func (r *updateTableRequest) checkIndexUpdates() error {
 	if r.indexes.Set && len(r.indexes.V) == 0 {
 		return wire.Validation(wire.Invalid + "List of GlobalSecondaryIndexUpdates is empty")
@@ -78,7 +79,7 @@ func (r *updateTableRequest) checkIndexUpdates() error {
 	return r.checkIndexesOnce()
 }
 
-// checkIndexesOnce demands one update an index, and warm throughput with content.
+// checkIndexesOnce requires one update of each index, and WarmThroughput with members.
 func (r *updateTableRequest) checkIndexesOnce() error {
 	seen := map[string]bool{}
 	for i := range r.indexes.V {
@@ -144,7 +145,8 @@ func (r *updateTableRequest) updateOf(name string) *indexSpec {
 	return nil
 }
 
-// applyIndexes makes the admitted changes of indexes. The billing mode has been changed before.
+// applyIndexes makes the admitted changes of indexes. It comes after applyBilling: throughput is
+// checked against the new billing mode.
 func (r *updateTableRequest) applyIndexes(d *schema.Descriptor, region string, now time.Time) error {
 	for i := range r.indexes.V {
 		u := &r.indexes.V[i]
@@ -208,7 +210,7 @@ func (r *updateTableRequest) provisionIndex(x *schema.Index, u *indexSpec, regio
 	if err := u.throughput.checkQuota(of, region); err != nil {
 		return err
 	}
-	if x.Throughput.Read == 0 { // the table has just been switched from on-demand
+	if x.Throughput.Read == 0 { // the table is switched from on-demand: neither a decrease nor UPDATING
 		x.Throughput.Read, x.Throughput.Write = u.throughput.read.V, u.throughput.write.V
 		return nil
 	}
@@ -221,8 +223,8 @@ func (r *updateTableRequest) provisionIndex(x *schema.Index, u *indexSpec, regio
 	return provision(&x.Throughput, u.throughput, now)
 }
 
-// createIndex adds an index, and the definitions of its key attributes that the table does not
-// have; one that it has keeps its type.
+// createIndex adds an index, and the definitions of its key attributes. A definition that a key
+// uses already keeps its type: it is the type of stored keys.
 func (r *updateTableRequest) createIndex(d *schema.Descriptor, s *indexSpec, region string) error {
 	if err := checkNewIndexMode(s, d.Billing, region); err != nil {
 		return err

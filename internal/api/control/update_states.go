@@ -8,9 +8,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// admit tells why UpdateTable cannot be admitted in the table's present state (the texts that are
-// elided there are as AWS gave them in October 2026): the table's own state, whether the named
-// indexes exist, theirs, and then what is under way.
+// admit says why the update cannot be made in the table's present state. The order is AWS's: the
+// table's own state, whether the named indexes exist, their states, then the changes in progress.
+// The texts are as AWS gave them in October 2026.
 func (r *updateTableRequest) admit(d *schema.Descriptor, now time.Time) error {
 	switch statusOf(d, now) {
 	case schema.StatusCreating:
@@ -73,7 +73,7 @@ func createTwice(d *schema.Descriptor, x *schema.Index, now time.Time) error {
 	return wire.Validation("Attempting to create an index which already exists")
 }
 
-// admit looks at the state of an index to be updated or removed.
+// admit checks the state of an index to be updated or removed.
 func (u *indexUpdate) admit(d *schema.Descriptor, x *schema.Index, now time.Time) error {
 	of := "Table: " + d.Name + " Index: " + x.Name
 	switch status, backfilling := indexStatusOf(d, x, now); {
@@ -89,8 +89,8 @@ func (u *indexUpdate) admit(d *schema.Descriptor, x *schema.Index, now time.Time
 	return nil
 }
 
-// admitBuilds demands that at most one index is made or removed at a time, and no more than 20 are
-// made.
+// admitBuilds limits the indexes that are being made or removed to one at a time, and all global
+// indexes to 20.
 func (r *updateTableRequest) admitBuilds(d *schema.Descriptor, now time.Time) error {
 	builds, globals := 0, 0
 	for i := range r.indexes.V {
@@ -130,8 +130,8 @@ func (r *updateTableRequest) removes(name string) bool {
 	return false
 }
 
-// admitBesideIndexes refuses some changes of the table while an index is removed or is made and not
-// yet backfilling.
+// admitBesideIndexes rejects some changes of the table while an index is being removed, or created
+// and not yet backfilled.
 func (r *updateTableRequest) admitBesideIndexes(d *schema.Descriptor, now time.Time) error {
 	creating, deleting := changingIndexes(d, now)
 	names, being, doing := creating, "created", "creation"
@@ -155,8 +155,8 @@ func (r *updateTableRequest) admitBesideIndexes(d *schema.Descriptor, now time.T
 	return nil
 }
 
-// changingIndexes are the names of the indexes that are made and not yet backfilling, and of those
-// being removed.
+// changingIndexes are the names of the indexes that are being created but not yet backfilled, and
+// of those being removed.
 func changingIndexes(d *schema.Descriptor, now time.Time) (creating, deleting []string) {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
@@ -170,15 +170,15 @@ func changingIndexes(d *schema.Descriptor, now time.Time) (creating, deleting []
 	return creating, deleting
 }
 
-// changesIOPS tells whether the table's throughput or billing mode is to change; sending the mode
-// that it has again is not a change.
+// changesIOPS tells whether the table's throughput or billing mode is to change. To send the
+// present mode is no change.
 func (r *updateTableRequest) changesIOPS(d *schema.Descriptor) bool {
 	return r.throughput.Set || r.switches(d)
 }
 
-// admitBeside refuses changes while another one keeps the table UPDATING. Deletion protection,
-// encryption, warm throughput and the throughput of indexes are admitted, and so is what changes
-// nothing.
+// admitBeside rejects changes while another one keeps the table UPDATING. Deletion protection,
+// encryption, warm throughput and the throughput of indexes are admitted, and so are updates that
+// change nothing.
 func (r *updateTableRequest) admitBeside(d *schema.Descriptor) error {
 	_, builds := r.builds()
 	if !builds && !r.changesIOPS(d) && !r.stream.Set && !r.class.Set && r.onDemand.empty() {
@@ -195,12 +195,12 @@ func (r *updateTableRequest) admitBeside(d *schema.Descriptor) error {
 	return errUpdating(d)
 }
 
-// errUpdating is the error where no more fitting one is known.
+// errUpdating is the error for cases of which no answer is recorded.
 func errUpdating(d *schema.Descriptor) error {
 	return inUse("Table: " + d.Name + " is in the process of being updated.")
 }
 
-// besideIOPS words what cannot be done while throughput or the billing mode changes.
+// besideIOPS is the error for a change while throughput or the billing mode changes.
 func (r *updateTableRequest) besideIOPS(d *schema.Descriptor) error {
 	_, builds := r.builds()
 	switch {
@@ -216,7 +216,7 @@ func (r *updateTableRequest) besideIOPS(d *schema.Descriptor) error {
 	return errUpdating(d)
 }
 
-// besideStream words what cannot be done while the stream is switched; operation is ENABLE or
+// besideStream is the error for a change while the stream is switched; operation is ENABLE or
 // DISABLE.
 func (r *updateTableRequest) besideStream(d *schema.Descriptor, operation string) error {
 	creates, builds := r.builds()
@@ -224,7 +224,7 @@ func (r *updateTableRequest) besideStream(d *schema.Descriptor, operation string
 	switch {
 	case creates:
 		return inUse("Can't create index when stream status is being updated." + of)
-	case builds: // not recorded; after the one above
+	case builds: // not recorded; worded like the one above
 		return inUse("Can't delete index when stream status is being updated." + of)
 	case r.changesIOPS(d):
 		return inUse("Can't change table IOPS when stream status is being updated." + of)
@@ -236,7 +236,7 @@ func (r *updateTableRequest) besideStream(d *schema.Descriptor, operation string
 	return inUse("OnDemandThroughput cannot be updated while stream status update is in progress")
 }
 
-// besideClass words what cannot be done while the table class changes.
+// besideClass is the error for a change while the table class changes.
 func (r *updateTableRequest) besideClass(d *schema.Descriptor, class string) error {
 	_, builds := r.builds()
 	while := " when a table class update is in progress. Table: " + d.Name + " TableClassUpdateInProgress: " + class

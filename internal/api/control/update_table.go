@@ -73,7 +73,8 @@ var updateTableMembers = members[*updateTableRequest]{
 	}},
 }
 
-// UpdateTable answers UpdateTable.
+// UpdateTable answers UpdateTable. Everything that depends on the table is checked in apply, on the
+// descriptor that is changed: the table looked up here can be an older one.
 func UpdateTable(cl *call.Call) error {
 	c := op{cl}
 	r := new(updateTableRequest)
@@ -88,7 +89,8 @@ func UpdateTable(cl *call.Call) error {
 		return err
 	}
 	now, sizes := c.DB.Now(), r.sizes(c.DB, t)
-	old, new, err := c.DB.Alter(c.Ctx, t.Namespace, t.Name, db.Shown(r.busy(&t.Descriptor)), func(d *schema.Descriptor) error {
+	shown := db.Shown(r.busy(&t.Descriptor))
+	old, new, err := c.DB.Alter(c.Ctx, t.Namespace, t.Name, shown, func(d *schema.Descriptor) error {
 		return r.apply(d, c.Region, now)
 	})
 	if errors.Is(err, db.ErrTableNotFound) {
@@ -148,13 +150,14 @@ func (r *updateTableRequest) constraints(v *violations) {
 	v.Enum(r.replicationMode, "globalTableSettingsReplicationMode", enumReplication)
 }
 
-// concerns counts the changes that are asked for. AttributeDefinitions and MultiRegionConsistency
-// ask for none by themselves, nor do empty structures and lists.
+// concerns counts the changes that the request asks for. AttributeDefinitions,
+// MultiRegionConsistency and empty structures and lists are none.
 func (r *updateTableRequest) concerns() int {
 	n := 0
 	for _, asked := range []bool{
-		r.billing.Set, r.throughput.Set, len(r.indexes.V) > 0, r.stream.Set, r.sse.Set, r.replicas.Set, r.class.Set, r.protection.Set,
-		named(r.witnesses.V), !r.onDemand.empty(), !r.warm.empty(), r.replicationMode.Set, len(r.vectors.V) > 0, r.disassociation.Set,
+		r.billing.Set, r.throughput.Set, len(r.indexes.V) > 0, r.stream.Set, r.sse.Set,
+		r.replicas.Set, r.class.Set, r.protection.Set, named(r.witnesses.V),
+		!r.onDemand.empty(), !r.warm.empty(), r.replicationMode.Set, len(r.vectors.V) > 0, r.disassociation.Set,
 	} {
 		if asked {
 			n++
@@ -163,13 +166,12 @@ func (r *updateTableRequest) concerns() int {
 	return n
 }
 
-// checkRequested demands that something is asked for.
+// checkRequested requires that the request asks for a change.
 func (r *updateTableRequest) checkRequested() error {
 	switch {
 	case r.concerns() > 0:
 		return nil
-	// Alone, an empty structure makes AWS answer with an InternalFailure, for which these texts
-	// stand.
+	// AWS answers an empty structure alone with an InternalFailure; these texts are in its place.
 	case r.warm.Set:
 		return wire.Validation(wire.Invalid + "WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for table")
 	case r.onDemand.Set:
@@ -194,7 +196,7 @@ func (r *updateTableRequest) checkBilling() error {
 	return r.throughput.checkBounds("")
 }
 
-// checkConcerns is the rules on what may be changed together.
+// checkConcerns checks which changes can be in one request.
 func (r *updateTableRequest) checkConcerns() error {
 	n := r.concerns()
 	creates, builds := r.builds()
@@ -226,7 +228,7 @@ func (r *updateTableRequest) checkConcerns() error {
 	return nil
 }
 
-// errOnly: a change that comes alone.
+// errOnly is the error for a change that must be alone in its request.
 func errOnly(change string) error {
 	return wire.Validation(wire.Invalid + change + " must be the only operation in the request")
 }
@@ -243,12 +245,12 @@ func (r *updateTableRequest) mode(d *schema.Descriptor) schema.BillingMode {
 
 func (r *updateTableRequest) switches(d *schema.Descriptor) bool { return r.mode(d) != d.Billing }
 
-// busy tells whether the table is UPDATING for a while. What AWS does at once, or without touching
-// the table's status, is not: deletion protection, encryption, on-demand and warm throughput, and
-// the throughput of indexes.
+// busy tells whether the table is UPDATING for a while. It is not for changes that AWS makes at
+// once or without a change of the table's status: deletion protection, encryption, on-demand and
+// warm throughput, and the throughput of indexes.
 func (r *updateTableRequest) busy(d *schema.Descriptor) bool { return r.busyWith(d) != "" }
 
-// busyWith says what the change keeps the table busy with; empty: it does not.
+// busyWith is the Descriptor.BusyWith of the change; empty if the table is not UPDATING for it.
 func (r *updateTableRequest) busyWith(d *schema.Descriptor) string {
 	_, builds := r.builds()
 	switch {
@@ -272,8 +274,9 @@ func (r *updateTableRequest) sameClass(d *schema.Descriptor) bool {
 	return r.class.V == d.TableClass || d.TableClass == "" && r.class.V == "STANDARD"
 }
 
-// apply makes the change, or tells why it cannot be made: existence, then state, then what it
-// means.
+// apply makes the change on a copy of the table's descriptor, or returns why it cannot be made:
+// first errors of state, then those of each part. db.Alter can call it again, with another
+// descriptor.
 func (r *updateTableRequest) apply(d *schema.Descriptor, region string, now time.Time) error {
 	if err := r.admit(d, now); err != nil {
 		return err
@@ -281,7 +284,7 @@ func (r *updateTableRequest) apply(d *schema.Descriptor, region string, now time
 	if err := r.refuseGlobal(d, region); err != nil {
 		return err
 	}
-	with := r.busyWith(d) // of the table as it was
+	with := r.busyWith(d) // of the table as it was: it compares with the present mode and class
 	for _, apply := range []func() error{
 		func() error { return r.applyBilling(d, region, now) },
 		func() error { return r.applyIndexes(d, region, now) },
@@ -295,10 +298,10 @@ func (r *updateTableRequest) apply(d *schema.Descriptor, region string, now time
 		}
 	}
 	if r.class.Set && !r.sameClass(d) {
-		d.TableClass, d.TableClassUpdated = r.class.V, now // AWS allows two changes in 30 days; here nobody pays for them
+		d.TableClass, d.TableClassUpdated = r.class.V, now // AWS's limit of two changes in 30 days is not kept
 	}
 	if r.protection.Set {
-		d.DeletionProtection = r.protection.V // AWS throttles toggles for 15 s, since its regions have to agree first
+		d.DeletionProtection = r.protection.V // AWS throttles changes for 15 s, until all regions have it
 	}
 	if with != "" {
 		d.BusyWith = with
@@ -333,8 +336,8 @@ func (r *updateTableRequest) applyBilling(d *schema.Descriptor, region string, n
 	return nil
 }
 
-// toProvisioned switches an on-demand table. The index updates, which applyIndexes makes, must
-// cover every global index.
+// toProvisioned switches an on-demand table. The request must have the throughput of every global
+// index too, which applyIndexes sets.
 func (r *updateTableRequest) toProvisioned(d *schema.Descriptor) error {
 	for i := range d.Indexes {
 		x := &d.Indexes[i]
@@ -362,8 +365,8 @@ func (r *updateTableRequest) toOnDemand(d *schema.Descriptor, now time.Time) {
 	}
 }
 
-// keepWarm writes down the warm throughput that the table and its indexes have, before the billing
-// mode changes.
+// keepWarm stores the warm throughput that the table and its indexes have. It comes before a change
+// of the billing mode, since warm throughput is derived from the mode and must not fall.
 func keepWarm(d *schema.Descriptor) {
 	warm := warmOf(d.Billing, d.Throughput, d.Warm)
 	d.Warm = &warm
@@ -401,8 +404,8 @@ func (r *updateTableRequest) applyWarm(d *schema.Descriptor, region string) erro
 	return nil
 }
 
-// applyStream switches the stream on or off. The latest stream's label stays until db gives the
-// next one its own.
+// applyStream switches the stream on or off. The label of the latest stream stays, to be shown,
+// until package db makes the next stream.
 func (r *updateTableRequest) applyStream(d *schema.Descriptor) error {
 	switch {
 	case !r.stream.Set:
@@ -417,8 +420,8 @@ func (r *updateTableRequest) applyStream(d *schema.Descriptor) error {
 }
 
 // applySSE changes the encryption. AWS compares a key only with the ARN that it shows; another name
-// of the same key makes it encrypt the table anew. Its limit of four changes a day is left out:
-// nothing is encrypted anew here.
+// of the same key makes it encrypt the table again. Its limit of four changes a day is not kept:
+// here nothing is encrypted again.
 func (r *updateTableRequest) applySSE(d *schema.Descriptor, region string) error {
 	switch {
 	case !r.sse.Set:
@@ -434,14 +437,14 @@ func (r *updateTableRequest) applySSE(d *schema.Descriptor, region string) error
 
 // ---- the answer
 
-// answer is the table as UpdateTable shows it: for the most part as it was, with what is on its way
-// marked UPDATING.
+// answer is the table as UpdateTable shows it: mostly as it was before, with everything that
+// changes marked UPDATING. It edits a copy of new, which all requests share.
 func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *description {
 	shown := *new
 	d := newDescription(&shown, now)
 	d.status = old.Status(now)
 	if r.billing.Set || r.class.Set || r.busy(&old.Descriptor) {
-		d.status = schema.StatusUpdating // AWS says so even when nothing changes
+		d.status = schema.StatusUpdating // on AWS even if nothing changes
 	}
 	switched := r.switches(&old.Descriptor)
 	if r.throughput.Set && !switched {
@@ -469,8 +472,8 @@ func (r *updateTableRequest) answer(old, new *db.Table, now time.Time) *descript
 	return d
 }
 
-// sizes are those of the indexes to be made and removed, before the change: the jobs that build and
-// clear them may be done by the time of the answer.
+// sizes are those of the indexes to be made and removed, taken before the change: the jobs that
+// build and clear them can be done when the answer is written.
 func (r *updateTableRequest) sizes(d *db.DB, t *db.Table) map[string]size {
 	sizes := map[string]size{}
 	for i := range r.indexes.V {
@@ -486,10 +489,12 @@ func (r *updateTableRequest) sizes(d *db.DB, t *db.Table) map[string]size {
 	return sizes
 }
 
-// answerIndex shows the indexes: a new one is CREATING, one that is removed DELETING, and one whose
-// throughput changes UPDATING with its old numbers, unless the whole table switches its billing
-// mode.
-func (r *updateTableRequest) answerIndex(old *db.Table, index func(*schema.Index) describedIndex, switched bool) func(*schema.Index) describedIndex {
+// answerIndex returns how indexes are shown: a new one CREATING, one that is removed DELETING, and
+// one whose throughput changes UPDATING with its old numbers, unless the whole table switches its
+// billing mode.
+func (r *updateTableRequest) answerIndex(
+	old *db.Table, index func(*schema.Index) describedIndex, switched bool,
+) func(*schema.Index) describedIndex {
 	return func(x *schema.Index) describedIndex {
 		was := old.Index(x.Name)
 		if was == nil {

@@ -45,7 +45,6 @@ func (s *timeToLiveSpec) member(c op) func(name string) error {
 	}
 }
 
-// check checks each member by itself.
 func (r *updateTimeToLiveRequest) check() error {
 	var v violations
 	if r.table.Set {
@@ -64,8 +63,8 @@ func (r *updateTimeToLiveRequest) check() error {
 	return v.Err()
 }
 
-// UpdateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, since it
-// takes that long at times. Here a change has only to wait for the end of the one before it.
+// UpdateTimeToLive answers UpdateTimeToLive. AWS allows one change in about half an hour, because a
+// change can take that long. Here a change is only rejected until the one before it has ended.
 func UpdateTimeToLive(cl *call.Call) error {
 	c := op{cl}
 	r := new(updateTimeToLiveRequest)
@@ -82,7 +81,8 @@ func UpdateTimeToLive(cl *call.Call) error {
 	if r.spec.enabled.V {
 		attribute = r.spec.attribute.V
 	}
-	err := c.DB.AlterExpiry(c.Ctx, schema.DefaultNamespace, name, attribute, func(d *schema.Descriptor) error { return r.admit(c, d) })
+	admit := func(d *schema.Descriptor) error { return r.admit(c, d) }
+	err := c.DB.AlterExpiry(c.Ctx, schema.DefaultNamespace, name, attribute, admit)
 	switch {
 	case errors.Is(err, db.ErrTableNotFound):
 		return errNoTable(name)
@@ -101,8 +101,8 @@ func UpdateTimeToLive(cl *call.Call) error {
 	return nil
 }
 
-// admit tells why the change cannot be made in the table's present state. A table that is UPDATING
-// takes it, as its time to live does not touch its status.
+// admit says why the change cannot be made in the table's present state. It is made while a table
+// is UPDATING, since it does not change the table's status.
 func (r *updateTimeToLiveRequest) admit(c op, d *schema.Descriptor) error {
 	now := c.DB.Now()
 	switch statusOf(d, now) {

@@ -47,7 +47,7 @@ func (r *describeStreamRequest) check() error {
 	return v.Err()
 }
 
-// DescribeStream answers DescribeStream.
+// DescribeStream answers DescribeStream, for a day after the end of a stream too.
 func DescribeStream(cl *call.Call) error {
 	c := op{cl}
 	r := new(describeStreamRequest)
@@ -79,8 +79,8 @@ func DescribeStream(cl *call.Call) error {
 }
 
 // shards returns a page of the shards, which are in order, and whether more follow. An
-// ExclusiveStartShardId that is none of them stands for its place in the order. Shards live as long
-// as their stream and have no children, so that is what a filter finds.
+// ExclusiveStartShardId that is none of them stands for its place in the order. The only filter
+// there is, CHILD_SHARDS, finds nothing: shards live as long as their stream and have no children.
 func (r *describeStreamRequest) shards(all []schema.Shard) (page []schema.Shard, more bool) {
 	if r.filter.kind.Set {
 		return nil, false

@@ -40,7 +40,8 @@ func (r *getRecordsRequest) check() error {
 	return v.Err()
 }
 
-// GetRecords answers GetRecords.
+// GetRecords answers GetRecords. The iterator alone says which stream is read, so what it says is
+// checked, its age included, before the stream is looked for.
 func GetRecords(cl *call.Call) error {
 	c := op{cl}
 	r := new(getRecordsRequest)
@@ -73,8 +74,9 @@ func GetRecords(cl *call.Call) error {
 	return c.records(l, it, limit, now)
 }
 
-// ask asks whether the stream, which is nil if it is gone, may be read. Of a stream that is there
-// the iterator's ARN says nothing: only its id counts for what will be read.
+// ask asks whether the stream l, nil if it is gone, may be read. If the stream exists, the policy
+// is asked about its own name and not about the ARN in the iterator: the records are found by the
+// iterator's id, and with another ARN it could pass a policy that allows that one only.
 func (r *getRecordsRequest) ask(c op, l *db.Stream) error {
 	if l != nil {
 		return c.AskStream("GetRecords", l.Table, l.Label)
@@ -98,7 +100,7 @@ func (c op) records(l *db.Stream, it iterator, limit int, now time.Time) error {
 		size := r.Keys.Size() + r.New.Size() + r.Old.Size()
 		if full = c.Encode(size, func() { c.record(l, it.shard, r) }); full != nil {
 			if c.Truncate(end); n > 0 {
-				full = nil // what is there can be answered
+				full = nil // the records before it can be answered
 			}
 			return false
 		}
@@ -158,8 +160,8 @@ func (c op) record(l *db.Stream, shard uint32, r *schema.StreamRecord) {
 	c.EndObject()
 }
 
-// eventID is what a record's eventID is made of: a hash of its place, so that it has the same one
-// each time that it is read.
+// eventID is what a record's eventID is made of: a hash of its place, so that the record has the
+// same one whenever it is read. Consumers drop repeated records by it.
 func eventID(log uint64, shard uint32, p schema.Position) [sha256.Size]byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 28), log)
 	b = binary.BigEndian.AppendUint32(b, shard)

@@ -25,9 +25,8 @@ var getShardIteratorMembers = members[*getShardIteratorRequest]{
 	{Name: "Timestamp", Read: func(r *getShardIteratorRequest, c op) error { return c.ReadTime(&r.time) }},
 }
 
-// check checks the constraints, and then the rules between the members. No answers of the service
-// about those are known: the texts are ours. A SequenceNumber that the type does not need is not
-// looked at.
+// check checks the constraints, then the rules between the members. The service's answers about
+// these are not known: the texts are ours. A SequenceNumber that the type does not need is ignored.
 func (r *getShardIteratorRequest) check() error {
 	var v violations
 	v.streamARN(r.arn, "streamArn", true)
@@ -51,12 +50,12 @@ func (r *getShardIteratorRequest) check() error {
 	return nil
 }
 
-// bySequence tells whether the place is that of a sequence number.
 func (r *getShardIteratorRequest) bySequence() bool {
 	return r.kind.V == "AT_SEQUENCE_NUMBER" || r.kind.V == "AFTER_SEQUENCE_NUMBER"
 }
 
-// GetShardIterator answers GetShardIterator.
+// GetShardIterator answers GetShardIterator. An iterator is a place that the client holds; the
+// server keeps nothing of it.
 func GetShardIterator(cl *call.Call) error {
 	c := op{cl}
 	r := new(getShardIteratorRequest)
@@ -79,7 +78,8 @@ func GetShardIterator(cl *call.Call) error {
 	return errNoShard
 }
 
-// newIterator answers with the iterator of a shard.
+// newIterator answers with the iterator of a shard. An iterator is the position before the first
+// record that it will return, so that it is good for records that do not exist yet.
 func (c op) newIterator(r *getShardIteratorRequest, l *db.Stream, s *schema.Shard, now time.Time) error {
 	it := iterator{log: l.ID, shard: s.Number, made: now}
 	var err error
@@ -103,7 +103,8 @@ func (c op) newIterator(r *getShardIteratorRequest, l *db.Stream, s *schema.Shar
 	return nil
 }
 
-// atTimestamp is the position before the records of the time and later ones that can still be read.
+// atTimestamp is the position before the records of the time and later, or before the oldest one
+// that can still be read.
 func (c op) atTimestamp(o wire.OptTime, l *db.Stream, s *schema.Shard, now time.Time) (schema.Position, error) {
 	at, ok := o.Time()
 	if !ok || at.After(now) {
@@ -116,15 +117,18 @@ func (c op) atTimestamp(o wire.OptTime, l *db.Stream, s *schema.Shard, now time.
 	return p, nil
 }
 
-// atSequence is the position before the record with the sequence number, or that record's own. A
-// number beyond the newest record is refused: with it a reader would pass over records to come.
+// atSequence is the position before the record with the sequence number, or for AFTER that record's
+// own. A number beyond the newest record is rejected: a reader that began there would miss the
+// records that come before it.
 func (c op) atSequence(r *getShardIteratorRequest, l *db.Stream, s *schema.Shard) (schema.Position, error) {
 	p, ok := parseSequenceNumber(r.sequence.V)
 	if !ok {
 		return p, wire.Validation("Invalid SequenceNumber: " + r.sequence.V)
 	}
 	if horizon := c.DB.Horizon(l, s.Number); later(horizon, p) {
-		if p == s.Start && !s.Closed { // AWS's open shards are not that old: there a reader can begin with their first number
+		if p == s.Start && !s.Closed {
+			// Open shards of AWS are never older than a day, so readers may rely on the first
+			// number of an open shard.
 			return horizon, nil
 		}
 		return p, errTrimmed

@@ -26,8 +26,8 @@ func (r *listStreamsRequest) check() error {
 	return v.Err()
 }
 
-// ListStreams answers ListStreams: the streams in the order of their ARNs, those too that ended
-// within the last day.
+// ListStreams answers ListStreams: the streams in the order of their ARNs, including those that
+// ended within the last day.
 func ListStreams(cl *call.Call) error {
 	c := op{cl}
 	r := new(listStreamsRequest)

@@ -15,15 +15,14 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// maxPage is the greatest page of ListStreams and of the shards of DescribeStream, and the default
-// one.
-const maxPage = 100
-
-// What the four operations of the streams API share: names of streams and shards, sequence numbers,
+// This file has what the four operations share: names of streams and shards, sequence numbers,
 // iterators.
 
-// More enums. The order of the iterator types is that in which Kinesis, which has the same five,
-// prints them.
+// maxPage is the largest page of ListStreams and of the shards of DescribeStream, and the default.
+const maxPage = 100
+
+// The enums of the streams API. The order of the iterator types is that in which Kinesis, which has
+// the same five, prints them.
 var (
 	enumIteratorType = wire.Enum{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"}
 	enumShardFilter  = wire.Enum{"CHILD_SHARDS"}
@@ -32,7 +31,7 @@ var (
 func (c op) streamARN(l *db.Stream) string { return c.TableARN(l.Table) + "/stream/" + l.Label }
 
 // streamOfARN returns the table's name and the label in a stream's ARN. Region and account are not
-// looked at: a stream is one and the same under all of them.
+// compared with the request's. A label with "|" would be mistaken for the iteratorMark.
 func streamOfARN(arn string) (table, label string, ok bool) {
 	table, label, ok = strings.Cut(arn, "/stream/")
 	if !ok || label == "" || strings.ContainsAny(label, "/|") {
@@ -42,10 +41,11 @@ func streamOfARN(arn string) (table, label string, ok bool) {
 	return name, label, problem == ""
 }
 
-// errStreamARN: the text is ours.
+// errStreamARN is the error for what is no ARN of a stream. The text is ours.
 func errStreamARN(arn string) error { return wire.Validation("Invalid StreamArn: " + arn) }
 
-// streamFor returns the stream that a StreamArn names, if the policy allows the action.
+// streamFor returns the stream that a StreamArn names, if the policy allows the action; it is asked
+// first, so that a denial does not depend on whether the stream exists.
 func (c op) streamFor(action, arn string) (*db.Stream, error) {
 	table, label, ok := streamOfARN(arn)
 	if !ok {
@@ -60,21 +60,21 @@ func (c op) streamFor(action, arn string) (*db.Stream, error) {
 	return nil, wire.NewError("ResourceNotFoundException", "Requested resource not found: Stream: "+arn+" not found")
 }
 
-// errNoShard is the error for a shard that is not there, and of an iterator whose stream is gone.
+// errNoShard is the error for a shard that does not exist, and of an iterator whose stream is gone.
 var errNoShard = wire.NewError("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
 
-// errTrimmed is the error for records that were there and are not any more.
+// errTrimmed is the error for records that have existed and are too old by now.
 var errTrimmed = wire.NewError("TrimmedDataAccessException", "The data you are trying to access has been trimmed")
 
-// text checks the length, in characters, of a string that may be absent; required says that it may
-// not.
+// text checks the length, in characters, of a string that may be absent unless it is required.
 func (v *violations) text(o wire.OptString, path string, required bool, min, max int) {
 	if o.Set || required {
 		v.Required(o, path, min, max)
 	}
 }
 
-// streamARN, shardID and sequenceNumber check members that are the same in all operations.
+// Members that are the same in all operations. The bounds are the service model's.
+
 func (v *violations) streamARN(o wire.OptString, path string, required bool) {
 	v.text(o, path, required, 37, 1024)
 }
@@ -87,8 +87,8 @@ func (v *violations) sequenceNumber(o wire.OptString) { v.text(o, "sequenceNumbe
 
 // ---- sequence numbers
 
-// A SequenceNumber is a position, 16 bytes, as a decimal number, plus sequenceBase, which makes it
-// as long as the service model wants.
+// A SequenceNumber is a position, 16 bytes, as a decimal number, plus sequenceBase: the service
+// model requires 21 characters at least. Their order is that of the positions, as clients expect.
 var (
 	sequenceBase = new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)
 	positions    = new(big.Int).Lsh(big.NewInt(1), 128) // how many there are
@@ -99,7 +99,7 @@ func appendSequenceNumber(dst []byte, p schema.Position) []byte {
 	return n.Add(n, sequenceBase).Append(dst, 10)
 }
 
-// parseSequenceNumber is the inverse; ok is false for what is none.
+// parseSequenceNumber is the inverse; ok is false for a text that no position has.
 func parseSequenceNumber(s string) (p schema.Position, ok bool) {
 	if strings.Trim(s, "0123456789") != "" {
 		return p, false
@@ -112,7 +112,7 @@ func parseSequenceNumber(s string) (p schema.Position, ok bool) {
 	return p, true
 }
 
-// before is the position next below p.
+// before is the position next below p; the lowest one stays.
 func before(p schema.Position) schema.Position {
 	high, low := binary.BigEndian.Uint64(p[:8]), binary.BigEndian.Uint64(p[8:])
 	switch {
@@ -135,9 +135,10 @@ func later(p, q schema.Position) bool { return string(p[:]) > string(q[:]) }
 //	log(8)  shard(4)  position(16)  made(8)  checksum(4)
 //
 // with big-endian integers: made is when it was made, in milliseconds since 1970, the checksum
-// (CRC-32, IEEE) is that of all that stands before it, the ARN included.
+// (CRC-32, IEEE) is that of all that stands before it, the ARN included. The checksum finds damage;
+// it is no signature, so GetRecords relies on nothing in it but asks the policy.
 type iterator struct {
-	log   uint64
+	log   uint64 // the stream's id
 	shard uint32
 	after schema.Position // the next record is the first one after it
 	made  time.Time
@@ -158,11 +159,12 @@ func appendIterator(dst []byte, arn string, it iterator) []byte {
 	return base64.StdEncoding.AppendEncode(dst, b)
 }
 
-// parseIterator is the inverse; ok is false for what is none of ours.
+// parseIterator is the inverse; ok is false for a text that is damaged or not from here.
 func parseIterator(s string) (it iterator, ok bool) {
 	arn, text, _ := strings.Cut(s, iteratorMark)
 	b, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(b) != iteratorLen+4 || binary.BigEndian.Uint32(b[iteratorLen:]) != iteratorSum(arn, b[:iteratorLen]) {
+	if err != nil || len(b) != iteratorLen+4 ||
+		binary.BigEndian.Uint32(b[iteratorLen:]) != iteratorSum(arn, b[:iteratorLen]) {
 		return it, false
 	}
 	it.log, it.shard, it.after = binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:]), schema.Position(b[12:28])
@@ -174,8 +176,8 @@ func iteratorSum(arn string, b []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE([]byte(arn)), crc32.IEEETable, b)
 }
 
-// expired is the error for an iterator that is too old, or was made by a clock that was wrong. The
-// text is that of Kinesis.
+// expired is the error for an iterator that is too old, or from the future because a clock was
+// wrong. The text is that of Kinesis.
 func (it *iterator) expired(now time.Time) error {
 	if now.Sub(it.made).Abs() <= db.IteratorAge {
 		return nil
@@ -186,5 +188,3 @@ func (it *iterator) expired(now time.Time) error {
 		" which is further in the future than the tolerated delay of "+
 		strconv.FormatInt(db.IteratorAge.Milliseconds(), 10)+" milliseconds.")
 }
-
-// ---- times in requests

@@ -9,18 +9,21 @@ import (
 )
 
 // Violations collects what the constraints of the service model find, for DynamoDB's "N validation
-// errors detected".
+// errors detected". The methods add in the order in which they are called: an operation calls them
+// in the order that recorded answers have, which is often not that of the members. Paths are
+// members as messages spell them: "tableName", "requestItems.x.member.keys". The zero Violations is
+// empty.
 type Violations struct{ list []string }
 
-// maxViolations is how many DynamoDB reports at most.
+// maxViolations is how many DynamoDB reports at most; it does not count those beyond.
 const maxViolations = 10
 
-// Add notes a violation: the value as printed, the member's path, and the constraint's text.
+// Add notes a violation: the value as Java prints it, the member's path, and the constraint's text.
 func (v *Violations) Add(value, path, constraint string) {
 	v.Note("Value '" + value + "' at '" + path + "' failed to satisfy constraint: " + constraint)
 }
 
-// Count is how many there are.
+// Count is how many are noted. UpdateItem reports one of several enums only.
 func (v *Violations) Count() int { return len(v.list) }
 
 // Null notes that a required member is absent.
@@ -28,14 +31,15 @@ func (v *Violations) Null(path string) {
 	v.Note("Value null at '" + path + "' failed to satisfy constraint: Member must not be null")
 }
 
-// Note adds a whole problem text.
+// Note adds a text as it is, for constraints that AWS prints in another form than Add's.
 func (v *Violations) Note(text string) {
 	if len(v.list) < maxViolations {
 		v.list = append(v.list, text)
 	}
 }
 
-// Err returns the ValidationException of all violations, or nil.
+// Err returns the ValidationException of all violations, or nil. A handler returns it before it
+// checks rules between members.
 func (v *Violations) Err() error {
 	switch len(v.list) {
 	case 0:
@@ -49,7 +53,7 @@ func (v *Violations) Err() error {
 // Enum is a set of legal values, in the order in which DynamoDB prints them.
 type Enum []string
 
-// EnumOf is the enum of values that have a type.
+// EnumOf is the enum of typed constants.
 func EnumOf[T ~string](values ...T) Enum {
 	e := make(Enum, len(values))
 	for i, v := range values {
@@ -58,7 +62,7 @@ func EnumOf[T ~string](values ...T) Enum {
 	return e
 }
 
-// Enum checks a member that may be absent.
+// Enum checks the value of a member that may be absent.
 func (v *Violations) Enum(o OptString, path string, set Enum) {
 	if !o.Set {
 		return
@@ -71,7 +75,7 @@ func (v *Violations) Enum(o OptString, path string, set Enum) {
 	v.Add(o.V, path, "Member must satisfy enum value set: ["+strings.Join(set, ", ")+"]")
 }
 
-// Integer checks the bounds of a member that may be absent. No maximum: max < min.
+// Integer checks the bounds of a member that may be absent. max < min is no maximum.
 func (v *Violations) Integer(o OptInt, path string, min, max int64) {
 	switch {
 	case !o.Set:
@@ -82,7 +86,8 @@ func (v *Violations) Integer(o OptInt, path string, min, max int64) {
 	}
 }
 
-// Length checks the length of a string or list printed as value.
+// Length checks the length n of a string or list, which messages print as value. max < min is no
+// maximum.
 func (v *Violations) Length(n int, value, path string, min, max int) {
 	switch {
 	case n < min:
@@ -92,7 +97,8 @@ func (v *Violations) Length(n int, value, path string, min, max int) {
 	}
 }
 
-// Elements checks the lengths, in characters, of a list's strings. No minimum: min is 0.
+// Elements checks the lengths, in characters, of a list's strings: a message names the whole list,
+// so there is one at most. With min 0 the message has no lower bound.
 func (v *Violations) Elements(list []string, path string, min, max int) {
 	for _, s := range list {
 		if n := utf8.RuneCountInString(s); n < min || n > max {
@@ -133,8 +139,8 @@ func (v *Violations) IndexName(o OptString, path string) {
 	v.Length(len(o.V), o.V, path, 3, 255)
 }
 
-// TableName checks a TableName that is required. min is the least length: 1 for the data plane, 3
-// for the control plane.
+// TableName checks a required TableName, which can be an ARN. min is the least length: 1 on the
+// data plane, 3 on the control plane.
 func (v *Violations) TableName(o OptString, min int) { v.TableNameAt(o, "tableName", min) }
 
 // TableNameAt is TableName for one that stands deeper in the request.
@@ -156,14 +162,14 @@ func (v *Violations) TableNameAt(o OptString, path string, min int) {
 	}
 }
 
-// MaxTableARN is the length of the longest ARN that can stand for a table's name.
+// MaxTableARN is the length of the longest ARN that is accepted as a table's name.
 const MaxTableARN = 1024
 
-// partitions are AWS's, of which an ARN names one.
+// partitions are those of AWS, groups of regions; an ARN names one.
 var partitions = []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"}
 
-// TableOfARN returns the table's name in a table's ARN, or what is wrong with it. Which region and
-// account it names does not matter: a table is one and the same under all of them.
+// TableOfARN returns the table's name in a table's ARN, or what is wrong with it. Region and
+// account are not compared with the request's: there is one table of the name under all of them.
 func TableOfARN(arn string) (name, problem string) {
 	parts := strings.SplitN(arn, ":", 6) // arn:partition:dynamodb:region:account:resource
 	switch {
@@ -191,7 +197,8 @@ func isRegion(s string) bool {
 	return s != ""
 }
 
-// BareTableName is the table's name in a checked TableName, which may be an ARN.
+// BareTableName is the table's name in a checked TableName, which may be an ARN. Package db,
+// policies and fingerprints know tables by this name only.
 func BareTableName(s string) string {
 	if strings.HasPrefix(s, "arn:") {
 		name, _ := TableOfARN(s)
@@ -200,7 +207,7 @@ func BareTableName(s string) string {
 	return s
 }
 
-// JavaList prints a list as Java does: [a, b].
+// JavaList prints a list as Java does, as values in messages are printed: [a, b].
 func JavaList(list []string) string { return "[" + strings.Join(list, ", ") + "]" }
 
 // Required checks a string that must be there, and the number of its characters.

@@ -8,27 +8,30 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Error is an answer that is an error, as DynamoDB words it.
+// Error is an answer that is an error, as DynamoDB words it. A handler that returns one, alone or
+// wrapped, has it answered; any other error is answered as InternalServerError unless package call
+// words it. Fixed errors are shared by all requests: they never change.
 type Error struct {
-	Code    string // the exception's name, without namespace
+	Code    string // the exception's name, without namespace; package exception has its form
 	Message string
-	Status  int       // HTTP status; fill sets it
-	Item    item.Item // ConditionalCheckFailedException: the item that failed the condition, if it was asked for
+	Status  int       // HTTP status; 0 until Fill sets it
+	Item    item.Item // ConditionalCheckFailedException: the item that failed the condition, if requested
 	Reasons []Reason  // TransactionCanceledException: one for each action
 	bare    bool      // without a message member at all
 }
 
-// Reason is what one action had to do with a transaction's being cancelled. The zero Reason is
-// None.
+// Reason is the part that one action had in the cancellation of a transaction. The zero Reason is
+// None: the action would have succeeded.
 type Reason struct {
 	Code, Message string
-	Item          item.Item // ConditionalCheckFailed: the item that failed the condition, if it was asked for
+	Item          item.Item // ConditionalCheckFailed: the item that failed the condition, if requested
 }
 
+// Error is for logs; clients get the form that package exception has for the Code.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// Mistake is the message of the first reason of a cancelled transaction that is a mistake in the
-// request, empty for none.
+// Mistake is, for a cancelled transaction, the message of the first reason that is a mistake in the
+// request; empty for none.
 func (e *Error) Mistake() string {
 	for i := range e.Reasons {
 		if e.Reasons[i].Code == "ValidationError" {
@@ -38,10 +41,11 @@ func (e *Error) Mistake() string {
 	return ""
 }
 
-// NewError returns an error with the code and the message.
+// NewError returns an error to be answered. The code must be in the table of package exception.
 func NewError(code, message string) *Error { return (&Error{Code: code, Message: message}).Fill() }
 
-// Fill sets what follows from the code.
+// Fill sets the Status that belongs to the code and returns e. An Error that is not made by
+// NewError needs it.
 func (e *Error) Fill() *Error {
 	if e.Status == 0 {
 		e.Status = exception.Of(e.Code).Status
@@ -49,15 +53,18 @@ func (e *Error) Fill() *Error {
 	return e
 }
 
-// The fixed errors.
+// The errors without a message of their own for each case.
 var (
+	// ErrUnknownOperation is answered to operations that are not DynamoDB's, or not implemented.
 	ErrUnknownOperation = (&Error{Code: "UnknownOperationException", bare: true}).Fill()
-	ErrSyntax           = (&Error{Code: "SerializationException", bare: true}).Fill()
-	// ErrNotFound is the data plane's.
+	// ErrSyntax is answered to a body that is not JSON. A wrong type within JSON is a TypeError.
+	ErrSyntax = (&Error{Code: "SerializationException", bare: true}).Fill()
+	// ErrNotFound is the data plane's error for a missing table; the control plane names the table.
 	ErrNotFound = NewError("ResourceNotFoundException", "Requested resource not found")
 )
 
-// Validation returns a ValidationException.
+// Validation returns a ValidationException. Its message is DynamoDB's, to the letter; where no
+// answer is recorded, a comment says that the text is ours.
 func Validation(message string) *Error {
 	return NewError("ValidationException", message)
 }
@@ -68,7 +75,8 @@ func Validationf(format string, args ...any) *Error { return Validation(fmt.Spri
 // Invalid is the beginning of many of DynamoDB's messages.
 const Invalid = "One or more parameter values were invalid: "
 
-// Wrapped is err as PutItem and UpdateItem show some of their errors.
+// Wrapped is a ValidationException in the form in which PutItem and UpdateItem show some errors
+// that are no violations of constraints.
 func Wrapped(message string) *Error { return Validation("1 validation error detected: " + message) }
 
 // LimitExceeded returns a LimitExceededException.
@@ -79,8 +87,8 @@ func LimitExceeded(message string) *Error {
 // SubscriberLimit begins most messages of LimitExceededException.
 const SubscriberLimit = "Subscriber limit exceeded: "
 
-// appendError appends the error's body to the answer. The items in it take their room as those of
-// any answer do: the error is then ErrNoRoom.
+// appendError appends the error's body to the answer. The items in it need memory as those of any
+// answer do; if there is none, it returns ErrNoRoom and what it has written is of no use.
 func (w *Writer) appendError(e *Error) error {
 	form := exception.Of(e.Code)
 	w.BeginObject()
@@ -103,8 +111,8 @@ func (w *Writer) appendError(e *Error) error {
 	return nil
 }
 
-// Fail puts an error in the place of what has been written from n on. It returns the error that was
-// written: ErrNoRoom if there is no room for the items in it.
+// Fail replaces what has been written from the length n on by an error, and returns the error that
+// was written: ErrNoRoom if there is no memory for the items in it.
 func (w *Writer) Fail(e *Error, n int) *Error {
 	w.Truncate(n)
 	if w.appendError(e) != nil {
@@ -115,8 +123,8 @@ func (w *Writer) Fail(e *Error, n int) *Error {
 	return e
 }
 
-// maxReasonsBytes is where CancellationReasons stop to show items, as pages of results end: a
-// hundred items of 400 KB are more than an answer should have. The limit is ours.
+// maxReasonsBytes is the size from which on CancellationReasons show no more items, as pages of
+// results end: a hundred items of 400 KB are more than an answer should have. The limit is ours.
 const maxReasonsBytes = 16 << 20
 
 // appendReasons appends CancellationReasons, with the members in the order of recorded answers.

@@ -1,3 +1,8 @@
+// Package wire is DynamoDB's JSON in and out: it decodes the members of requests with DynamoDB's
+// type errors (Reader, Members, the Opt types), collects violations of the service model's
+// constraints (Violations), writes answers (Writer), and holds the errors that are answered
+// (Error). It knows no operation and no table; which checks an operation makes, and in which order,
+// is for the planes.
 package wire
 
 import (
@@ -11,20 +16,22 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Member is one member of a request: its name in the service model, and how its value, which is not
-// null, is decoded into the request.
+// Member is one member of a request: its name in the service model, and how its value is decoded
+// into the request R, a pointer. C is the plane's type of a call: it embeds the Reader.
 type Member[R, C any] struct {
 	Name string
-	// Read decodes the value at which the reader of the call c stands, and consumes it. A member
-	// that was sent twice is decoded twice, and the last one counts.
+	// Read decodes the value that the Reader of c is at, and consumes all of it. The value is not
+	// null. A member can come more than once, in the body or because Decode reads the body again:
+	// each Read must overwrite what an earlier one has left, so that the last one counts.
 	Read func(r R, c C) error
 }
 
-// Members has all members of a request, in the order of the service model, which is the order in
-// which DynamoDB looks for type errors.
+// Members has all members of a request, in the order of the service model: DynamoDB looks for type
+// errors in this order, whatever the order in the body.
 type Members[R, C any] []Member[R, C]
 
-// Read decodes a member by its name. One that is not in the table is skipped.
+// Read decodes a member by its name. One that is not in the table is skipped, as AWS does: clients
+// of a later service model may send members that are not known yet.
 func (ms Members[R, C]) Read(r R, c C, from *Reader, name string) error {
 	for i := range ms {
 		if ms[i].Name == name {
@@ -34,8 +41,9 @@ func (ms Members[R, C]) Read(r R, c C, from *Reader, name string) error {
 	return from.Skip()
 }
 
-// The members of requests: a value and whether it was sent. Strings are views of the request's
-// body: whoever keeps one beyond the call clones it.
+// The types of members: V is the value, and Set whether it was sent, since an empty value is often
+// not the same as none. Strings and items are views of the request's body or of the Reader's
+// memory, good until the end of the call; what outlives it is cloned.
 type (
 	OptString struct {
 		Set bool
@@ -53,8 +61,9 @@ type (
 		Set bool
 		V   []string
 	}
-	// OptItem is a map of attribute names to values (Item, Key, ExclusiveStartKey). With faults, V
-	// is missing.
+	// OptItem is a map of attribute names to values (Item, Key, ExclusiveStartKey). It can be
+	// well-formed and have faults, such as an empty set: V is then missing. Faults are no error of
+	// decoding; the operation reports them at their place in its order of checks.
 	OptItem struct {
 		Set    bool
 		V      item.Item
@@ -62,14 +71,17 @@ type (
 	}
 )
 
-// Reader reads the body of a request.
+// Reader reads the body of a request. Its Read methods consume the value that comes next and set
+// their destination; on an error (item.ErrSyntax, or an *item.TypeError with DynamoDB's message)
+// reading ends. They never see null: ReadObject and ReadList skip it.
 type Reader struct {
 	Body []byte
-	scan item.Scanner // over body
-	dec  item.Decoder
+	scan item.Scanner // over Body; owns the text of strings that have escapes
+	dec  item.Decoder // owns the encoded items and values
 }
 
-// Begin has it read a body. What it returns is valid until end, and as long as the body does not
+// Begin makes r read a body. The memory of what was decoded before is used again, so nothing of it
+// may be in use. What is decoded now is valid until the next Begin, as long as the body does not
 // change.
 func (r *Reader) Begin(body []byte) {
 	r.Body = body
@@ -77,15 +89,18 @@ func (r *Reader) Begin(body []byte) {
 	r.dec.Reset()
 }
 
-// End has it forget the body.
+// End drops the reference to the body, which belongs to the caller of Serve.
 func (r *Reader) End() { r.Body = nil }
 
-// view returns b as a string without copying.
+// view returns b as a string without copying: b must not change while the string is in use.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// Decode decodes the body of a request into r. Members are decoded in the order sent; only if that
-// fails is the body walked again in the model's order, to find the error that DynamoDB reports. A
-// member whose value is null counts as absent.
+// Decode decodes the body of a request into r, which must be empty; handlers begin with it. Errors
+// are *Error: a body that is not JSON comes before any type error. A member whose value is null
+// counts as absent.
+//
+// Members are decoded in the order sent, in one pass. Only if that fails is the body walked again
+// in the model's order, to find the error that DynamoDB reports.
 func Decode[R, C any](from *Reader, r R, c C, ms Members[R, C]) error {
 	from.scan.Reset(from.Body)
 	err := from.ReadObject(InField, "", func(name string) error { return ms.Read(r, c, from, name) })
@@ -101,7 +116,7 @@ func Decode[R, C any](from *Reader, r R, c C, ms Members[R, C]) error {
 	return firstTypeError(from, r, c, ms)
 }
 
-// WellFormed reports errSyntax unless the body is one JSON object.
+// WellFormed returns ErrSyntax unless the body is one JSON object. It moves r to the body's end.
 func (r *Reader) WellFormed() error {
 	r.scan.Reset(r.Body)
 	if r.scan.Kind() != item.KindObject || r.scan.Skip() != nil || r.scan.End() != nil {
@@ -142,11 +157,12 @@ func serialization(err error) error {
 	return ErrSyntax
 }
 
-// TypeError is a *item.TypeError with the message.
+// TypeError returns the error of a value of another type than its member has, with DynamoDB's
+// message. Decode answers it as a SerializationException.
 func TypeError(message string) error { return &item.TypeError{Message: message} }
 
-// ErrFieldType is the type error of a scalar where a structure, list or map is a named member. As
-// an element of a list or a map's value a structure has another.
+// ErrFieldType is the type error of a scalar where a structure, list or map is a named member. A
+// structure that is an element of a list or a map's value has another (InElement).
 var ErrFieldType = TypeError("Unexpected field type")
 
 // IsScalar tells whether the next value is neither an object nor an array.
@@ -158,24 +174,25 @@ func (r *Reader) IsScalar() bool {
 	return true
 }
 
-// Place says where a structure or map stands, on which its type errors depend.
+// Place says where a structure or map stands: its type errors depend on it.
 type Place int
 
+// The places.
 const (
 	InField   Place = iota // a structure as a named member
 	InElement              // a structure as an element of a list or a map's value
 	InMap                  // a map; shape is its value type as Java spells it
 )
 
-// The Java names in type errors.
+// Parts of the Java names of types, which are in DynamoDB's type errors.
 const (
 	ShapePrefix = "com.amazonaws.dynamodb.v20120810."
 	JavaString  = "java.lang.String"
 )
 
-// ReadObject decodes a structure or map: it calls member for each name whose value is not null,
-// with the scanner at the value, which member consumes. shape is the Java name in the error for an
-// array.
+// ReadObject decodes a structure or map: it calls member for each name whose value is not null, and
+// member consumes the value, with Skip if it does not know the name. shape is the Java name in the
+// error for an array: the structure's, or with InMap the whole one of the map's values.
 func (r *Reader) ReadObject(p Place, shape string, member func(name string) error) error {
 	switch r.scan.Kind() {
 	case item.KindObject:
@@ -212,8 +229,9 @@ func (r *Reader) ReadObject(p Place, shape string, member func(name string) erro
 	}
 }
 
-// ReadList decodes a list: it calls element for each element that is not null, with the scanner at
-// it.
+// ReadList decodes a list: it calls element for each element that is not null, and element consumes
+// it. i counts those elements. A list that is kept needs a bound of the caller's: the body can have
+// very many small elements.
 func (r *Reader) ReadList(element func(i int) error) error {
 	switch r.scan.Kind() {
 	case item.KindArray:
@@ -248,7 +266,7 @@ func (r *Reader) ReadList(element func(i int) error) error {
 // Skip consumes a value that is not looked at.
 func (r *Reader) Skip() error { return r.scan.Skip() }
 
-// ReadString decodes a String member. The text is a view of the body or of the scanner's memory.
+// ReadString decodes a String member.
 func (r *Reader) ReadString(dst *OptString) error {
 	s, err := r.ReadText()
 	if err != nil {
@@ -258,7 +276,8 @@ func (r *Reader) ReadString(dst *OptString) error {
 	return nil
 }
 
-// ReadText decodes a String.
+// ReadText decodes a String that is not a member of its own, such as an element of a list. The text
+// is a view, as those of OptString are.
 func (r *Reader) ReadText() (string, error) {
 	switch r.scan.Kind() {
 	case item.KindString:
@@ -280,7 +299,7 @@ func (r *Reader) ReadText() (string, error) {
 	return "", item.ErrSyntax
 }
 
-// ReadBool decodes a Boolean member.
+// ReadBool decodes a Boolean member. Like AWS, it accepts some strings for true and false.
 func (r *Reader) ReadBool(dst *OptBool) error {
 	switch r.scan.Kind() {
 	case item.KindTrue, item.KindFalse:
@@ -312,7 +331,8 @@ func (r *Reader) ReadBool(dst *OptBool) error {
 	return item.ErrSyntax
 }
 
-// ReadInt decodes an Integer or Long member; java is which of the two. A fraction is cut off.
+// ReadInt decodes an Integer or Long member; java is which of the two, for messages. A number with
+// a fraction is rounded down, one out of range becomes the nearest int64.
 func (r *Reader) ReadInt(dst *OptInt, java string) error {
 	switch r.scan.Kind() {
 	case item.KindInteger, item.KindDecimal:
@@ -336,12 +356,12 @@ func (r *Reader) ReadInt(dst *OptInt, java string) error {
 	return item.ErrSyntax
 }
 
-// toInt is the integer below a JSON number, held within int64.
+// toInt is the greatest integer not above a JSON number, limited to int64.
 func toInt(s string) int64 {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n
 	}
-	f, _ := strconv.ParseFloat(s, 64) // out of range gives ±Inf, which is held below
+	f, _ := strconv.ParseFloat(s, 64) // out of range gives ±Inf, limited below
 	switch f = math.Floor(f); {
 	case f >= math.MaxInt64:
 		return math.MaxInt64
@@ -351,7 +371,7 @@ func toInt(s string) int64 {
 	return int64(f)
 }
 
-// ReadStrings decodes a list of Strings.
+// ReadStrings decodes a list of Strings. It reuses dst.V.
 func (r *Reader) ReadStrings(dst *OptStrings) error {
 	dst.Set, dst.V = true, dst.V[:0]
 	return r.ReadList(func(int) error {
@@ -361,7 +381,8 @@ func (r *Reader) ReadStrings(dst *OptStrings) error {
 	})
 }
 
-// ReadItem decodes a map of attribute names to values.
+// ReadItem decodes a map of attribute names to values into a canonical item, in the Reader's
+// memory. Faults of content are not errors: the operation looks at dst.Faults.
 func (r *Reader) ReadItem(dst *OptItem) error {
 	it, faults, err := r.dec.Item(&r.scan)
 	if err != nil {
@@ -371,10 +392,10 @@ func (r *Reader) ReadItem(dst *OptItem) error {
 	return nil
 }
 
-// ReadValue decodes an attribute's value. With faults it is missing.
+// ReadValue decodes an attribute's value, in the Reader's memory. With faults it is missing.
 func (r *Reader) ReadValue() (item.Value, item.Faults, error) { return r.dec.Value(&r.scan) }
 
-// OptTime is a timestamp as sent: seconds since 1970.
+// OptTime is a Timestamp as sent: seconds since 1970, which can have a fraction.
 type OptTime struct {
 	Set bool
 	V   float64
@@ -395,9 +416,10 @@ func (r *Reader) ReadTime(dst *OptTime) error {
 	return nil
 }
 
-// Time is the millisecond that the timestamp lies in; ok is false for one that no clock shows.
-// Records know no shorter times: who asks for what comes after this moment must get what is written
-// within the same millisecond, and must not be in the future.
+// Time is the beginning of the millisecond that the timestamp lies in; ok is false after the year
+// 2106. Stream records have no shorter times: a client that asks for the records from a moment on
+// must get those of the same millisecond, so it is rounded down, and the present moment must not
+// become one in the future.
 func (o OptTime) Time() (t time.Time, ok bool) {
 	const greatest = 1 << 32 // the year 2106
 	if o.V < 0 || o.V > greatest {
