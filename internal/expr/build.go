@@ -7,8 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Node is a condition, an operand, or what SET assigns, in a form that another language's parser
-// builds: with names as they are, and with numbered places for values.
+// Node is a condition, an operand, or what SET assigns, in the form in which package partiql builds
+// them: with attribute names instead of placeholders, and with numbered places for values.
 type Node struct {
 	Op    Op
 	Path  Path    // of OpPath
@@ -50,7 +50,8 @@ const (
 	OpSetDelete          = opSetDelete
 )
 
-// Path is a document path: a top-level attribute's name, and names and indexes below it.
+// Path is a document path: a top-level attribute's name, and names and indexes below it. It is
+// never empty.
 type Path []Step
 
 // Step is one element of a Path.
@@ -82,8 +83,9 @@ func NewConditionForm(root *Node) *ConditionForm {
 	return &ConditionForm{t}
 }
 
-// Bind puts the values in their places and checks operands as a ConditionExpression's are checked,
-// except that one may stand twice. Errors are *Error, without "Invalid ConditionExpression: ".
+// Bind puts the values in their places and checks operands as those of a ConditionExpression,
+// except that an operand may be repeated. The Condition keeps values. Errors are *Error, without
+// "Invalid ConditionExpression: ".
 func (f *ConditionForm) Bind(values []item.Value) (*Condition, error) {
 	c := &Condition{root: f.tree.root, binding: binding{values: values, nested: f.tree.nested}}
 	message := f.tree.late
@@ -129,7 +131,8 @@ func (f *UpdateForm) Bind(values []item.Value) (*Update, error) {
 	return u, nil
 }
 
-// build makes a node of t, and notes what there is to check, inner nodes first.
+// build makes a node of t, and notes what Bind has to check, inner nodes first, as their errors are
+// reported first.
 func (t *tree) build(n *Node) *node {
 	built := &node{op: n.Op, slot: n.Value}
 	if n.Op == OpPath {
@@ -193,7 +196,8 @@ func (b *binding) appendConjuncts(list []Conjunct, n *node) []Conjunct {
 	return list
 }
 
-// Only returns the condition that consists of some of c's conjuncts; nil if there are none.
+// Only returns the condition that consists of some of c's conjuncts; nil if there are none. It
+// shares c's values.
 func (c *Condition) Only(conjuncts []Conjunct) *Condition {
 	if len(conjuncts) == 0 {
 		return nil
@@ -242,7 +246,8 @@ func (b *binding) keyAlternatives(n *node) KeyPart {
 	all := KeyPart{Operator: IN}
 	for i, arg := range n.args {
 		part := b.keyPart(arg)
-		if part.Values == nil || part.Operator != EQ && part.Operator != IN || i > 0 && part.Attribute != all.Attribute {
+		if part.Values == nil || part.Operator != EQ && part.Operator != IN ||
+			i > 0 && part.Attribute != all.Attribute {
 			return KeyPart{}
 		}
 		all.Attribute = part.Attribute

@@ -8,7 +8,7 @@ import (
 )
 
 // Cache keeps parsed expressions by kind and text, bounded by bytes. It is safe for concurrent use.
-// Failures are not kept.
+// Texts with errors are not kept: clients could fill the cache with them.
 type Cache struct{ trees *TextCache[*tree] }
 
 // NewCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
@@ -18,10 +18,10 @@ func (c *Cache) get(kind Kind, text string) (*tree, *Error) {
 	if t, ok := c.trees.Get(uint8(kind), text); ok {
 		return t, nil
 	}
-	if len(text) > maxExpressionBytes { // not worth a copy
+	if len(text) > maxExpressionBytes { // an error, which is not kept: no copy
 		return parse(kind, text)
 	}
-	text = strings.Clone(text) // the caller's may be a view of the request
+	text = strings.Clone(text) // it can be a view of the request, and the tree holds views of it
 	t, err := parse(kind, text)
 	if err == nil {
 		c.trees.Put(uint8(kind), text, t, t.size)
@@ -32,15 +32,16 @@ func (c *Cache) get(kind Kind, text string) (*tree, *Error) {
 // TextCache keeps what texts were parsed to, bounded by bytes. It is safe for concurrent use; what
 // it keeps must not change.
 //
-// It is split into shards by a hash of the text, so that lookups of different texts do not meet at
-// one lock. In a shard the CLOCK algorithm chooses what makes room: a hand goes round the entries
-// and takes the first one that was not looked up since it last came by.
+// It is split into shards by a hash of the text, so that look-ups of different texts do not contend
+// for one lock. A shard evicts by the CLOCK algorithm: a hand goes round the entries and takes the
+// first one that was not looked up since it last passed. A look-up then writes nothing but a flag,
+// and needs the lock only for reading.
 type TextCache[V any] struct {
 	shards []shard[V]
 	seed   maphash.Seed
 }
 
-// textKinds is the number of languages that a text can be in.
+// textKinds is the number of kinds: equal texts of two kinds are two entries.
 const textKinds = int(KindUpdate) + 1
 
 // shard is one part of a TextCache.
@@ -51,7 +52,7 @@ type shard[V any] struct {
 	hand     int
 	bytes    int
 	maxBytes int
-	_        [64]byte // shards do not share a cache line
+	_        [64]byte // so that shards share no cache line of the processor
 }
 
 // cached is one entry of a shard.
@@ -63,11 +64,10 @@ type cached[V any] struct {
 	used  atomic.Bool // since the hand last came by
 }
 
-// cachedBytes is what an entry takes in a shard besides its value: the entry, its places in map and
-// clock.
+// cachedBytes is about what an entry takes in a shard besides its value and text.
 const cachedBytes = 128
 
-// shardBytes is the least size of a shard: a smaller cache has one only.
+// shardBytes is the smallest size of a shard: a smaller cache has only one.
 const shardBytes = 64 << 10
 
 // NewTextCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
@@ -91,8 +91,8 @@ func (c *TextCache[V]) shard(text string) *shard[V] {
 	return &c.shards[maphash.String(c.seed, text)%uint64(len(c.shards))]
 }
 
-// Get returns what a text of the kind was parsed to, if that is there. Kinds are those of Kind, or
-// for a cache of another language 0.
+// Get returns what a text of the kind was parsed to, if it is kept. kind is a Kind, or 0 in a cache
+// of another language.
 func (c *TextCache[V]) Get(kind uint8, text string) (value V, ok bool) {
 	s := c.shard(text)
 	s.mu.RLock()
@@ -101,14 +101,14 @@ func (c *TextCache[V]) Get(kind uint8, text string) (value V, ok bool) {
 	if e == nil {
 		return value, false
 	}
-	if !e.used.Load() { // a store would make every reader wait for the line
+	if !e.used.Load() { // stores of several processors to one cache line wait for each other
 		e.used.Store(true)
 	}
 	return e.value, true
 }
 
-// Put keeps a value of so many bytes, and makes room for it. The text must not change: value may
-// hold views of it.
+// Put keeps a value that takes the given bytes, and makes room for it. The cache keeps the text, so
+// it must not be a view of a request.
 func (c *TextCache[V]) Put(kind uint8, text string, value V, bytes int) {
 	c.shard(text).put(&cached[V]{value: value, kind: kind, text: text, bytes: bytes + cachedBytes})
 }
@@ -120,7 +120,7 @@ func (s *shard[V]) put(e *cached[V]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.kinds[e.kind][e.text] != nil {
-		return // another request was first
+		return // another request has put it meanwhile
 	}
 	for s.bytes+e.bytes > s.maxBytes {
 		s.evict()
@@ -130,7 +130,8 @@ func (s *shard[V]) put(e *cached[V]) {
 	s.bytes += e.bytes
 }
 
-// evict removes one entry; there is one.
+// evict removes one entry. There must be one; since put rejects what is larger than the shard,
+// there is.
 func (s *shard[V]) evict() {
 	for {
 		if s.hand >= len(s.clock) {

@@ -27,10 +27,10 @@ const (
 	classNone
 )
 
-// The messages that not only checks report.
+// Messages that parser.enter reports too.
 const (
 	parensMessage = "The expression has redundant parentheses;"
-	// DynamoDB stops counting at the first operator too many.
+	// DynamoDB stops counting at the first operator beyond the limit.
 	operatorsMessage = "The expression contains too many operators; operator count: 301"
 	depthMessage     = "The document path has too many nesting levels; nesting levels: " // and how many
 )
@@ -41,7 +41,8 @@ type finder struct {
 	message string
 }
 
-// note takes an error down, unless there is one that comes before it.
+// note keeps an error, unless there is one of the same class or an earlier one. Errors are noted in
+// the order of the text.
 func (f *finder) note(c class, parts ...string) {
 	if c < f.class {
 		f.class, f.message = c, strings.Join(parts, "")
@@ -49,7 +50,8 @@ func (f *finder) note(c class, parts ...string) {
 }
 
 // check looks for the errors that need no names and values, and returns the message of the one to
-// report, or "". It also finds out what is left to check when names and values are known.
+// report, or "". It also notes in the tree what is left to check with them (checks, late), so that
+// the result can be cached.
 func (p *parser) check() string {
 	t, f := p.tree, &finder{class: classNone}
 	if p.redundant {
@@ -139,7 +141,7 @@ func (f *finder) operation(t *tree, n *node) {
 	}
 }
 
-// misuse reports a condition used as an operand, or the other way round.
+// misuse reports a condition used as an operand, or an operand used as a condition.
 func (f *finder) misuse(n *node) {
 	f.note(classMisuse, "The function is not allowed to be used this way in an expression; function: ", n.function)
 }
@@ -175,7 +177,7 @@ func operandCount(n *node) string {
 			return ""
 		}
 	case opIn:
-		got-- // the one that is looked for does not count
+		got-- // the operand before IN does not count
 		if got <= maxInOperands {
 			return ""
 		}
@@ -186,7 +188,8 @@ func operandCount(n *node) string {
 		", number of operands: " + strconv.Itoa(got)
 }
 
-// needsCheck tells whether checkDistinct or checkTypes can find anything in n.
+// needsCheck tells whether checkDistinct or checkTypes can find an error in n. Most conditions
+// compare a path with a value and need no check in each request.
 func needsCheck(n *node) bool {
 	paths := 0
 	for _, arg := range n.args {
@@ -323,7 +326,7 @@ func (b *binding) checkAttributeType(n *node) string {
 		return message
 	}
 	if n.args[1].op == opPath {
-		// The type that a path has is not known: AWS prints all.
+		// The type of a path's value is not known: AWS prints all types.
 		return operandType(n, "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}")
 	}
 	if t := b.staticType(n.args[1]); t != item.S {

@@ -7,13 +7,14 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Condition is a bound condition or filter.
+// Condition is a bound condition or filter. It holds views of the request's names and values.
 type Condition struct {
 	root    *node
 	binding binding
 }
 
-// Condition parses and binds a condition or filter expression. Errors are *Error.
+// Condition parses and binds a condition or filter expression. The result can lie in p's memory: it
+// is valid until p is Reset. Errors are *Error.
 func (c *Cache) Condition(kind Kind, text string, p *Params) (*Condition, error) {
 	t, err := c.get(kind, text)
 	if err != nil {
@@ -60,8 +61,8 @@ func (c *Condition) Attributes() []string {
 	return c.binding.attributes(c.root, nil)
 }
 
-// Nested returns the names of the top-level attributes that the condition looks into, in order of
-// appearance; none if c is nil.
+// Nested returns the names of the top-level attributes below which the condition has paths, in
+// order of appearance; none if c is nil. The caller rejects those that are keys.
 func (c *Condition) Nested() []string {
 	if c == nil {
 		return nil
@@ -85,8 +86,8 @@ func (b *binding) attributes(n *node, names []string) []string {
 // Holds evaluates the condition on an item; a missing item has no attributes.
 func (c *Condition) Holds(it item.Item) bool { return c.binding.holds(c.root, it) }
 
-// holds evaluates a condition. There is no third truth value: what compares with a missing
-// attribute is false, and NOT makes it true.
+// holds evaluates a condition. There is no third truth value as in SQL: a comparison with a missing
+// attribute is false (except <>), and NOT makes it true.
 func (b *binding) holds(n *node, it item.Item) bool {
 	switch n.op {
 	case opAnd:
@@ -139,11 +140,17 @@ func (b *binding) holds(n *node, it item.Item) bool {
 	case opNotContains:
 		return first.Exists() && !contains(first, second)
 	}
+	return ordered(n.op, first, second)
+}
+
+// ordered evaluates <, <=, > and >=. Values of different types, or without an order, meet none of
+// them.
+func ordered(o op, first, second item.Value) bool {
 	order, ok := item.Compare(first, second)
 	if !ok {
 		return false
 	}
-	switch n.op {
+	switch o {
 	case opLT:
 		return order < 0
 	case opLE:

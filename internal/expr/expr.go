@@ -38,8 +38,8 @@ func (k Kind) String() string {
 // where DynamoDB has it.
 type Error struct {
 	Message string
-	// Empty marks the error of an empty expression, which PutItem and UpdateItem word like any
-	// other operation.
+	// Empty marks the error of an empty expression: PutItem and UpdateItem, which wrap the other
+	// errors, do not wrap this one.
 	Empty bool
 }
 

@@ -17,17 +17,19 @@ type KeyPart struct {
 	Values    []item.Value
 }
 
-// keyBuilder turns a condition into a KeyCondition. It holds all that the usual one needs, so that
-// it is one allocation.
+// keyBuilder turns a condition into a KeyCondition. It has the memory of one with two parts, the
+// most that most keys have, so that it is a single allocation.
 type keyBuilder struct {
 	KeyCondition
 	binding binding
 	parts   [2]KeyPart
 	values  [3]item.Value
-	used    int // of values
+	used    int // how many of values are used
 }
 
-// KeyCondition parses, binds and converts a key condition expression. Errors are *Error.
+// KeyCondition parses, binds and converts a key condition expression. Errors are *Error. One about
+// what makes a condition no key condition has no "Invalid KeyConditionExpression: ", except for
+// nested attributes; callers report these errors later.
 func (c *Cache) KeyCondition(text string, p *Params) (*KeyCondition, error) {
 	t, err := c.get(KindKeyCondition, text)
 	if err != nil {
@@ -99,7 +101,7 @@ func (k *keyBuilder) addPart(n *node) string {
 			part.Values = k.appendValue(part.Values, k.binding.values[arg.slot])
 		}
 	}
-	part.Values = slices.Clip(part.Values) // what lies behind belongs to the next part
+	part.Values = slices.Clip(part.Values) // the memory after it is for the next part
 	k.Parts = append(k.Parts, part)
 	return ""
 }

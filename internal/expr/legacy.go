@@ -25,7 +25,7 @@ const (
 )
 
 // operators are the operators' names, how many values they take at least and at most (-1: no
-// limit), and what tests them.
+// limit), and the operations that they are.
 var operators = [...]struct {
 	name     string
 	min, max int
@@ -71,8 +71,8 @@ type LegacyCondition struct {
 	Values    []item.Value
 }
 
-// NewLegacyCondition combines the conditions with AND, or with OR. Without conditions it holds
-// always.
+// NewLegacyCondition combines the conditions with AND, or with OR. Without conditions it always
+// holds.
 func NewLegacyCondition(conditions []LegacyCondition, or bool) *Condition {
 	if len(conditions) == 0 {
 		return &Condition{root: &node{op: opAlways}}

@@ -7,7 +7,7 @@ import (
 
 type tokenKind uint8
 
-// The kinds. The parser counts on comparisons being in the order of their operators.
+// The kinds. Comparisons must be in the order of their operators: the parser computes with them.
 const (
 	tokenEnd     tokenKind = iota // the end of the text
 	tokenIllegal                  // one character that begins no token

@@ -7,14 +7,18 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// manyPlaceholders is the number of placeholders from which on they are looked up by a map.
+// manyPlaceholders is the number of placeholders above which they are looked up in a map. A loop
+// over fewer is faster.
 const manyPlaceholders = 16
 
 // Params are a request's ExpressionAttributeNames and ExpressionAttributeValues, in the order sent,
-// keys with their # or :. Binding notes which were used, over all expressions of the request. Of
-// entries with one key the last counts. The zero Params is ready; entries may be added, but not
-// changed, once an expression is bound, and Reset makes way for others. A nil *Params is one
-// without names and values.
+// keys with their # or :. Of entries with the same key the last counts. Binding notes which are
+// used, by all expressions of the request together. The zero Params is ready. Once an expression is
+// bound, entries may be added but not changed. A nil *Params has no names and values.
+//
+// Params that are reused, with Reset, have the memory of the expressions that are bound to them.
+// The zero Params has not: its expressions have memory of their own, and live as long as they are
+// used.
 type Params struct {
 	Names  []Name
 	Values []Value
@@ -23,11 +27,11 @@ type Params struct {
 	nameIndex, valueIndex       map[string]int
 	indexedNames, indexedValues int // how many entries the indexes hold
 
-	kept *kept // nil: expressions have memory of their own
+	kept *kept // nil before the first Reset
 }
 
-// kept is memory for the expressions that are bound to Params that are used again: for one of each
-// kind, which is all that most requests have.
+// kept is memory for expressions that are bound to reused Params: for one of each kind, which is
+// enough for most requests.
 type kept struct {
 	condition    room[Condition]
 	update       room[Update]
@@ -35,7 +39,8 @@ type kept struct {
 	keyCondition room[keyBuilder]
 }
 
-// reset makes the memory free.
+// reset makes the memory free, and drops what it holds of the request. The buffers of updates,
+// which are worth more than the rest, are kept if they are not large.
 func (k *kept) reset() {
 	k.condition.reset()
 	k.projection.reset()
@@ -60,9 +65,8 @@ func (r *room[T]) take() *T {
 	return &r.value
 }
 
-// reset makes the memory free.
 func (r *room[T]) reset() {
-	if r.taken { // clearing takes longer than looking
+	if r.taken { // most are not, and clearing one takes longer than this check
 		*r = room[T]{}
 	}
 }
@@ -76,14 +80,14 @@ type Value struct {
 	Value item.Value
 }
 
-// Reset empties p for reuse. The expressions that were bound to it are no longer valid: if it was
-// Reset before, the next ones may lie in their memory.
+// Reset empties p for reuse. Expressions that were bound to it since an earlier Reset are no longer
+// valid: the next ones use their memory.
 func (p *Params) Reset() {
 	if p.kept == nil {
 		p.kept = new(kept)
 	}
 	p.kept.reset()
-	clear(p.Names) // the strings and values are views of a buffer that must not be held
+	clear(p.Names) // names and values are views of buffers, which they would keep alive
 	clear(p.Values)
 	clear(p.nameIndex)
 	clear(p.valueIndex)
@@ -92,7 +96,7 @@ func (p *Params) Reset() {
 	p.indexedNames, p.indexedValues = 0, 0
 }
 
-// newCondition returns memory for a condition that is to be bound to p. It is empty.
+// newCondition returns empty memory for a condition that is to be bound to p.
 func (p *Params) newCondition() *Condition {
 	if p == nil || p.kept == nil {
 		return new(Condition)
@@ -127,8 +131,8 @@ func (p *Params) newKeyCondition() *keyBuilder {
 // maxPlaceholderBytes is the longest key of Names and Values, with its # or :.
 const maxPlaceholderBytes = 255
 
-// CheckNames reports a malformed key of Names as an *Error, then a name that no attribute can have:
-// an empty one as an *Error, one too long as the *item.Fault that it is anywhere.
+// CheckNames returns the error of a malformed key of Names, an *Error, or of a name that no
+// attribute can have: an *Error for an empty one, an *item.Fault as everywhere for one too long.
 func (p *Params) CheckNames() error {
 	const invalidKey = "ExpressionAttributeNames contains invalid key: "
 	for i := range p.Names {
@@ -150,11 +154,11 @@ func (p *Params) CheckNames() error {
 	return nil
 }
 
-// keyTooLong is AWS's text for a placeholder over maxPlaceholderBytes. That of Names goes on with
-// the size.
+// keyTooLong is AWS's text for a placeholder over maxPlaceholderBytes. In Names the size follows
+// it.
 const keyTooLong = "The expression attribute map contains a key that is too long;"
 
-// CheckValues reports a malformed key of Values (step 7).
+// CheckValues returns the error of a malformed key of Values, an *Error.
 func (p *Params) CheckValues() error {
 	const invalidKey = "ExpressionAttributeValues contains invalid key: "
 	for i := range p.Values {
@@ -173,8 +177,8 @@ func isPlaceholder(key string, sign byte) bool {
 	return len(key) > 1 && key[0] == sign && wordEnd(key, 1) == len(key)
 }
 
-// CheckUnused reports names, then values, that no expression bound so far has used: "Value provided
-// in ExpressionAttributeNames unused in expressions: keys: {#a, #b}".
+// CheckUnused returns the error of names, or else of values, that no expression bound so far has
+// used. It is called when all expressions of the request are bound.
 func (p *Params) CheckUnused() error {
 	var unused []string
 	for i := range p.Names {
@@ -198,13 +202,14 @@ func (p *Params) CheckUnused() error {
 
 // unusedError is the error for entries that no expression uses.
 func unusedError(parameter string, keys []string) error {
-	return &Error{Message: "Value provided in " + parameter + " unused in expressions: keys: {" + strings.Join(keys, ", ") + "}"}
+	return &Error{Message: "Value provided in " + parameter + " unused in expressions: keys: {" +
+		strings.Join(keys, ", ") + "}"}
 }
 
 // isUsed tells whether entry i is marked.
 func isUsed(used []bool, i int) bool { return i < len(used) && used[i] }
 
-// use marks entry i.
+// use marks entry i of n.
 func use(used []bool, i, n int) []bool {
 	if len(used) < n {
 		used = append(used, make([]bool, n-len(used))...)
@@ -263,9 +268,11 @@ type binding struct {
 	values []item.Value
 	nested []step // of the tree
 
-	nameArray   [4]string // where names and values lie if they are few
+	// Memory for few names and values, and for what nestedNames returns. A copy of a binding
+	// (Only) goes on using the memory of the first one.
+	nameArray   [4]string
 	valueArray  [4]item.Value
-	nestedArray [2]string // and what nestedNames returns
+	nestedArray [2]string
 }
 
 // name returns the attribute name or map key that a step stands for.
@@ -289,7 +296,7 @@ func (b *binding) nestedNames() []string {
 }
 
 // bind looks the placeholders up. It returns the message for the first one in the text that is not
-// defined, or "": of an update any name comes before any value.
+// defined, or "". In an update any missing name comes before any missing value.
 func (b *binding) bind(t *tree, p *Params) string {
 	b.nested = t.nested
 	missingName, missingValue := b.bindNames(t, p), b.bindValues(t, p)
@@ -302,7 +309,7 @@ func (b *binding) bind(t *tree, p *Params) string {
 	return "An expression attribute value used in expression is not defined; attribute value: " + missingValue.key
 }
 
-// bindNames looks the names up, and returns the first one that is not there.
+// bindNames looks the names up, and returns the first one that is not defined.
 func (b *binding) bindNames(t *tree, p *Params) (missing *placeholder) {
 	if len(t.names) == 0 {
 		return nil
@@ -322,7 +329,7 @@ func (b *binding) bindNames(t *tree, p *Params) (missing *placeholder) {
 	return nil
 }
 
-// bindValues looks the values up, and returns the first one that is not there.
+// bindValues looks the values up, and returns the first one that is not defined.
 func (b *binding) bindValues(t *tree, p *Params) (missing *placeholder) {
 	if len(t.values) == 0 {
 		return nil

@@ -15,8 +15,8 @@ const (
 	maxPathSteps       = 32
 )
 
-// maxDepth bounds the recursion. What is nested deeper has more operators than there may be, or
-// redundant parentheses: without them each level but one in two is an operator.
+// maxDepth bounds the recursion. An expression that is nested deeper has more than maxOperators
+// operators, or redundant parentheses: without those, at least every second level is an operator.
 const maxDepth = 2*maxOperators + 100
 
 // parser reads one expression. Syntax errors are panics of type syntaxError, which parse recovers.
@@ -34,7 +34,7 @@ type parser struct {
 	slots     map[string]int // the placeholders' numbers, once there are many
 }
 
-// syntaxError is a token that cannot stand where it does, or nesting without end.
+// syntaxError is a token in a wrong place, or too deep nesting.
 type syntaxError struct{ message string }
 
 // parse reads the text and checks what needs no names and values. The tree's strings are views of
@@ -89,10 +89,11 @@ func invalid(kind Kind, message string) string { return "Invalid " + kind.String
 // refuse is the error of a refused expression.
 func refuse(kind Kind, message string) *Error { return &Error{Message: invalid(kind, message)} }
 
-// size is about the memory that the tree takes, text included.
+// size is about the memory that the tree takes, text included, for the cache.
 func (p *parser) size() int {
 	return len(p.text) + int(unsafe.Sizeof(tree{})) + p.parts*int(unsafe.Sizeof(node{})+8) +
-		(len(p.tree.names)+len(p.tree.values))*int(unsafe.Sizeof(placeholder{})) + len(p.tree.nested)*int(unsafe.Sizeof(step{}))
+		(len(p.tree.names)+len(p.tree.values))*int(unsafe.Sizeof(placeholder{})) +
+		len(p.tree.nested)*int(unsafe.Sizeof(step{}))
 }
 
 // advance goes to the next token.
@@ -120,8 +121,8 @@ func (p *parser) expect(kind tokenKind) string {
 	return text
 }
 
-// fail reports the token at hand. What is near, as AWS prints it, are the token before and the one
-// after, with the blanks that stand between them in the text.
+// fail reports the present token. As "near" AWS prints the tokens before and after it, with the
+// blanks that are between them in the text.
 func (p *parser) fail() {
 	bad := p.text[p.tok.start:p.tok.end]
 	from, to := p.tok.start, p.tok.end
@@ -136,7 +137,8 @@ func (p *parser) fail() {
 	panic(syntaxError{`Syntax error; token: "` + bad + `", near: "` + p.text[from:to] + `"`})
 }
 
-// enter goes one level down. Beyond maxDepth it reports what must be wrong whatever follows.
+// enter goes one level down. Beyond maxDepth it reports the error that the expression must have,
+// whatever follows (see maxDepth).
 func (p *parser) enter() {
 	p.depth++
 	switch {
@@ -148,8 +150,8 @@ func (p *parser) enter() {
 	}
 }
 
-// form says what a piece of text can be: the grammar has one shape for parentheses around a
-// condition and around an operand, and for functions that are the one or the other.
+// form says what a piece of text can be. Parentheses can be around a condition or an operand, and a
+// function can be either, which is known only after it is read.
 type form uint8
 
 const (
@@ -157,7 +159,7 @@ const (
 	formCondition
 )
 
-// require fails at the token at hand if what was read before it cannot be what is wanted.
+// require fails at the present token if what was read before it cannot be what is wanted.
 func (p *parser) require(have, want form) {
 	if have&want == 0 {
 		p.fail()
@@ -170,7 +172,7 @@ func (p *parser) or() (*node, form) { return p.chain(tokenOr, opOr, p.and) }
 // and reads conditions joined by AND.
 func (p *parser) and() (*node, form) { return p.chain(tokenAnd, opAnd, p.not) }
 
-// chain reads what read reads, or several of them joined by the operator.
+// chain reads one or more of what read reads, joined by the operator.
 func (p *parser) chain(kind tokenKind, o op, read func() (*node, form)) (*node, form) {
 	n, form := read()
 	if p.tok.kind != kind {
@@ -241,7 +243,7 @@ func (p *parser) primary() (*node, form) {
 	return p.closeParens(n), form
 }
 
-// closeParens consumes the closing parenthesis after n, and goes the level up.
+// closeParens consumes the closing parenthesis after n, and goes one level up.
 func (p *parser) closeParens(n *node) *node {
 	p.expect(tokenClose)
 	p.depth--
@@ -330,8 +332,8 @@ func (p *parser) name() step {
 	return step{name: p.expect(tokenWord), slot: -1, index: -1}
 }
 
-// listIndex returns the number that digits spell. One too large is reported once the whole text is
-// read.
+// listIndex returns the number that digits spell. One too large is no syntax error: check reports
+// it when the whole text has been read.
 func (p *parser) listIndex(digits string) int {
 	index, err := strconv.Atoi(digits)
 	if (err != nil || index > math.MaxInt32) && p.index == "" {
@@ -340,7 +342,7 @@ func (p *parser) listIndex(digits string) int {
 	return index
 }
 
-// slot returns the number of the placeholder key, which is new or has been seen before.
+// slot returns the number of a placeholder: that of its first appearance.
 func (p *parser) slot(list *[]placeholder, key string, pos int) int {
 	if i, ok := p.slots[key]; ok {
 		return i

@@ -9,8 +9,9 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// pathTree is a set of document paths, merged where they begin alike. Names come before indexes
-// below one node, both in order; once buildPaths is content there is only one kind of them.
+// pathTree is a set of document paths, merged where they begin alike. Below one node names come
+// before indexes, both in order; after buildPaths has found no error, there is only one kind of
+// them.
 type pathTree struct {
 	name  string
 	index int // of a list element, or -1 for a name
@@ -18,27 +19,27 @@ type pathTree struct {
 	first int // the number of the first path that goes through or ends here
 	kids  []*pathTree
 
-	few [2]*pathTree // where kids lie if they are few
+	few [2]*pathTree // memory for few kids
 }
 
-// pathError is what DynamoDB finds wrong with two paths.
+// pathError is a reason why DynamoDB rejects two paths.
 type pathError uint8
 
-// The findings.
+// The reasons.
 const (
 	pathsFine pathError = iota
 	pathsOverlap
 	pathsConflict
 )
 
-// buildPaths merges n paths, of nodes that it makes in the memory given. It returns a message if
-// two of them overlap or, else, conflict: for the first path that does so with one before it.
+// buildPaths merges n paths into a tree, with nodes in the memory given. It returns a message if
+// two paths overlap or, else, conflict: for the first path that does so with one before it.
 func (b *binding) buildPaths(memory *[]pathTree, n int, path func(int) path) (*pathTree, string) {
 	steps := 1
 	for i := range n {
 		steps += len(path(i))
 	}
-	nodes := slices.Grow((*memory)[:0], steps) // never more than steps, so they do not move
+	nodes := slices.Grow((*memory)[:0], steps) // enough for all: nodes must not move, kids point to them
 	nodes = append(nodes, pathTree{index: -1, path: -1})
 	*memory = nodes[:steps]
 	root, conflict := &nodes[0], ""
@@ -60,9 +61,9 @@ func (b *binding) twoPaths(problem string, one, two path) string {
 		b.pathText(one) + ", path two: " + b.pathText(two)
 }
 
-// add merges path number i, with nodes for new nodes. It reports the first path that it overlaps
-// (one is a part of the other) or conflicts with (one takes for a map what the other takes for a
-// list).
+// add merges path number i, and appends new nodes to nodes. It returns the first path that it
+// overlaps (one is a part of the other) or conflicts with (one treats as a map what the other
+// treats as a list).
 func (t *pathTree) add(b *binding, p path, i int, nodes *[]pathTree) (problem pathError, other int) {
 	for _, s := range p {
 		if t.path >= 0 {
@@ -109,8 +110,8 @@ func (t *pathTree) kid(b *binding, s step, i int, nodes *[]pathTree) *pathTree {
 // isList tells whether the paths go on with list indexes.
 func (t *pathTree) isList() bool { return t.kids[0].index >= 0 }
 
-// manyKids is the number of names from which on it is better to walk all of an item once than to
-// look each one up.
+// manyKids is the number of names from which on one walk over all of an item is faster than a
+// look-up of each name.
 const manyKids = 16
 
 // pick returns the entries of the attributes that the paths name and that the item has, cut down to

@@ -6,16 +6,17 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Projection is a bound projection.
+// Projection is a bound projection. It holds views of the request's names.
 type Projection struct {
 	names []string  // of the top-level attributes, sorted, distinct
-	paths *pathTree // nil if the names are all there is
+	paths *pathTree // nil if all paths are whole attributes: Pick then is faster
 
 	binding   binding
-	nameArray [8]string // where names lie if they are few
+	nameArray [8]string // memory for few names
 }
 
-// Projection parses and binds a projection expression. Errors are *Error.
+// Projection parses and binds a projection expression. The result can lie in p's memory: it is
+// valid until p is Reset. Errors are *Error.
 func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
 	t, err := c.get(KindProjection, text)
 	if err != nil {
@@ -36,7 +37,8 @@ func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
 	}
 	bound.names = bound.names[:distinct]
 	var message string
-	bound.paths, message = bound.binding.buildPaths(new([]pathTree), len(t.paths), func(i int) path { return t.paths[i] })
+	path := func(i int) path { return t.paths[i] }
+	bound.paths, message = bound.binding.buildPaths(new([]pathTree), len(t.paths), path)
 	if message != "" {
 		return nil, refuse(KindProjection, message)
 	}

@@ -47,11 +47,10 @@ const reservedWords = "ABORT ABSOLUTE ACTION ADD AFTER AGENT AGGREGATE ALL ALLOC
 	"VARCHAR VARIABLE VARIANCE VARINT VARYING VIEW VIEWS VIRTUAL VOID WAIT WHEN WHENEVER WHERE WHILE WINDOW WITH " +
 	"WITHIN WITHOUT WORK WRAPPED WRITE YEAR ZONE"
 
-// maxReservedBytes is the length of the longest reserved word.
+// maxReservedBytes is the length of the longest reserved word: no longer word is looked up.
 const maxReservedBytes = 14
 
-// reservedSet is reservedWords to look words up in. Most processes parse few texts, so it waits for
-// the first.
+// reservedSet is the set of reservedWords. It is made at the first use, to start faster.
 var reservedSet = sync.OnceValue(func() map[string]struct{} {
 	set := make(map[string]struct{}, 573)
 	for word := range strings.FieldsSeq(reservedWords) {
@@ -60,10 +59,9 @@ var reservedSet = sync.OnceValue(func() map[string]struct{} {
 	return set
 })
 
-// Reserved tells whether AWS reserves a word.
+// Reserved tells whether AWS reserves a word, in any case of letters.
 func Reserved(word string) bool { return isReserved(word) }
 
-// isReserved tells whether the word is reserved.
 func isReserved(word string) bool {
 	if len(word) > maxReservedBytes {
 		return false

@@ -16,10 +16,10 @@ type tree struct {
 
 	names, values []placeholder
 
-	checks []*node // nodes of a condition that must be looked at once their names and values are known, inner ones first
+	checks []*node // nodes of a condition to be checked with their names and values, inner ones first
 	nested []step  // the first steps of the paths that have more, in order of appearance
-	late   string  // the message of an error of the text that names and values without definition come before
-	plain  bool    // all paths of a projection, or targets of an update, are bare top-level attributes
+	late   string  // the message of an error of the text that is reported after undefined placeholders
+	plain  bool    // all paths of a projection, or targets of an update, are top-level attributes
 	size   int     // about how many bytes of memory it takes
 }
 
@@ -133,8 +133,8 @@ func function(name string) op {
 	return opUnknown
 }
 
-// String prints the expression: one blank between tokens, keywords in capitals, parentheses as they
-// were written.
+// String prints the expression for tests: one blank between tokens, keywords in capitals,
+// parentheses as they were written.
 func (t *tree) String() string {
 	var b strings.Builder
 	switch t.kind {

@@ -8,18 +8,18 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// Update is a bound update expression, or legacy AttributeUpdates.
+// Update is a bound update expression, or legacy AttributeUpdates. It holds views of the request's
+// names and values, and the memory of the item that Apply makes.
 type Update struct {
 	actions []action
-	paths   *pathTree             // the actions' targets; nil until needed if all are bare attributes
-	legacy  bool                  // words a wrong type in AttributeUpdates' way
-	was     map[string]item.Value // the old attributes, if there are many actions of AttributeUpdates
+	paths   *pathTree             // the actions' targets; nil until needed if all are top-level attributes
+	legacy  bool                  // AttributeUpdates: a wrong type has other words
+	was     map[string]item.Value // the old attributes, if there are many actions (lookAhead)
 	binding binding
 	scratch scratch
 }
 
-// scratch is the memory of an Update's Apply, which the next Update that lies in the same place
-// uses again.
+// scratch is the memory of an Update's Apply. Params that are reused keep it for the next Update.
 type scratch struct {
 	item    []byte     // of the new item
 	nodes   []pathTree // of the paths
@@ -27,7 +27,7 @@ type scratch struct {
 	results [4]item.Value
 }
 
-// What is kept of scratch: what larger ones take goes with them.
+// The largest scratch memory that is kept for reuse.
 const (
 	maxKeptItem  = 64 << 10
 	maxKeptNodes = 16
@@ -45,13 +45,14 @@ func (s *scratch) kept() (k scratch) {
 	return k
 }
 
-// RuntimeError is an update that cannot be applied to the item it met. Message is DynamoDB's text.
+// RuntimeError is an update that cannot be applied to the existing item. Message is DynamoDB's
+// text.
 type RuntimeError struct{ Message string }
 
 // Error returns the message.
 func (e *RuntimeError) Error() string { return e.Message }
 
-// What an update can meet in an item.
+// The reasons why an update cannot be applied.
 var (
 	errNoAttribute = &RuntimeError{"The provided expression refers to an attribute that does not exist in the item"}
 	errPath        = &RuntimeError{"The document path provided in the update expression is invalid for update"}
@@ -59,7 +60,8 @@ var (
 	errLegacyType  = &RuntimeError{"Type mismatch for attribute to update"}
 )
 
-// Update parses and binds an update expression. Errors are *Error.
+// Update parses and binds an update expression. The result can lie in p's memory: it is valid until
+// p is Reset. Errors are *Error.
 func (c *Cache) Update(text string, p *Params) (*Update, error) {
 	t, err := c.get(KindUpdate, text)
 	if err != nil {
@@ -100,7 +102,9 @@ func (u *Update) check(t *tree) string {
 	return ""
 }
 
-// areDistinct tells whether few bare attributes are distinct. Many are left to buildPaths.
+// areDistinct tells whether the targets, all top-level attributes, are few and distinct. Then the
+// paths need not be built, which is the usual case. Many are left to buildPaths, to avoid a
+// quadratic loop.
 func (u *Update) areDistinct() bool {
 	if len(u.actions) > manyPlaceholders {
 		return false
@@ -117,7 +121,8 @@ func (u *Update) areDistinct() bool {
 
 // buildPaths merges the targets, and returns the message if that fails.
 func (u *Update) buildPaths() (message string) {
-	u.paths, message = u.binding.buildPaths(&u.scratch.nodes, len(u.actions), func(i int) path { return u.actions[i].path })
+	target := func(i int) path { return u.actions[i].path }
+	u.paths, message = u.binding.buildPaths(&u.scratch.nodes, len(u.actions), target)
 	return message
 }
 
@@ -190,8 +195,8 @@ func (u *Update) Attributes() []string {
 	return names
 }
 
-// Nested returns the names of the top-level attributes that the update reads or changes parts of,
-// in order of appearance.
+// Nested returns the names of the top-level attributes below which the update has paths, in order
+// of appearance.
 func (u *Update) Nested() []string { return u.binding.nestedNames() }
 
 // Assigns tells whether an action gives the top-level attribute a value of the request, rather than
@@ -206,7 +211,7 @@ func (u *Update) Assigns(attribute string) bool {
 	return false
 }
 
-// Costs are the counts of actions by which DynamoDB's size gate for updates goes: SET and ADD
+// Costs are the numbers of actions that count in DynamoDB's size limit for updates: SET and ADD
 // actions, REMOVE and DELETE actions, actions that assign to a list index, and SET actions with +
 // or -.
 type Costs struct{ Sets, Removes, ListSets, Arithmetic int }
@@ -241,8 +246,8 @@ func (u *Update) OnlyDeletes() bool {
 
 // Apply computes the updated item. old is the item before (possibly missing), which the right-hand
 // sides read; base is what the actions change: old, or for a missing item the item that has only
-// its key. Errors are *RuntimeError or *item.Fault (numbers, nesting). The result has bytes of u's,
-// which are good until the next Apply.
+// its key. Errors are *RuntimeError or *item.Fault (numbers, nesting). The result lies in u's
+// memory: it is valid until the next Apply or Forget, or until u's Params are Reset.
 func (u *Update) Apply(old, base item.Item) (item.Item, error) {
 	if u.paths != nil {
 		return u.applyPaths(old, base)
@@ -264,8 +269,8 @@ func (u *Update) with(base item.Item, changes []item.Entry) (new item.Item) {
 	return new
 }
 
-// Forget drops the item that the last Apply has made, if it is large. It may not be in use any
-// more.
+// Forget drops the memory of the item that the last Apply has made, if it is large. The item must
+// not be in use any more.
 func (u *Update) Forget() {
 	if cap(u.scratch.item) > maxKeptItem {
 		u.scratch.item = nil
@@ -290,8 +295,8 @@ func (u *Update) applyPaths(old, base item.Item) (item.Item, error) {
 	return u.with(base, changes), nil
 }
 
-// lookAhead collects the old attributes if there are so many actions, as only AttributeUpdates can
-// have, that looking for each in an item of many attributes would take long.
+// lookAhead collects the old attributes in a map if there are so many actions that a search for
+// each would be slow: a search walks the item, and only AttributeUpdates has no limit of operators.
 func (u *Update) lookAhead(old item.Item) {
 	if len(u.actions) <= maxOperators || !u.legacy {
 		return
@@ -446,8 +451,8 @@ func (t *pathTree) change(v item.Value, results []item.Value) (item.Value, error
 	return item.Value{}, errPath
 }
 
-// changeList goes by the elements' original positions. What is set behind the end is appended in
-// the order of indexes, without a gap.
+// changeList uses the elements' positions before the update. Values set beyond the end are appended
+// in the order of their indexes, without gaps.
 func (t *pathTree) changeList(v item.Value, results []item.Value) (item.Value, error) {
 	elements := make([]item.Value, 0, v.Len()+len(t.kids))
 	kids, i := t.kids, 0
@@ -514,24 +519,24 @@ func (t *pathTree) appendChange(entries []item.Entry, v item.Value, results []it
 	return entries, err
 }
 
-// UpdatedOld returns the parts of the old item that the update names, for ReturnValues UPDATED_OLD:
-// a missing Item if there are none.
+// UpdatedOld returns the parts of the old item at the update's targets, for ReturnValues
+// UPDATED_OLD: a missing Item if there are none.
 func (u *Update) UpdatedOld(old item.Item) item.Item {
 	u.needPaths()
 	return itemOrMissing(u.paths.pick(old))
 }
 
-// UpdatedNew returns the parts of the new item that the update names, without what REMOVE names,
-// for ReturnValues UPDATED_NEW: a missing Item if there are none. old is the item before, and the
-// update has been applied to it.
+// UpdatedNew returns the parts of the new item at the update's targets, without those of REMOVE,
+// for ReturnValues UPDATED_NEW: a missing Item if there are none. old is the item before, to which
+// the update was applied.
 //
-// List elements may have other positions in the new item. So the parts are not looked for in it:
-// they are what the actions left at their paths.
+// List elements can have other positions in the new item. So the parts are not taken from it: they
+// are the results of the actions, computed again.
 func (u *Update) UpdatedNew(old, _ item.Item) item.Item {
 	u.needPaths()
 	results, err := u.results(old)
 	if err != nil {
-		return item.Item{} // it could not have been applied either
+		return item.Item{} // cannot be: Apply would have failed too
 	}
 	var entries []item.Entry
 	for _, kid := range u.paths.kids {
@@ -569,7 +574,7 @@ func (t *pathTree) assemble(results []item.Value) item.Value {
 	return item.Value{}
 }
 
-// needPaths builds the paths of an update of bare attributes, which are distinct.
+// needPaths builds the paths of an update of top-level attributes, which are distinct.
 func (u *Update) needPaths() {
 	if u.paths != nil {
 		return

@@ -21,7 +21,7 @@ func sum(a, b Value, sign int16) (Value, error) {
 	}
 	x, wholeX := a.Int64()
 	y, wholeY := b.Int64()
-	if wholeX && wholeY && inHalf(x) && inHalf(y) { // counters, mostly
+	if wholeX && wholeY && inHalf(x) && inHalf(y) { // the usual case: counters
 		return Int(x + int64(sign)*y), nil
 	}
 	var row [places]int16
@@ -65,9 +65,8 @@ func (d *decimal) fromRow(row *[places]int16) numberProblem {
 	if top < 0 {
 		return 0
 	}
-	// The first place decides the sign unless it is ±1 and all later ones undo it, which they
-	// cannot: they would have to weigh more than 99 99 99…, and the difference of two digits does
-	// not.
+	// The first place decides the sign: if the numbers' signs differ, each place is a difference of
+	// two digits, so all later places together weigh less than 1 in the first.
 	if d.negative = row[top] < 0; d.negative {
 		for i := range row[:top+1] {
 			row[i] = -row[i]

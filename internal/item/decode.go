@@ -28,6 +28,7 @@ type Fault struct {
 	Message string
 }
 
+// Error returns the message.
 func (f *Fault) Error() string { return f.Message }
 
 // Faults are what DynamoDB would find in one value or item, in the order in which it looks: depth
@@ -75,19 +76,19 @@ const (
 	messageLongName    = "Attribute name is too large, must be less than 65536 bytes"
 )
 
-// Decoder turns DynamoDB's JSON into canonical values. It owns a buffer in which the decoded bytes
-// lie: they are valid until Reset. The zero Decoder is ready; reuse saves allocations. Whoever
-// calls it bounds the input: at a gigabyte it panics.
+// Decoder turns DynamoDB's JSON into canonical values. It owns the buffer in which the decoded
+// bytes lie: they are valid until Reset. The zero Decoder is ready; reuse saves allocations.
+// Callers limit the input: at a gigabyte it panics.
 type Decoder struct {
 	buf     []byte // decoded values, one after the other
 	scratch []byte // elements on their way into order
 	refs    []ref  // the elements of the maps and sets being decoded, outer before inner
 	faults  []*Fault
-	spilled *Fault // the first fault that faults had no room for
+	spilled *Fault // the first fault beyond maxFaults
 }
 
-// ref says where in the decoder's buffer an element of a map or set lies. It is small because it is
-// moved about in sorting; begin sees to it that the offsets fit.
+// ref says where in the decoder's buffer an element of a map or set lies. It is small because
+// sorting moves it; begin makes sure that the offsets fit.
 type ref struct {
 	front            uint64 // the key's first 8 bytes, big-endian: most comparisons end here
 	start, end       int32  // all of it
@@ -96,15 +97,16 @@ type ref struct {
 	faults, faultEnd uint16 // its part of the decoder's faults
 }
 
-// maxFaults bounds the faults that are kept until a name that comes again has shown which ones
-// count.
+// maxFaults limits the faults that are kept. More than one must be: the faults of an attribute are
+// dropped if its name comes again, since the last one counts.
 const maxFaults = 1000
 
-// maxInput bounds the text that can be decoded, and the buffer that is decoded into. Requests are
-// far smaller.
+// maxInput limits the text that can be decoded, and the buffer that it is decoded into, to what a
+// ref can address. Requests are far smaller.
 const maxInput = 1 << 30
 
-// Reset makes the decoder's buffer free for reuse. Values decoded before are no longer valid.
+// Reset makes the decoder's buffer free for reuse. Values decoded before are no longer valid. Large
+// buffers are dropped, so that one large request does not keep its memory.
 func (d *Decoder) Reset() {
 	d.buf, d.refs = d.buf[:0], d.refs[:0]
 	if cap(d.buf) > maxKept {
@@ -123,7 +125,8 @@ func (d *Decoder) Reset() {
 // is the zero Item. Repeated names: the last one counts. null members are dropped as if absent;
 // unknown members are ignored.
 //
-// A TypeError does not vouch for the JSON behind it; DynamoDB wants all of it well-formed first.
+// After a TypeError the rest of the text is not read. DynamoDB reports text that is not JSON first,
+// so callers have to check the whole text then.
 func (d *Decoder) Item(s *Scanner) (Item, Faults, error) {
 	start := d.begin(s)
 	_, size, err := d.entries(s, 0)
@@ -134,7 +137,7 @@ func (d *Decoder) Item(s *Scanner) (Item, Faults, error) {
 	return Item{attrs: d.buf[start:len(d.buf):len(d.buf)], size: size}, faults, nil
 }
 
-// Value decodes the AttributeValue at s.
+// Value decodes the AttributeValue at s, as Item does an item: with any fault the Value is missing.
 func (d *Decoder) Value(s *Scanner) (Value, Faults, error) {
 	start := d.begin(s)
 	_, err := d.value(s, 0)
@@ -151,7 +154,7 @@ func (d *Decoder) begin(s *Scanner) int {
 		panic("item: text of a gigabyte")
 	}
 	if len(d.buf)+len(s.data) >= maxInput {
-		d.buf = nil // values decoded before keep the old one alive
+		d.buf = nil // values that lie in the old one keep it alive
 	}
 	d.refs, d.faults, d.spilled = d.refs[:0], d.faults[:0], nil
 	return len(d.buf)
@@ -181,7 +184,7 @@ func (d *Decoder) finish(start int, err error) (faults Faults) {
 // fault notes the next fault of the walk.
 func (d *Decoder) fault(kind FaultKind, message string) { d.note(&Fault{kind, message}) }
 
-// note is fault of one that is made already.
+// note is fault with a Fault.
 func (d *Decoder) note(f *Fault) {
 	if len(d.faults) < maxFaults {
 		d.faults = append(d.faults, f)
@@ -191,7 +194,9 @@ func (d *Decoder) note(f *Fault) {
 }
 
 // entries decodes a map's payload: the object at s, inside level lists and maps. size is that of
-// all names and values.
+// all names and values. The entries are written as they come, with a ref for each. If they turn out
+// not to be in order, they are put in order at the end; most clients send the order that they were
+// sent.
 func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
 	if s.peek() != '{' {
 		return 0, 0, mismatch(s, shapeMap)
@@ -351,7 +356,7 @@ func (d *Decoder) member(s *Scanner, t Type, level int) (size int, err error) {
 		d.buf = append(d.buf, byte(NULL))
 		return 1, err
 	}
-	// The rest has a payload whose length shows at its end.
+	// The other types have a payload whose length is known at its end.
 	d.buf = append(d.buf, byte(t), 0)
 	start := len(d.buf)
 	switch t {
@@ -525,7 +530,7 @@ func (d *Decoder) setMember(s *Scanner, t Type) (r ref, err error) {
 	}, err
 }
 
-// emptySetMessage is DynamoDB's word for an empty set.
+// emptySetMessage is DynamoDB's message for an empty set.
 func emptySetMessage(t Type) string {
 	switch t {
 	case SS:
@@ -536,8 +541,9 @@ func emptySetMessage(t Type) string {
 	return messageEmptyBS
 }
 
-// duplicatesMessage is DynamoDB's word for a set with a repeated member. The members begin at the
-// given offset, and are printed as they were sent.
+// duplicatesMessage is DynamoDB's message for a set with a repeated member. The members begin at
+// the given offset, and are printed in the order in which they were sent: it is called before
+// reorder.
 func (d *Decoder) duplicatesMessage(t Type, at int) string {
 	if t == NS {
 		return messageDuplicateNS

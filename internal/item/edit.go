@@ -9,14 +9,15 @@ import (
 
 // With returns a new item with the changes made: each Entry sets an attribute, or removes it if its
 // Value is missing. Names must be distinct; the order does not matter. A missing item counts as one
-// without attributes.
+// without attributes. The new item has bytes of its own.
 func (it Item) With(changes []Entry) Item {
 	new, _ := it.WithIn(nil, changes)
 	return new
 }
 
-// WithIn is With for a new item that lies in the buffer, whatever is there, if it fits. It returns
-// the buffer that it does lie in.
+// WithIn is With for a new item that lies in the buffer, if it fits, and overwrites what is there.
+// The buffer must not be that of the item or of a change. It returns the buffer that the item lies
+// in, to be passed to the next call when the item is no longer in use.
 func (it Item) WithIn(buffer []byte, changes []Entry) (new Item, in []byte) {
 	var few [8]Entry // keeps the usual update's sorted copy off the heap
 	changes = sortedEntries(few[:0], changes)
@@ -44,8 +45,8 @@ func sortedEntries(dst, entries []Entry) []Entry {
 	return dst
 }
 
-// merge is a walk over old attributes that writes new ones: unchanged neighbours are copied
-// together.
+// merge is a walk over old attributes that writes new ones: runs of unchanged attributes are copied
+// at once.
 type merge struct {
 	old, new []byte // new begins with a byte kept free for the count
 	from, at int    // old[from:at] is passed and not copied yet
@@ -80,7 +81,7 @@ func (m *merge) seek(name string) (at []byte, v Value, next int) {
 		var ok bool
 		at, v, next, ok = entryAt(m.old, m.at)
 		if !ok {
-			m.left = 0 // damage: the rest cannot be read, nor be kept
+			m.left = 0 // damage: the rest cannot be read, and so not be kept
 			break
 		}
 		if string(at) >= name {
@@ -121,7 +122,7 @@ func (it Item) Pick(names []string) Item {
 	return Item{attrs: attrs, size: size}
 }
 
-// PickedLen is the EncodedLen of the item that Pick returns, which is not made.
+// PickedLen is the EncodedLen of the item that Pick would return, without making it.
 func (it Item) PickedLen(names []string) int {
 	n := maxRowHead + binary.MaxVarintLen32
 	it.pick(names, func(entry []byte, _ int) { n += len(entry) })

@@ -10,21 +10,24 @@ import (
 	"unsafe"
 )
 
-// A stored row is an item and what is known of it:
+// A stored row is an item with its metadata:
 //
 //	row        := format byte (1) · flags · size · [stamp] · [origin] · attributes
 //	flags      := bit 0: a stamp is present · bit 1: an origin is present · the other bits: 0
 //	size       := uvarint, the item's size as DynamoDB counts it
 //	stamp      := 8 bytes, big-endian: the commit's hybrid-clock time
 //	origin     := uvarint, the id of the region where the item was written
-//	attributes := uvarint count · (uvarint length of name · name · value)*, ascending by the names' bytes
+//	attributes := uvarint count · (uvarint length of name · name · value)*,
+//	              ascending by the names' bytes
 //
-//	value      := tag · uvarint length of payload · payload, except that NULL, false and true are the tag alone
+//	value      := tag · uvarint length of payload · payload,
+//	              except that NULL, false and true are the tag alone
 //
 //	payload of S   UTF-8 text
 //	           B   bytes
 //	           N   number, as number.go draws it
-//	           SS  uvarint count · (uvarint length · member)*, ascending by the members' bytes; count is not 0
+//	           SS  uvarint count · (uvarint length · member)*,
+//	               ascending by the members' bytes; count is not 0
 //	           BS  the same
 //	           NS  the same, the members being numbers and so ascending by value
 //	           L   uvarint count · value*
@@ -39,8 +42,8 @@ const (
 	flagOrigin   = 1 << 1
 	knownFlags   = flagStamp | flagOrigin
 	maxNameBytes = 65535
-	// maxLevels is how many lists and maps can be within each other: DynamoDB's 32 levels have the
-	// attribute's scalar, or the item around it, as one. (Recorded answers of the service, 2026.)
+	// maxLevels is how many lists and maps can be nested: DynamoDB's 32 levels count the innermost
+	// scalar, or the item around it, as one. (Recorded answers of the service, 2026.)
 	maxLevels = 31
 )
 
@@ -48,7 +51,8 @@ const (
 var errTruncated = errors.New("item: stored row is damaged: its header is cut short")
 
 // Parse reads a stored row. The Item is a view of b. An error means damage, or a row of a newer
-// format.
+// format. Only the row's head is checked: reads of damaged attributes end early and do not fail, so
+// that a row can be parsed without a walk over it (Verify).
 func Parse(b []byte) (Item, error) {
 	if len(b) < 2 {
 		return Item{}, errTruncated
@@ -84,11 +88,10 @@ func Parse(b []byte) (Item, error) {
 	return it, nil
 }
 
-// maxRowHead is the most that a stored row has in front of its attributes.
+// maxRowHead is the most that a stored row made here has before its attributes.
 const maxRowHead = 2 + binary.MaxVarintLen32 + 8
 
-// AppendStored appends the stored form of it, as Parse reads it. stamp 0 leaves the stamp out
-// (index rows).
+// AppendStored appends the item as a stored row. stamp 0 leaves the stamp out (index rows).
 func (it Item) AppendStored(dst []byte, stamp uint64) []byte {
 	if !it.Exists() {
 		panic("item: AppendStored of a missing item")
@@ -194,7 +197,8 @@ func uvarintLen(n int) int {
 }
 
 // setLength writes n as a uvarint over the one byte kept free for it at b[at], and moves what
-// follows if one byte is too few.
+// follows if one byte is not enough. Most lengths fit one byte, so that writing before the length
+// is known costs nothing.
 func setLength(b []byte, at, n int) []byte {
 	if n < 0x80 {
 		b[at] = byte(n)
@@ -209,7 +213,7 @@ func setLength(b []byte, at, n int) []byte {
 }
 
 // readUvarint returns the uvarint at b[i:] and the offset after it; ok is false if there is none or
-// it is longer than it need be.
+// it is longer than necessary, which is not canonical.
 func readUvarint(b []byte, i int) (v uint64, next int, ok bool) {
 	if uint(i) >= uint(len(b)) {
 		return 0, 0, false
@@ -287,5 +291,5 @@ func entryAt(b []byte, i int) (name []byte, v Value, next int, ok bool) {
 // view returns b as a string without a copy: b must not change while the string lives.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// bytesView returns s as bytes without a copy: nobody may write to them.
+// bytesView returns s as bytes without a copy: they must not be written to.
 func bytesView(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

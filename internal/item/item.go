@@ -96,8 +96,8 @@ func ParseType(s string) Type {
 }
 
 // Value is one attribute value: a view of canonical encoded bytes, which it does not own. The zero
-// Value is a missing value. Equal values are equal bytes. Values are immutable; whoever reuses the
-// bytes below must have no Value left.
+// Value is a missing value. Equal values are equal bytes. Values are immutable; the bytes may be
+// reused only when no Value of them is in use. Clone returns a Value with bytes of its own.
 type Value struct{ b []byte }
 
 // Item is a set of named attributes, encoded: a view of bytes that it does not own. The zero Item
@@ -123,14 +123,15 @@ func (it Item) Len() int { n, _ := readCount(it.attrs); return n }
 // Get returns the named attribute without decoding the others, or a missing Value.
 func (it Item) Get(name string) Value { return find(it.attrs, name) }
 
-// Attributes yields the attributes, by name. The names are views of it's bytes.
+// Attributes yields the attributes in the order of their names, which are views of the item's
+// bytes.
 func (it Item) Attributes() iter.Seq2[string, Value] { return entriesOf(it.attrs) }
 
 // Size is the item's size in bytes as DynamoDB counts it: the names' UTF-8 bytes and the values'
 // sizes.
 func (it Item) Size() int { return it.size }
 
-// EncodedLen is how many bytes the item takes encoded, a stored row's head included; 0 for none.
+// EncodedLen is the most that the item takes as a stored row; 0 for a missing item.
 func (it Item) EncodedLen() int {
 	if it.attrs == nil {
 		return 0
@@ -153,8 +154,8 @@ func (it Item) Clone() Item {
 	return it
 }
 
-// find returns the named entry of a map's payload. Names are in order, so it stops at the first one
-// behind.
+// find returns the named entry of a map's payload. Names are in order, so it stops at the first
+// greater one.
 func find(payload []byte, name string) Value {
 	n, i := readCount(payload)
 	for ; n > 0; n-- {

@@ -2,8 +2,8 @@ package item
 
 import "encoding/base64"
 
-// AppendJSON appends it in DynamoDB's JSON: {"name":{"S":"…"},…}. Strings are escaped no more than
-// JSON demands.
+// AppendJSON appends the item in DynamoDB's JSON: {"name":{"S":"…"},…}. Strings are escaped no more
+// than JSON requires.
 func (it Item) AppendJSON(dst []byte) []byte { return appendMapJSON(dst, it.attrs, maxWalk) }
 
 // AppendJSON appends v in DynamoDB's JSON: {"S":"…"}. A missing value is {}.
@@ -114,7 +114,7 @@ func appendMapJSON(dst, payload []byte, levels int) []byte {
 	return append(dst, '}')
 }
 
-// AppendQuoted appends text as a JSON string, escaped no more than JSON demands.
+// AppendQuoted appends text as a JSON string, escaped no more than JSON requires.
 func AppendQuoted(dst []byte, text string) []byte { return appendQuoted(dst, bytesView(text)) }
 
 // appendQuoted is AppendQuoted of bytes.

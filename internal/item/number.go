@@ -29,13 +29,13 @@ const (
 	minExponent     = -130 // of the leading decimal digit
 	maxPairs        = 20   // base-100 digits: 38 decimal ones may begin and end in the middle of a pair
 	maxNumberBytes  = maxPairs + 3
-	exponentCeiling = 1 << 30 // where a text's exponent stops to count: beyond what any text's digits can make up for
+	exponentCeiling = 1 << 30 // limits a text's exponent: no text has digits enough to compensate it
 )
 
 // numberProblem is what is wrong with a number; 0 is nothing.
 type numberProblem byte
 
-// The problems, in the order in which they are looked for.
+// The problems, in the order in which they are reported.
 const (
 	numberInvalid numberProblem = iota + 1
 	numberOverflow
@@ -43,7 +43,7 @@ const (
 	numberPrecision
 )
 
-// fault words a problem as DynamoDB does; text is the number's text, which only one message quotes.
+// fault words a problem as DynamoDB does; text is the number as sent, which one message quotes.
 func (p numberProblem) fault(text string) *Fault {
 	message := ""
 	switch p {
@@ -72,7 +72,7 @@ func Number(text string) (Value, error) {
 	return newNumber(b), nil
 }
 
-// Int makes an N.
+// Int makes an N of a whole number.
 func Int(n int64) Value {
 	var text [20]byte
 	var payload [maxNumberBytes]byte
@@ -83,7 +83,7 @@ func Int(n int64) Value {
 // newNumber makes an N of a stored number.
 func newNumber(b []byte) Value { return Value{append(newValue(N, len(b)), b...)} }
 
-// decimal is a number in pieces: ±d.ddd × 10^exponent. Zero has no digits.
+// decimal is a number by its parts: ±d.ddd × 10^exponent. Zero has no digits.
 type decimal struct {
 	negative bool
 	exponent int // of the leading digit
@@ -175,7 +175,7 @@ func parsePower(text []byte) (power int, ok bool) {
 	return sign * power, len(text) > 0
 }
 
-// check holds a number that is not zero against DynamoDB's limits.
+// check checks a number that is not zero for DynamoDB's limits.
 func (d *decimal) check() numberProblem {
 	switch {
 	case d.exponent > maxExponent:
@@ -215,7 +215,7 @@ func (d *decimal) appendStored(dst []byte) []byte {
 	return append(dst, flip)
 }
 
-// load takes a stored number apart. ok is false if it is damaged or not canonical.
+// load splits a stored number into its parts. ok is false if it is damaged or not canonical.
 func (d *decimal) load(b []byte) (ok bool) {
 	pairs, flip, ok := numberPairs(b)
 	if !ok {
@@ -248,7 +248,7 @@ func (d *decimal) load(b []byte) (ok bool) {
 }
 
 // numberPairs returns the digit bytes of a stored number, none for zero, and what they are
-// complemented with. ok is false if the form is wrong; DynamoDB's limits are not looked at.
+// complemented with. ok is false if the form is wrong; DynamoDB's limits are not checked.
 func numberPairs(b []byte) (pairs []byte, flip byte, ok bool) {
 	switch {
 	case len(b) == 1:
@@ -296,7 +296,7 @@ func numberSize(b []byte) int {
 	return size
 }
 
-// zeros is what plain decimals are filled up with.
+// zeros are the zeros of plain decimals, as many as any number needs.
 const zeros = "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000" +
 	"00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 

@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// Clients send maps and sets in any order. The decoder writes elements as they come and notes where
-// each one lies; if they were not in order it sorts these notes, and copies the elements into the
-// order through its scratch buffer.
+// Clients send maps and sets in any order. The decoder writes elements as they come and keeps a ref
+// to each; if they are not in order, it sorts the refs, and copies the elements in their order
+// through its scratch buffer.
 
-// front returns the first 8 bytes of a key as a number that orders as they do. A shorter key is
-// filled up with zeros, so that equal fronts decide nothing.
+// front returns the first 8 bytes of a key as a number that has the order of the bytes. A shorter
+// key is padded with zeros, so keys with equal fronts can still differ.
 func front(key []byte) uint64 {
 	if len(key) >= 8 {
 		return binary.BigEndian.Uint64(key)

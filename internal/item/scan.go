@@ -8,16 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// Scanner reads JSON tokens from bytes, one pass, without copying strings that have no escapes. It
-// is the JSON reader for requests too, since an item is the largest part of most. It accepts
-// exactly RFC 8259 JSON.
+// Scanner reads JSON tokens from bytes, in one pass, without copying strings that have no escapes.
+// It reads whole requests and not only items, since an item is the largest part of most requests.
+// It accepts exactly the JSON of RFC 8259.
 //
-// After an error its position says nothing, and it must be Reset.
+// After an error its position is undefined, and it must be Reset.
 type Scanner struct {
 	data  []byte
 	pos   int
-	fresh bool     // the last token was an opening bracket: no comma may come
-	esc   []byte   // unescaped strings
+	fresh bool     // the last token was an opening bracket: no comma may follow
+	esc   []byte   // the text of strings that had escapes or invalid UTF-8
 	open  []uint64 // Skip's stack of brackets, a bit each: set is an object
 }
 
@@ -40,11 +40,12 @@ const (
 	KindNull
 )
 
-// maxKept is the size of a buffer above which Reset gives it up, so that one huge request does not
-// stay in memory.
+// maxKept is the size of a buffer above which Reset drops it, so that one huge request does not
+// keep its memory.
 const maxKept = 64 << 10
 
-// Reset makes s read data from its beginning. Strings returned before are no longer valid.
+// Reset makes s read data from its beginning. Strings returned before are no longer valid: their
+// memory is used again.
 func (s *Scanner) Reset(data []byte) {
 	s.data, s.pos, s.fresh = data, 0, false
 	s.esc = s.esc[:0]
@@ -165,7 +166,7 @@ func (s *Scanner) NextElement() (more bool, err error) {
 			return false, ErrSyntax
 		}
 		s.pos++
-		if s.peek() == ']' { // or the comma would go for the first element's
+		if s.peek() == ']' { // a comma at the end
 			return false, ErrSyntax
 		}
 	}
@@ -198,8 +199,8 @@ func (s *Scanner) String() ([]byte, error) {
 	return text, nil
 }
 
-// loneString consumes {"S":"text"} if that is what comes next, without a blank, and returns the
-// text. Else it consumes nothing. Most values are this.
+// loneString consumes {"S":"text"} if that comes next, without blanks, and returns the text.
+// Otherwise it consumes nothing. Most values have this form, which is read in one step here.
 func (s *Scanner) loneString() (text []byte, ok bool) {
 	const open = `{"S":"`
 	at, mark := s.pos, len(s.esc)
@@ -222,7 +223,7 @@ func plain(b []byte) (n int, high bool) {
 	var seen uint64
 	for ; len(b)-n >= 16; n += 16 {
 		x, y := binary.LittleEndian.Uint64(b[n:]), binary.LittleEndian.Uint64(b[n+8:])
-		seen |= x | y // with what follows the end: utf8.Valid has the last word
+		seen |= x | y // includes bytes after the text's end: high can be wrong, and utf8.Valid decides
 		if found := special(x); found|special(y) != 0 {
 			if found == 0 {
 				n, found = n+8, special(y)
@@ -456,7 +457,7 @@ func (s *Scanner) Skip() error {
 			if err != nil {
 				return err
 			}
-			s.esc = s.esc[:mark] // nobody keeps these names
+			s.esc = s.esc[:mark] // these names are not returned
 			if more {
 				break
 			}

@@ -6,6 +6,7 @@ import "strconv"
 // SerializationException with this Message.
 type TypeError struct{ Message string }
 
+// Error returns the message.
 func (e *TypeError) Error() string { return e.Message }
 
 // shape is what DynamoDB's model declares a member to be.
@@ -30,7 +31,7 @@ func mismatch(s *Scanner, want shape) error {
 	return &TypeError{mismatchMessage(kind, want)}
 }
 
-// mismatchMessage is DynamoDB's word for a value of one kind where a shape is declared.
+// mismatchMessage is DynamoDB's message for a value of one kind where a shape is declared.
 func mismatchMessage(kind Kind, want shape) string {
 	switch {
 	case kind == KindArray:
@@ -90,8 +91,7 @@ func textAt(s *Scanner) ([]byte, error) {
 	return s.String()
 }
 
-// boolAt consumes the value at s where a Boolean is declared. DynamoDB takes some words for truths
-// too.
+// boolAt consumes the value at s where a Boolean is declared. DynamoDB also accepts some strings.
 func boolAt(s *Scanner) (truth bool, err error) {
 	switch s.peek() {
 	case 't':
@@ -112,7 +112,7 @@ func boolAt(s *Scanner) (truth bool, err error) {
 	return false, mismatch(s, shapeBoolean)
 }
 
-// parseBool reads the words that DynamoDB takes for truths, in any case.
+// parseBool reads the strings that DynamoDB accepts as a Boolean, in any case of letters.
 func parseBool(text []byte) (truth, ok bool) {
 	var lower [5]byte
 	if len(text) > len(lower) {
@@ -133,8 +133,8 @@ func parseBool(text []byte) (truth, ok bool) {
 	return false, false
 }
 
-// blobAt consumes the value at s where a Blob is declared and returns its base64, of which the
-// length is right.
+// blobAt consumes the value at s where a Blob is declared and returns its base64, which has a valid
+// length.
 func blobAt(s *Scanner) ([]byte, error) {
 	if s.peek() != '"' {
 		return nil, mismatch(s, shapeBlob)
@@ -146,7 +146,7 @@ func blobAt(s *Scanner) ([]byte, error) {
 	return text, err
 }
 
-// blobLen returns how many bytes base64 of a right length stands for.
+// blobLen returns the number of bytes that base64 of a valid length encodes.
 func blobLen(text []byte) int {
 	n := len(text) / 4 * 3
 	for i := len(text) - 1; i >= len(text)-2 && i >= 0 && text[i] == '='; i-- {

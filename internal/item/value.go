@@ -5,9 +5,9 @@ import (
 	"iter"
 )
 
-// maxWalk bounds the recursion into lists and maps. DynamoDB's limit is maxLevels; the room above
-// it is for values that are made here and measured before they are refused. Whatever lies deeper is
-// taken for damage, so that no stored bytes can exhaust the stack.
+// maxWalk limits the recursion into lists and maps. DynamoDB's limit is maxLevels; values that are
+// made here can be deeper until they are rejected. Anything deeper than maxWalk is treated as
+// damage, so that no stored bytes can exhaust the stack.
 const maxWalk = 256
 
 // Exists tells whether v is a value at all.
@@ -130,7 +130,7 @@ func (v Value) Elements() iter.Seq[Value] {
 		case SS, NS, BS:
 			p := v.payload()
 			n, _ := readCount(p)
-			// A member has no tag of its own in the set: all members are written anew, into one
+			// Members have no tags in the set, so they are written again as values, into one
 			// buffer.
 			b := make([]byte, 0, len(p)+n)
 			for m := range members(p) {
@@ -222,8 +222,8 @@ func (v Value) Contains(member Value) bool {
 	return false
 }
 
-// Size is v's size in bytes as DynamoDB counts it (numbers about half a byte
-// a digit, 3 for a list or map and 1 more for each element), without the attribute's name.
+// Size is v's size in bytes as DynamoDB counts it (numbers about half a byte a digit, 3 for a list
+// or map and 1 more for each element), without the attribute's name.
 func (v Value) Size() int { return v.sizeWithin(maxWalk) }
 
 // sizeWithin is Size down to the given number of levels.

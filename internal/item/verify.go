@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Verify walks all of a parsed item and reports what is not canonical, or damaged, or a wrong size.
-// (Parse looks at the header only.) A missing item is fine.
+// Verify walks all of a parsed item and returns an error if it is damaged, not canonical, or has a
+// wrong size. (Parse checks the row's head only.) A missing item is valid.
 func (it Item) Verify() error {
 	if !it.Exists() {
 		return nil
@@ -25,7 +25,7 @@ func (it Item) Verify() error {
 	return nil
 }
 
-// Verify reports what is not canonical, or damaged, in a value. A missing value is fine.
+// Verify returns an error if the value is damaged or not canonical. A missing value is valid.
 func (v Value) Verify() error {
 	if !v.Exists() {
 		return nil
@@ -88,7 +88,7 @@ func verifyEntries(b []byte, levels int) error {
 	return nil
 }
 
-// verifyCount reads a count strictly.
+// verifyCount is readCount with an error for damage.
 func verifyCount(b []byte) (n, next int, err error) {
 	v, next, ok := readUvarint(b, 0)
 	if !ok || v > uint64(len(b)-next) {

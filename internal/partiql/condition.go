@@ -7,7 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// form says what a piece of text is: parentheses look alike around conditions and operands.
+// form says what was read: parentheses can be around a condition or an operand, and which it is
+// shows only after them.
 type form bool
 
 const (
@@ -33,7 +34,7 @@ func (p *parser) or() (*expr.Node, form) { return p.chain("OR", expr.OpOr, p.and
 // and reads conditions joined by AND.
 func (p *parser) and() (*expr.Node, form) { return p.chain("AND", expr.OpAnd, p.not) }
 
-// chain reads what read reads, or several of them joined by the keyword.
+// chain reads one or more of what read reads, joined by the keyword.
 func (p *parser) chain(keyword string, o expr.Op, read func() (*expr.Node, form)) (*expr.Node, form) {
 	n, form := read()
 	if !p.is(keyword) {
@@ -127,7 +128,7 @@ func (p *parser) alternatives() []*expr.Node {
 	return p.operands(end)
 }
 
-// operands reads operands up to the token that ends them, one at least.
+// operands reads operands, at least one, up to the token that ends them.
 func (p *parser) operands(end tokenKind) []*expr.Node {
 	list := []*expr.Node{p.operand()}
 	for p.accept(",") {
@@ -171,7 +172,7 @@ func (p *parser) pathOrValue() *expr.Node {
 	return n
 }
 
-// constant makes a node of a value that is not written.
+// constant makes a node of a value that is not in the text.
 func (p *parser) constant(v item.Value) *expr.Node { return p.placed(literal{param: -1, value: v}) }
 
 func (p *parser) placed(l literal) *expr.Node {
@@ -208,8 +209,8 @@ var functions = map[string]struct {
 // isCall tells whether the token is a word before a parenthesis.
 func (p *parser) isCall() bool { return p.tok.kind == tokenWord && lex(p.text, p.tok.end).kind == "(" }
 
-// call reads a function and its operands, one at least. Names of functions are in any case. The
-// messages are those for expressions; the service's for statements are not known.
+// call reads a function and its operands, at least one. Names of functions can be in any case of
+// letters. The messages are those for expressions; those for statements are not known.
 func (p *parser) call(where place) *expr.Node {
 	name := strings.ToLower(p.word())
 	f, ok := functions[name]
@@ -232,8 +233,8 @@ func (p *parser) call(where place) *expr.Node {
 	return n
 }
 
-// assigned reads what SET assigns: an operand, or a sum or difference of two, which can be in
-// parentheses but no operand of another.
+// assigned reads what SET assigns: an operand, or a sum or difference of two. That can be in
+// parentheses, but is no operand of another sum.
 func (p *parser) assigned() (n *expr.Node, sum bool) {
 	if p.accept("(") {
 		p.enter()

@@ -14,8 +14,8 @@ type KeyUse struct {
 	// distinct, in the order written. Nil means that the clause does not fix the hash key: the read
 	// is a Scan, Range is nil and Filter is all of the clause.
 	Hash [][]item.Value
-	// In tells that Hash comes from IN or OR, even if it has one value only. Such a statement fixes
-	// no full key.
+	// In tells that Hash comes from IN or OR, even if it has only one value. For DynamoDB such a
+	// statement does not fix a full key.
 	In bool
 	// Range are conditions on the range key, in the order of its attributes, each EQ but the last
 	// one, which may be LT, LE, GT, GE, BETWEEN or BEGINS_WITH. Types are as written, not checked
@@ -48,7 +48,7 @@ func (b *Bound) Keys(hash, rng []string) KeyUse {
 	return k.use
 }
 
-// keyFinder takes the conditions on a key out of all.
+// keyFinder separates the conditions on a key from the others.
 type keyFinder struct {
 	left []expr.Conjunct
 	use  KeyUse

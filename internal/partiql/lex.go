@@ -26,7 +26,8 @@ type token struct {
 	start, end int
 }
 
-// punctuation is all there is, longer ones before those that they begin with.
+// punctuation is all punctuation, longer tokens before those that they begin with, so that the
+// first match is the longest.
 var punctuation = []tokenKind{
 	"<<", ">>", "<=", ">=", "<>", "!=", "<", ">", "=", "(", ")", "[", "]", "{", "}", ",", ".", ":", ";", "*", "+", "-", "?",
 }
@@ -131,7 +132,7 @@ func lexQuoted(kind tokenKind, text string, pos int) token {
 	return token{tokenUnterminated, pos, len(text)}
 }
 
-// unquote returns what a quoted name or string says.
+// unquote returns the text of a quoted name or string.
 func unquote(text string) string {
 	quote := text[:1]
 	return strings.ReplaceAll(text[1:len(text)-1], quote+quote, quote)
@@ -164,7 +165,7 @@ const keywords = "ABSOLUTE ACTION ADD ALL ALLOCATE ALTER AND ANY ARE AS ASC ASSE
 	"TEMPORARY THEN TIME TIMESTAMP TO TRANSACTION TRANSLATE TRANSLATION TRIM TRUE TUPLE UNION UNIQUE UNKNOWN UNPIVOT " +
 	"UPDATE UPPER USAGE USER USING VALUE VALUES VARCHAR VARYING VIEW WHEN WHENEVER WHERE WITH WORK WRITE ZONE"
 
-// keywordSet is keywords to look words up in.
+// keywordSet is the set of keywords, made at the first use.
 var keywordSet = sync.OnceValue(func() map[string]struct{} {
 	set := make(map[string]struct{})
 	for word := range strings.FieldsSeq(keywords) {

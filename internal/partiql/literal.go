@@ -19,7 +19,8 @@ type literal struct {
 // isConstant tells whether the value does not depend on parameters.
 func (l *literal) isConstant() bool { return l.value.Exists() }
 
-// bind returns the value with the parameters in their places.
+// bind returns the value with the parameters in their places. A constant is shared by all requests,
+// and a parameter is a view of the request.
 func (l *literal) bind(params []item.Value) item.Value {
 	switch {
 	case l.isConstant():
@@ -45,8 +46,8 @@ func (l *literal) entries(params []item.Value) []item.Entry {
 	return entries
 }
 
-// bindWhole is bind for a value that lies in no other: it looks at how deep it has become. The
-// error is an *item.Fault.
+// bindWhole is bind for a value that is not within another: it checks the depth, to which
+// parameters add. The error is an *item.Fault.
 func (l *literal) bindWhole(params []item.Value) (item.Value, error) {
 	v := l.bind(params)
 	if l.elements != nil {
@@ -66,7 +67,7 @@ func (p *parser) isLiteral() bool {
 	return p.is("TRUE") || p.is("FALSE") || p.is("NULL")
 }
 
-// value reads a literal that lies in no other.
+// value reads a literal that is not within another.
 func (p *parser) value() literal {
 	l := p.literal()
 	if l.isConstant() {
@@ -137,7 +138,7 @@ func (p *parser) enterLiteral() {
 	}
 }
 
-// list reads a list behind its bracket.
+// list reads a list after its bracket.
 func (p *parser) list() literal {
 	l := literal{param: -1, elements: []literal{}}
 	p.enterLiteral()
@@ -155,7 +156,7 @@ func (p *parser) list() literal {
 	return l.collapse()
 }
 
-// entries reads a map behind its brace; read reads its values.
+// entries reads a map after its brace; read reads its values.
 func (p *parser) entries(read func() literal) literal {
 	l := literal{param: -1, isMap: true, elements: []literal{}}
 	p.enterLiteral()
@@ -201,7 +202,8 @@ func (p *parser) insertedItem() *literal {
 	return &l
 }
 
-// collapse makes a constant of a list or map without parameters.
+// collapse makes a constant of a list or map without parameters, so that it is built once and not
+// for each request.
 func (l literal) collapse() literal {
 	if slices.ContainsFunc(l.elements, func(e literal) bool { return !e.isConstant() }) {
 		return l
@@ -209,7 +211,7 @@ func (l literal) collapse() literal {
 	return literal{param: -1, value: l.bind(nil)}
 }
 
-// set reads a set behind its angles. All of it is constant.
+// set reads a set after its angle brackets. A parameter cannot be in it, so it is constant.
 func (p *parser) set() literal {
 	var members []item.Value
 	for p.tok.kind != ">>" {

@@ -11,8 +11,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// maxDepth bounds the recursion into parentheses, NOTs, function calls and literals. DynamoDB's own
-// bound is not known; lists and maps may lie 32 deep in each other.
+// maxDepth limits the recursion into parentheses, NOTs, function calls and literals. DynamoDB's own
+// limit is not known; that of nested lists and maps, 32, is checked apart.
 const maxDepth = 200
 
 // malformed begins the message of a statement with a syntax error.
@@ -29,16 +29,16 @@ const (
 	tooDeep         = "Statement is nested too deeply"
 )
 
-// syntax is what a statement's text says, before it is built into a Statement.
+// syntax is a parsed statement before it is built into a Statement.
 type syntax struct {
 	Statement
 	where   *expr.Node
 	actions []expr.Action // of UPDATE
 	item    *literal      // of INSERT
-	values  []literal     // by their numbers in where and actions
+	values  []literal     // of where and actions, by the numbers that their nodes have
 }
 
-// parser reads one statement. Whatever it refuses is a panic of type *Error, which parse recovers.
+// parser reads one statement. Errors are panics of type *Error, which parse recovers.
 type parser struct {
 	text  string
 	tok   token
@@ -70,10 +70,11 @@ func parse(text string) (s *syntax, err error) {
 	return &p.syntax, nil
 }
 
-// refuse reports a statement with DynamoDB's whole message.
+// refuse rejects the statement with DynamoDB's whole message.
 func (p *parser) refuse(message string) { panic(&Error{Message: message}) }
 
-// fail reports a syntax error.
+// fail rejects the statement with a syntax error. A string, name or comment without end is one
+// wherever it is.
 func (p *parser) fail(detail string) {
 	if p.tok.kind == tokenUnterminated {
 		detail = unterminated
@@ -81,7 +82,7 @@ func (p *parser) fail(detail string) {
 	p.refuse(malformed + detail)
 }
 
-// position prints where a token stands, as messages do: line, column in characters, both from 1,
+// position prints the position of a token as messages do: line, column in characters, both from 1,
 // and its length.
 func (p *parser) position(t token) string {
 	before := p.text[:t.start]
@@ -139,7 +140,7 @@ func (p *parser) enter() {
 	}
 }
 
-// statement reads a statement without what may end it.
+// statement reads a statement without the semicolon that may end it.
 func (p *parser) statement() {
 	switch {
 	case p.acceptWord("SELECT"):
@@ -191,8 +192,8 @@ func (p *parser) selectClauses() {
 	}
 }
 
-// column reads a path of SELECT. Anything else is no column: a function such as COUNT, a value, a
-// parameter.
+// column reads a path of SELECT. DynamoDB has no other columns, such as functions (COUNT), values
+// or parameters.
 func (p *parser) column() {
 	if p.tok.kind != tokenQuoted && (p.tok.kind != tokenWord || p.isCall()) {
 		if p.tok.kind == tokenEnd || p.tok.kind == tokenUnterminated || p.tok.kind == tokenIllegal {
@@ -209,7 +210,7 @@ func (p *parser) column() {
 	p.Columns = append(p.Columns, c)
 }
 
-// checkColumns refuses columns that would have one name in the result.
+// checkColumns rejects columns that would have the same name in the result.
 func (p *parser) checkColumns() {
 	seen := make(map[string]bool, len(p.Columns))
 	for _, c := range p.Columns {
@@ -220,7 +221,8 @@ func (p *parser) checkColumns() {
 	}
 }
 
-// order reads a term of ORDER BY. No path below an attribute is a key.
+// order reads a term of ORDER BY. A path below an attribute is rejected here, since it cannot be a
+// key.
 func (p *parser) order() {
 	path := p.path()
 	if len(path) > 1 {
@@ -239,7 +241,7 @@ func (p *parser) insertClauses() {
 	if p.source(); p.Index != "" {
 		p.refuse("FROM clause may only contain a single table name in data manipulation statements at " + p.position(start))
 	}
-	if p.accept("(") { // columns, as SQL has them: what the service finds wrong is the first name, if that is a keyword
+	if p.accept("(") { // columns as in SQL: the service reports the first one, if it is a keyword
 		p.name()
 	}
 	p.expectWord("VALUE")
@@ -293,7 +295,7 @@ func (p *parser) deleteClauses() {
 	}
 }
 
-// refuseIndex refuses a write to an index.
+// refuseIndex rejects a write to an index.
 func (p *parser) refuseIndex() {
 	if p.Index != "" {
 		p.refuse("This operation is not supported on an index")
@@ -381,7 +383,7 @@ func (p *parser) name() string {
 	return text
 }
 
-// nameAfterDot reads a name behind a dot.
+// nameAfterDot reads a name after a dot, where errors have other words.
 func (p *parser) nameAfterDot() string {
 	if p.tok.kind != tokenQuoted && (p.tok.kind != tokenWord || isKeyword(p.word())) {
 		p.fail(noNameAfterDot)
@@ -403,7 +405,7 @@ func (p *parser) index() int {
 	return index
 }
 
-// pathText prints a path as it would be written if no name needed quotes.
+// pathText prints a path as messages do, without quotes around names.
 func pathText(path expr.Path) string {
 	var b strings.Builder
 	for i, s := range path {
@@ -419,5 +421,5 @@ func pathText(path expr.Path) string {
 	return b.String()
 }
 
-// deepest is DynamoDB's message for lists and maps nested too deep.
+// deepest is DynamoDB's message for lists and maps that are nested too deep. Package item words it.
 func deepest() string { return item.NestingFault(item.List(nil), maxDepth).Message }

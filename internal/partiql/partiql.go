@@ -27,8 +27,8 @@ import (
 // Kind is what a statement does.
 type Kind uint8
 
-// The kinds. EXISTS(SELECT …) is a statement of ExecuteTransaction alone; everywhere else its
-// callers refuse it.
+// The kinds. EXISTS(SELECT …) is a statement of ExecuteTransaction alone; other operations reject
+// it.
 const (
 	KindSelect Kind = iota
 	KindInsert
@@ -58,8 +58,9 @@ func (r Returning) String() string {
 	return [...]string{"", "ALL OLD", "MODIFIED OLD", "ALL NEW", "MODIFIED NEW"}[r]
 }
 
-// Error is a refused statement: a ValidationException. Message is DynamoDB's whole text, "Statement
-// wasn't well formed, can't be processed: " included where DynamoDB has it.
+// Error is the error of a rejected statement, answered as a ValidationException. Message is
+// DynamoDB's whole text, including "Statement wasn't well formed, can't be processed: " where
+// DynamoDB has it.
 type Error struct{ Message string }
 
 // Error returns the message.
@@ -75,7 +76,7 @@ type Statement struct {
 	Returning  Returning
 	All        bool     // SELECT *: the whole item
 	Columns    []Column // SELECT without *
-	Order      []Order  // ORDER BY; without WHERE it is refused by Parse
+	Order      []Order  // ORDER BY; Parse rejects it without WHERE
 	Text       string
 
 	where  *expr.ConditionForm
@@ -98,7 +99,7 @@ type Order struct {
 	Descending bool
 }
 
-// Bound is a statement with its parameters.
+// Bound is a statement with its parameters, for one request: it holds views of them.
 type Bound struct {
 	*Statement
 	Where  *expr.Condition // the whole WHERE clause; nil without one
@@ -115,7 +116,8 @@ func Parse(text string) (*Statement, error) {
 	return s.build(), nil
 }
 
-// build makes the statement that s says.
+// build makes a Statement of s. Conditions and updates become the forms of package expr here, so
+// that the cache has them.
 func (s *syntax) build() *Statement {
 	built := s.Statement
 	built.values, built.item = s.values, s.item
@@ -129,7 +131,7 @@ func (s *syntax) build() *Statement {
 }
 
 // Cache keeps parsed statements by their text, bounded by bytes. It is safe for concurrent use.
-// Failures are not kept.
+// Texts with errors are not kept.
 type Cache struct{ statements *expr.TextCache[*Statement] }
 
 // NewCache returns a cache that keeps about maxBytes. With 0 it keeps nothing.
@@ -140,7 +142,7 @@ func (c *Cache) Parse(text string) (*Statement, error) {
 	if s, ok := c.statements.Get(0, text); ok {
 		return s, nil
 	}
-	text = strings.Clone(text) // what is kept holds views of it
+	text = strings.Clone(text) // the Statement, which is kept, holds views of it
 	s, err := Parse(text)
 	if err == nil {
 		c.statements.Put(0, text, s, s.size)
@@ -198,8 +200,8 @@ func (b *Bound) bindItem(params []item.Value) error {
 	return nil
 }
 
-// Select yields the columns that it has, with their names, in the order selected; for SELECT * all
-// attributes.
+// Select yields the columns that the item has, with their names, in the order selected; for SELECT
+// * all attributes.
 func (s *Statement) Select(it item.Item) iter.Seq2[string, item.Value] {
 	if s.All {
 		return it.Attributes()
@@ -213,8 +215,8 @@ func (s *Statement) Select(it item.Item) iter.Seq2[string, item.Value] {
 	}
 }
 
-// AppendJSON appends the columns of it in DynamoDB's JSON: {"name":{"S":"…"},…}, {} if it has none
-// of them.
+// AppendJSON appends the columns that the item has in DynamoDB's JSON: {"name":{"S":"…"},…}, or {}.
+// It makes no item of them, whose attributes would be sorted.
 func (s *Statement) AppendJSON(dst []byte, it item.Item) []byte {
 	if s.All {
 		return it.AppendJSON(dst)

@@ -8,8 +8,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// nested is the type error of a scalar where a list in a map, or a map in a list, is to come: these
-// have words of their own.
+// nested is the type error of a scalar where a list in a map, or a map in a list, belongs. Only
+// batches have such members, and AWS words it as its Java code fails.
 func (c *exec) nested() error {
 	if !c.IsScalar() {
 		return nil
@@ -18,7 +18,8 @@ func (c *exec) nested() error {
 		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')")
 }
 
-// batchTable checks a table's name, or ARN, that is a key of RequestItems.
+// batchTable checks a key of RequestItems, a table's name or ARN. The message names a minimum of 3,
+// which the data plane does not enforce: there is no table with a shorter name.
 func (v *violations) batchTable(name string) {
 	if strings.HasPrefix(name, "arn:") {
 		v.TableName(wire.OptString{Set: true, V: name}, 1)
@@ -30,14 +31,14 @@ func (v *violations) batchTable(name string) {
 	}
 }
 
-// errDuplicateKeys: one item twice in a batch.
+// errDuplicateKeys is the error for one item twice in a batch.
 var errDuplicateKeys = wire.Validation("Provided list of item keys contains duplicates")
 
 // The bounds of BatchGetItem.
 const (
 	maxBatchKeys = 100
-	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes:
-	// numbers may be printed much longer than they count.
+	// maxBatchBytes is what a response holds at most, in DynamoDB's sizes and in encoded bytes: the
+	// text of a number can be much longer than its DynamoDB size.
 	maxBatchBytes = 16 << 20
 )
 
@@ -63,12 +64,12 @@ func sameKey(t *db.Table, a, b item.Item) bool {
 	return true
 }
 
-// sameTable tells whether a and b, which may be nil, are one table. It may have been changed
-// between two looks for it.
+// sameTable tells whether a and b, which may be nil, are one table. The pointers can differ, since
+// the table can have been changed between two look-ups.
 func sameTable(a, b *db.Table) bool { return a == b || a != nil && b != nil && a.ID == b.ID }
 
-// lastOfEach keeps of the entries with the same name only the last, as a map would. It edits the
-// list in place.
+// lastOfEach keeps of the entries with the same name only the last, at the place of the first, as a
+// map in order would. It edits the list in place.
 func lastOfEach[E any](list []E, name func(*E) string) []E {
 	if len(list) < 2 {
 		return list

@@ -38,7 +38,7 @@ var batchStatementsMembers = members[*batchStatementsRequest]{
 
 func (r *batchStatementsRequest) readStatements(c *exec) error {
 	r.set, r.statements = true, nil
-	var s batchStatement // one for all elements: what it takes must not grow with those that are not kept
+	var s batchStatement // one for all elements: memory must not grow with those that are not kept
 	return c.ReadList(func(int) error {
 		s = batchStatement{}
 		err := c.ReadObject(wire.InElement, "BatchStatementRequest", func(name string) error {
@@ -51,11 +51,10 @@ func (r *batchStatementsRequest) readStatements(c *exec) error {
 	})
 }
 
-// BatchExecuteStatement answers the operation of that name.
+// BatchExecuteStatement answers up to 25 statements, all reads or all writes. An error of one
+// statement is answered in its place; only errors of all statements together fail the call.
 func BatchExecuteStatement(c *call.Call) error { return run(c, (*exec).batchExecuteStatement) }
 
-// batchExecuteStatement answers BatchExecuteStatement. What is wrong with one statement is answered
-// in its place; only what they are together can fail the call.
 func (c *exec) batchExecuteStatement() error {
 	r := new(batchStatementsRequest)
 	if err := wire.Decode(&c.Reader, r, c, batchStatementsMembers); err != nil {
@@ -96,8 +95,7 @@ func (r *batchStatementsRequest) check() error {
 	return v.Err()
 }
 
-// dump prints Statements as messages have it: as Java prints its own objects. It is cut off when it
-// gets long.
+// dump prints Statements as messages do: as Java prints objects, cut off at maxDumpBytes.
 func (r *batchStatementsRequest) dump() string {
 	b := []byte{'['}
 	for i := range r.statements {
@@ -127,7 +125,7 @@ func (r *batchStatementsRequest) checkKinds() error {
 	return nil
 }
 
-// errBatchSelect: a SELECT that is not about one item of a table.
+// errBatchSelect is the error for a SELECT that is not about one item of a table.
 var errBatchSelect = wire.Validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
 
 // open finds the statement's table and the key of its item, unless it has failed already.
@@ -190,8 +188,9 @@ func (r *batchStatementsRequest) write(c *exec) {
 	}
 }
 
-// fail notes why the write failed. One that failed at the item it met is charged by the larger of
-// that item and what it would have put, but does not show the item, whatever it asked for.
+// fail notes why the write failed. A write that failed because of the existing item consumes the
+// units of the larger of that item and its own. Unlike elsewhere the item is not answered, even if
+// the statement asks for it.
 func (s *batchStatement) fail(err error) {
 	var (
 		failed    *db.ConditionFailed
@@ -205,12 +204,13 @@ func (s *batchStatement) fail(err error) {
 		s.units = duplicate.units
 	}
 	if err == error(wire.ErrNoRoom) || errors.Is(err, db.ErrNoMemory) {
-		err = errBatchFull // a batch has no error of its own for that
+		err = errBatchFull // the call succeeds, so it cannot answer ServiceUnavailable
 	}
 	s.err = writeError(s.table, err, s.keyWords())
 }
 
-// answer reads what is to be read and encodes the response.
+// answer reads the items of SELECTs while it writes the response, so that no item is kept. Past
+// maxBatchBytes the statements that follow get errBatchFull.
 func (r *batchStatementsRequest) answer(c *exec) error {
 	c.BeginObject()
 	c.Name("Responses")
@@ -225,7 +225,7 @@ func (r *batchStatementsRequest) answer(c *exec) error {
 	c.EndList()
 	if c.countsConsumed(r.consumed) {
 		us := r.usages()
-		// Of those that could be read all are writes, or none is.
+		// checkKinds: all statements that could be parsed are writes, or none is.
 		writes := func(s batchStatement) bool { return s.statement != nil && s.Kind.IsWrite() }
 		if slices.ContainsFunc(r.statements, writes) {
 			c.Report.WriteUnits = us.total()
@@ -240,9 +240,9 @@ func (r *batchStatementsRequest) answer(c *exec) error {
 	return nil
 }
 
-// errBatchFull is that of a statement for whose item the response has no room. That takes items
-// that print much longer than they count, or a server with little memory, so the words are ours;
-// the statement can be sent again.
+// errBatchFull is the error of a statement whose item does not fit the response. On AWS that cannot
+// happen: it takes items whose JSON is much longer than their DynamoDB size, or a server with
+// little memory. So the words are ours. SDKs do not retry a statement; the client can.
 var errBatchFull = (&wire.Error{
 	Code: "ThrottlingException", Message: "The response has no room for the item. Please try again.",
 }).Fill()
@@ -274,8 +274,8 @@ func (s *batchStatement) answer(c *exec, room bool) error {
 	return nil
 }
 
-// answerError appends the error of one statement. The table is named with errors that its item led
-// to.
+// answerError appends the error of one statement. The table is named only in errors that the
+// existing item is the reason of.
 func (s *batchStatement) answerError(c *exec) error {
 	e := call.Worded(s.err)
 	if e == nil {
@@ -294,8 +294,8 @@ func (s *batchStatement) answerError(c *exec) error {
 	return nil
 }
 
-// usages are what the statements used. Those that failed at an item count only for tables on which
-// another one succeeded, and only for the table itself.
+// usages are what the statements used. Those that failed because of an item count only for tables
+// on which another one succeeded, and only for the table itself, not for its indexes.
 func (r *batchStatementsRequest) usages() (us usages) {
 	for i := range r.statements {
 		if s := &r.statements[i]; s.err == nil {

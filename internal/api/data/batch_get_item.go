@@ -83,7 +83,8 @@ func (t *batchGetTable) member(c *exec, name string) error {
 	return c.Skip()
 }
 
-// BatchGetItem answers the operation of that name.
+// BatchGetItem answers items by their keys, each a read of its own. Keys whose items do not fit the
+// response are answered as UnprocessedKeys, which the client sends again.
 func BatchGetItem(c *call.Call) error { return run(c, (*exec).batchGetItem) }
 
 func (c *exec) batchGetItem() error {
@@ -162,8 +163,8 @@ func (r *batchGetRequest) checkCounts() error {
 	return nil
 }
 
-// checkCounts checks the constraints of a KeysAndAttributes. Those of Keys are printed without
-// their value, and the upper one with the member's own spelling (captured).
+// checkCounts checks the constraints of a KeysAndAttributes. Those of Keys are worded without the
+// value, and the maximum with the member's name in capitals (captured).
 func (t *batchGetTable) checkCounts(v *violations) {
 	path := "requestItems." + t.name + ".member."
 	switch n := len(t.keys); {
@@ -178,7 +179,7 @@ func (t *batchGetTable) checkCounts(v *violations) {
 	v.attributesToGet(t.attributesToGet, path+"attributesToGet", maxAttributesToGet)
 }
 
-// checkFamilies checks that not both kinds of projections are used, be it for different tables.
+// checkFamilies checks that the two kinds of projections are not mixed, even for different tables.
 func (r *batchGetRequest) checkFamilies() error {
 	legacy, expression := parameter{name: "AttributesToGet"}, parameter{name: "ProjectionExpression"}
 	for _, t := range r.tables {
@@ -204,8 +205,8 @@ func (t *batchGetTable) check(c *exec) (err error) {
 	return nil
 }
 
-// repeats tells whether a key stands twice in t, or in t and one of the others, if that is the same
-// table by another name. By this time keys are canonical: the numbers 1 and 1.0 are one key.
+// repeats tells whether a key is twice in t, or in t and in one of the others that is the same
+// table by another name (an ARN). Keys are canonical: the numbers 1 and 1.0 are one key.
 func (t *batchGetTable) repeats(others []*batchGetTable) bool {
 	for i := range t.keys { // at most 100 in all
 		if among(t.keys[:i], t.keys[i].V) {
@@ -229,7 +230,8 @@ func among(keys []wire.OptItem, key item.Item) bool {
 	return false
 }
 
-// open finds all tables, then checks the keys against them.
+// open finds all tables, then checks the keys against them: on AWS a missing table comes before a
+// wrong key of another one, and a denial before both.
 func (r *batchGetRequest) open(c *exec) (err error) {
 	var missing error
 	for _, t := range r.tables {
@@ -253,7 +255,7 @@ func (r *batchGetRequest) open(c *exec) (err error) {
 	return nil
 }
 
-// errFull ends the reading of a batch whose response is full.
+// errFull ends db.GetMany when the response is full. It is not answered.
 var errFull = errors.New("api: the response is full")
 
 // read reads the items and appends Responses.
@@ -309,7 +311,8 @@ func (t *batchGetTable) read(c *exec, room *batchRoom) error {
 	})
 }
 
-// append appends an item, unless the response has no room for it; the first item always has.
+// append appends an item if it fits the response. The first item always does: a client that sends
+// UnprocessedKeys again would otherwise never come to an end.
 func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits bool, err error) {
 	if room.any && room.bytes+it.Size() > maxBatchBytes {
 		return false, nil
@@ -322,7 +325,7 @@ func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits boo
 	}
 	if err := c.Encode(it.Size(), func() { c.Item(it) }); err != nil {
 		if c.Truncate(before); room.any {
-			err = nil // what is there can be answered
+			err = nil // the items before it can be answered
 		}
 		return false, err
 	}
@@ -334,8 +337,8 @@ func (t *batchGetTable) append(c *exec, room *batchRoom, it item.Item) (fits boo
 	return true, nil
 }
 
-// unprocessed appends UnprocessedKeys: the keys left over, with all else that the request said of
-// their tables.
+// unprocessed appends UnprocessedKeys: the keys left over, with all other members that the request
+// has for their tables, so that it can be sent again as it is.
 func (r *batchGetRequest) unprocessed(c *exec) {
 	c.Name("UnprocessedKeys")
 	c.BeginObject()
@@ -386,12 +389,14 @@ func (t *batchGetTable) echo(c *exec) {
 	}
 }
 
-// want is what a part of BatchGetItem wants, if the call asks for it.
+// want is what the request wants of the table; empty if no policy is asked.
 func (t *batchGetTable) want(c *exec, consumed wire.OptString) call.Want {
 	if !c.Asks() {
 		return call.Want{}
 	}
-	w := call.Want{Action: "BatchGetItem", Projection: t.projector, Select: selected(t.projector != nil), Consumed: consumed.V}
+	w := call.Want{
+		Action: "BatchGetItem", Projection: t.projector, Select: selected(t.projector != nil), Consumed: consumed.V,
+	}
 	for i := range t.keys {
 		w.Items = append(w.Items, t.keys[i].V)
 	}

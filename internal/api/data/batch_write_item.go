@@ -23,7 +23,7 @@ type batchWriteTable struct {
 	name   string       // as the request has it, maybe an ARN
 	writes []batchWrite // at most one more than there may be
 	table  *db.Table
-	first  int // index of its first write among those of the request
+	first  int // index of its first write in writes() and its results
 }
 
 // batchWrite is a WriteRequest. It must be either a put or a delete.
@@ -93,7 +93,8 @@ func (w *batchWrite) member(c *exec, name string) error {
 	return c.Skip()
 }
 
-// BatchWriteItem answers the operation of that name.
+// BatchWriteItem puts and deletes up to 25 items, each atomic alone. Writes that met a lock or for
+// which there was no memory are answered as UnprocessedItems, which the client sends again.
 func BatchWriteItem(c *call.Call) error { return run(c, (*exec).batchWriteItem) }
 
 func (c *exec) batchWriteItem() error {
@@ -166,7 +167,7 @@ func (r *batchWriteRequest) checkCounts() error {
 	return nil
 }
 
-// checkLengths reports each table that has no request, and once that some have too many.
+// checkLengths reports each table that has no requests, and once that tables have too many.
 func (r *batchWriteRequest) checkLengths(v *violations) {
 	for i := range r.tables {
 		if len(r.tables[i].writes) == 0 {
@@ -199,8 +200,7 @@ func (t *batchWriteTable) checkRequired(v *violations) {
 	}
 }
 
-// dump prints RequestItems as messages have it: as Java prints its own objects. It is cut off when
-// it gets long.
+// dump prints RequestItems as messages do: as Java prints objects, cut off at maxDumpBytes.
 func (r *batchWriteRequest) dump() string {
 	b := []byte{'{'}
 	for i := range r.tables {
@@ -238,8 +238,8 @@ func (w *batchWrite) appendDump(b []byte) []byte {
 	return append(b, ')')
 }
 
-// checkMembers checks that the request is a put or a delete. The message is DynamoDB's, odd as it
-// is here.
+// checkMembers checks that the request is a put or a delete. The message, which is about attribute
+// values, is what DynamoDB answers.
 func (w *batchWrite) checkMembers() error {
 	if w.putSet == w.deleteSet {
 		return wire.Validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
@@ -267,8 +267,8 @@ func (w *batchWrite) item() *wire.OptItem {
 	return &w.key
 }
 
-// open finds all tables, then checks the items and keys against them, and that none is written
-// twice.
+// open finds all tables, then checks the items and keys against them, and that no item is written
+// twice: the key attributes of a put's item are known only with its table.
 func (r *batchWriteRequest) open(c *exec) (err error) {
 	var missing error
 	n := 0
@@ -335,9 +335,10 @@ func (r *batchWriteRequest) writes() []db.Write {
 	return ws
 }
 
-// batchError returns the error that fails the whole call. A write that met a lock, or for which
-// there was no memory, is left over for the client to repeat, unless all are; one that met a
-// transaction always is, as BatchWriteItem has no error for that.
+// batchError returns the error that fails the whole call. Writes that met a lock, or for which
+// there was no memory, are left for the client to send again, but if all did, the call fails, so
+// that SDKs wait before they do. Writes that met a transaction are always left, since
+// BatchWriteItem has no error for that.
 func batchError(writes []db.Write, errs []error) error {
 	conflicts := 0
 	for i, err := range errs {
@@ -424,7 +425,7 @@ func (t *batchWriteTable) collections(cs *collections, errs []error) {
 	}
 }
 
-// want is what a part of BatchWriteItem wants, if the call asks for it.
+// want is what the request wants of the table; empty if no policy is asked.
 func (t *batchWriteTable) want(c *exec, consumed wire.OptString) call.Want {
 	if !c.Asks() {
 		return call.Want{}

@@ -11,21 +11,23 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// roomyChange is a Change after which the items before and after it have room in the answer: a
-// write must not be done when it turns out that what it returns cannot be answered.
+// roomyChange is a Change that requests memory in the answer for the items before and after it. It
+// does so as a part of the change, which fails if there is none: after the write it would be too
+// late, since a write that is done must be answered with the item that it returns.
 type roomyChange struct {
 	db.Change
 	room *writtenRoom
-	had  int // what it has asked for, in bytes
+	had  int // bytes in room.size that are for this change
 }
 
-// writtenRoom is the room in the answer for what all writes of a call return.
+// writtenRoom is the memory in the answer for what all writes of a call return.
 type writtenRoom struct {
 	c    *exec
-	size int // bytes that have been asked for
+	size int // bytes, of all changes together
 }
 
-// Apply applies the change.
+// Apply applies the change. It can be called again, with another item: what it requested before is
+// replaced, not added to.
 func (r *roomyChange) Apply(old item.Item) (new item.Item, err error) {
 	if new, err = r.Change.Apply(old); err != nil {
 		return new, err
@@ -36,7 +38,8 @@ func (r *roomyChange) Apply(old item.Item) (new item.Item, err error) {
 	return new, r.room.c.Room(r.room.size)
 }
 
-// Forget has the Change forget what it has made.
+// Forget passes on what package db asks of a Change that keeps the item it has made: to drop it
+// while the write waits for memory.
 func (r *roomyChange) Forget() {
 	if f, ok := r.Change.(interface{ Forget() }); ok {
 		f.Forget()
@@ -46,13 +49,13 @@ func (r *roomyChange) Forget() {
 // updateChange is the db.Change of UpdateItem.
 type updateChange struct {
 	table  *db.Table
-	update *expr.Update // nil: nothing is changed, but a missing item is made
+	update *expr.Update // nil: nothing is changed, but a missing item is created
 	key    item.Item
-	flat   bool // the new item's own size counts alone, as in transactions and statements
+	flat   bool // only the new item's own size counts, as in statements (updateSize)
 }
 
-// Apply computes the updated item and checks what only it can show: the types of index keys, and
-// the size.
+// Apply computes the updated item and makes the checks that need it: the types of index keys, and
+// the size. The result lies in the memory of the Update, until the next Apply.
 func (u *updateChange) Apply(old item.Item) (item.Item, error) {
 	base := old
 	if !old.Exists() {
@@ -81,16 +84,17 @@ func (u *updateChange) Apply(old item.Item) (item.Item, error) {
 	return new, nil
 }
 
-// Forget implements what package db asks of a Change that keeps what it has made.
+// Forget drops the memory of the item that Apply has made.
 func (u *updateChange) Forget() {
 	if u.update != nil {
 		u.update.Forget()
 	}
 }
 
-// wordIndexKey words an index key of a wrong type that the request has not given itself: it comes
-// from elsewhere in the item, or was there before the index was. (AWS's answer for the latter:
-// question 58032718 of stackoverflow.com; its guide says that writes of such items are refused.)
+// wordIndexKey words an index key of a wrong type that is not a value of the request: the update
+// copied it from elsewhere in the item, or it is older than the index. (AWS's answer for the
+// latter: question 58032718 of stackoverflow.com; its guide says that writes of such items are
+// refused.)
 func (u *updateChange) wordIndexKey(err error) error {
 	var e *schema.KeyError
 	if errors.As(err, &e) && e.Problem == schema.KeyType && !u.update.Assigns(e.Attribute) {
@@ -121,8 +125,8 @@ func (i insertChange) Apply(old item.Item) (item.Item, error) {
 	return i.item, nil
 }
 
-// deleteChange is the db.Change of DELETE, which unlike that of DeleteItem is content with a
-// missing item whatever the filter.
+// deleteChange is the db.Change of DELETE. The filter is no Condition of the write, since DELETE of
+// a missing item succeeds whatever the filter.
 type deleteChange struct{ filter *expr.Condition } // nil: none
 
 // Apply removes the item, if it is what the statement describes.
@@ -133,12 +137,13 @@ func (d deleteChange) Apply(old item.Item) (item.Item, error) {
 	return item.Item{}, &db.ConditionFailed{Size: old.Size()}
 }
 
-// duplicateItem is errDuplicateItem with the write units that it costs.
+// duplicateItem is errDuplicateItem with the write units that it costs: only the change has seen
+// the size of the existing item.
 type duplicateItem struct{ units float64 }
 
 func (d *duplicateItem) Error() string { return errDuplicateItem.Error() }
 
 func (d *duplicateItem) Unwrap() error { return errDuplicateItem }
 
-// errDuplicateItem: an INSERT of an item that exists.
+// errDuplicateItem is the error for an INSERT of an item that exists.
 var errDuplicateItem = wire.NewError("DuplicateItemException", "Duplicate primary key exists in table")

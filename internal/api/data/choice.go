@@ -8,18 +8,18 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// choice is how a request chooses its items. It is put into words only if somebody wants to read
-// them.
+// choice is how a request chooses its items, for Report.Condition. It is kept as it is, and printed
+// only at the end of a call that turned out to be slow.
 type choice struct {
 	parts []expr.KeyPart      // of a Query
-	use   partiql.KeyUse      // of a SELECT on a table or index with these
-	keys  []schema.KeyElement // keys; nil: it is none
+	use   partiql.KeyUse      // of a SELECT
+	keys  []schema.KeyElement // of a SELECT: of the table or index; nil if it is none
 }
 
-// given tells whether it was by anything but whole keys.
+// given tells whether there is a choice: the request is a Query or a SELECT.
 func (h *choice) given() bool { return h.parts != nil || h.keys != nil }
 
-// maxCondition is the length at which a condition is cut off: names can be long, too.
+// maxCondition is the length of a printed choice: attribute names can be long.
 const maxCondition = 1 << 10
 
 // String is the choice with names and without values: pk = ? AND sk BETWEEN ? AND ?
@@ -45,7 +45,7 @@ func (h *choice) String() string {
 	return text
 }
 
-// part adds the condition on one attribute, which has so many alternatives.
+// part adds the condition on one attribute, with the number of its alternative values.
 func part(b *strings.Builder, name string, op expr.Operator, alternatives int) {
 	if b.Len() > 0 {
 		b.WriteString(" AND ")
@@ -58,8 +58,9 @@ func part(b *strings.Builder, name string, op expr.Operator, alternatives int) {
 	case op == expr.BEGINS_WITH:
 		b.WriteString("begins_with(" + name + ", ?)")
 	case op == expr.EQ, op == expr.LT, op == expr.LE, op == expr.GT, op == expr.GE:
-		b.WriteString(name + " " + map[expr.Operator]string{expr.EQ: "=", expr.LT: "<", expr.LE: "<=", expr.GT: ">", expr.GE: ">="}[op] + " ?")
-	default: // a legacy one that was refused
+		signs := map[expr.Operator]string{expr.EQ: "=", expr.LT: "<", expr.LE: "<=", expr.GT: ">", expr.GE: ">="}
+		b.WriteString(name + " " + signs[op] + " ?")
+	default: // a legacy operator, with which the Query was rejected
 		b.WriteString(name + " " + op.String())
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// token is the Token of a request with a checked ClientRequestToken, nil for one without. feed
-// feeds a fingerprint everything that the request means, but ReturnConsumedCapacity.
+// token is the Token of a request with a checked ClientRequestToken, nil for one without. feed adds
+// everything that the request means to a fingerprint, except ReturnConsumedCapacity, which changes
+// nothing but the answer.
 func token(operation schema.TokenOperation, o wire.OptString, feed func(*fingerprint)) *schema.Token {
 	if !o.Set {
 		return nil
@@ -32,22 +33,23 @@ func (v *violations) clientToken(o wire.OptString) {
 	}
 }
 
-// fingerprint tells requests apart by what they mean: it is fed the decoded members, in the order
+// fingerprint is a hash of what a request means. The decoded members are added to it in the order
 // of the service model, so that neither the order in which they were sent nor the spelling of the
-// JSON counts.
+// JSON counts. Each part is preceded by its length or number, so that parts cannot be moved into
+// each other. Fingerprints are stored with tokens: what is added, and how, must not change between
+// versions.
 type fingerprint struct {
 	hash hash.Hash
-	rest []byte // what it has not been fed yet
+	rest []byte // added, but not hashed yet
 }
 
-// sum is the fingerprint.
 func (f *fingerprint) sum() (sum [32]byte) {
 	f.feed(0)
 	f.hash.Sum(sum[:0])
 	return sum
 }
 
-// feed feeds the hash what there is, if that is more than so many bytes.
+// feed hashes what was added, if that is more than the given number of bytes.
 func (f *fingerprint) feed(more int) {
 	if len(f.rest) > more {
 		f.hash.Write(f.rest)
@@ -55,7 +57,7 @@ func (f *fingerprint) feed(more int) {
 	}
 }
 
-// count adds a number, such as that of the members of a list that follow.
+// count adds a number, such as that of the elements that follow.
 func (f *fingerprint) count(n int) {
 	f.rest = binary.BigEndian.AppendUint64(f.rest, uint64(n))
 }
@@ -87,14 +89,14 @@ func (f *fingerprint) item(it item.Item) {
 		return
 	}
 	at := len(f.rest)
-	f.count(0) // until its length is known
+	f.count(0) // overwritten when the length is known
 	f.rest = it.AppendStored(f.rest, 0)
 	binary.BigEndian.PutUint64(f.rest[at:], uint64(len(f.rest)-at-8))
 	f.feed(fingerprintBytes)
 }
 
-// params adds ExpressionAttributeNames and ExpressionAttributeValues, by their keys. Of entries
-// with one key the last counts.
+// params adds ExpressionAttributeNames and ExpressionAttributeValues, in the order of their keys.
+// Of entries with the same key the last counts. It works on copies, since p is used after it.
 func (f *fingerprint) params(p *expr.Params) {
 	names := lastOfEach(slices.Clone(p.Names), func(n *expr.Name) string { return n.Key })
 	slices.SortFunc(names, func(a, b expr.Name) int { return strings.Compare(a.Key, b.Key) })
@@ -112,8 +114,7 @@ func (f *fingerprint) params(p *expr.Params) {
 	}
 }
 
-// newFingerprint returns the fingerprint of nothing yet.
 func newFingerprint() *fingerprint { return &fingerprint{hash: sha256.New()} }
 
-// fingerprintBytes is how much a fingerprint collects for its hash.
+// fingerprintBytes is how much a fingerprint collects before it hashes.
 const fingerprintBytes = 4 << 10

@@ -13,7 +13,7 @@ import (
 type consumption struct {
 	table   float64
 	indexes []db.IndexUnits
-	kind    string // of a transaction: ReadCapacityUnits or WriteCapacityUnits, a member that repeats all units
+	kind    string // transactions: ReadCapacityUnits or WriteCapacityUnits, a member that repeats all units
 }
 
 func (u consumption) total() float64 {
@@ -41,10 +41,11 @@ func (u *consumption) addIndex(x db.IndexUnits) {
 	u.indexes = append(u.indexes, x)
 }
 
-// wantsConsumed tells whether a checked ReturnConsumedCapacity asks for anything.
+// wantsConsumed tells whether a checked ReturnConsumedCapacity asks for ConsumedCapacity.
 func wantsConsumed(mode wire.OptString) bool { return mode.Set && mode.V != "NONE" }
 
-// countsConsumed tells whether the capacity is to be summed up: for the answer, or for the log.
+// countsConsumed tells whether a request on several items is to sum up its capacity: for the
+// answer, or for the log.
 func (c *exec) countsConsumed(mode wire.OptString) bool { return wantsConsumed(mode) || c.Explain }
 
 // consumed appends a ConsumedCapacity object. mode is TOTAL or INDEXES.
@@ -72,7 +73,7 @@ func (c *exec) units(f float64, kind string) {
 	}
 }
 
-// indexUnits appends the map of the indexes of a kind in u, if there are any.
+// indexUnits appends the map of the indexes of a kind that were used, if there are any.
 func (c *exec) indexUnits(member string, u consumption, kind schema.IndexKind) {
 	begun := false
 	for _, x := range u.indexes {
@@ -123,8 +124,8 @@ type usageOf struct {
 	consumption
 }
 
-// consumedList appends the member ConsumedCapacity of a request on several tables, by their names,
-// if it was asked for.
+// consumedList appends the member ConsumedCapacity of a request on several tables, in the order of
+// their names, if it was asked for.
 func (c *exec) consumedList(mode wire.OptString, us usages) {
 	if !wantsConsumed(mode) {
 		return
@@ -139,8 +140,8 @@ func (c *exec) consumedList(mode wire.OptString, us usages) {
 	c.EndList()
 }
 
-// pageConsumption is the capacity that a page used: on the table or on the index, and on the table
-// for what was fetched from it.
+// pageConsumption is the capacity that a page used: on the table, or on the index and for what was
+// fetched from the table beside it.
 func pageConsumption(r *db.Read, page db.Page) consumption {
 	table, index := r.Units(&page)
 	if r.Index == nil {

@@ -26,7 +26,7 @@ var deleteItemMembers = members[*deleteItemRequest]{
 	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*deleteItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
-// DeleteItem answers the operation of that name.
+// DeleteItem answers DeleteItem. Without a condition the item need not exist.
 func DeleteItem(c *call.Call) error { return run(c, (*exec).deleteItem) }
 
 func (c *exec) deleteItem() error {
@@ -82,7 +82,8 @@ func (r *deleteItemRequest) check(c *exec) (*expr.Condition, error) {
 	return condition, c.ph.checkUnused()
 }
 
-// checkEnums checks the constraints of all members together.
+// checkEnums checks the constraints of all members. Unlike PutItem and UpdateItem it reports the
+// table's name together with the others.
 func (r *deleteItemRequest) checkEnums() error {
 	var v violations
 	v.TableName(r.table, 1)

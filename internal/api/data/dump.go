@@ -4,7 +4,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// dumpItem prints an item in a dump, cut off when it gets long.
+// dumpItem prints an item as Java does, for the dump of a request in a message. It is cut off at
+// maxDumpBytes: a message must not be as long as the request.
 func dumpItem(it item.Item) string {
 	b := []byte{'{'}
 	if it.Exists() {
@@ -21,5 +22,5 @@ func dumpItem(it item.Item) string {
 	return string(append(b, '}'))
 }
 
-// maxDumpBytes ends the dump of a request in a message.
+// maxDumpBytes is about the length of a dump. AWS's limit is not known.
 const maxDumpBytes = 2048

@@ -10,8 +10,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// writeError words what went wrong with one write. Errors that it does not know it returns as they
-// are.
+// writeError words an error of one write: those that only writes have, whose words depend on the
+// operation (k), or that carry an item. Others it returns as they are, for call.Worded.
 func writeError(t *db.Table, err error, k keyWords) error {
 	var (
 		failed  *db.ConditionFailed
@@ -30,8 +30,8 @@ func writeError(t *db.Table, err error, k keyWords) error {
 	return k.word(t, err)
 }
 
-// reasonOf is the Reason of an action that would have failed with e alone: its code is the
-// exception's, shortened.
+// reasonOf is the Reason in a transaction or batch of what would fail with e by itself. Its code is
+// the exception's, shortened in AWS's way: ValidationError, but ConditionalCheckFailed.
 func reasonOf(e *wire.Error) wire.Reason {
 	code := strings.TrimSuffix(e.Code, "Exception")
 	if code == "Validation" || code == "Throttling" {

@@ -10,18 +10,18 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// The checks of ExclusiveStartKey: its values before the table is known, its shape against the
-// table's and the index's keys, and its place against the conditions of a Query or the segment of a
-// Scan.
+// This file has the checks of ExclusiveStartKey: its values before the table is known, its
+// attributes against the keys of the table and the index, and its place against the conditions of a
+// Query or the segment of a Scan. A key that passed them all is one that a page can end with.
 
-// The texts of a start key that does not fit.
+// The texts for start keys that do not fit.
 const (
 	startInvalid  = "The provided starting key is invalid"
 	startMismatch = startInvalid + ": The provided key element does not match the schema"
 )
 
-// checkStartValues checks the contents of the start key's values. Problems of numbers and repeated
-// set members are shown as everywhere, all others say that it is the start key.
+// checkStartValues checks the contents of the start key's values. Faults of numbers and repeated
+// set members are worded as everywhere, all others with the start key named.
 func (r *readRequest) checkStartValues() error {
 	f := r.start.Faults.Earliest()
 	switch {
@@ -33,8 +33,8 @@ func (r *readRequest) checkStartValues() error {
 	return wire.Validation(startInvalid + ": " + f.Message)
 }
 
-// checkStartKey checks the start key against the keys of what is read. A Scan of a table words a
-// wrong number of attributes in its own way.
+// checkStartKey checks the start key against the keys of what is read, the index's before the
+// table's. A Scan of a table has other words for a wrong number of attributes.
 func (r *readRequest) checkStartKey(scan bool) error {
 	if !r.start.Set {
 		return nil
@@ -86,7 +86,8 @@ func (r *readRequest) checkStartLengths() error {
 	return nil
 }
 
-// checkStartBounds checks that the start key is one that the conditions can have led to.
+// checkStartBounds checks that the start key meets the key conditions: a page cannot have ended
+// with another one.
 func (q *queryRequest) checkStartBounds() error {
 	if !q.start.Set {
 		return nil

@@ -29,7 +29,8 @@ var executeStatementMembers = members[*executeStatementRequest]{
 		Read: (*executeStatementRequest).readReturnValuesOnConditionCheckFailure},
 }
 
-// ExecuteStatement answers the operation of that name.
+// ExecuteStatement answers one statement: a SELECT with a page of items and a NextToken, others
+// with what RETURNING asks for.
 func ExecuteStatement(c *call.Call) error { return run(c, (*exec).executeStatement) }
 
 func (c *exec) executeStatement() error {
@@ -72,7 +73,8 @@ func (r *executeStatementRequest) check() error {
 	return v.Err()
 }
 
-// fingerprint tells this statement, with its parameters, apart from others in NextToken.
+// fingerprint is what a NextToken has of the statement and its parameters: the token is valid for
+// these only.
 func (r *executeStatementRequest) fingerprint() [tokenFingerprintLen]byte {
 	f := newFingerprint()
 	r.addTo(f)
@@ -80,7 +82,7 @@ func (r *executeStatementRequest) fingerprint() [tokenFingerprintLen]byte {
 	return [tokenFingerprintLen]byte(sum[:tokenFingerprintLen])
 }
 
-// position is where NextToken says that the page begins.
+// position is where the page begins according to NextToken; the zero position without one.
 func (r *executeStatementRequest) position() (position, error) {
 	if !r.nextToken.Set {
 		return position{}, nil

@@ -32,11 +32,11 @@ var executeTransactionMembers = members[*executeTransactionRequest]{
 
 func (r *executeTransactionRequest) readTransactStatements(c *exec) error {
 	r.set, r.requests = true, nil
-	var s statementRequest // one for all elements: what it takes must not grow with those that are not kept
+	var s statementRequest // one for all elements: memory must not grow with those that are not kept
 	return c.ReadList(func(int) error {
 		s = statementRequest{}
 		err := c.ReadObject(wire.InElement, "ParameterizedStatement", func(name string) error {
-			if name == "ConsistentRead" { // not a member here: transactions always read so
+			if name == "ConsistentRead" { // not a member here: transactions always read consistently
 				return c.Skip()
 			}
 			return statementMembers.Read(&s, c, &c.Reader, name)
@@ -48,11 +48,11 @@ func (r *executeTransactionRequest) readTransactStatements(c *exec) error {
 	})
 }
 
-// ExecuteTransaction answers the operation of that name.
+// ExecuteTransaction runs up to 100 statements as one transaction, all reads or all writes. Errors
+// of the statements themselves fail the call; errors of their items cancel the transaction, which
+// is an error with a Reason for each statement.
 func ExecuteTransaction(c *call.Call) error { return run(c, (*exec).executeTransaction) }
 
-// executeTransaction answers ExecuteTransaction. What is wrong with the statements themselves fails
-// the call; what is wrong with the items that they are about cancels the transaction.
 func (c *exec) executeTransaction() error {
 	r := new(executeTransactionRequest)
 	if err := wire.Decode(&c.Reader, r, c, executeTransactionMembers); err != nil {
@@ -94,7 +94,7 @@ func (r *executeTransactionRequest) check() error {
 	return v.Err()
 }
 
-// bind binds all statements and checks that they can be in one transaction.
+// bind binds all statements to their parameters and checks that they can be in one transaction.
 func (r *executeTransactionRequest) bind(c *exec) error {
 	reads, writes := false, false
 	for i := range r.requests {
@@ -122,11 +122,12 @@ func inTransaction(i int, message string) error {
 	return wire.Validation("Validation failed in TransactStatements[" + strconv.Itoa(i) + "]: " + message)
 }
 
-// errTransactSelect: a SELECT that is not about one item. The words are ours, after errBatchSelect.
+// errTransactSelect is the error for a SELECT that is not about one item. The words are ours, after
+// those of errBatchSelect.
 var errTransactSelect = wire.Validation("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
 
-// open finds the tables of all statements, then the keys of their items, and checks that these are
-// distinct. reasons is what is wrong with a key, nil where there is nothing.
+// open finds the tables of all statements, then the keys of their items, and checks that the items
+// are distinct. reasons are the errors of keys that cancel the transaction, nil for sound ones.
 func (r *executeTransactionRequest) open(c *exec) (reasons []error, err error) {
 	var missing error
 	for _, s := range r.statements {
@@ -149,7 +150,7 @@ func (r *executeTransactionRequest) open(c *exec) (reasons []error, err error) {
 		err := s.fix(incomplete)
 		switch {
 		case err == incomplete, err != nil && s.Kind.IsWrite() && s.hasEmptyKey():
-			return nil, err // as TransactWriteItems fails with an empty key value
+			return nil, err // an empty key value fails TransactWriteItems, too
 		case err != nil:
 			reasons[i] = err
 		default:
@@ -192,8 +193,8 @@ func (r *executeTransactionRequest) read(c *exec, reasons []error) error {
 	return nil
 }
 
-// appendResponse appends what a SELECT in a transaction selects of its item: an ItemResponse,
-// without Item if that is nothing.
+// appendResponse appends an ItemResponse with the attributes that a SELECT selects of its item,
+// without Item if it selects none.
 func (s *statement) appendResponse(c *exec, it item.Item) {
 	c.BeginObject()
 	if s.matches(it) {

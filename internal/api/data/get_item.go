@@ -33,7 +33,7 @@ var getItemMembers = members[*getItemRequest]{
 	{Name: "ExpressionAttributeNames", Read: func(r *getItemRequest, c *exec) error { return c.ph.names(&c.Reader) }},
 }
 
-// GetItem answers the operation of that name.
+// GetItem answers GetItem; an item that does not exist is an answer without Item.
 func GetItem(c *call.Call) error { return run(c, (*exec).getItem) }
 
 func (c *exec) getItem() error {
@@ -48,7 +48,8 @@ func (c *exec) getItem() error {
 	}
 	r.projector = projection
 	t, err := c.TableFor(r.table.V, call.Want{
-		Action: "GetItem", Item: r.key.V, Projection: projection, Select: selected(projection != nil), Consumed: r.consumed.V,
+		Action: "GetItem", Item: r.key.V, Projection: projection, Select: selected(projection != nil),
+		Consumed: r.consumed.V,
 	})
 	if err != nil {
 		return err
@@ -75,7 +76,9 @@ func (c *exec) getItem() error {
 	return nil
 }
 
-// showItem appends what GetItem asked for of the item that was read.
+// showItem appends what GetItem asked for of the item. It runs while package db holds the row, so
+// the item is encoded without a copy. It can be called again, if the engine reads once more, and
+// then replaces what it wrote.
 func (c *exec) showItem(it item.Item) error {
 	r := &c.hot.get
 	c.Truncate(r.start)
@@ -90,7 +93,8 @@ func (c *exec) showItem(it item.Item) error {
 	return c.Encode(it.Size(), func() { c.Item(it) })
 }
 
-// check makes the checks that need no table, and returns the projection, if there is one.
+// check makes the checks that need no table, in DynamoDB's order, and returns the projection, if
+// there is one.
 func (r *getItemRequest) check(c *exec) (*expr.Projection, error) {
 	var v violations
 	v.Enum(r.consumed, "returnConsumedCapacity", enumConsumed)

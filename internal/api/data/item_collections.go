@@ -28,7 +28,7 @@ func (cs *collections) add(name string, t *db.Table, it item.Item) {
 	}
 }
 
-// collectionsOf are those of one table. Each of keys is an item, or key, of one of them.
+// collectionsOf are those of one table. Each of keys is a key or item in one of them.
 type collectionsOf struct {
 	name  string // as the request has it, maybe an ARN
 	table *db.Table

@@ -10,9 +10,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// Key conditions against a key schema. What both forms, KeyConditionExpression and KeyConditions,
-// come to is a list of expr.KeyPart; here it is held against the schema of a table, a local or a
-// global index, and put into the order of the schema, as db.Read wants it.
+// This file compares key conditions with a key schema. Both forms, KeyConditionExpression and
+// KeyConditions, become a list of expr.KeyPart; here it is checked against the schema of a table or
+// an index, and put into the order of the schema, as db.Read requires.
 
 const (
 	// maxKeyConditions is how many key attributes a Query can name at most: a global index has up
@@ -22,7 +22,7 @@ const (
 	ordinaryKeyConditions = 2
 )
 
-// errConditionCount is that of a Query with too many conditions for any key, or with none.
+// errConditionCount is the error for a Query with too many conditions for any key, or with none.
 var errConditionCount = wire.Validation("Conditions can be of length 1 or 2 only")
 
 // keyParts returns the entries of KeyConditions, which have been checked.
@@ -36,8 +36,8 @@ func (l *legacyConditions) keyParts() []expr.KeyPart {
 	return parts
 }
 
-// checkConditionCount checks the number of conditions as far as it can be known before the table
-// is: an index may have a key of many attributes.
+// checkConditionCount checks the number of conditions before the table is known, when AWS does:
+// with an index the key can have many attributes.
 func (q *queryRequest) checkConditionCount() error {
 	most := ordinaryKeyConditions
 	if q.indexName.Set {
@@ -85,10 +85,10 @@ func (q *queryRequest) placeConditions() error {
 	return nil
 }
 
-// placeParts gives each condition to its attribute of the schema, and reports the attribute that
+// placeParts assigns each condition to its attribute of the schema, and reports an attribute that
 // lacks one.
 func placeParts(keys []schema.KeyElement, parts []expr.KeyPart) (placed placedParts, err error) {
-	left := len(parts) // conditions that stand for no attribute so far
+	left := len(parts) // conditions that are not assigned
 	for i, k := range keys {
 		for j := range parts {
 			if parts[j].Attribute == k.Name {
@@ -105,8 +105,8 @@ func placeParts(keys []schema.KeyElement, parts []expr.KeyPart) (placed placedPa
 		if !k.Range {
 			continue
 		}
-		// A sort key needs no condition of its own, unless something else that cannot be one is
-		// given in its place: a condition on another attribute, or on a later part of the same key.
+		// A sort key needs no condition. It is reported only if another condition seems to be meant
+		// for it: one on an attribute outside the key, or on a later attribute of the sort key.
 		if placed[i] == nil && (left > 0 || firstRange && len(parts) > i) {
 			return placed, missedElement(k.Name)
 		}
@@ -123,8 +123,8 @@ func missedElement(name string) error {
 	return wire.Validation("Query condition missed key schema element: " + name)
 }
 
-// checkOperators checks that the operators can run on the key: equality on all HASH attributes, and
-// on the RANGE attributes too but for the last one that has a condition.
+// checkOperators checks that the conditions select one range of rows: equality on all HASH
+// attributes, and on all RANGE attributes before the last one that has a condition.
 func checkOperators(keys []schema.KeyElement, placed *placedParts) error {
 	last := 0
 	for i, k := range keys {
@@ -177,7 +177,7 @@ func fitTypes(t *db.Table, keys []schema.KeyElement, placed *placedParts) bool {
 	return true
 }
 
-// checkKeyValues checks the values for those that no key can have: empty ones, then too long ones.
+// checkKeyValues rejects values that no key can have: empty ones, then too long ones.
 func checkKeyValues(t *db.Table, keys []schema.KeyElement, placed *placedParts) error {
 	var size keySize
 	for i, k := range keys {
@@ -201,12 +201,12 @@ func isEmptyKey(v item.Value) bool {
 	return (v.Type() == item.S || v.Type() == item.B) && len(v.Bytes()) == 0
 }
 
-// emptyKeyText is what DynamoDB says of an empty value of a key attribute.
+// emptyKeyText is DynamoDB's message for an empty value of a key attribute.
 func emptyKeyText(t *db.Table, name string) string {
 	return "One or more parameter values are not valid. " + emptyKey(name, t) + " Key: " + name
 }
 
-// keySize sums the bytes of a key's values.
+// keySize sums the bytes of a key's values, for the limits of DynamoDB.
 type keySize struct{ hash, ranges int }
 
 // add counts n bytes of a key attribute.

@@ -9,7 +9,7 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// errKeySchema: a key that has not exactly the attributes of the key schema, or other types.
+// errKeySchema is the error for a key whose attributes or types are not exactly the key schema's.
 var errKeySchema = wire.Validation("The provided key element does not match the schema")
 
 // checkKey checks a Key against the table's key schema.
@@ -21,8 +21,8 @@ func checkKey(t *db.Table, key item.Item) error {
 	return keyOnly.word(t, err)
 }
 
-// checkNested reports paths that go below a key attribute of the table or else of an index: those
-// are scalars. names are the top-level attributes that an expression looks into.
+// checkNested rejects paths that go below a key attribute, of the table or else of an index: these
+// are scalars. names are the top-level attributes of nested paths in an expression.
 func checkNested(t *db.Table, names []string) error {
 	const scalars = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 	for _, name := range names {
@@ -49,7 +49,7 @@ func isIndexKey(t *db.Table, attribute string) bool {
 	return false
 }
 
-// keyWords are the wordings of a *schema.KeyError, which depend on where the key stands.
+// keyWords select the words for a *schema.KeyError: they depend on where the key is from.
 type keyWords int
 
 // The places of keys.
@@ -76,11 +76,13 @@ func (k keyWords) word(t *db.Table, err error) error {
 	}
 	switch {
 	case e.Problem == schema.KeyEmpty:
-		return wire.Validation("One or more parameter values are not valid. " + emptyKey(e.Attribute, t) + " Key: " + e.Attribute)
+		return wire.Validation("One or more parameter values are not valid. " + emptyKey(e.Attribute, t) +
+			" Key: " + e.Attribute)
 	case k == keyInPut && e.Problem == schema.KeyMissing:
 		return wire.Validation(wire.Invalid + "Missing the key " + e.Attribute + " in the item")
 	case k == keyInPut && e.Problem == schema.KeyType:
-		return wire.Validation(wire.Invalid + "Type mismatch for key " + e.Attribute + " expected: " + e.Want.String() + " actual: " + e.Got.String())
+		return wire.Validation(wire.Invalid + "Type mismatch for key " + e.Attribute +
+			" expected: " + e.Want.String() + " actual: " + e.Got.String())
 	}
 	return errKeySchema
 }
@@ -88,8 +90,8 @@ func (k keyWords) word(t *db.Table, err error) error {
 func (k keyWords) wordIndex(t *db.Table, e *schema.KeyError) error {
 	switch {
 	case e.Problem == schema.KeyType:
-		return wire.Validation(wire.Invalid + "Type mismatch for Index Key " + e.Attribute + " Expected: " + e.Want.String() +
-			" Actual: " + e.Got.String() + " IndexName: " + e.Index)
+		return wire.Validation(wire.Invalid + "Type mismatch for Index Key " + e.Attribute +
+			" Expected: " + e.Want.String() + " Actual: " + e.Got.String() + " IndexName: " + e.Index)
 	case k == keyOfNew:
 		return wire.Validation("One or more parameter values are not valid. The update expression attempted to update a secondary index " +
 			"key to a value that is not supported. " + emptyKey(e.Attribute, t))

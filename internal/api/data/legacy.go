@@ -6,19 +6,19 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// The legacy parameters, those from before expressions: conditions (Expected, KeyConditions,
-// QueryFilter, ScanFilter) with their ConditionalOperator, and AttributeUpdates. Here they are
-// decoded, checked as DynamoDB does, and built into the forms that package expr runs.
+// This file has the legacy parameters, from before expressions: conditions (Expected,
+// KeyConditions, QueryFilter, ScanFilter) with their ConditionalOperator, and AttributeUpdates.
+// They are decoded, checked as DynamoDB does, and built into the forms that package expr runs.
 
-// legacyConditions is a map of attribute names to conditions, in the order sent: Expected
-// (decodeExpected, checkExpected), or one of KeyConditions, QueryFilter and ScanFilter (decode,
-// checkFilter).
+// legacyConditions is a map of attribute names to conditions, in the order sent, in which errors
+// are reported: Expected (decodeExpected, checkExpected), or one of KeyConditions, QueryFilter and
+// ScanFilter (decode, checkFilter).
 type legacyConditions struct {
 	set  bool
 	list []legacyCondition
 }
 
-// AttributeNames are the names of the attributes that have a condition.
+// AttributeNames are the names of the attributes that have a condition, for policies.
 func (l *legacyConditions) AttributeNames() (names []string) {
 	for i := range l.list {
 		names = append(names, l.list[i].attribute)
@@ -45,7 +45,7 @@ func (l *legacyConditions) decodeExpected(c *exec) error {
 	return l.decodeShape(c, "ExpectedAttributeValue")
 }
 
-// decodeShape decodes a map to structures of the shape.
+// decodeShape decodes a map of structures with the Java name shape.
 func (l *legacyConditions) decodeShape(c *exec, shape string) error {
 	l.set, l.list = true, l.list[:0]
 	err := c.ReadObject(wire.InMap, wire.ShapePrefix+shape, func(attribute string) error {
@@ -93,8 +93,9 @@ func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
 	return v, err
 }
 
-// checkEnums reports operators that do not exist, as constraints of the map at path ("expected",
-// "queryFilter", …). In Conditions the operator is required.
+// checkEnums reports operators that do not exist, as violations in the map at path ("expected",
+// "queryFilter", …). It comes long before the other checks, which rely on it. A Condition requires
+// the operator, an ExpectedAttributeValue does not.
 func (l *legacyConditions) checkEnums(v *violations, path string, required bool) {
 	for i := range l.list {
 		x := &l.list[i]
@@ -178,7 +179,7 @@ func (x *legacyCondition) checkExpected() error {
 	return nil
 }
 
-// invalid words an entry whose members do not go together.
+// invalid is the error for an entry whose members exclude each other.
 func (x *legacyCondition) invalid(problem string) error {
 	return wire.Validation(wire.Invalid + problem + " for Attribute: " + x.attribute)
 }
@@ -204,8 +205,8 @@ func checkArguments(operator string, values []item.Value) error {
 		}
 	}
 	if len(values) > 0 && !takes(op, values[0].Type()) {
-		return wire.Validation(wire.Invalid + "ComparisonOperator " + operator + " is not valid for " + values[0].Type().String() +
-			" AttributeValue type")
+		return wire.Validation(wire.Invalid + "ComparisonOperator " + operator + " is not valid for " +
+			values[0].Type().String() + " AttributeValue type")
 	}
 	if op == expr.BETWEEN {
 		if order, ok := item.Compare(values[0], values[1]); ok && order > 0 {
@@ -228,9 +229,8 @@ func takes(op expr.Operator, t item.Type) bool {
 	return true
 }
 
-// conditions returns the checked entries in the form that package expr takes. An
-// ExpectedAttributeValue without an operator is EQ to its Value, or NULL if it has none (Exists
-// false).
+// conditions returns the checked entries in the form of package expr. An ExpectedAttributeValue
+// without an operator is EQ with its Value, or NULL if it has none (Exists false).
 func (l *legacyConditions) conditions() []expr.LegacyCondition {
 	cs := make([]expr.LegacyCondition, len(l.list))
 	for i := range l.list {
@@ -275,7 +275,9 @@ func (l *legacyUpdates) decode(c *exec) error {
 	l.set, l.list = true, l.list[:0]
 	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValueUpdate", func(attribute string) error {
 		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
-		err := c.ReadObject(wire.InElement, "AttributeValueUpdate", func(name string) error { return x.member(c, name) })
+		err := c.ReadObject(wire.InElement, "AttributeValueUpdate", func(name string) error {
+			return x.member(c, name)
+		})
 		l.list = append(l.list, x)
 		return err
 	})
@@ -323,7 +325,7 @@ func (l *legacyUpdates) check(w words) error {
 	return nil
 }
 
-// check checks that an action goes with its value.
+// check checks that the action is possible with the value.
 func (x *legacyUpdate) check() error {
 	t := x.value.Type()
 	switch {

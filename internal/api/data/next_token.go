@@ -16,8 +16,9 @@ import (
 //
 // fingerprint is of the statement and its parameters. value and after are the position: the number
 // of the hash key's value, and the key of the last row read, as a stored item, nothing if the next
-// page begins with the first row of that value. The checksum, of all before it, is there to tell a
-// token that was cut or changed; it keeps no secret, and there is none to keep.
+// page begins with the first row of that value. The checksum, of everything before it, finds tokens
+// that were cut or changed by mistake. It is no signature: a client that makes a token can only ask
+// for what it could ask for with a statement, and the policy is asked for each page.
 const (
 	tokenVersion        = 1
 	tokenFingerprintLen = 16
@@ -27,7 +28,7 @@ const (
 // position is where a page of a SELECT begins.
 type position struct {
 	value int       // of the hash key's values; 0 for a Scan
-	after item.Item // the page begins behind the row with this key, at the value's beginning if it is missing
+	after item.Item // the page begins after the row with this key; missing: at the value's beginning
 }
 
 // tokenEncoding is strict, so that no two texts are one token.
@@ -55,7 +56,8 @@ func tokenChecksum(b []byte) []byte {
 	return sum[:tokenChecksumLen]
 }
 
-// parseNextToken returns the position in a token, whose key is not checked against any schema.
+// parseNextToken returns the position in a token. Its key is canonical, but not checked against any
+// schema yet (selection.begin does that).
 func parseNextToken(token string, fingerprint [tokenFingerprintLen]byte) (position, error) {
 	b, err := tokenEncoding.DecodeString(token)
 	if err != nil || len(b) < 1+tokenFingerprintLen+tokenChecksumLen || b[0] != tokenVersion {

@@ -21,22 +21,22 @@ const (
 	inPageItems = 10
 )
 
-// selection is a SELECT on its way: a point read, a Query, a Scan, or a Query for each of several
-// values of the hash key.
+// selection is one page of a SELECT: a read of one item, a Query, a Scan, or a Query for each of
+// several values of the hash key.
 type selection struct {
 	read   db.Read        // Hash and After change from one Query to the next
-	hashes [][]item.Value // of each Query; one nil element stands for a Scan
-	point  bool           // the table's whole key is fixed
-	single bool           // each Query is of one item at most
-	most   int            // items in the page; 0: no bound of its own
+	hashes [][]item.Value // of each Query; for a Scan one nil element
+	point  bool           // the table's whole key is fixed: one item is read
+	single bool           // each Query returns one item at most
+	most   int            // items in the page; 0: no limit of its own
 
 	at   position    // where the next page begins
 	last item.Item   // LastEvaluatedKey, missing at the end
 	used consumption // of this page
 }
 
-// newSelection plans the SELECT of an open statement: it chooses the way to the items by what the
-// WHERE clause says of the key of the table or the index, and checks the statement against both.
+// newSelection plans the SELECT of an open statement. What the WHERE clause says of the key of the
+// table or index decides how items are read. The order of checks is that of recorded answers.
 func (c *exec) newSelection(s *statement, consistent bool) (*selection, error) {
 	x := &selection{read: db.Read{Table: s.table, Consistent: consistent}}
 	if err := x.resolve(c, s.Index); err != nil {
@@ -58,8 +58,8 @@ func (c *exec) newSelection(s *statement, consistent bool) (*selection, error) {
 	return x, x.plan(s, keys, &use)
 }
 
-// resolve finds the index, if the statement names one, and checks that it can be read in the way
-// asked for.
+// resolve finds the index, if the statement names one, and checks that it can be read. Query has
+// the same checks with other words (readRequest.resolve).
 func (x *selection) resolve(c *exec, name string) error {
 	if name == "" {
 		return nil
@@ -76,7 +76,7 @@ func (x *selection) resolve(c *exec, name string) error {
 	return c.checkBuilt(x.read.Table, index)
 }
 
-// plan chooses the way to the items.
+// plan chooses how items are read.
 func (x *selection) plan(s *statement, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	if use.Hash == nil {
 		x.hashes = [][]item.Value{nil}
@@ -102,9 +102,9 @@ func (x *selection) plan(s *statement, keys []schema.KeyElement, use *partiql.Ke
 	return nil
 }
 
-// order checks ORDER BY, and puts what it says into the read. Rows of one hash key are in the order
-// of the range key. Of several, given by IN, those of one come after those of another: in the order
-// of the hash key if it is ordered by, else in the order written.
+// order checks ORDER BY and puts it into the read. Rows of one hash key are in the order of the
+// range key. With IN, the rows of one hash key are followed by those of the next: in the order of
+// the hash key if ORDER BY names it, otherwise in the order written.
 func (x *selection) order(s *statement, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	if len(s.Order) == 0 {
 		return nil
@@ -130,7 +130,7 @@ func (x *selection) order(s *statement, keys []schema.KeyElement, use *partiql.K
 	return nil
 }
 
-// sortHashes orders the values of the hash key by those of its attribute i.
+// sortHashes sorts the values of the hash key by their attribute i.
 func sortHashes(hashes [][]item.Value, i int, descending bool) {
 	slices.SortStableFunc(hashes, func(a, b []item.Value) int {
 		order, _ := item.Compare(a[i], b[i])
@@ -141,9 +141,8 @@ func sortHashes(hashes [][]item.Value, i int, descending bool) {
 	})
 }
 
-// checkProjected checks that the index has the attributes that the statement names, or for a local
-// index has those of the SELECT clause fetched from the table. SELECT * is of those that the index
-// has.
+// checkProjected checks that the index has the attributes that the statement names. A local index
+// has those of the SELECT clause fetched from the table. SELECT * returns what the index has.
 func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 	t, index := x.read.Table, x.read.Index
 	if index == nil || index.Projection == schema.ProjectionAll {
@@ -152,19 +151,21 @@ func (x *selection) checkProjected(s *statement, use *partiql.KeyUse) error {
 	if missing := unprojected(t, index, s.Attributes()); len(missing) > 0 {
 		if index.Kind == schema.GlobalIndex {
 			slices.Sort(missing)
-			return wire.Validation(wire.Invalid + "Global secondary index " + index.Name + " does not project [" + strings.Join(missing, ", ") + "]")
+			return wire.Validation(wire.Invalid + "Global secondary index " + index.Name +
+				" does not project [" + strings.Join(missing, ", ") + "]")
 		}
 		x.read.Fetch = true
 	}
-	// A Scan, and a condition with alternatives, take what the index has not for missing (recorded
-	// answers).
+	// In a Scan, and with alternatives, attributes that the index does not have count as missing
+	// (recorded answers).
 	if use.Hash == nil || use.In || use.Filter == nil || use.Filter.HasAlternatives() {
 		return nil
 	}
 	return checkFilterProjected(&x.read)
 }
 
-// begin moves the selection to the position that a NextToken named.
+// begin moves the selection to the position of a NextToken. The token is from the client, so its
+// key is checked against the schema, which can also have changed since.
 func (x *selection) begin(at position) error {
 	if at.value >= len(x.hashes) || at.after.Exists() && !isReadKey(x.read.Table, x.read.Index, at.after) {
 		return errNextToken
@@ -202,13 +203,14 @@ func (x *selection) run(c *exec, s *statement) error {
 		}
 		x.read.Spent += page.Bytes
 		if x.read.Limit > 0 {
-			x.read.Limit -= page.Scanned // more than 0: the Limit ends a page with a Last
+			x.read.Limit -= page.Scanned // stays above 0: at the Limit a page has a Last
 		}
 	}
 	return nil
 }
 
-// stop ends the page behind the row with the key.
+// stop ends the page after the row with the key. After the last possible row of a hash key the next
+// page begins with the next one, and after the last of these there is no next page.
 func (x *selection) stop(last item.Item) {
 	x.at.after = last
 	if x.single {
@@ -219,7 +221,7 @@ func (x *selection) stop(last item.Item) {
 	}
 }
 
-// emit returns the function that appends an item.
+// emit returns the function that appends an item, and says whether the page has room for more.
 func (x *selection) emit(c *exec, s *statement) func(item.Item) (bool, error) {
 	begin, n := c.Length(), 0
 	return func(it item.Item) (bool, error) {
@@ -239,8 +241,9 @@ func (x *selection) get(c *exec, s *statement) error {
 	return err
 }
 
-// getStatement reads the item that a SELECT with a fixed key is about, and calls found with it if
-// it is there and meets the rest of the WHERE clause. It returns the size of what was read.
+// getStatement reads the item that a SELECT with a fixed key is about, and calls found to append it
+// if it exists and meets the rest of the WHERE clause. It returns the size of the item read, which
+// is charged in either case. The read can run again, and then what it appended is replaced.
 func (c *exec) getStatement(s *statement, consistent bool, found func(item.Item)) (size int, err error) {
 	start := c.Length()
 	err = c.DB.Get(c.Ctx, s.table, s.key, consistent, func(it item.Item) error {

@@ -14,12 +14,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// This file is what the operations with PartiQL have in common: ExecuteStatement,
-// BatchExecuteStatement, ExecuteTransaction. A statement is decoded as a statementRequest, bound to
-// its parameters, and opened on its table; what it then comes to is a read or a write like those of
-// the other operations.
+// This file has what the operations with PartiQL share: ExecuteStatement, BatchExecuteStatement,
+// ExecuteTransaction. A statement is decoded as a statementRequest, bound to its parameters, and
+// opened on its table. Then it is a read or a write like those of the other operations.
 
-// StatementCacheBytes bounds the cache of parsed statements.
+// StatementCacheBytes is the size of the cache of parsed statements, which all calls share.
 const StatementCacheBytes = 8 << 20
 
 const maxStatementLength = 8192
@@ -64,7 +63,7 @@ func (r *statementRequest) decodeParameters(c *exec) error {
 }
 
 // checkConstraints checks the constraints of the statement's members, whose paths begin with
-// prefix, but for onFailure.
+// prefix. That of onFailure is apart (checkOnFailure): ExecuteStatement reports it after others.
 func (r *statementRequest) checkConstraints(v *violations, prefix string) {
 	if !r.text.Set {
 		v.Null(prefix + "statement")
@@ -103,15 +102,14 @@ func (r *statementRequest) addTo(f *fingerprint) {
 type statement struct {
 	*partiql.Bound
 	table *db.Table
-	key   item.Item // of the one item that the statement is about; of an INSERT it is the item itself
-	// filter is what the WHERE clause says beyond that key; nil: nothing.
+	key   item.Item // of the one item that the statement is about, set by fix; for INSERT the item itself
+	// filter is the rest of the WHERE clause, beyond that key; nil: none.
 	filter *expr.Condition
 
 	onFailure wire.OptString // of the request
 }
 
-// bind parses the statement, puts the parameters in their places, and makes the checks that need no
-// table.
+// bind parses the statement, binds the parameters, and makes the checks that need no table.
 func (r *statementRequest) bind(c *exec) (*statement, error) {
 	if r.fault != nil {
 		return nil, wire.Validation(r.fault.Message)
@@ -139,23 +137,24 @@ func statementError(err error) error {
 	return err
 }
 
-// The errors of statements that need more than the text.
+// Errors of statements that are well-formed.
 var (
 	errNoFullKey = wire.Validation("Where clause does not contain a mandatory equality on all key attributes")
 	errKeyType   = wire.Validation("Key attribute's data type should match its data type in table's schema")
-	// errExists: the guide has EXISTS in transactions only; the words are ours.
+	// errExists: the guide documents EXISTS for transactions only; the words are ours.
 	errExists = wire.Validation("EXISTS is supported in ExecuteTransaction only")
 )
 
-// open finds the statement's table. consumed is the request's ReturnConsumedCapacity.
+// open finds the statement's table, and asks the policy. consumed is the request's
+// ReturnConsumedCapacity, on which policies can have conditions.
 func (s *statement) open(c *exec, consumed wire.OptString) (err error) {
 	s.table, err = c.TableFor(s.Table, s.want(consumed))
 	return err
 }
 
-// fix finds the key of the one item that the statement is about, and checks it, as the attributes
-// that an UPDATE changes. incomplete is the error of a WHERE clause that leaves open which item
-// that is.
+// fix finds the key of the one item that the statement is about, and checks it and the attributes
+// that an UPDATE changes. incomplete is the error for a WHERE clause that does not fix the whole
+// key.
 func (s *statement) fix(incomplete error) error {
 	if s.Kind == partiql.KindInsert {
 		s.key = s.Item
@@ -198,8 +197,8 @@ func (s *statement) keyUse(keys []schema.KeyElement) partiql.KeyUse {
 	return s.Keys(hash, rng)
 }
 
-// checkKeyUse checks the values that a WHERE clause has for key attributes: their types, then for
-// empty and too long ones.
+// checkKeyUse checks the values that a WHERE clause has for key attributes: their types, then that
+// they are not empty or too long.
 func checkKeyUse(t *db.Table, keys []schema.KeyElement, use *partiql.KeyUse) error {
 	for _, hash := range use.Hash {
 		placed := placeUse(keys, hash, use.Range)
@@ -213,8 +212,8 @@ func checkKeyUse(t *db.Table, keys []schema.KeyElement, use *partiql.KeyUse) err
 	return nil
 }
 
-// placeUse gives the values of the hash attributes, and the conditions on the first range
-// attributes, to their places in the schema, where the hash attributes come first.
+// placeUse puts the values of the hash attributes, and the conditions on the first range
+// attributes, into the order of the schema, which begins with the hash attributes.
 func placeUse(keys []schema.KeyElement, hash []item.Value, rng []expr.KeyPart) (placed placedParts) {
 	for i := range hash {
 		placed[i] = &expr.KeyPart{Attribute: keys[i].Name, Operator: expr.EQ, Values: hash[i : i+1]}
@@ -225,15 +224,14 @@ func placeUse(keys []schema.KeyElement, hash []item.Value, rng []expr.KeyPart) (
 	return placed
 }
 
-// matches tells whether the item is one that the statement, which is about the item with this key,
-// selects.
+// matches tells whether an item with the statement's key exists and meets the rest of the WHERE
+// clause.
 func (s *statement) matches(it item.Item) bool {
 	return it.Exists() && (s.filter == nil || s.filter.Holds(it))
 }
 
-// write is the write that the statement comes to; EXISTS is one without a Change. All but INSERT
-// take the item for missing if it does not meet the WHERE clause: UPDATE and EXISTS fail then, and
-// so does DELETE unless it is missing altogether.
+// write is the statement as a write; EXISTS is one without a Change. If the item does not meet the
+// WHERE clause, UPDATE and EXISTS fail, even if it does not exist; DELETE fails only if it exists.
 func (s *statement) write(keepFailed bool) db.Write {
 	w := db.Write{Table: s.table, Key: s.key, KeepFailed: keepFailed}
 	switch s.Kind {
@@ -252,7 +250,7 @@ func (s *statement) write(keepFailed bool) db.Write {
 	return w
 }
 
-// keyWords are how the keys of the statement's item are worded.
+// keyWords select the words for errors of the item's keys.
 func (s *statement) keyWords() keyWords {
 	if s.Kind == partiql.KindInsert {
 		return keyInPut
@@ -270,8 +268,8 @@ func (s *statement) returns() string {
 	return [...]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}[s.Returning]
 }
 
-// want is what a statement wants. EXISTS is a SELECT, that shows the item if it is not what it
-// should be.
+// want is what a statement wants. EXISTS is a SELECT for policies; with ReturnValues, since a
+// failure can answer the item.
 func (s *statement) want(consumed wire.OptString) call.Want {
 	w := call.Want{Statement: s, Index: s.Index, Condition: s.Where, Update: s.Update, Consumed: consumed.V}
 	if s.Kind != partiql.KindSelect && s.Kind != partiql.KindInsert {
@@ -294,10 +292,11 @@ func (s *statement) want(consumed wire.OptString) call.Want {
 	return w
 }
 
-// HashValues are the values that the WHERE clause has for the hash attributes of a key.
+// HashValues implements call.Statement.
 func (s *statement) HashValues(keys []schema.KeyElement) [][]item.Value { return s.keyUse(keys).Hash }
 
-// AttributeNames are the names of the attributes that the statement names.
+// AttributeNames are the attributes that the statement names beyond its conditions and updates:
+// those of SELECT and ORDER BY.
 func (s *statement) AttributeNames() []string {
 	names := s.Statement.Attributes()
 	for _, term := range s.Order {

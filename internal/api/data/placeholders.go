@@ -9,13 +9,20 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// placeholders are ExpressionAttributeNames and ExpressionAttributeValues as sent.
+// placeholders are ExpressionAttributeNames and ExpressionAttributeValues as sent. DynamoDB checks
+// them in steps, with others in between:
+//
+//	1 legacy and expression parameters are not mixed (checkFamilies)
+//	2 names, and 3 values, are sent only with an expression that can use them (checkUse)
+//	4 to 8 the names and values themselves (checkContents)
+//	9 the expressions, which package expr parses and binds
+//	10 every name and value is used (checkUnused)
 type placeholders struct {
 	params              *expr.Params
 	namesSet, valuesSet bool
-	nullFault           *item.Fault // NULL:false in a value
-	valueFault          *item.Fault // the first other fault, and its key
-	valueFaultKey       string
+	nullFault           *item.Fault // the first NULL:false, which PutItem reports early
+	valueFault          *item.Fault // the first other fault
+	valueFaultKey       string      // the key of its value
 }
 
 func (p *placeholders) names(r *wire.Reader) error {
@@ -69,10 +76,10 @@ func anySent(us []parameter) bool {
 	return false
 }
 
-// words are how an operation shows errors: PutItem and UpdateItem wrap some.
+// words select how an operation words errors: PutItem and UpdateItem wrap some (wire.Wrapped).
 type words struct{ wraps bool }
 
-// static words an error of the families that PutItem and UpdateItem wrap.
+// static words an error that PutItem and UpdateItem wrap.
 func (w words) static(message string) error {
 	if w.wraps {
 		return wire.Wrapped(message)
@@ -80,7 +87,7 @@ func (w words) static(message string) error {
 	return wire.Validation(message)
 }
 
-// expression words an error of package expr.
+// expression words an error of package expr, nil included.
 func (w words) expression(err error) error {
 	e, ok := err.(*expr.Error)
 	if !ok {
@@ -92,8 +99,8 @@ func (w words) expression(err error) error {
 	return w.static(e.Message)
 }
 
-// fault words a fault of a value: sets, NULL:false and too long names are among what PutItem and
-// UpdateItem wrap.
+// fault words a fault of a value. PutItem and UpdateItem wrap those of sets, NULL:false and too
+// long names.
 func (w words) fault(f *item.Fault) error {
 	switch f.Kind {
 	case item.FaultSet, item.FaultNull, item.FaultLongName:
@@ -102,8 +109,7 @@ func (w words) fault(f *item.Fault) error {
 	return wire.Validation(f.Message)
 }
 
-// checkFamilies is DynamoDB's first look at the parameters: the legacy and the expression
-// parameters exclude each other.
+// checkFamilies is step 1: legacy and expression parameters exclude each other.
 func (w words) checkFamilies(legacy, expressions []parameter) error {
 	if !anySent(legacy) || !anySent(expressions) {
 		return nil
@@ -112,8 +118,8 @@ func (w words) checkFamilies(legacy, expressions []parameter) error {
 		strings.Join(sent(legacy), ", ") + "} Expression parameters: {" + strings.Join(sent(expressions), ", ") + "}")
 }
 
-// check is all that DynamoDB checks of names and values before it parses an expression. expressions
-// are all expression parameters, of which valued are those that may use values.
+// check is steps 2 to 8. expressions are all expression parameters of the operation, and valued
+// those of them that can use values.
 func (p *placeholders) check(w words, expressions, valued []parameter) error {
 	if err := p.checkUse(w, expressions, valued); err != nil {
 		return err
@@ -121,8 +127,7 @@ func (p *placeholders) check(w words, expressions, valued []parameter) error {
 	return p.checkContents(w)
 }
 
-// checkUse is steps 2 and 3: placeholders are sent only with an expression that may use them. Query
-// and Scan look at other parameters between this and checkContents.
+// checkUse is steps 2 and 3. Query and Scan check other parameters between it and checkContents.
 func (p *placeholders) checkUse(w words, expressions, valued []parameter) error {
 	if p.namesSet && !anySent(expressions) {
 		return wire.Validation("ExpressionAttributeNames can only be specified when using expressions")
@@ -133,7 +138,7 @@ func (p *placeholders) checkUse(w words, expressions, valued []parameter) error 
 	return nil
 }
 
-// checkContents is steps 4 to 8: the names and values themselves.
+// checkContents is steps 4 to 8.
 func (p *placeholders) checkContents(w words) error {
 	if p.namesSet {
 		if len(p.params.Names) == 0 {
@@ -181,7 +186,7 @@ func nullList(us []parameter) string {
 	return strings.Join(names, " and ") + " are null"
 }
 
-// checkUnused is step 10: placeholders that no expression used.
+// checkUnused is step 10. All expressions must have been bound.
 func (p *placeholders) checkUnused() error {
 	if err := p.params.CheckUnused(); err != nil {
 		return wire.Validation(err.Error())

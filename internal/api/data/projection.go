@@ -7,18 +7,19 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// projectionOf is what a request for items by key says about their attributes: GetItem, and a table
-// of BatchGetItem.
+// projectionOf are the parameters by which a request for items by key selects attributes. The
+// legacy one is not a member of TransactGetItems.
 type projectionOf struct {
 	attributesToGet wire.OptStrings
 	expression      wire.OptString
 	ph              *placeholders
 }
 
-// checkParams checks the parameters against each other.
+// checkParams is steps 1 to 8 of placeholders.
 func (p *projectionOf) checkParams() error {
 	expressions := []parameter{{"ProjectionExpression", p.expression.Set}}
-	if err := (words{}).checkFamilies([]parameter{{"AttributesToGet", p.attributesToGet.Set}}, expressions); err != nil {
+	legacy := []parameter{{"AttributesToGet", p.attributesToGet.Set}}
+	if err := (words{}).checkFamilies(legacy, expressions); err != nil {
 		return err
 	}
 	return p.ph.check(words{}, expressions, nil)
@@ -42,8 +43,8 @@ func (p *projectionOf) projection(c *exec) (*expr.Projection, error) {
 	return projection, p.ph.checkUnused()
 }
 
-// attributesToGet checks AttributesToGet, which may be absent. max is how many there may be, 0 any
-// number.
+// attributesToGet checks AttributesToGet, which may be absent. max is the number of names allowed,
+// 0 is no limit.
 func (v *violations) attributesToGet(o wire.OptStrings, path string, max int) {
 	if n := len(o.V); o.Set && (n == 0 || max > 0 && n > max) {
 		v.Length(n, wire.JavaList(o.V), path, 1, max)

@@ -28,7 +28,7 @@ var putItemMembers = members[*putItemRequest]{
 	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*putItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
-// PutItem answers the operation of that name.
+// PutItem answers PutItem: the item replaces one with the same key.
 func PutItem(c *call.Call) error { return run(c, (*exec).putItem) }
 
 func (c *exec) putItem() error {
@@ -69,6 +69,7 @@ func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 		return nil, err
 	}
 	w := words{wraps: true}
+	// PutItem reports NULL:false, of the item and of values, before all other faults.
 	for _, f := range [...]*item.Fault{r.item.Faults.Null, c.ph.nullFault, r.item.Faults.First} {
 		if f != nil {
 			return nil, w.fault(f)
@@ -96,7 +97,7 @@ func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 	return condition, nil
 }
 
-// checkEnums checks the constraints of all members but the table's name.
+// checkEnums checks the constraints of all members but the table's name, which was checked alone.
 func (r *putItemRequest) checkEnums() error {
 	var v violations
 	if !r.item.Set {

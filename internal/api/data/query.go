@@ -18,7 +18,9 @@ type queryRequest struct {
 	keyConditions legacyConditions
 
 	parts  []expr.KeyPart // the key conditions of either form
-	keyErr error          // why KeyConditionExpression is none, though it parses
+	keyErr error          // why KeyConditionExpression, which parses, is no key condition
+
+	// The memory of read.Hash and read.Range.
 	hash   [maxKeyConditions]item.Value
 	ranges [maxKeyConditions]expr.KeyPart
 }
@@ -43,7 +45,8 @@ var queryMembers = members[*queryRequest]{
 	{Name: "ExpressionAttributeValues", Read: (*queryRequest).readExpressionAttributeValues},
 }
 
-// Query answers the operation of that name.
+// Query answers a page of the items of one partition, of a table or an index. Its order of checks
+// is DynamoDB's; many errors depend on it.
 func Query(c *call.Call) error { return run(c, (*exec).query) }
 
 func (c *exec) query() error {
@@ -98,7 +101,8 @@ func (q *queryRequest) checkConstraints() error {
 	return v.Err()
 }
 
-// checkParameters checks which parameters go together, and the legacy ones but for KeyConditions.
+// checkParameters checks which parameters can be together, and the legacy ones except
+// KeyConditions.
 func (q *queryRequest) checkParameters(c *exec) error {
 	expressions := [...]parameter{
 		{"ProjectionExpression", q.projectionText.Set},
@@ -109,7 +113,7 @@ func (q *queryRequest) checkParameters(c *exec) error {
 		{"AttributesToGet", q.attributesToGet.Set},
 		{"QueryFilter", q.legacyFilter.set},
 		{"ConditionalOperator", q.conditional.Set},
-		// KeyConditions alone among the legacy parameters goes with the other expressions.
+		// KeyConditions is the only legacy parameter that can be sent with other expressions.
 		{"KeyConditions", q.keyConditions.set && q.keyText.Set},
 	}
 	if err := (words{}).checkFamilies(legacy[:], expressions[:]); err != nil {
@@ -133,8 +137,8 @@ func (q *queryRequest) checkParameters(c *exec) error {
 	return nil
 }
 
-// bind parses and binds the expressions. A key condition that parses but is none is left for
-// convertKeyConditions.
+// bind parses and binds the expressions. The error of a KeyConditionExpression that parses but is
+// no key condition is kept for convertKeyConditions, since AWS reports it later.
 func (q *queryRequest) bind(c *exec) error {
 	if err := c.ph.checkContents(words{}); err != nil {
 		return err
@@ -159,7 +163,7 @@ func (q *queryRequest) bind(c *exec) error {
 	return c.ph.checkUnused()
 }
 
-// convertKeyConditions reports what is wrong with the key conditions whatever the table's key is.
+// convertKeyConditions reports errors of the key conditions that do not depend on the table's key.
 func (q *queryRequest) convertKeyConditions(c *exec) error {
 	if q.keyErr != nil {
 		return q.keyErr
@@ -197,8 +201,8 @@ func (q *queryRequest) checkSchema() error {
 	return checkFilterProjected(&q.read)
 }
 
-// checkFilterKeys reports a filter on the key of what is read: those are for the key conditions.
-// The table's keys may be filtered on when an index is read.
+// checkFilterKeys rejects a filter on the key of what is read, which is for the key conditions. A
+// filter on the table's key is allowed when an index is read.
 func (q *queryRequest) checkFilterKeys() error {
 	if q.read.Filter == nil {
 		return nil
@@ -216,11 +220,11 @@ func (q *queryRequest) checkFilterKeys() error {
 	return nil
 }
 
-// checkFilterProjected reports a filter on attributes that the index does not hold. Nothing is
-// fetched from the table for the sake of a filter, and so Query refuses it, for local indexes too,
-// whatever it returns; only a Scan takes such attributes as missing. (Answers of the service: issue
-// 377 of sensedeep/dynamodb-onetable for a global index, issue 1195 of dynamodb-toolbox for a local
-// one. AWS's documentation does not say it.)
+// checkFilterProjected rejects a filter on attributes that the index does not have. Nothing is
+// fetched from the table for a filter, so Query rejects it, for local indexes too and whatever it
+// returns; in a Scan such attributes count as missing. (Answers of the service: issue 377 of
+// sensedeep/dynamodb-onetable for a global index, issue 1195 of dynamodb-toolbox for a local one.
+// AWS's documentation does not say it.)
 func checkFilterProjected(r *db.Read) error {
 	if r.Filter == nil || r.Index == nil {
 		return nil

@@ -11,12 +11,12 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// maxPageBytes is where a page ends by the size of its encoded body: a number that takes two bytes
-// of a row can print as more than a hundred, so the 1 MB of evaluated rows alone does not bound it.
+// maxPageBytes is the size of the encoded items at which a page ends. The limit of 1 MB is one of
+// evaluated rows and does not limit the body: a number that takes two bytes of a row can have more
+// than a hundred in JSON.
 const maxPageBytes = 16 << 20
 
-// readRequest is what Query and Scan have in common: their shared members, and what the checks make
-// of them.
+// readRequest is what Query and Scan share: members, and what the checks make of them.
 type readRequest struct {
 	tableName, indexName, sel, consumed wire.OptString
 	limit                               wire.OptInt
@@ -28,9 +28,9 @@ type readRequest struct {
 	conditional                         wire.OptString   // ConditionalOperator
 
 	read       db.Read
-	begin      int              // where the rows begin in the answer
-	projection *expr.Projection // nil: whole rows
-	plain      bool             // the projection is of whole attributes
+	begin      int              // the length of the answer before the items
+	projection *expr.Projection // nil: whole items
+	plain      bool             // the projection has whole attributes only, so no item need be made
 }
 
 // The members that the requests with a readRequest share.
@@ -48,7 +48,7 @@ func (r *readRequest) readFilterExpression(c *exec) error          { return c.Re
 func (r *readRequest) readExpressionAttributeNames(c *exec) error  { return c.ph.names(&c.Reader) }
 func (r *readRequest) readExpressionAttributeValues(c *exec) error { return c.ph.values(&c.Reader) }
 
-// count tells whether the answer has no Items.
+// count tells whether only counts are answered.
 func (r *readRequest) count() bool { return r.sel.V == "COUNT" }
 
 // checkLegacyFilter checks QueryFilter or ScanFilter, and the operator that combines it.
@@ -59,7 +59,7 @@ func (r *readRequest) checkLegacyFilter() error {
 	return r.legacyFilter.checkConditionalOperator(r.conditional)
 }
 
-// bindFilter makes the filter of FilterExpression or its legacy form.
+// bindFilter makes read.Filter of FilterExpression or its legacy form; nil if neither was sent.
 func (r *readRequest) bindFilter(c *exec) error {
 	if !r.filterText.Set {
 		r.read.Filter = r.legacyFilter.condition(r.conditional)
@@ -80,12 +80,12 @@ func (r *readRequest) bindProjection(c *exec) error {
 	}
 	projection, err := c.DB.Expressions().Projection(r.projectionText.V, &c.params)
 	r.projection = projection
-	r.plain = !strings.ContainsAny(r.projectionText.V, ".[") // placeholders stand for one name, whatever is in it
+	r.plain = !strings.ContainsAny(r.projectionText.V, ".[") // in the name of a placeholder they mean nothing
 	return words{}.expression(err)
 }
 
-// checkSelect checks that Select goes with the other parameters that say what is returned. shown
-// words the one error that the two operations show differently.
+// checkSelect checks that Select agrees with the other parameters that say what is returned. shown
+// is for the one error that the two operations word differently.
 func (r *readRequest) checkSelect(shown words) error {
 	asked := ""
 	switch {
@@ -115,8 +115,8 @@ func (r *readRequest) checkSelect(shown words) error {
 	return nil
 }
 
-// resolve finds the table and the index, and checks that the index can be read in the way asked
-// for. w is what the request wants.
+// resolve finds the table and the index, and checks that the index can be read with the parameters.
+// w is what the policy is asked for.
 func (r *readRequest) resolve(c *exec, w call.Want) error {
 	t, err := c.TableFor(r.tableName.V, w)
 	if err != nil {
@@ -140,7 +140,8 @@ func (r *readRequest) resolve(c *exec, w call.Want) error {
 	return c.checkBuilt(t, x)
 }
 
-// checkBuilt checks that an index is not being filled still.
+// checkBuilt checks that an index is complete: a read of one that is still being built would miss
+// items.
 func (c *exec) checkBuilt(t *db.Table, x *schema.Index) error {
 	if status, _ := t.IndexStatus(x, c.DB.Now()); status == schema.StatusCreating {
 		return wire.Validation("Cannot read from backfilling global secondary index: " + x.Name)
@@ -156,8 +157,8 @@ func (r *readRequest) checkPaths() error {
 	return checkNested(r.read.Table, r.projection.Nested())
 }
 
-// checkProjected checks that the index has what is asked of it, or for a local index has the rest
-// fetched from the table.
+// checkProjected checks that the index has the attributes to be returned. A local index has those
+// that it lacks fetched from the table.
 func (r *readRequest) checkProjected() error {
 	t, x := r.read.Table, r.read.Index
 	if x == nil || x.Projection == schema.ProjectionAll {
@@ -178,7 +179,8 @@ func (r *readRequest) checkProjected() error {
 		return nil
 	}
 	if x.Kind == schema.GlobalIndex {
-		return wire.Validation(wire.Invalid + "Global secondary index " + x.Name + " does not project [" + strings.Join(missing, ", ") + "]")
+		return wire.Validation(wire.Invalid + "Global secondary index " + x.Name +
+			" does not project [" + strings.Join(missing, ", ") + "]")
 	}
 	r.read.Fetch = true
 	return nil
@@ -214,7 +216,7 @@ func (r *readRequest) answer(c *exec) error {
 	return nil
 }
 
-// answerConsumed notes what was used, and answers it if that was asked for.
+// answerConsumed notes the capacity in the report, and answers it if that was asked for.
 func (r *readRequest) answerConsumed(c *exec, used consumption) {
 	c.Report.NoteRead(used.total())
 	if wantsConsumed(r.consumed) {
@@ -226,7 +228,8 @@ func (r *readRequest) answerConsumed(c *exec, used consumption) {
 // countOnly takes the items of a Select COUNT.
 func countOnly(item.Item) (more bool, err error) { return true, nil }
 
-// appendRow appends an item to the Items of c.page.
+// appendRow appends an item to the Items of c.page, and says whether the page has room for more.
+// The item is encoded while package db holds the row, without a copy.
 func (c *exec) appendRow(it item.Item) (more bool, err error) {
 	r := c.page
 	c.Element()
@@ -234,7 +237,7 @@ func (c *exec) appendRow(it item.Item) (more bool, err error) {
 	return more && c.Length()-r.begin < maxPageBytes, err
 }
 
-// append appends what was asked for of an item.
+// append appends an item, or the attributes of it that were asked for.
 func (r *readRequest) append(c *exec, it item.Item) {
 	switch {
 	case r.projection == nil:
@@ -246,8 +249,8 @@ func (r *readRequest) append(c *exec, it item.Item) {
 	}
 }
 
-// attributes appends those of the item's attributes that are named, in DynamoDB's JSON, without
-// making an item of them. The names are sorted, as the attributes are.
+// attributes appends the named attributes of an item, in one walk over both, which are sorted. It
+// makes no item of them, as a projection would: Query and Scan do this for each row.
 func (c *exec) attributes(it item.Item, names []string) {
 	c.BeginObject()
 	for name, v := range it.Attributes() {
@@ -266,14 +269,14 @@ func (c *exec) attributes(it item.Item, names []string) {
 }
 
 // atMostOne tells whether this is a Query of a table without a sort key. Such a read has no
-// LastEvaluatedKey, whatever its Limit: DynamoDB refuses to go on after its one item
-// (checkStartBounds), so a client that pages by rote would be led into that error.
+// LastEvaluatedKey, whatever its Limit: DynamoDB rejects an ExclusiveStartKey after its one item
+// (checkStartBounds), so a client that pages until the end would get that error.
 func (r *readRequest) atMostOne() bool {
 	return r.read.Hash != nil && r.read.Index == nil && len(r.read.Table.Keys) == 1
 }
 
-// want is what Query or Scan wants. The attributes of ExclusiveStartKey are those of the key of
-// what is read.
+// want is what Query or Scan wants. The ExclusiveStartKey has no attributes beyond those that Pages
+// adds.
 func (r *readRequest) want(action string) call.Want {
 	w := call.Want{
 		Action: action, Index: r.indexName.V, Pages: true, Condition: r.read.Filter, Projection: r.projection,

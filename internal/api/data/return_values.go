@@ -7,7 +7,8 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// updated returns what ReturnValues asks for, a missing item if there is nothing to return.
+// updated returns the item that ReturnValues asks for, missing if there is nothing to return. u is
+// nil for an update of nothing.
 func updated(returns string, u *expr.Update, done db.Written) item.Item {
 	switch returns {
 	case "ALL_OLD":
@@ -26,8 +27,9 @@ func updated(returns string, u *expr.Update, done db.Written) item.Item {
 	return item.Item{}
 }
 
-// returnedValues is the value of ReturnValues. An item that a failed condition would show counts as
-// one that is returned: who must not read what is there shall not read it so.
+// returnedValues is the value of ReturnValues for policies. ReturnValuesOnConditionCheckFailure
+// counts as ALL_OLD: a policy that forbids to return items must not be evaded by a condition that
+// fails.
 func returnedValues(returns string, onFailure wire.OptString) string {
 	if onFailure.V == "ALL_OLD" && returns != "ALL_NEW" {
 		return "ALL_OLD"

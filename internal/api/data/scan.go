@@ -33,7 +33,7 @@ var scanMembers = members[*scanRequest]{
 	{Name: "ConsistentRead", Read: (*scanRequest).readConsistentRead},
 }
 
-// Scan answers the operation of that name.
+// Scan answers a page of all items of a table or an index, or of one segment of them.
 func Scan(c *call.Call) error { return run(c, (*exec).runScan) }
 
 func (c *exec) runScan() error {
@@ -91,7 +91,7 @@ func (s *scanRequest) checkConstraints() error {
 	return v.Err()
 }
 
-// checkParameters checks which parameters go together, and the legacy ones.
+// checkParameters checks which parameters can be together, and the legacy ones.
 func (s *scanRequest) checkParameters(c *exec) error {
 	expressions := [...]parameter{
 		{"ProjectionExpression", s.projectionText.Set},
@@ -128,7 +128,8 @@ func (s *scanRequest) checkSegments() error {
 		return wire.Validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
 	case s.segment.Set && s.segment.V >= s.totalSegments.V:
 		return wire.Validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: " +
-			strconv.FormatInt(s.segment.V, 10) + " is not less than TotalSegments: " + strconv.FormatInt(s.totalSegments.V, 10))
+			strconv.FormatInt(s.segment.V, 10) +
+			" is not less than TotalSegments: " + strconv.FormatInt(s.totalSegments.V, 10))
 	}
 	s.read.Segment, s.read.Segments = int(s.segment.V), int(s.totalSegments.V)
 	return nil
@@ -147,7 +148,8 @@ func (s *scanRequest) bind(c *exec) error {
 	return c.ph.checkUnused()
 }
 
-// checkStartSegment checks that the start key lies in the segment.
+// checkStartSegment checks that the start key lies in the segment: otherwise items would be
+// skipped.
 func (s *scanRequest) checkStartSegment() error {
 	r := &s.read
 	if !s.start.Set || r.Segments <= 1 || r.Table.SegmentOf(r.Index, r.After, r.Segments) == r.Segment {

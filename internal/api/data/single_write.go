@@ -10,10 +10,10 @@ import (
 
 const maxItemBytes = 400 * 1024
 
-// errItemSize: an item to be put is larger than that.
+// errItemSize is the error for a larger item that is to be put.
 var errItemSize = wire.Validation("Item size has exceeded the maximum allowed size")
 
-// singleWrite is what the requests of PutItem, UpdateItem and DeleteItem have in common.
+// singleWrite is what the requests of PutItem, UpdateItem and DeleteItem share.
 type singleWrite struct {
 	table        wire.OptString
 	expected     legacyConditions
@@ -41,14 +41,14 @@ func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *exec) error {
 	return c.ReadString(&r.onFailure)
 }
 
-// checkTable checks the TableName alone, as PutItem and UpdateItem do before all else.
+// checkTable checks the TableName alone: PutItem and UpdateItem report it before all other members.
 func (r *singleWrite) checkTable() error {
 	var v violations
 	v.TableName(r.table, 1)
 	return v.Err()
 }
 
-// checkConditionEnums reports the enums of the condition: those of Expected, and how a failure is
+// checkConditionEnums checks the enums of the condition: those of Expected, and how a failure is
 // answered.
 func (r *singleWrite) checkConditionEnums(v *violations) {
 	r.expected.checkEnums(v, "expected", false)
@@ -92,8 +92,8 @@ func (r *singleWrite) checkAllOldOrNone(w words) error {
 	return nil
 }
 
-// run runs r.write, whose Condition is that of the ConditionExpression; if it has none, Expected
-// counts. That the condition does not look into keys is the last check.
+// run runs r.write, with the condition of Expected if there is no ConditionExpression. The last of
+// the request's checks, that the condition has no path into a key, is here.
 func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 	if err := checkNested(r.write.Table, r.write.Condition.Nested()); err != nil {
 		return db.Written{}, err
@@ -102,7 +102,7 @@ func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 		r.write.Condition = r.expected.condition(r.operator)
 	}
 	r.write.KeepFailed = r.onFailure.V == "ALL_OLD"
-	if r.returnValues.Set && r.returnValues.V != "NONE" {
+	if r.returnValues.Set && r.returnValues.V != "NONE" { // answer must then find room for an item
 		r.write.Change = &roomyChange{Change: r.write.Change, room: &writtenRoom{c: c}}
 	}
 	done, err := c.DB.Write(c.Ctx, &r.write)
@@ -113,7 +113,7 @@ func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 	return done, nil
 }
 
-// answer encodes the response: the Attributes, if there are any, and what was asked for besides.
+// answer encodes the response: the Attributes, if there are any, and what else was asked for.
 func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits) error {
 	t := r.write.Table
 	c.BeginObject()
@@ -137,7 +137,7 @@ func (r *singleWrite) answer(c *exec, attributes item.Item, units db.WriteUnits)
 	return nil
 }
 
-// want is what a single write wants: an action on the item with a key, or on the item to be put.
+// want is what a single write wants; it is the item to be put, or the key.
 func (r *singleWrite) want(action string, it item.Item, condition *expr.Condition) call.Want {
 	return call.Want{
 		Action: action, Item: it, Condition: condition, Expected: &r.expected, Consumed: r.consumed.V,

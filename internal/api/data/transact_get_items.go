@@ -44,7 +44,7 @@ func (r *transactGetRequest) readTransactItems(c *exec) error {
 			g = new(transactGet)
 			r.gets = append(r.gets, g)
 		} else {
-			g = r.gets[maxTransactItems] // it is one too many already
+			g = r.gets[maxTransactItems] // overwritten: one too many is kept already
 		}
 		return c.ReadObject(wire.InElement, "TransactGetItem", func(name string) error {
 			if name != "Get" {
@@ -71,7 +71,8 @@ func (g *transactGet) member(c *exec, name string) error {
 	return c.Skip()
 }
 
-// TransactGetItems answers the operation of that name.
+// TransactGetItems answers up to 100 items, read in one consistent view. A wrong key cancels the
+// transaction.
 func TransactGetItems(c *call.Call) error { return run(c, (*exec).transactGetItems) }
 
 func (c *exec) transactGetItems() error {
@@ -98,7 +99,7 @@ func (c *exec) transactGetItems() error {
 	return nil
 }
 
-// append appends the item as the request wants it: an ItemResponse.
+// append appends an ItemResponse with the item or its projection, without Item if that is empty.
 func (g *transactGet) append(c *exec, it item.Item) {
 	if it.Exists() && g.projector != nil {
 		it = g.projector.Apply(it)
@@ -135,8 +136,7 @@ func (r *transactGetRequest) check(c *exec) error {
 	return nil
 }
 
-// dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when
-// it gets long.
+// dump prints TransactItems as messages do: as Java prints objects, cut off at maxDumpBytes.
 func (r *transactGetRequest) dump() string {
 	b := []byte{'['}
 	for i, g := range r.gets {
@@ -153,7 +153,7 @@ func (r *transactGetRequest) dump() string {
 	return string(append(b, ']'))
 }
 
-// checkConstraints checks the constraints of a Get and its members, which stands at path.
+// checkConstraints checks the constraints of the Get at path.
 func (g *transactGet) checkConstraints(v *violations, path string) {
 	if !g.set {
 		v.Null(path)
@@ -180,8 +180,8 @@ func (g *transactGet) check(c *exec) (err error) {
 	return nil
 }
 
-// open checks that no item is wanted twice, finds all tables, and checks the keys against them:
-// what is wrong with these cancels the transaction.
+// open checks that no item is requested twice, finds all tables, and checks the keys against them.
+// Errors of keys cancel the transaction; all others fail the call.
 func (r *transactGetRequest) open(c *exec) (keys []db.ItemKey, err error) {
 	for i, g := range r.gets {
 		if g.repeats(r.gets[:i]) {
@@ -207,8 +207,8 @@ func (r *transactGetRequest) open(c *exec) (keys []db.ItemKey, err error) {
 	return keys, canceledBy(reasons)
 }
 
-// repeats tells whether one of the others has the same key. By this time keys are canonical: the
-// numbers 1 and 1.0 are one key.
+// repeats tells whether one of the others has the same key. Keys are canonical: the numbers 1 and
+// 1.0 are one key.
 func (g *transactGet) repeats(others []*transactGet) bool {
 	for _, o := range others { // at most 99
 		if wire.BareTableName(o.table.V) == wire.BareTableName(g.table.V) && item.SameAttributes(o.key.V, g.key.V) {
@@ -218,7 +218,7 @@ func (g *transactGet) repeats(others []*transactGet) bool {
 	return false
 }
 
-// want is what a part of TransactGetItems wants.
+// want is what one Get wants. Policies know it as GetItem, enclosed in the transaction.
 func (g *transactGet) want(consumed wire.OptString) call.Want {
 	return call.Want{
 		Action: "GetItem", Enclosing: "TransactGetItems", Item: g.key.V, Projection: g.projector,

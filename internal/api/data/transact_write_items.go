@@ -33,11 +33,11 @@ type transactAction struct {
 	params    expr.Params
 	ph        placeholders
 
-	write db.Action // what the action becomes
+	write db.Action // what the action becomes, filled in by the checks
 }
 
-// transactKind is what an action does: its member's name in a TransactWriteItem, and how messages
-// and Java spell it.
+// transactKind is what an action does: its member's name in a TransactWriteItem, its part of paths
+// in messages, and its Java name.
 type transactKind struct{ member, path, shape string }
 
 // The kinds of actions.
@@ -83,7 +83,7 @@ func (e *transactElement) member(c *exec, name string) error {
 	return c.Skip()
 }
 
-// action returns a new action of the kind, in place of one that was sent before.
+// action returns a new action of the kind, which replaces one of the kind that was sent before.
 func (e *transactElement) action(kind transactKind) *transactAction {
 	a := &transactAction{kind: kind}
 	a.ph.params = &a.params
@@ -127,7 +127,8 @@ func (a *transactAction) itemMember() string {
 	return "Key"
 }
 
-// TransactWriteItems answers the operation of that name.
+// TransactWriteItems runs up to 100 actions on distinct items as one transaction. Errors of items
+// cancel the transaction, which is an error with a Reason for each action.
 func TransactWriteItems(c *call.Call) error { return run(c, (*exec).transactWriteItems) }
 
 func (c *exec) transactWriteItems() error {
@@ -142,7 +143,8 @@ func (c *exec) transactWriteItems() error {
 	if err := c.openActions(actions, r.consumed); err != nil {
 		return err
 	}
-	t := &db.Transaction{Token: token(schema.TokenTransactWriteItems, r.token, func(f *fingerprint) { r.feed(f, actions) })}
+	feed := func(f *fingerprint) { r.feed(f, actions) }
+	t := &db.Transaction{Token: token(schema.TokenTransactWriteItems, r.token, feed)}
 	t.Actions = make([]db.Action, 0, len(actions))
 	for _, a := range actions {
 		t.Actions = append(t.Actions, a.write)
@@ -196,8 +198,7 @@ func (r *transactWriteRequest) checkConstraints() error {
 	return v.Err()
 }
 
-// dump prints TransactItems as messages have it: as Java prints its own objects. It is cut off when
-// it gets long.
+// dump prints TransactItems as messages do: as Java prints objects, cut off at maxDumpBytes.
 func (r *transactWriteRequest) dump() string {
 	b := []byte{'['}
 	for i := range r.elements {
@@ -232,7 +233,7 @@ func (a *transactAction) appendDump(b []byte) []byte {
 	return append(append(b, a.table.V...), ')')
 }
 
-// checkConstraints checks the constraints of an action's members, which stand at path.
+// checkConstraints checks the constraints of an action's members, whose paths begin with path.
 func (a *transactAction) checkConstraints(v *violations, path string) {
 	if !a.item.Set {
 		if a.kind == transactPut {
@@ -251,8 +252,8 @@ func (a *transactAction) checkConstraints(v *violations, path string) {
 	v.Enum(a.onFailure, path+"returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
-// check checks the expressions and values of an action, and makes its condition and change as far
-// as no table is needed.
+// check checks the expressions and values of an action, and makes its condition and change, except
+// for the table.
 func (a *transactAction) check(c *exec) error {
 	expressions := []parameter{{"ConditionExpression", a.condition.Set}}
 	if a.kind == transactUpdate {
@@ -297,8 +298,8 @@ func (a *transactAction) checkExpressions(c *exec) (err error) {
 }
 
 // openActions finds the tables of all actions and makes the checks that follow, in DynamoDB's
-// order. Some of what is wrong with one action fails the whole call; the rest is left in the
-// action, to be a reason for cancelling the transaction.
+// order: repeated items and sizes come before a missing table. Some errors of one action fail the
+// call; the others are left in its write.Err, as reasons to cancel the transaction.
 func (c *exec) openActions(actions []*transactAction, consumed wire.OptString) (err error) {
 	var missing error
 	for _, a := range actions {
@@ -325,7 +326,7 @@ func (c *exec) openActions(actions []*transactAction, consumed wire.OptString) (
 	return nil
 }
 
-// checkSizes checks the size of each item to be put, and that of all items and keys together.
+// checkSizes checks the size of each item to be put, and of all items and keys together.
 func checkSizes(actions []*transactAction) error {
 	bytes := 0
 	for _, a := range actions {
@@ -340,9 +341,9 @@ func checkSizes(actions []*transactAction) error {
 	return nil
 }
 
-// repeats tells whether one of the others is on the same item. By this time keys are canonical: the
-// numbers 1 and 1.0 are one key. Without a table nobody knows which attributes of an item are its
-// key, so that only the same items, or keys, are taken for one.
+// repeats tells whether one of the others is on the same item. Keys are canonical: the numbers 1
+// and 1.0 are one key. Without a table it is not known which attributes of a put's item are its
+// key; then only equal items, or keys, count as the same.
 func (a *transactAction) repeats(others []*transactAction) bool {
 	t := a.write.Table
 	for _, o := range others { // at most 99
@@ -350,7 +351,8 @@ func (a *transactAction) repeats(others []*transactAction) bool {
 		case !sameTable(o.write.Table, t):
 		case t != nil && hasKey(t, a.item.V) && sameKey(t, a.item.V, o.item.V):
 			return true
-		case t == nil && wire.BareTableName(o.table.V) == wire.BareTableName(a.table.V) && item.SameAttributes(o.item.V, a.item.V):
+		case t == nil && wire.BareTableName(o.table.V) == wire.BareTableName(a.table.V) &&
+			item.SameAttributes(o.item.V, a.item.V):
 			return true
 		}
 	}
@@ -367,8 +369,8 @@ func hasKey(t *db.Table, it item.Item) bool {
 	return true
 }
 
-// checkKeys checks the item or key against the schema. An empty value of the table's own key fails
-// the whole call.
+// checkKeys checks the item or key against the schema, then paths into keys. Errors are left in
+// a.write.Err; only an empty value of the table's own key fails the call.
 func (a *transactAction) checkKeys() error {
 	t := a.write.Table
 	var err error
@@ -430,12 +432,13 @@ func (r *transactWriteRequest) answer(c *exec, actions []*transactAction, t *db.
 	return nil
 }
 
-// transactActions are the actions that the parts of TransactWriteItems ask for.
+// transactActions are the actions of policies.
 var transactActions = map[transactKind]string{
-	transactCheck: "ConditionCheckItem", transactPut: "PutItem", transactDelete: "DeleteItem", transactUpdate: "UpdateItem",
+	transactCheck: "ConditionCheckItem", transactPut: "PutItem",
+	transactDelete: "DeleteItem", transactUpdate: "UpdateItem",
 }
 
-// want is what a part of TransactWriteItems wants.
+// want is what one action wants.
 func (a *transactAction) want(consumed wire.OptString) call.Want {
 	w := call.Want{
 		Action: transactActions[a.kind], Enclosing: "TransactWriteItems", Item: a.item.V, Condition: a.write.Condition,

@@ -11,17 +11,17 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
-// This file is what the operations with transactions have in common: TransactWriteItems,
-// TransactGetItems, ExecuteTransaction.
+// This file has what the operations with transactions share: TransactWriteItems, TransactGetItems,
+// ExecuteTransaction.
 
 const maxTransactItems = 100
 
-// errSameItem: two actions of a transaction on one item.
+// errSameItem is the error for two actions of a transaction on one item.
 var errSameItem = wire.Validation("Transaction request cannot include multiple operations on one item")
 
-// transact runs a transaction of writes. It words the errors: of a cancelled one it is a
-// TransactionCanceledException. An action's Err, and what its Change returns, may be of any kind
-// that writeError words; index keys are worded as those of an updated item.
+// transact runs a transaction of writes. The error of a cancelled one is a
+// TransactionCanceledException with the reasons worded. An action's Err, and errors of its Change,
+// can be any that writeError words; errors of index keys are worded as those of an updated item.
 func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 	done, err := c.DB.Transact(c.Ctx, t)
 	var canceled *db.Canceled
@@ -35,14 +35,14 @@ func (c *exec) transact(t *db.Transaction) (db.Transacted, error) {
 		}
 		e := call.Worded(writeError(t.Actions[i].Table, err, keyOfNew))
 		if e == nil {
-			return done, err
+			return done, err // an error of ours: the answer is InternalServerError
 		}
 		reasons[i] = reasonOf(e)
 	}
 	return done, cancellation(reasons)
 }
 
-// cancellation is the TransactionCanceledException with the reasons, of which one at least is not
+// cancellation is the TransactionCanceledException with the reasons, at least one of which is not
 // None.
 func cancellation(reasons []wire.Reason) *wire.Error {
 	codes := make([]string, len(reasons))
@@ -54,8 +54,8 @@ func cancellation(reasons []wire.Reason) *wire.Error {
 	return e.Fill()
 }
 
-// canceledBy is the cancellation of a transaction of reads with such reasons, or nil if there is
-// none among them.
+// canceledBy is the cancellation of a transaction of reads for the errors of its actions, which are
+// *wire.Error or nil; nil if all are nil.
 func canceledBy(errs []error) error {
 	reasons, cancels := make([]wire.Reason, len(errs)), false
 	for i, err := range errs {
@@ -69,25 +69,25 @@ func canceledBy(errs []error) error {
 	return cancellation(reasons)
 }
 
-// maxTransactJSONBytes is what the items of a transaction of reads take at most when they are
-// written out: numbers may be printed much longer than they count, and other than a batch a
-// transaction cannot be answered in part.
+// maxTransactJSONBytes is what the items of a transaction of reads take at most in JSON, which can
+// be much longer than their DynamoDB size. Unlike a batch, a transaction cannot be answered in
+// part.
 const maxTransactJSONBytes = 32 << 20
 
-// transactResponses reads items in one consistent view, as a transaction of reads does, and appends
-// the member Responses. add appends the ItemResponse of each, which is missing if there is none. It
-// returns the items' sizes.
+// transactResponses reads items in one consistent view and appends the member Responses. add
+// appends the ItemResponse of key i; its item is missing if it does not exist. It returns the
+// items' sizes.
 func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item)) (sizes []int, err error) {
 	c.Name("Responses")
 	c.BeginList()
 	begin, bytes := c.Length(), 0
 	sizes = make([]int, len(keys))
 	err = c.DB.GetEach(c.Ctx, keys, func(i int, it item.Item) error {
-		if i == 0 { // it may be another view, after one that failed
+		if i == 0 { // the first item of a view, perhaps after another view that failed
 			c.Truncate(begin)
 			bytes = 0
-			// It cannot be answered in part, so what it may take is asked for before others have
-			// waited for it in vain.
+			// The answer cannot be one in part, so the memory for all of it is requested first: to
+			// fail later would waste what it holds meanwhile.
 			if err := c.Room(min(it.Size()*len(keys), db.MaxTransactionBytes) * 5 / 4); err != nil {
 				return err
 			}
@@ -105,8 +105,8 @@ func (c *exec) transactResponses(keys []db.ItemKey, add func(i int, it item.Item
 	return sizes, err
 }
 
-// transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. A
-// replay has read units.
+// transactWriteConsumed appends the ConsumedCapacity of a transaction of writes that is done. One
+// that was replayed for its token consumes read units.
 func (c *exec) transactWriteConsumed(mode wire.OptString, t *db.Transaction, done db.Transacted) {
 	var us usages
 	kind := "WriteCapacityUnits"
@@ -124,7 +124,7 @@ func (c *exec) transactWriteConsumed(mode wire.OptString, t *db.Transaction, don
 	c.transactConsumed(mode, us, kind)
 }
 
-// transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of these
+// transactReadConsumed appends the ConsumedCapacity of a transaction that has read items of the
 // sizes, 0 for missing ones.
 func (c *exec) transactReadConsumed(mode wire.OptString, keys []db.ItemKey, sizes []int) {
 	var us usages

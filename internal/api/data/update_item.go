@@ -32,7 +32,7 @@ var updateItemMembers = members[*updateItemRequest]{
 	{Name: "ReturnValuesOnConditionCheckFailure", Read: (*updateItemRequest).readReturnValuesOnConditionCheckFailure},
 }
 
-// UpdateItem answers the operation of that name.
+// UpdateItem answers UpdateItem; an item that does not exist is created.
 func UpdateItem(c *call.Call) error { return run(c, (*exec).updateItem) }
 
 func (c *exec) updateItem() error {
@@ -97,8 +97,8 @@ func (r *updateItemRequest) check(c *exec) (*expr.Update, *expr.Condition, error
 	return r.expressions(c, w)
 }
 
-// checkEnums checks the constraints of all members but the table's name. Of the first three enums
-// only one is reported.
+// checkEnums checks the constraints of all members but the table's name. AWS reports only the first
+// of the first three enums.
 func (r *updateItemRequest) checkEnums() error {
 	var v violations
 	if !r.key.Set {
@@ -142,9 +142,9 @@ func (r *updateItemRequest) expressions(c *exec, w words) (update *expr.Update, 
 	return update, condition, c.ph.checkUnused()
 }
 
-// updateSize is the size by which DynamoDB judges an updated item: its own, or the sum of what the
-// update costs and the attributes beyond the key, whichever is larger (measured at the 400 KB
-// gate).
+// updateSize is the size that DynamoDB compares with the limit of 400 KB after an update: that of
+// the item, or the sum of the update's costs and of the attributes beyond the key, if it is larger.
+// The formula was found by measurements at the limit.
 func updateSize(costs expr.Costs, new, key item.Item) int {
 	s := new.Size()
 	return max(s, s-key.Size()+3+19*costs.Sets+2*costs.Removes+costs.ListSets+50*costs.Arithmetic)

@@ -2,5 +2,5 @@ package data
 
 import "github.com/partita-db/partita/internal/api/wire"
 
-// violations are those of package wire, with checks that only operations of this package make.
+// violations are those of package wire, with checks of the data plane.
 type violations struct{ wire.Violations }
