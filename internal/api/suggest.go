@@ -16,7 +16,7 @@ const (
 	// maxSuggested is how many names are remembered for that, and so how many suggestions there are
 	// in that time: a client that makes names up can fill neither the memory nor the log.
 	maxSuggested = 64
-	// suggestAmong is how many tables are looked at, since a request waits for it.
+	// suggestAmong is how many tables are compared: the request waits for it.
 	suggestAmong = 10_000
 )
 

@@ -34,8 +34,8 @@ func (k Kind) String() string {
 	}[k]
 }
 
-// Error is a refused expression. Message is DynamoDB's whole text, "Invalid <Kind>: " included
-// where DynamoDB has it.
+// Error is the error of a rejected expression. Message is DynamoDB's whole text, "Invalid <Kind>: "
+// included where DynamoDB has it.
 type Error struct {
 	Message string
 	// Empty marks the error of an empty expression: PutItem and UpdateItem, which wrap the other

@@ -83,10 +83,10 @@ func isEmpty(text string) bool {
 	return lex(text, 0).kind == tokenEnd
 }
 
-// invalid is the message of a refused expression.
+// invalid is the message of a rejected expression.
 func invalid(kind Kind, message string) string { return "Invalid " + kind.String() + ": " + message }
 
-// refuse is the error of a refused expression.
+// refuse is the error of a rejected expression.
 func refuse(kind Kind, message string) *Error { return &Error{Message: invalid(kind, message)} }
 
 // size is about the memory that the tree takes, text included, for the cache.

@@ -37,8 +37,8 @@ func (c *Cache) Projection(text string, p *Params) (*Projection, error) {
 	}
 	bound.names = bound.names[:distinct]
 	var message string
-	path := func(i int) path { return t.paths[i] }
-	bound.paths, message = bound.binding.buildPaths(new([]pathTree), len(t.paths), path)
+	pathAt := func(i int) path { return t.paths[i] }
+	bound.paths, message = bound.binding.buildPaths(new([]pathTree), len(t.paths), pathAt)
 	if message != "" {
 		return nil, refuse(KindProjection, message)
 	}

@@ -21,7 +21,7 @@ const (
 	FaultLongName                      // an attribute name or map key over 65535 bytes
 )
 
-// Fault is content that is well-formed JSON of the right types but that DynamoDB refuses with a
+// Fault is content that is well-formed JSON of the right types but that DynamoDB rejects with a
 // ValidationException. Message is DynamoDB's own text.
 type Fault struct {
 	Kind    FaultKind
@@ -59,9 +59,8 @@ func (f *Faults) add(x *Fault) {
 	}
 }
 
-// DynamoDB's words for the faults that have nothing to fill in. The one about an empty name is not
-// known from AWS itself (only in ExpressionAttributeNames); that about a long one was recorded in
-// 2026.
+// DynamoDB's messages for faults, where they are fixed. The one for an empty name is not known from
+// AWS itself (only in ExpressionAttributeNames); the one for a long name was recorded in 2026.
 const (
 	invalidPrefix      = "One or more parameter values were invalid: "
 	messageEmpty       = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
@@ -195,8 +194,7 @@ func (d *Decoder) note(f *Fault) {
 
 // entries decodes a map's payload: the object at s, inside level lists and maps. size is that of
 // all names and values. The entries are written as they come, with a ref for each. If they turn out
-// not to be in order, they are put in order at the end; most clients send the order that they were
-// sent.
+// not to be in order, they are put in order at the end.
 func (d *Decoder) entries(s *Scanner, level int) (n, size int, err error) {
 	if s.peek() != '{' {
 		return 0, 0, mismatch(s, shapeMap)

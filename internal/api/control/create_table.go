@@ -145,7 +145,7 @@ func (r *createTableRequest) check(region string) error {
 
 // constraints checks each member by itself.
 func (r *createTableRequest) constraints(v *violations) {
-	// A replica in another account may leave the schema out; checkGlobalTable refuses it.
+	// A replica in another account may leave the schema out; checkGlobalTable rejects it.
 	if !r.attributes.Set && !r.sourceARN.Set {
 		v.Null("attributeDefinitions")
 	}

@@ -263,7 +263,7 @@ func (r *Reader) ReadList(element func(i int) error) error {
 	}
 }
 
-// Skip consumes a value that is not looked at.
+// Skip consumes a value of any type, for members that are not known or not used.
 func (r *Reader) Skip() error { return r.scan.Skip() }
 
 // ReadString decodes a String member.
