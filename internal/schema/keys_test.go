@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/partita-db/partita/internal/expr"
+	"github.com/partita-db/partita/internal/golden"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -89,16 +89,7 @@ func TestKeysGolden(t *testing.T) {
 	token := (&Token{Namespace: DefaultNamespace, Operation: TokenTransactWriteItems, Value: "a-token"}).AppendKey(nil)
 	line("token", token)
 	line("expiry of a token", AppendTokenExpiryKey(nil, token, 1_700_000_000_000))
-	want, err := os.ReadFile("testdata/keys.golden")
-	if err != nil || string(want) != got.String() {
-		if os.Getenv("REWRITE") != "" {
-			if err := os.WriteFile("testdata/keys.golden", []byte(got.String()), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
-		t.Errorf("keys differ from testdata/keys.golden (%v):\n%s", err, got.String())
-	}
+	golden.Compare(t, "testdata/keys.golden", []byte(got.String()))
 }
 
 // TestKeyOrder checks that keys order like the values they are made of, raw and in groups.
