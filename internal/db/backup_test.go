@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -23,10 +23,7 @@ import (
 // checkCopy checks a copy without opening it as a database, and then opens it as one.
 func checkCopy(t *testing.T, dir string, now func() time.Time, fn func(*DB)) {
 	t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: dir, ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := openEngine(t, pebblekv.Options{Dir: dir, ReadOnly: true})
 	report, err := check.Run(t.Context(), engine, check.Options{Files: true, Now: now})
 	if err := errors.Join(err, engine.Close()); err != nil {
 		t.Fatal(err)
@@ -34,17 +31,7 @@ func checkCopy(t *testing.T, dir string, now func() time.Time, fn func(*DB)) {
 	for _, p := range report.Problems {
 		t.Errorf("%s: %v: %v", dir, p.Kind, p)
 	}
-	if engine, err = pebblekv.Open(pebblekv.Options{Dir: dir, Clock: now, FreeSpaceFloor: -1}); err != nil {
-		t.Fatal(err)
-	}
-	d, err := Open(engine, Options{Now: now, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fn(d)
-	if err := errors.Join(d.Close(), engine.Close()); err != nil {
-		t.Error(err)
-	}
+	within(t, pebblekv.Options{Dir: dir, Clock: now, FreeSpaceFloor: -1}, fn)
 }
 
 // TestBackups copies a bank again and again while money is being moved, on disk and in memory, and
@@ -53,11 +40,8 @@ func TestBackups(t *testing.T) {
 	for _, inMemory := range []bool{false, true} {
 		t.Run(fmt.Sprint("in memory ", inMemory), func(t *testing.T) {
 			dir := t.TempDir()
-			engine, err := pebblekv.Open(pebblekv.Options{Dir: filepath.Join(dir, "data"), InMemory: inMemory, FreeSpaceFloor: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := newBank(t, openOn(t, engine, Options{SweepInterval: -1}))
+			engine := openEngine(t, pebblekv.Options{Dir: filepath.Join(dir, "data"), InMemory: inMemory, FreeSpaceFloor: -1})
+			b := newBank(t, openOn(t, engine, unswept(nil)))
 			acked, stop := b.run()
 			for n := range 3 {
 				before := make([]int64, len(acked))
@@ -149,11 +133,7 @@ func (b *bank) verifyCopy(dir string, before []int64) {
 
 // TestBackupNeedsCheckpoints wants a clear error of an engine that cannot copy itself.
 func TestBackupNeedsCheckpoints(t *testing.T) {
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := openOn(t, struct{ kv.Engine }{engine}, Options{})
+	d := openOn(t, struct{ kv.Engine }{openEngine(t, pebblekv.Options{})}, Options{})
 	if err := d.Backup(t.Context(), filepath.Join(t.TempDir(), "copy")); !errors.Is(err, ErrNoBackup) {
 		t.Errorf("Backup: %v, want ErrNoBackup", err)
 	}
@@ -163,16 +143,12 @@ func TestBackupNeedsCheckpoints(t *testing.T) {
 // positions go on above the old ones, and tables, streams, tokens and expiry are those of before.
 func TestRestoredGoesOn(t *testing.T) {
 	dir := t.TempDir()
-	now := checkClock
-	clock := func() time.Time { return now }
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: filepath.Join(dir, "data"), Clock: clock, FreeSpaceFloor: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := openOn(t, engine, Options{Now: clock, SweepInterval: -1})
+	clock := clocktest.New(clocktest.Start)
+	engine := openEngine(t, pebblekv.Options{Dir: filepath.Join(dir, "data"), Clock: clock.Now, FreeSpaceFloor: -1})
+	d := openOn(t, engine, unswept(clock.Now))
 	s := &checkedStore{shards: map[uint32][]kv.Record{}}
 	s.fill(t, d)
-	now = now.Add(8 * time.Minute)
+	clock.Advance(8 * time.Minute)
 	it := checkedItem("p", 1, "late")
 	putAll(t, d, s.t, it)
 	shard := schema.ShardOf(s.t.AppendItemKey(nil, it), s.t.shards)
@@ -182,8 +158,8 @@ func TestRestoredGoesOn(t *testing.T) {
 	if err := pebblekv.CopyDir(t.Context(), filepath.Join(dir, "backup"), filepath.Join(dir, "restored"), nil); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(-4 * time.Minute)
-	checkCopy(t, filepath.Join(dir, "restored"), clock, func(r *DB) {
+	clock.Set(clock.Now().Add(-4 * time.Minute))
+	checkCopy(t, filepath.Join(dir, "restored"), clock.Now, func(r *DB) {
 		table, err := r.Table(schema.DefaultNamespace, "model")
 		if err != nil || table.UUID != s.t.UUID || table.ID != s.t.ID || table.StreamID != s.log.ID {
 			t.Fatalf("the table is %+v, %v", table, err)
@@ -270,11 +246,8 @@ func (s *store) alterIndexes(change func(*schema.Descriptor)) {
 // checkClosed checks the closed store, and says whether a table or an index was on its way.
 func (s *store) checkClosed() (unfinished int) {
 	s.t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs, ReadOnly: true})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	report, err := check.Run(s.t.Context(), engine, check.Options{Now: s.now})
+	engine := openEngine(s.t, pebblekv.Options{Dir: "data", FS: s.fs, ReadOnly: true})
+	report, err := check.Run(s.t.Context(), engine, check.Options{Now: s.clock.Now})
 	if err != nil {
 		s.t.Fatal(err)
 	}

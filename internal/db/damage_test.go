@@ -5,11 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
@@ -144,32 +143,25 @@ func (*damaging) DropRange(context.Context, kv.Range) error                  { r
 // damageable is a database with a row of each kind.
 type damageable struct {
 	engine  kv.Engine
-	clock   atomic.Int64
+	clock   *clocktest.Clock
 	rows    [][]byte
 	records []kv.Position
 	token   *Transaction
 }
 
-// now is its clock.
-func (d *damageable) now() time.Time { return time.Unix(0, d.clock.Load()) }
-
 // newDamageable fills a database.
 func newDamageable(t testing.TB) *damageable {
 	t.Helper()
-	m := &damageable{}
-	m.clock.Store(1_700_000_000e9)
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true, Clock: m.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.engine = engine
+	clock := clocktest.New(clocktest.Start)
+	engine := openEngine(t, pebblekv.Options{Clock: clock.Now})
+	m := &damageable{engine: engine, clock: clock}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	d, err := Open(engine, Options{Now: m.now, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
+	d, err := Open(engine, unswept(m.clock.Now))
 	must(err)
 	ctx := context.Background()
 	table, err := d.Create(ctx, streamedDescriptor())
@@ -180,7 +172,7 @@ func newDamageable(t testing.TB) *damageable {
 	other, err := d.Create(ctx, ended)
 	must(err)
 	for i := range 6 {
-		it := expiring(i, item.Int(m.now().Unix()+int64(i)))
+		it := expiring(i, item.Int(m.clock.Now().Unix()+int64(i)))
 		_, errs := d.WriteEach(ctx, []Write{{Table: table, Key: it, Change: Put{it}}, {Table: other, Key: it, Change: Put{it}}})
 		must(errors.Join(errs...))
 	}
@@ -273,7 +265,7 @@ func FuzzStoredRows(f *testing.F) {
 
 // use does everything with the database that the engine shows.
 func (m *damageable) use(engine kv.Engine) {
-	d, err := Open(engine, Options{Now: m.now, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
+	d, err := Open(engine, unswept(m.clock.Now))
 	if err != nil {
 		return
 	}
@@ -282,14 +274,14 @@ func (m *damageable) use(engine kv.Engine) {
 	for _, name := range []string{"model", "ended"} {
 		d.Lookup(schema.DefaultNamespace, name)
 		if table, err := d.Table(schema.DefaultNamespace, name); err == nil {
-			table.Status(m.now())
+			table.Status(m.clock.Now())
 			m.useTable(d, table)
 		}
 	}
 	d.List(schema.DefaultNamespace, "", 100)
 	streams, _ := d.Streams(schema.DefaultNamespace, "", "", "", 100)
 	for _, l := range streams {
-		for _, s := range l.ShardsAt(m.now()) {
+		for _, s := range l.ShardsAt(m.clock.Now()) {
 			_, _, _ = d.ReadStream(ctx, l, s.Number, schema.Position{}, 100, func(r *schema.StreamRecord) bool {
 				useItems(r.Keys, r.New, r.Old)
 				return true
@@ -298,9 +290,9 @@ func (m *damageable) use(engine kv.Engine) {
 	}
 	_, _ = d.Transact(ctx, m.token)
 	_, _ = checkOpen(ctx, d)
-	m.clock.Add(20e9)
+	m.clock.Advance(20 * time.Second)
 	_ = d.Sweep(ctx)
-	m.clock.Add(-20e9)
+	m.clock.Set(m.clock.Now().Add(-20 * time.Second))
 }
 
 // useItems does with items what answering them does.

@@ -4,119 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
-	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/schema"
 )
-
-// store is an in-memory file system with a database on it that can be closed and opened again. It
-// sweeps only when told.
-type store struct {
-	t      *testing.T
-	fs     vfs.FS
-	engine *pebblekv.Engine
-	d      *DB
-	clock  atomic.Int64 // Unix nanoseconds
-	delay  time.Duration
-	pass   chan struct{} // if not nil, each token lets one chunk of a backfill go
-}
-
-// pacedEngine is an engine that holds back the chunks of backfills, whose updates alone do not wait
-// for the disk.
-type pacedEngine struct {
-	*pebblekv.Engine
-	pass chan struct{}
-}
-
-func (e *pacedEngine) Update(ctx context.Context, o kv.WriteOptions, fn func(kv.Txn) error) error {
-	if o.NoSync {
-		select {
-		case <-e.pass:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return e.Engine.Update(ctx, o, fn)
-}
-
-// newStore opens a database on a new file system.
-func newStore(t *testing.T, delay time.Duration) *store {
-	s := &store{t: t, delay: delay}
-	s.begin()
-	return s
-}
-
-// begin opens the database for the first time.
-func (s *store) begin() {
-	s.t.Helper()
-	s.fs = vfs.NewMem()
-	s.clock.Store(1_700_000_000e9)
-	s.open()
-	s.t.Cleanup(s.close)
-}
-
-func (s *store) open() {
-	s.t.Helper()
-	var err error
-	if s.engine, err = pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs, Clock: s.now}); err != nil {
-		s.t.Fatal(err)
-	}
-	var engine kv.Engine = s.engine
-	if s.pass != nil {
-		engine = &pacedEngine{s.engine, s.pass}
-	}
-	s.d, err = Open(engine, Options{Now: s.now, TableDelay: s.delay, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *store) now() time.Time { return time.Unix(0, s.clock.Load()) }
-
-func (s *store) close() {
-	s.t.Helper()
-	if err := errors.Join(s.d.Close(), s.engine.Close()); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *store) reopen() {
-	s.t.Helper()
-	s.close()
-	s.open()
-}
-
-// inPieces restarts again and again, each time when a few more chunks of a backfill are done, until
-// all is. It returns how often.
-func (s *store) inPieces(chunks int, done func() bool) (restarts int) {
-	s.t.Helper()
-	for {
-		for range chunks {
-			for passed := false; !passed; {
-				select {
-				case s.pass <- struct{}{}:
-					passed = true
-				case <-time.After(time.Millisecond):
-					if done() {
-						return restarts
-					}
-				}
-			}
-		}
-		s.reopen()
-		restarts++
-	}
-}
 
 // fill puts n items.
 func fill(t testing.TB, d *DB, table *Table, n int) {
@@ -141,8 +37,7 @@ func fill(t testing.TB, d *DB, table *Table, n int) {
 // TestBackfillSurvivesRestarts adds an index to a full table and restarts again and again while it
 // is being built.
 func TestBackfillSurvivesRestarts(t *testing.T) {
-	s := &store{t: t, pass: make(chan struct{})}
-	s.begin()
+	s := newPacedStore(t)
 	desc := modelDescriptor()
 	desc.Indexes = nil
 	table, err := s.d.Create(t.Context(), desc)
@@ -166,16 +61,6 @@ func TestBackfillSurvivesRestarts(t *testing.T) {
 	if got, _ := s.d.Counts(s.table(), s.table().Index("late")); got != n {
 		t.Errorf("the index has %d rows, want %d", got, n)
 	}
-}
-
-// table is the model's table as it stands.
-func (s *store) table() *Table {
-	s.t.Helper()
-	table := s.d.Lookup(schema.DefaultNamespace, "model")
-	if table == nil {
-		s.t.Fatal("the table is gone")
-	}
-	return table
 }
 
 // TestDroppedTableLeavesNothing deletes a full table, makes one of the same name at once, and
@@ -231,20 +116,20 @@ func TestClockSetBack(t *testing.T) {
 	if err := s.d.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.Add(-int64(time.Hour))
+	s.clock.Set(s.clock.Now().Add(-time.Hour))
 	s.reopen()
 	table, err := s.d.Table(schema.DefaultNamespace, "model")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := table.Status(s.now()); got != "ACTIVE" {
+	if got := table.Status(s.clock.Now()); got != "ACTIVE" {
 		t.Errorf("the table is %s", got)
 	}
-	if got := table.Expiry.Status(s.now()); got != schema.StatusEnabled {
+	if got := table.Expiry.Status(s.clock.Now()); got != schema.StatusEnabled {
 		t.Errorf("its expiry is %s", got)
 	}
 	for i := range table.Indexes {
-		if got, _ := table.IndexStatus(&table.Indexes[i], s.now()); got != "ACTIVE" {
+		if got, _ := table.IndexStatus(&table.Indexes[i], s.clock.Now()); got != "ACTIVE" {
 			t.Errorf("index %s is %s", table.Indexes[i].Name, got)
 		}
 	}
@@ -260,7 +145,7 @@ func TestTableDelay(t *testing.T) {
 		t.Helper()
 		got := schema.Status("gone")
 		if table := s.d.Lookup(schema.DefaultNamespace, "model"); table != nil {
-			got = table.Status(s.now())
+			got = table.Status(s.clock.Now())
 		}
 		if got != want {
 			t.Errorf("status %s, want %s", got, want)
@@ -274,7 +159,7 @@ func TestTableDelay(t *testing.T) {
 	}
 	status("CREATING")
 	ready(false)
-	s.clock.Add(int64(time.Hour))
+	s.clock.Advance(time.Hour)
 	status("ACTIVE")
 	ready(true)
 	if _, _, err := s.d.Alter(t.Context(), schema.DefaultNamespace, "model", AsUpdating, func(d *schema.Descriptor) error { d.TableClass = "STANDARD"; return nil }); err != nil {
@@ -282,7 +167,7 @@ func TestTableDelay(t *testing.T) {
 	}
 	status("UPDATING")
 	ready(true)
-	s.clock.Add(int64(time.Hour))
+	s.clock.Advance(time.Hour)
 	status("ACTIVE")
 	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
@@ -295,7 +180,7 @@ func TestTableDelay(t *testing.T) {
 	s.reopen()
 	status("DELETING")
 	deleted := s.d.Lookup(schema.DefaultNamespace, "model")
-	s.clock.Add(int64(time.Hour))
+	s.clock.Advance(time.Hour)
 	status("gone")
 	if _, err := s.d.Create(t.Context(), modelDescriptor()); err != nil {
 		t.Errorf("Create after DELETING: %v", err)

@@ -45,7 +45,7 @@ func newTTLStore(t *testing.T, delay time.Duration) (*store, *Table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.clock.Add(int64(delay))
+	s.clock.Advance(delay)
 	return s, table
 }
 
@@ -99,7 +99,7 @@ func (s *store) expiryRows() (n int) {
 func TestExpireMany(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")
-	now := s.now().Unix()
+	now := s.clock.Now().Unix()
 	var items []item.Item
 	later := 0 // how many do not expire within eleven seconds
 	for i := range 5 * expiryChunk {
@@ -114,14 +114,14 @@ func TestExpireMany(t *testing.T) {
 	}
 	putAll(t, s.d, table, items...)
 	s.sweep(len(items))
-	s.clock.Add(11e9)
+	s.clock.Advance(11 * time.Second)
 	s.sweep(later)
 	for _, x := range []string{"ga", "gb", "lb", "ln"} {
 		if rows, _ := s.d.Counts(s.table(), s.table().Index(x)); int(rows) != later {
 			t.Errorf("index %s has %d rows, want %d", x, rows, later)
 		}
 	}
-	s.clock.Add(3600e9)
+	s.clock.Advance(time.Hour)
 	s.sweep(0)
 	if n := s.expiryRows(); n != 0 {
 		t.Errorf("%d expiry rows are left of no items", n)
@@ -134,10 +134,10 @@ func TestExpireMany(t *testing.T) {
 func TestExpireRechecks(t *testing.T) {
 	s, _ := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")
-	now := s.now().Unix()
+	now := s.clock.Now().Unix()
 	find := func(n int) []Write {
 		t.Helper()
-		u := newDue(s.now())
+		u := newDue(s.clock.Now())
 		var items []item.Item
 		for i := range n {
 			items = append(items, expiring(i, item.Int(now-1)))
@@ -189,7 +189,7 @@ func TestExpireRechecks(t *testing.T) {
 func TestExpiryBackfill(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	const n, writers = 4000, 4
-	now := s.now().Unix()
+	now := s.clock.Now().Unix()
 	var items []item.Item
 	for i := range n {
 		items = append(items, expiring(i, item.Int(now+int64(i%3)-1))) // one of three has expired
@@ -275,7 +275,7 @@ func TestExpiryStates(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.state, " ", c.dropping), func(t *testing.T) {
 			s, table := newTTLStore(t, 0)
-			now := s.now().Unix()
+			now := s.clock.Now().Unix()
 			e := item.Int(now - 1)
 			putAll(t, s.d, table, expiring(1, e), expiring(2, e), expiring(3, e), expiring(4, item.Int(now+9)))
 			if c.state != schema.StateDeleteOnly && c.state != schema.StateWriteOnly || c.dropping {
@@ -291,7 +291,7 @@ func TestExpiryStates(t *testing.T) {
 			putAll(t, s.d, table, expiring(2, item.Value{}), expiring(5, e))
 			s.reopen()
 			settle(t, s.d)
-			if got := s.table().Expiry.Status(s.now()); got != c.want {
+			if got := s.table().Expiry.Status(s.clock.Now()); got != c.want {
 				t.Fatalf("the expiry is %s, want %s", got, c.want)
 			}
 			if c.want == schema.StatusEnabled {
@@ -326,8 +326,7 @@ func (s *store) enter(state schema.State, dropping bool) {
 // TestExpiryRestarts switches the expiry of a full table on, and then off, restarting again and
 // again meanwhile.
 func TestExpiryRestarts(t *testing.T) {
-	s := &store{t: t, pass: make(chan struct{})}
-	s.begin()
+	s := newPacedStore(t)
 	table, err := s.d.Create(t.Context(), modelDescriptor())
 	if err != nil {
 		t.Fatal(err)
@@ -335,7 +334,7 @@ func TestExpiryRestarts(t *testing.T) {
 	const n = 3000
 	var items []item.Item
 	for i := range n {
-		items = append(items, expiring(i, item.Int(s.now().Unix()+int64(i%2)*10)))
+		items = append(items, expiring(i, item.Int(s.clock.Now().Unix()+int64(i%2)*10)))
 	}
 	putAll(t, s.d, table, items...)
 	alterExpiry(t, s.d, "e")
@@ -349,7 +348,7 @@ func TestExpiryRestarts(t *testing.T) {
 	checkClean(t, s.d)
 	alterExpiry(t, s.d, "")
 	off := 0
-	for ; s.table().Expiry.Status(s.now()) != schema.StatusDisabled && off < 200; off++ {
+	for ; s.table().Expiry.Status(s.clock.Now()) != schema.StatusDisabled && off < 200; off++ {
 		s.reopen()
 		time.Sleep(time.Duration(2+off/4) * time.Millisecond) // a slow machine gets somewhere as well
 	}
@@ -366,7 +365,7 @@ func TestExpiryOffDuringBackfill(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	var items []item.Item
 	for i := range 3000 {
-		items = append(items, expiring(i, item.Int(s.now().Unix())))
+		items = append(items, expiring(i, item.Int(s.clock.Now().Unix())))
 	}
 	putAll(t, s.d, table, items...)
 	unfinished := 0
@@ -403,7 +402,7 @@ func TestExpiryDelay(t *testing.T) {
 	s, _ := newTTLStore(t, time.Hour)
 	status := func(want schema.Status) {
 		t.Helper()
-		if got := s.table().Expiry.Status(s.now()); got != want {
+		if got := s.table().Expiry.Status(s.clock.Now()); got != want {
 			t.Errorf("status %s, want %s", got, want)
 		}
 	}
@@ -417,7 +416,7 @@ func TestExpiryDelay(t *testing.T) {
 	setExpiry(t, s.d, "e")
 	status(schema.StatusEnabling)
 	busy("")
-	s.clock.Add(int64(time.Hour))
+	s.clock.Advance(time.Hour)
 	status(schema.StatusEnabled)
 	setExpiry(t, s.d, "")
 	status(schema.StatusDisabling)
@@ -425,7 +424,7 @@ func TestExpiryDelay(t *testing.T) {
 	s.reopen()
 	settle(t, s.d)
 	status(schema.StatusDisabling)
-	s.clock.Add(int64(time.Hour))
+	s.clock.Advance(time.Hour)
 	status(schema.StatusDisabled)
 	setExpiry(t, s.d, "n")
 	status(schema.StatusEnabling)
@@ -447,7 +446,7 @@ func TestExpiryMark(t *testing.T) {
 			t.Errorf("%s the next sweep begins at %d, want %d", what, from, want)
 		}
 	}
-	first := s.now().Unix()
+	first := s.clock.Now().Unix()
 	putAll(t, s.d, table, expiring(1, item.Int(first-10)))
 	s.sweep(0)
 	begins("with nothing left", first)
@@ -463,7 +462,7 @@ func TestExpiryMark(t *testing.T) {
 	begins("with one of a transaction", first-8)
 	s.sweep(2)
 	begins("after both are gone", first)
-	s.clock.Add(int64(10 * time.Second))
+	s.clock.Advance(10 * time.Second)
 	half, err := item.Number(fmt.Sprintf("%d.5", first+10))
 	if err != nil {
 		t.Fatal(err)
@@ -471,11 +470,11 @@ func TestExpiryMark(t *testing.T) {
 	putAll(t, s.d, table, expiring(5, half))
 	s.sweep(2)
 	begins("before the second is over", first+10)
-	s.clock.Add(-int64(time.Minute))
+	s.clock.Set(s.clock.Now().Add(-time.Minute))
 	putAll(t, s.d, table, expiring(6, item.Int(first-55)))
 	s.sweep(2)
 	begins("with the clock turned back", first-50)
-	s.clock.Add(int64(2 * time.Minute))
+	s.clock.Advance(2 * time.Minute)
 	s.sweep(1)
 	begins("at last", first+70)
 	checkClean(t, s.d)
@@ -486,13 +485,13 @@ func TestExpiryMark(t *testing.T) {
 func TestExpireDeletedTable(t *testing.T) {
 	s, table := newTTLStore(t, 0)
 	setExpiry(t, s.d, "e")
-	putAll(t, s.d, table, expiring(1, item.Int(s.now().Unix()-1)))
+	putAll(t, s.d, table, expiring(1, item.Int(s.clock.Now().Unix()-1)))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.d.expire(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("a sweep with a context that is done: %v", err)
 	}
-	sweep := s.d.newExpirySweep(s.table(), newDue(s.now()))
+	sweep := s.d.newExpirySweep(s.table(), newDue(s.clock.Now()))
 	sweep.due = true
 	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
@@ -545,7 +544,7 @@ func TestExpiryStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	setExpiry(t, s.d, "e")
-	now := s.now().Unix()
+	now := s.clock.Now().Unix()
 	putAll(t, s.d, table, expiring(1, item.Int(now-1)), expiring(1, item.Int(now-2)), expiring(2, item.Int(now-1)))
 	if _, err := s.d.Write(t.Context(), &Write{Table: table, Key: expiring(2, item.Value{}), Change: Delete{}}); err != nil {
 		t.Fatal(err)

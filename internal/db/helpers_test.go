@@ -2,11 +2,13 @@ package db
 
 import (
 	"bytes"
+	"context"
 	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/check"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/schema"
@@ -55,8 +57,37 @@ func compareValues(x, y item.Value) int {
 	return rat(x).Cmp(rat(y))
 }
 
-// checkClock is the time in a checkedStore.
-var checkClock = time.Unix(1_700_000_000, 0)
+// settle waits until no background job runs.
+func settle(t *testing.T, d *DB) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		busy := false
+		d.working.Range(func(any, any) bool { busy = true; return false })
+		if !busy {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// checkOpen checks an open database.
+func checkOpen(ctx context.Context, d *DB) ([]check.Problem, error) {
+	report, err := check.Run(ctx, d.kv, check.Options{Now: d.now, Open: d})
+	return report.Problems, err
+}
+
+// checkClean runs a check and wants it to find nothing.
+func checkClean(t *testing.T, d *DB) {
+	t.Helper()
+	settle(t, d)
+	problems, err := checkOpen(context.Background(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems[:min(len(problems), 20)] {
+		t.Error(p)
+	}
+}
 
 // checkedStore is a database with a bit of everything: the table "model" with indexes, a stream and
 // items that expire, the stream of the table "old", which is gone, and the token of a transaction.

@@ -6,22 +6,18 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/big"
 	"math/rand/v2"
 	"slices"
 	"sort"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
-	"github.com/partita-db/partita/internal/kv"
-	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/schema"
 )
 
@@ -38,38 +34,6 @@ func seed(t *testing.T) uint64 {
 	}
 	t.Logf("-model.seed=%d", s)
 	return s
-}
-
-// open returns a database on a new in-memory engine.
-func open(t testing.TB) *DB {
-	t.Helper()
-	return openWith(t, Options{})
-}
-
-// openWith is open with options.
-func openWith(t testing.TB, o Options) *DB {
-	t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return openOn(t, engine, o)
-}
-
-// openOn opens a database on an engine, and closes both when the test ends.
-func openOn(t testing.TB, engine kv.Engine, o Options) *DB {
-	t.Helper()
-	o.Logger = slog.New(slog.DiscardHandler)
-	d, err := Open(engine, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(d.Close(), engine.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
 }
 
 // modelDescriptor is the table of the model tests: a composite key, two GSIs and two LSIs.
@@ -99,9 +63,8 @@ type model struct {
 	rnd   *rand.Rand
 	mine  string // prefix of the partition keys of this model
 	items map[string]item.Item
-	// clock is the database's, in Unix nanoseconds, and expires whether items expire by it; without
-	// a clock they do not.
-	clock   *atomic.Int64
+	// clock is the database's, and expires whether items expire by it; without a clock they do not.
+	clock   *clocktest.Clock
 	expires bool
 	n       int // of transactions, for their tokens
 }
@@ -152,7 +115,7 @@ func (m *model) binary() item.Value {
 func (m *model) expiry() item.Value {
 	now := int64(5e9)
 	if m.clock != nil {
-		now = m.clock.Load() / 1e9
+		now = m.clock.Now().Unix()
 	}
 	switch m.rnd.IntN(10) {
 	case 0:
@@ -523,26 +486,25 @@ func (m *model) expire() {
 		m.expires = !m.expires
 		settle(m.t, m.d)
 	}
-	now := m.clock.Add(int64(m.rnd.IntN(20_000)) * 1e6)
+	m.clock.Advance(time.Duration(m.rnd.IntN(20_000)) * time.Millisecond)
 	if err := m.d.Sweep(m.t.Context()); err != nil {
 		m.t.Fatal(err)
 	}
 	for text, it := range m.items {
-		if m.expires && expired(it.Get("e"), now) {
+		if m.expires && expired(it.Get("e"), m.clock.Now()) {
 			delete(m.items, text)
 		}
 	}
 }
 
-// expired tells, naively, whether an item with that expiry is deleted at the time, in Unix
-// nanoseconds.
-func expired(v item.Value, now int64) bool {
+// expired tells, naively, whether an item with that expiry is deleted at the time.
+func expired(v item.Value, now time.Time) bool {
 	if v.Type() != item.N {
 		return false
 	}
 	at, _ := new(big.Rat).SetString(strings.Trim(string(v.AppendText(nil)), "{N:}"))
-	oldest := time.Unix(0, now).AddDate(-5, 0, 0).UnixNano()
-	return at.Cmp(big.NewRat(now, 1e9)) < 0 && at.Cmp(big.NewRat(oldest, 1e9)) >= 0
+	seconds := func(t time.Time) *big.Rat { return big.NewRat(t.UnixNano(), 1e9) }
+	return at.Cmp(seconds(now)) < 0 && at.Cmp(seconds(now.AddDate(-5, 0, 0))) >= 0
 }
 
 // run runs n random operations.
@@ -567,49 +529,16 @@ func (m *model) run(n int) {
 	}
 }
 
-// settle waits until no background job runs.
-func settle(t *testing.T, d *DB) {
-	t.Helper()
-	for t.Context().Err() == nil {
-		busy := false
-		d.working.Range(func(any, any) bool { busy = true; return false })
-		if !busy {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// checkOpen checks an open database.
-func checkOpen(ctx context.Context, d *DB) ([]check.Problem, error) {
-	report, err := check.Run(ctx, d.kv, check.Options{Now: d.now, Open: d})
-	return report.Problems, err
-}
-
-// checkClean runs a check and wants it to find nothing.
-func checkClean(t *testing.T, d *DB) {
-	t.Helper()
-	settle(t, d)
-	problems, err := checkOpen(context.Background(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range problems[:min(len(problems), 20)] {
-		t.Error(p)
-	}
-}
-
 // TestModel compares random operations with a naive model.
 func TestModel(t *testing.T) {
-	var clock atomic.Int64
-	clock.Store(1_700_000_000e9)
-	d := openWith(t, Options{Now: func() time.Time { return time.Unix(0, clock.Load()) }, SweepInterval: -1})
+	clock := clocktest.New(clocktest.Start)
+	d := openWith(t, unswept(clock.Now))
 	table, err := d.Create(t.Context(), modelDescriptor())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := seed(t)
-	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(s, 1)), items: map[string]item.Item{}, clock: &clock}
+	m := &model{t: t, d: d, table: table, rnd: rand.New(rand.NewPCG(s, 1)), items: map[string]item.Item{}, clock: clock}
 	for range 10 {
 		m.run(*modelOps / 10)
 		checkClean(t, d)

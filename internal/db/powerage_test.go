@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/schema"
 )
@@ -24,7 +25,7 @@ const ageCuts = 24
 type agedWrites struct {
 	w     *powerWorld
 	mu    sync.Mutex
-	times []int64 // of each write, on the clock
+	times []time.Time // of each write, on the clock
 	acked atomic.Int64
 }
 
@@ -41,14 +42,14 @@ func (a *agedWrites) transaction(table *Table, n int) *Transaction {
 // agedCut is what a cut leaves, and what was known then.
 type agedCut struct {
 	clone *vfs.MemFS
-	now   int64
+	now   time.Time
 	acked int
-	times []int64 // of those asked for
+	times []time.Time // of those asked for
 }
 
 // cut cuts the power.
 func (a *agedWrites) cut(mem *vfs.MemFS, rnd *rand.Rand) agedCut {
-	c := agedCut{acked: int(a.acked.Load()), now: a.w.clock.Load()}
+	c := agedCut{acked: int(a.acked.Load()), now: a.w.clock.Now()}
 	c.clone = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rnd.IntN(3)], RNG: rnd})
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,8 +64,7 @@ func (a *agedWrites) cut(mem *vfs.MemFS, rnd *rand.Rand) agedCut {
 func TestPowerLossOverDays(t *testing.T) {
 	s := seed(t)
 	rnd, cutRnd := rand.New(rand.NewPCG(s, 7)), rand.New(rand.NewPCG(s, 8)) // cuts come in the engine's goroutines
-	a := &agedWrites{w: &powerWorld{t: t}}
-	a.w.clock.Store(1_700_000_000e9)
+	a := &agedWrites{w: &powerWorld{t: t, clock: clocktest.New(clocktest.Start)}}
 	mem := vfs.NewCrashableMem()
 	fs := newPowerFS(mem, cutRnd, 8)
 	engine, d, err := a.w.open(fs)
@@ -86,17 +86,17 @@ func TestPowerLossOverDays(t *testing.T) {
 	for left.Load() > 0 {
 		for range 1 + rnd.IntN(6) {
 			a.mu.Lock()
-			a.times = append(a.times, a.w.clock.Load())
+			a.times = append(a.times, a.w.clock.Now())
 			n := len(a.times) - 1
 			a.mu.Unlock()
 			if _, err := d.Transact(t.Context(), a.transaction(table, n)); err != nil {
 				t.Fatal(err)
 			}
 			a.acked.Add(1)
-			a.w.clock.Add(int64(rnd.IntN(240)) * 1e9)
+			a.w.clock.Advance(time.Duration(rnd.IntN(240)) * time.Second)
 		}
 		if rnd.IntN(2) == 0 {
-			a.w.clock.Add(int64(rnd.IntN(48)) * int64(time.Hour))
+			a.w.clock.Advance(time.Duration(rnd.IntN(48)) * time.Hour)
 		}
 		if err := d.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ type agedSeen struct{ trimmed, replayed, forgotten int }
 // verify opens what the cut has left and compares it.
 func (s *agedSeen) verify(t *testing.T, a *agedWrites, c *agedCut) {
 	t.Helper()
-	a.w.clock.Store(c.now)
+	a.w.clock.Set(c.now)
 	engine, d, err := a.w.open(c.clone)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func (c *agedCut) oldest(t *testing.T, d *DB, table *Table) {
 	l := d.StreamByID(table.StreamID)
 	for shard := range uint32(l.Shards) {
 		_, _, err := d.ReadStream(t.Context(), l, shard, schema.Position{}, 1, func(r *schema.StreamRecord) bool {
-			if age := time.Unix(0, c.now).Sub(schema.TimeOf(r.Position)); age > schema.Retention+IteratorAge+trimEvery {
+			if age := c.now.Sub(schema.TimeOf(r.Position)); age > schema.Retention+IteratorAge+trimEvery {
 				t.Errorf("after a sweep a record is there that is %v old", age)
 			}
 			return true
@@ -192,7 +192,7 @@ func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 		}
 	}
 	for n := range c.acked {
-		if age := time.Duration(c.now - c.times[n]); age < schema.Retention && (first < 0 || n < first || n > last) {
+		if age := c.now.Sub(c.times[n]); age < schema.Retention && (first < 0 || n < first || n > last) {
 			t.Errorf("write %d is %v old and acknowledged, and the stream has %d to %d", n, age, first, last)
 		}
 	}
@@ -204,7 +204,7 @@ func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 func (s *agedSeen) tokens(t *testing.T, a *agedWrites, c *agedCut, d *DB, table *Table) {
 	t.Helper()
 	for n := range c.acked {
-		age := time.Duration(c.now - c.times[n])
+		age := c.now.Sub(c.times[n])
 		if n%3 != 0 || age >= tokenLife && n%30 != 0 {
 			continue
 		}

@@ -371,7 +371,7 @@ func (c *powerCut) replaySide(items map[string]item.Item) {
 func (c *powerCut) swept(place string, it item.Item) {
 	v, ok := it.Get("v").Int64()
 	if s := c.before.swept; ok && int(v) < s.acked[clientOf(place)] && expired(it.Get("e"), s.now) {
-		c.problem("%s is there, of operation %d, which had expired before the sweep of %d", place, v, s.now/1e9)
+		c.problem("%s is there, of operation %d, which had expired before the sweep of %d", place, v, s.now.Unix())
 	}
 }
 

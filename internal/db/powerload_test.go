@@ -106,7 +106,7 @@ func (c *powerClient) write(w *powerWorld) *powerWrite {
 			attr("b", item.Binary([]byte{byte(c.rnd.IntN(5))})), attr("x", item.String(randomText(c.rnd, c.rnd.IntN(3000)))),
 		}
 		if !one.side && c.rnd.IntN(3) == 0 {
-			es = append(es, attr("e", item.Int(w.clock.Load()/1e9+int64(c.rnd.IntN(12)-2))))
+			es = append(es, attr("e", item.Int(w.clock.Now().Unix()+int64(c.rnd.IntN(12)-2))))
 		}
 		one.put = one.key.With(es)
 	}
@@ -193,10 +193,11 @@ func (w *powerWorld) note(change func()) bool {
 func (w *powerWorld) sweep() {
 	rnd := w.random(101)
 	for {
-		var now int64
+		var now time.Time
 		acked := make([]int, len(w.clients))
 		on := w.note(func() {
-			now = w.clock.Add(int64(rnd.IntN(2000)) * 1e6)
+			w.clock.Advance(time.Duration(rnd.IntN(2000)) * time.Millisecond)
+			now = w.clock.Now()
 			for i, c := range w.clients {
 				acked[i] = c.acked
 			}
@@ -215,7 +216,7 @@ func (w *powerWorld) sweep() {
 
 // powerSweep is a sweep that is over: when it began, and what each client had written by then.
 type powerSweep struct {
-	now   int64
+	now   time.Time
 	acked []int
 }
 
@@ -420,14 +421,14 @@ type powerBounds struct {
 	temps    []powerTemp
 	shown    map[uint32][]powerRecord
 	swept    powerSweep
-	now      int64
+	now      time.Time
 }
 
 // bounds returns what is known now.
 func (w *powerWorld) bounds() *powerBounds {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := &powerBounds{features: maps.Clone(w.features), shown: maps.Clone(w.shown), swept: w.swept, now: w.clock.Load()}
+	b := &powerBounds{features: maps.Clone(w.features), shown: maps.Clone(w.shown), swept: w.swept, now: w.clock.Now()}
 	for _, c := range w.clients {
 		b.acked, b.ops = append(b.acked, c.acked), append(b.ops, c.ops)
 	}

@@ -4,16 +4,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/schema"
 )
@@ -77,7 +75,7 @@ type powerWorld struct {
 	seed     uint64
 	unsynced bool
 	lives    int
-	clock    atomic.Int64
+	clock    *clocktest.Clock
 	mem      *vfs.MemFS
 	d        *DB
 	tables   []*Table // with the stream that is never switched off, and the side table
@@ -96,9 +94,8 @@ type powerWorld struct {
 func newPowerWorld(t *testing.T, seed uint64, unsynced bool) *powerWorld {
 	w := &powerWorld{
 		t: t, seed: seed, unsynced: unsynced, mem: vfs.NewCrashableMem(), features: map[string][]powerFeatures{}, shown: map[uint32][]powerRecord{},
-		swept: powerSweep{acked: make([]int, powerClients)},
+		swept: powerSweep{acked: make([]int, powerClients)}, clock: clocktest.New(clocktest.Start),
 	}
-	w.clock.Store(1_700_000_000e9)
 	engine, d, err := w.open(w.mem)
 	if err != nil {
 		t.Fatal(err)
@@ -148,18 +145,10 @@ func (w *powerWorld) faulty() bool {
 // open opens the database on a file system. Its memtables are small, so that there is something to
 // flush and to compact.
 func (w *powerWorld) open(fs vfs.FS) (*pebblekv.Engine, *DB, error) {
-	now := func() time.Time { return time.Unix(0, w.clock.Load()) }
-	engine, err := pebblekv.Open(pebblekv.Options{
-		Dir: "data", FS: fs, Clock: now, MemoryLimit: 16 << 20, MemtableBytes: 64 << 10, Stripes: 64, FreeSpaceFloor: -1,
+	return tryOpen(pebblekv.Options{
+		Dir: "data", FS: fs, Clock: w.clock.Now, FreeSpaceFloor: -1,
+		MemoryLimit: 16 << 20, MemtableBytes: 64 << 10, Stripes: 64,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	d, err := Open(engine, Options{Now: now, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, nil, errors.Join(err, engine.Close())
-	}
-	return engine, d, nil
 }
 
 // live opens the database, works on it, and cuts the power so many times; the first cuts may come

@@ -15,7 +15,7 @@ const inYears = 20 * 365 * 24 * time.Hour
 // set moves the clock, and sweeps.
 func (s *store) set(by time.Duration) {
 	s.t.Helper()
-	s.clock.Add(int64(by))
+	s.clock.Set(s.clock.Now().Add(by))
 	if err := s.d.Sweep(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
@@ -79,9 +79,9 @@ func TestRecordsAhead(t *testing.T) {
 			lagging[shard] = all[n-2].Position
 		}
 	}
-	right := s.now()
+	right := s.clock.Now()
 	for half := range 48 {
-		s.wantRecords(fmt.Sprint("after ", s.now().Sub(right)), id, 50, 50)
+		s.wantRecords(fmt.Sprint("after ", s.clock.Now().Sub(right)), id, 50, 50)
 		s.set(30 * time.Minute)
 		if half == 11 || half == 30 {
 			s.reopen() // each forgets up to an hour
@@ -109,7 +109,7 @@ func TestRecordsAhead(t *testing.T) {
 func (s *store) until(id uint64, end time.Time, stored, readable int) {
 	s.t.Helper()
 	for n, r := s.stored(id); n != stored || r != readable; n, r = s.stored(id) {
-		if s.now().After(end) {
+		if s.clock.Now().After(end) {
 			s.t.Fatalf("by %v %d records are stored and %d readable, want %d and %d", end, n, r, stored, readable)
 		}
 		s.set(10 * time.Minute)
@@ -178,15 +178,15 @@ func TestWrongAtFirst(t *testing.T) {
 	}
 	id := table.StreamID
 	fill(t, s.d, table, 100)
-	now := time.Duration(s.clock.Load())
-	s.clock.Store(0)
+	right, wrong := s.clock.Now(), time.Unix(0, 0)
+	s.clock.Set(wrong)
 	s.reopen()
 	s.set(time.Minute)
 	s.set(2 * time.Hour)
 	if s.d.StreamByID(id).Ahead == nil {
 		t.Error("in 1970 the stream's records are not ahead")
 	}
-	s.set(now - 2*time.Hour)
+	s.set(right.Sub(wrong) - 2*time.Hour)
 	s.wantRecords("when the clock is right", id, 100, 100)
 	if s.d.StreamByID(id).Ahead != nil {
 		t.Error("the stream's records are ahead, and the clock is right")
@@ -209,7 +209,7 @@ func TestMadeAhead(t *testing.T) {
 	s.set(-inYears)
 	fill(t, s.d, table, 100)
 	l := s.d.StreamByID(table.StreamID)
-	for _, shard := range l.ShardsAt(s.now()) {
+	for _, shard := range l.ShardsAt(s.clock.Now()) {
 		end, err := s.d.LastPosition(t.Context(), l, shard.Number)
 		if err != nil || string(end[:]) < string(shard.Start[:]) {
 			t.Errorf("shard %s begins at %x, and has a record at %x, %v", shard.ID, shard.Start, end, err)
@@ -244,7 +244,7 @@ func TestTokensAhead(t *testing.T) {
 				t.Fatalf("%v ahead: token %d is known", back, i)
 			}
 		}
-		s.clock.Add(-int64(back))
+		s.clock.Set(s.clock.Now().Add(-back))
 		if run(7) || !run(7) {
 			t.Errorf("set back by %v: the token of then is not used anew", back)
 		}
@@ -277,8 +277,8 @@ func TestBusyAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream := s.d.StreamByID(table.StreamID).Status(s.now())
-	if got := table.Status(s.now()); got != "ACTIVE" || stream != "ENABLED" {
+	stream := s.d.StreamByID(table.StreamID).Status(s.clock.Now())
+	if got := table.Status(s.clock.Now()); got != "ACTIVE" || stream != "ENABLED" {
 		t.Errorf("the table is %s, its stream %s", got, stream)
 	}
 	s.set(inYears)
@@ -289,7 +289,7 @@ func TestBusyAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.set(-inYears)
-	if got := s.table().Expiry.Status(s.now()); got != schema.StatusEnabled {
+	if got := s.table().Expiry.Status(s.clock.Now()); got != schema.StatusEnabled {
 		t.Errorf("the expiry is %s", got)
 	}
 	s.set(inYears)
@@ -298,6 +298,6 @@ func TestBusyAhead(t *testing.T) {
 	}
 	s.set(-inYears)
 	if table := s.d.Lookup(schema.DefaultNamespace, "model"); table != nil {
-		t.Errorf("the deleted table is %s", table.Status(s.now()))
+		t.Errorf("the deleted table is %s", table.Status(s.clock.Now()))
 	}
 }

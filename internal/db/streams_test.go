@@ -86,28 +86,28 @@ func TestLogLife(t *testing.T) {
 	}
 	fill(t, s.d, table, 100)
 	s.reopen()
-	if l := s.d.StreamByID(id); l.Status(s.now()) != "ENABLED" || l.Ends != nil || s.table().shards != 4 {
-		t.Errorf("after a restart the log is %s", l.Status(s.now()))
+	if l := s.d.StreamByID(id); l.Status(s.clock.Now()) != "ENABLED" || l.Ends != nil || s.table().shards != 4 {
+		t.Errorf("after a restart the log is %s", l.Status(s.clock.Now()))
 	}
 	fill(t, s.d, s.table(), 110) // 100 of these change nothing
 	s.d.stop()                   // no job begins any more
 	if _, _, err := s.d.alter(t.Context(), schema.DefaultNamespace, "model", AsUpdating, setStream("")); err != nil {
 		t.Fatal(err)
 	}
-	if l := s.d.StreamByID(id); l.Status(s.now()) != "DISABLING" || l.Ends != nil {
-		t.Errorf("the log that has ended is %s", l.Status(s.now()))
+	if l := s.d.StreamByID(id); l.Status(s.clock.Now()) != "DISABLING" || l.Ends != nil {
+		t.Errorf("the log that has ended is %s", l.Status(s.clock.Now()))
 	}
 	s.reopen()
 	l := s.closed(id)
-	if l.Status(s.now()) != "DISABLED" {
-		t.Errorf("the closed log is %s", l.Status(s.now()))
+	if l.Status(s.clock.Now()) != "DISABLED" {
+		t.Errorf("the closed log is %s", l.Status(s.clock.Now()))
 	}
 	fill(t, s.d, s.table(), 130) // nobody hears of these
 	if _, n := records(t, s.d, l); n != 110 {
 		t.Errorf("the log has %d records, want 110", n)
 	}
 	checkClean(t, s.d)
-	for _, shard := range l.ShardsAt(s.now()) {
+	for _, shard := range l.ShardsAt(s.clock.Now()) {
 		if end, err := s.d.LastPosition(t.Context(), l, shard.Number); end != shard.End || !shard.Closed || err != nil {
 			t.Errorf("shard %s ends at %x, and its last record is at %x (%v)", shard.ID, shard.End, end, err)
 		}
@@ -115,7 +115,7 @@ func TestLogLife(t *testing.T) {
 	if _, err := s.d.Delete(t.Context(), schema.DefaultNamespace, "model", func(*Table) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.Add(int64(schema.Retention) - 1)
+	s.clock.Advance(schema.Retention - 1)
 	if err := s.d.Sweep(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -123,7 +123,7 @@ func TestLogLife(t *testing.T) {
 	if _, n := records(t, s.d, s.d.StreamByID(id)); n != 110 {
 		t.Errorf("on its last day the log of the deleted table has %d records, want 110", n)
 	}
-	s.clock.Add(1)
+	s.clock.Advance(1)
 	if err := s.d.Sweep(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -24,11 +23,7 @@ func TestTransactCrashClones(t *testing.T) {
 		clones = 5
 	}
 	fs := vfs.NewCrashableMem()
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: fs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBank(t, openOn(t, engine, Options{SweepInterval: -1}))
+	b := newBank(t, openOn(t, openEngine(t, pebblekv.Options{Dir: "data", FS: fs}), unswept(nil)))
 	s := seed(t)
 	var (
 		all   sync.WaitGroup
@@ -73,24 +68,15 @@ func TestTransactCrashClones(t *testing.T) {
 // checkClone opens a crash clone, adds up the accounts, and sends acknowledged transfers again.
 func (b *bank) checkClone(clone *vfs.MemFS, acked []*Transaction) {
 	b.t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: clone})
-	if err != nil {
-		b.t.Fatalf("opening a crash clone: %v", err)
-	}
-	d, err := Open(engine, Options{Logger: slog.New(slog.DiscardHandler), SweepInterval: -1})
-	if err != nil {
-		b.t.Fatalf("opening a crash clone: %v", err)
-	}
-	for _, transfer := range acked {
-		if out, err := d.Transact(context.Background(), transfer); err != nil || !out.Replayed {
-			b.t.Errorf("an acknowledged transfer after a crash: %v, replayed %v", err, out.Replayed)
+	within(b.t, pebblekv.Options{Dir: "data", FS: clone}, func(d *DB) {
+		for _, transfer := range acked {
+			if out, err := d.Transact(context.Background(), transfer); err != nil || !out.Replayed {
+				b.t.Errorf("an acknowledged transfer after a crash: %v, replayed %v", err, out.Replayed)
+			}
 		}
-	}
-	if err := b.count(d); err != nil {
-		b.t.Error(err)
-	}
-	checkClean(b.t, d)
-	if err := errors.Join(d.Close(), engine.Close()); err != nil {
-		b.t.Fatal(err)
-	}
+		if err := b.count(d); err != nil {
+			b.t.Error(err)
+		}
+		checkClean(b.t, d)
+	})
 }

@@ -79,7 +79,7 @@ func (h *hooked) SizeOf(r kv.Range) (int64, error) {
 // openHooked returns a database on a hooked engine.
 func openHooked(t *testing.T) (*DB, *hooked, *Table) {
 	t.Helper()
-	return openHookedOn(t, pebblekv.Options{InMemory: true})
+	return openHookedOn(t, pebblekv.Options{})
 }
 
 // openImpatient is openHooked where latches are waited for a short time only: for tests that hold
@@ -87,18 +87,14 @@ func openHooked(t *testing.T) (*DB, *hooked, *Table) {
 // a busy machine.
 func openImpatient(t *testing.T) (*DB, *hooked, *Table) {
 	t.Helper()
-	return openHookedOn(t, pebblekv.Options{InMemory: true, LatchTimeout: 20 * time.Millisecond})
+	return openHookedOn(t, pebblekv.Options{LatchTimeout: 20 * time.Millisecond})
 }
 
 // openHookedOn is openHooked with the engine's options.
 func openHookedOn(t *testing.T, o pebblekv.Options) (*DB, *hooked, *Table) {
 	t.Helper()
-	engine, err := pebblekv.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &hooked{Engine: engine}
-	d := openOn(t, h, Options{SweepInterval: -1})
+	h := &hooked{Engine: openEngine(t, o)}
+	d := openOn(t, h, unswept(nil))
 	table, err := d.Create(t.Context(), modelDescriptor())
 	if err != nil {
 		t.Fatal(err)
@@ -336,17 +332,17 @@ func TestTokens(t *testing.T) {
 	want("again", 7, 0, true, nil)
 	want("another request", 7, 1, false, ErrTokenMismatch)
 	s.reopen()
-	s.clock.Add(int64(tokenLife - time.Millisecond))
+	s.clock.Advance(tokenLife - time.Millisecond)
 	s.sweep(n)
 	want("after a restart", 7, 0, true, nil)
-	s.clock.Add(int64(time.Millisecond))
+	s.clock.Advance(time.Millisecond)
 	want("after its time, not swept yet", 7, 1, false, nil)
 	s.sweep(n)
 	want("used again, after a sweep", 7, 1, true, nil)
 	if got := s.tokenRows(); got != 2 {
 		t.Errorf("%d rows of tokens are left, want those of one", got)
 	}
-	s.clock.Add(int64(tokenLife))
+	s.clock.Advance(tokenLife)
 	s.sweep(n)
 	if got := s.tokenRows(); got != 0 {
 		t.Errorf("%d rows of tokens are left, want none", got)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -59,17 +58,14 @@ type catalogStore struct {
 // newCatalogStore makes one. It is closed when the test ends.
 func newCatalogStore(t *testing.T) *catalogStore {
 	t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := openEngine(t, pebblekv.Options{})
 	t.Cleanup(func() {
 		if err := engine.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	s := &catalogStore{engine}
-	d, err := s.open()
+	d, err := Open(s.engine, unswept(nil))
 	if err == nil {
 		_, err = d.Create(t.Context(), fullDescriptor())
 	}
@@ -84,11 +80,6 @@ func newCatalogStore(t *testing.T) *catalogStore {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// open opens the database.
-func (s *catalogStore) open() (*DB, error) {
-	return Open(s.engine, Options{SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // row reads a row.
@@ -240,7 +231,7 @@ func (s *catalogStore) judge(t *testing.T, key, row []byte) (said []string) {
 	if said == nil {
 		return nil // whether it opens is use's to see
 	}
-	d, err := s.open()
+	d, err := Open(s.engine, unswept(nil))
 	if err == nil {
 		t.Errorf("the database opens, and Check says %q", said)
 		_ = d.Close()
@@ -266,7 +257,7 @@ func use(t *testing.T, key, row []byte) {
 	t.Helper()
 	s := newCatalogStore(t)
 	s.set(t, key, row)
-	d, err := s.open()
+	d, err := Open(s.engine, unswept(nil))
 	if err != nil {
 		t.Fatalf("Check finds no fault, and Open says %v", err)
 	}
