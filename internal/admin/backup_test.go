@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 )
@@ -39,22 +39,11 @@ type plainEngine struct{ kv.Engine }
 // backupServer serves the admin address of a database in memory whose engine wrap has wrapped.
 func backupServer(t *testing.T, wrap func(kv.Engine) kv.Engine) *httptest.Server {
 	t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(engine, db.Options{SweepInterval: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := dbtest.Open(t, dbtest.Options{})
 	h := New(Options{Token: "secret", Logger: slog.New(slog.DiscardHandler)})
-	h.Attach(Source{DB: d, Engine: wrap(engine)})
+	h.Attach(Source{DB: d.DB, Engine: wrap(d.Engine)})
 	s := httptest.NewServer(h)
-	t.Cleanup(func() {
-		s.Close()
-		d.Close()
-		engine.Close()
-	})
+	t.Cleanup(s.Close)
 	return s
 }
 

@@ -26,7 +26,7 @@ type storedRow struct{ key, value []byte }
 // stream of a table that is gone. The rows of descriptors come first, descriptors of them.
 func catalogOfAll(t testing.TB) (rows []storedRow, descriptors int) {
 	t.Helper()
-	s, engine := openService(t, pebblekv.Options{})
+	s := newService(t)
 	const units = `"ProvisionedThroughput":{"ReadCapacityUnits":5,"WriteCapacityUnits":6}`
 	attribute := func(names ...string) string {
 		for i, name := range names {
@@ -53,7 +53,7 @@ func catalogOfAll(t testing.TB) (rows []storedRow, descriptors int) {
 	s.must(t, "UpdateTimeToLive", `{"TableName":"Full","TimeToLiveSpecification":{"Enabled":true,"AttributeName":"e"}}`)
 	s.settle(t, "Full")
 	s.must(t, "PutItem", `{"TableName":"Full","Item":`+catalogItem+`}`)
-	err := engine.View(t.Context(), kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
+	err := s.db.Engine.View(t.Context(), kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		return r.Scan(kv.Range{}, kv.Forward, func(key, value []byte) (bool, error) {
 			rows = append(rows, storedRow{bytes.Clone(key), bytes.Clone(value)})
 			return true, nil

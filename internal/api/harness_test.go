@@ -3,14 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,78 +16,34 @@ import (
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"
-	"github.com/partita-db/partita/internal/kv"
-	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/schema"
 )
 
 // testService is the service on a database in memory, with a clock that the test turns.
 type testService struct {
 	*Service
-	db *db.DB
-
-	mu  sync.Mutex
-	now time.Time
+	db *dbtest.DB
 
 	seen map[string]string // what the answers had last, for later requests
 
 	principal *iam.Principal // who makes the calls; nil: nobody is asked
 }
 
-// newService returns a service of an empty database at 2026-01-02 03:04:05 UTC. It is closed when
-// the test ends.
+// newService returns a service of an empty database at clocktest.Start. It is closed when the test
+// ends.
 func newService(t testing.TB) *testService {
 	t.Helper()
-	return newServiceWith(t, pebblekv.Options{})
+	return newServiceOn(t, dbtest.Options{})
 }
 
-// newServiceWith is newService with options of the engine, which is in memory and has the test's
-// clock.
-func newServiceWith(t testing.TB, o pebblekv.Options) *testService {
+// newServiceOn is newService with options of the database.
+func newServiceOn(t testing.TB, o dbtest.Options) *testService {
 	t.Helper()
-	s, _ := openService(t, o)
-	return s
-}
-
-// openService is newServiceWith that returns the engine too.
-func openService(t testing.TB, o pebblekv.Options) (*testService, kv.Engine) {
-	t.Helper()
-	s := &testService{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	o.InMemory, o.Clock = true, s.clock
-	engine, err := pebblekv.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if s.db, err = db.Open(engine, db.Options{Now: s.clock, SweepInterval: -1, Logger: quiet}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.db.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	s.Service = New(s.db, Options{Logger: slog.New(testLog{t})})
-	return s, engine
-}
-
-// clock is the time of the test.
-func (s *testService) clock() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
-// advance turns the clock.
-func (s *testService) advance(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = s.now.Add(d)
+	d := dbtest.Open(t, o)
+	return &testService{Service: New(d.DB, Options{Logger: slog.New(testLog{t})}), db: d}
 }
 
 // call sends one request: the bare name of an operation, and the body.
@@ -179,7 +133,7 @@ func (s *testService) run(t *testing.T, d *datadriven.TestData) string {
 		if err != nil {
 			d.Fatalf(t, "%v", err)
 		}
-		s.advance(by)
+		s.db.Clock.Advance(by)
 		return ""
 	case "sweep":
 		if err := s.db.Sweep(context.Background()); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/partita-db/partita"
+	"github.com/partita-db/partita/internal/servertest"
 )
 
 // newClient returns an AWS SDK client of an empty database in memory, behind HTTP.
@@ -22,15 +22,13 @@ func newClient(t *testing.T) *dynamodb.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(d.Handler())
 	t.Cleanup(func() {
-		server.Close()
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return dynamodb.New(dynamodb.Options{
-		BaseEndpoint:     aws.String(server.URL),
+		BaseEndpoint:     aws.String(servertest.Start(t, d.Handler(), nil).URL),
 		Region:           "us-east-1",
 		Credentials:      credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		RetryMaxAttempts: 1,

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"io"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,34 +10,8 @@ import (
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/db"
-	"github.com/partita-db/partita/internal/kv/pebblekv"
+	"github.com/partita-db/partita/internal/dbtest"
 )
-
-// newDelayedService is newService with tables that stay CREATING, UPDATING and DELETING for ten
-// seconds.
-func newDelayedService(t testing.TB) *testService {
-	t.Helper()
-	s := &testService{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	s.db, err = db.Open(engine, db.Options{Now: s.clock, Logger: quiet, TableDelay: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.db.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	s.Service = New(s.db, Options{Logger: slog.New(testLog{t})})
-	return s
-}
 
 // TestExactDelayed is TestExact with --table-delay: the states in which requests are refused.
 func TestExactDelayed(t *testing.T) {
@@ -49,7 +21,8 @@ func TestExactDelayed(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			s := newDelayedService(t)
+			delayed := db.Options{TableDelay: 10 * time.Second, SweepInterval: time.Second}
+			s := newServiceOn(t, dbtest.Options{DB: delayed})
 			datadriven.RunTest(t, file, s.run)
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/schema"
@@ -58,7 +59,7 @@ func (s *testService) hold(t *testing.T, id, token string) (release func()) {
 // TestTransactionConflicts meets items that a transaction, then a plain write, holds for longer
 // than anybody waits.
 func TestTransactionConflicts(t *testing.T) {
-	s := newServiceWith(t, pebblekv.Options{LatchTimeout: 20 * time.Millisecond})
+	s := newServiceOn(t, dbtest.Options{Engine: pebblekv.Options{LatchTimeout: 20 * time.Millisecond}})
 	s.must(t, "CreateTable", `{"TableName":"held","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],
 		"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}]}`)
 	const (

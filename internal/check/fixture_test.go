@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -14,7 +13,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/partita-db/partita/internal/check"
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/pebblekv"
@@ -45,18 +46,9 @@ func checkedItem(pk string, sk int64, a string) item.Item {
 // newCheckedStore writes the database and closes it.
 func newCheckedStore(t *testing.T) *checkedStore {
 	s := &checkedStore{fs: vfs.NewCrashableMem(), shards: map[uint32][]kv.Record{}}
-	engine, err := pebblekv.Open(pebblekv.Options{Dir: "data", FS: s.fs, Clock: func() time.Time { return checkClock }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(engine, db.Options{Now: func() time.Time { return checkClock }, SweepInterval: -1, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.fill(t, engine, d)
-	if err := errors.Join(d.Close(), engine.Close()); err != nil {
-		t.Fatal(err)
-	}
+	d := dbtest.Open(t, dbtest.Options{Engine: pebblekv.Options{Dir: "data", FS: s.fs}, Clock: clocktest.New(checkClock)})
+	s.fill(t, d.Engine, d.DB)
+	d.Close()
 	return s
 }
 

@@ -8,11 +8,12 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 )
 
 // TestBatchWriteConflict answers batches of which some or all writes met a lock.
 func TestBatchWriteConflict(t *testing.T) {
-	d := openDB(t)
+	d := dbtest.Open(t, dbtest.Options{}).DB
 	createTable(t, d, "T", "a", "")
 	const body = `{"RequestItems":{"T":[{"PutRequest":{"Item":{"a":{"S":"1"}}}},{"DeleteRequest":{"Key":{"a":{"S":"2"}}}},{"PutRequest":{"Item":{"a":{"S":"3"}}}}]},"ReturnConsumedCapacity":"TOTAL"}`
 	conflict := fmt.Errorf("writing: %w", db.ErrBusy)

@@ -1,35 +1,14 @@
 package data
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/item"
-	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/partiql"
 	"github.com/partita-db/partita/internal/schema"
 )
-
-// openDB returns an empty database in memory, which is closed when the test ends.
-func openDB(t testing.TB) *db.DB {
-	t.Helper()
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(engine, db.Options{SweepInterval: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(d.Close(), engine.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
-}
 
 // createTable makes a table with a partition key of strings and, if there is a sort key, that of
 // numbers.

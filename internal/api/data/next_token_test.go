@@ -8,6 +8,7 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/schema"
 )
@@ -30,7 +31,7 @@ func firstToken(t testing.TB, d *db.DB, statement string) string {
 // TestNextTokenDamage holds that a token which is changed or cut is refused, and so is one that
 // does not fit the table.
 func TestNextTokenDamage(t *testing.T) {
-	d := openDB(t)
+	d := dbtest.Open(t, dbtest.Options{}).DB
 	createTable(t, d, "Tab", "a", "b")
 	must(t, d, PutItem, `{"TableName":"Tab","Item":{"a":{"S":"h"},"b":{"N":"1"}}}`)
 	const statement = `SELECT * FROM Tab WHERE a IN ['h', 'i']`
@@ -73,7 +74,7 @@ func TestNextTokenDamage(t *testing.T) {
 
 // FuzzNextToken holds that no bytes behind a right checksum do harm.
 func FuzzNextToken(f *testing.F) {
-	d := openDB(f)
+	d := dbtest.Open(f, dbtest.Options{}).DB
 	createTable(f, d, "T", "a", "b", schema.Index{
 		Name: "Glo", Kind: schema.GlobalIndex, Projection: schema.ProjectionAll, Keys: []schema.KeyElement{{Name: "g"}, {Name: "h", Range: true}},
 	})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/schema"
@@ -42,7 +43,7 @@ func TestFingerprint(t *testing.T) {
 // TestSameItemWhileTableChanges finds that two actions are on one item though the table was changed
 // between the looks for it.
 func TestSameItemWhileTableChanges(t *testing.T) {
-	d := openDB(t)
+	d := dbtest.Open(t, dbtest.Options{}).DB
 	before := createTable(t, d, "changing", "id", "")
 	_, after, err := d.Alter(t.Context(), schema.DefaultNamespace, "changing", db.Unseen, func(desc *schema.Descriptor) error {
 		desc.DeletionProtection = true

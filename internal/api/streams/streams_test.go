@@ -12,9 +12,9 @@ import (
 	"github.com/partita-db/partita/internal/api/call"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
+	"github.com/partita-db/partita/internal/dbtest"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/item"
-	"github.com/partita-db/partita/internal/kv/pebblekv"
 	"github.com/partita-db/partita/internal/schema"
 )
 
@@ -85,20 +85,8 @@ func FuzzIterator(f *testing.F) {
 // TestIteratorOfAnother hides the iterator of a stream that must not be read behind the ARN of one
 // that may be: what counts is what would be read.
 func TestIteratorOfAnother(t *testing.T) {
-	engine, err := pebblekv.Open(pebblekv.Options{InMemory: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(engine, db.Options{SweepInterval: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(d.Close(), engine.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	_, err = d.Create(t.Context(), &schema.Descriptor{
+	d := dbtest.Open(t, dbtest.Options{}).DB
+	_, err := d.Create(t.Context(), &schema.Descriptor{
 		Namespace: schema.DefaultNamespace, Name: "Secret", Billing: schema.PayPerRequest, StreamViewType: "KEYS_ONLY",
 		Attributes: []schema.AttributeDefinition{{Name: "k", Type: item.S}}, Keys: []schema.KeyElement{{Name: "k"}},
 	})
