@@ -12,10 +12,7 @@ import (
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/server"
 	"github.com/partita-db/partita/internal/wiretest"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestShutdownWaits checks that Shutdown lets the request in progress finish, and closes idle
 // connections.

@@ -19,31 +19,18 @@ import (
 // TestTimeouts turns the clock of the timeouts by hand and watches which connections it closes.
 func TestTimeouts(t *testing.T) {
 	busy, finish := make(chan struct{}), make(chan struct{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	s := server.New(server.NewHandler(server.Options{Logger: log, Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
-		if api.OperationName(r.Target) == "Hold" {
-			busy <- struct{}{}
-			<-finish
-		}
-		return 200, append(out, "{}"...)
-	}}), log)
-	s.SetInterval(24 * time.Hour) // the rounds are the test's
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	defer func() {
-		close(finish)
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-		<-done
-	}()
+	s, addr := startServer(t, server.NewHandler(server.Options{Logger: slog.New(slog.DiscardHandler),
+		Serve: func(_ context.Context, r *api.Request, out []byte) (int, []byte) {
+			if api.OperationName(r.Target) == "Hold" {
+				busy <- struct{}{}
+				<-finish
+			}
+			return 200, append(out, "{}"...)
+		}}), nil)
+	defer close(finish)
 
 	open := func(send string) (net.Conn, *bufio.Reader) {
-		c, r := wiretest.Dial(t, l.Addr().String())
+		c, r := wiretest.Dial(t, addr)
 		io.WriteString(c, send)
 		return c, r
 	}

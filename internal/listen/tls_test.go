@@ -7,15 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/partita-db/partita/internal/api"
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/server"
 	"github.com/partita-db/partita/internal/wiretest"
@@ -25,8 +24,7 @@ import (
 type secured struct {
 	t     *testing.T
 	files listen.TLSFiles
-	mu    sync.Mutex
-	time  time.Time
+	clock *clocktest.Clock
 	log   func() string
 	sink  *slog.Logger
 }
@@ -35,7 +33,7 @@ type secured struct {
 func newSecured(t *testing.T, p, clientCA *wiretest.Pair) *secured {
 	dir := t.TempDir()
 	sink, log := wiretest.LogTo()
-	s := &secured{t: t, time: time.Now(), log: log, sink: sink}
+	s := &secured{t: t, clock: clocktest.New(time.Now()), log: log, sink: sink}
 	s.files = listen.TLSFiles{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
 	s.write(s.files.Cert, p.PEM)
 	s.write(s.files.Key, p.PrivatePEM)
@@ -54,56 +52,14 @@ func (s *secured) write(name string, data []byte) {
 	}
 }
 
-// now is the clock.
-func (s *secured) now() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.time
-}
-
-// pass turns it.
-func (s *secured) pass(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.time = s.time.Add(d)
-}
-
 // start runs a server with the files.
 func (s *secured) start(serve func(context.Context, *api.Request, []byte) (int, []byte)) (*listen.Server, string) {
 	s.t.Helper()
-	config, err := listen.NewTLSByClock(s.files, s.sink, s.now)
+	config, err := listen.NewTLSByClock(s.files, s.sink, s.clock.Now)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return startServer(s.t, server.NewHandler(server.Options{Serve: serve, Logger: s.sink}), func(s *listen.Server) { s.UseTLS(config) })
-}
-
-// startServer runs a server, which set may change before, until the end of the test. It makes no
-// rounds but those of the test.
-func startServer(t *testing.T, h http.Handler, set func(*listen.Server)) (*listen.Server, string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := server.New(h, slog.New(slog.DiscardHandler))
-	s.SetInterval(24 * time.Hour)
-	if set != nil {
-		set(s)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return s, l.Addr().String()
 }
 
 func TestTLS(t *testing.T) {
@@ -140,19 +96,19 @@ func TestCertificateReload(t *testing.T) {
 	s.write(s.files.Cert, two.PEM) // the key does not fit it yet
 	check("within the second", one)
 	for range 3 {
-		s.pass(listen.LookInterval)
+		s.clock.Advance(listen.LookInterval)
 		check("half changed", one)
 	}
 	s.write(s.files.Key, two.PrivatePEM)
-	s.pass(listen.LookInterval)
+	s.clock.Advance(listen.LookInterval)
 	check("changed", two)
 	if err := os.Remove(s.files.Key); err != nil {
 		t.Fatal(err)
 	}
-	s.pass(listen.LookInterval)
+	s.clock.Advance(listen.LookInterval)
 	check("with the key gone", two)
 	s.write(s.files.Key, two.PrivatePEM)
-	s.pass(listen.LookInterval)
+	s.clock.Advance(listen.LookInterval)
 	check("with the key back", two)
 	if log := s.log(); strings.Count(log, "level=ERROR") != 2 || strings.Count(log, "loaded anew") != 2 {
 		t.Errorf("the log:\n%s", log)
@@ -176,11 +132,11 @@ func TestClientCertificates(t *testing.T) {
 	check("of another authority", others, false)
 	check("none", nil, false)
 	s.write(s.files.ClientCA, []byte("nothing"))
-	s.pass(listen.LookInterval)
+	s.clock.Advance(listen.LookInterval)
 	check("mine, with a broken file", mine, true)
 	check("none, with a broken file", nil, false)
 	s.write(s.files.ClientCA, other.PEM)
-	s.pass(listen.LookInterval)
+	s.clock.Advance(listen.LookInterval)
 	check("mine, of the old authority", mine, false)
 	check("of the new authority", others, true)
 }
@@ -223,7 +179,7 @@ func (l lateListener) Accept() (net.Conn, error) {
 func TestShutdownTLS(t *testing.T) {
 	p := wiretest.Certify(t, "one", nil)
 	files := newSecured(t, p, nil)
-	config, err := listen.NewTLSByClock(files.files, files.sink, files.now)
+	config, err := listen.NewTLSByClock(files.files, files.sink, files.clock.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func startGuardedWith(t *testing.T, secure transport, most int, bufferBytes int6
 	if secure {
 		g.pair = wiretest.Certify(t, "one", nil)
 		files := newSecured(t, g.pair, nil)
-		if config, err = listen.NewTLSByClock(files.files, files.sink, files.now); err != nil {
+		if config, err = listen.NewTLSByClock(files.files, files.sink, files.clock.Now); err != nil {
 			t.Fatal(err)
 		}
 		g.tls = wiretest.Client(t, g.pair, nil, wiretest.HTTP1).Transport.(*http.Transport).TLSClientConfig.Clone()

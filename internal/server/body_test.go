@@ -85,7 +85,7 @@ func callRaw(t *testing.T, addr, raw string) (*http.Response, string) {
 }
 
 func TestBodies(t *testing.T) {
-	addr := start(t, Options{Serve: wiretest.Told})
+	addr := startServer(t, Options{Serve: wiretest.Told})
 	sizes := []int{2, 1000, freeBytes - 1, freeBytes, freeBytes + 1, 3 * freeBytes, pooledBytes + 1}
 	for _, n := range sizes {
 		body := "{}"
@@ -118,7 +118,7 @@ func TestBodies(t *testing.T) {
 }
 
 func TestBodyLimit(t *testing.T) {
-	addr := start(t, Options{Serve: wiretest.Told})
+	addr := startServer(t, Options{Serve: wiretest.Told})
 	whole, over := wiretest.Object(maxBodyBytes), wiretest.Object(maxBodyBytes+1)
 	if testing.Short() { // what the race detector would see, it sees in TestBodies too
 		t.Skip("slow with the race detector")
@@ -149,7 +149,7 @@ func TestBodyLimit(t *testing.T) {
 
 // TestBodyFarTooLarge announces more than anybody would read to the end.
 func TestBodyFarTooLarge(t *testing.T) {
-	addr := start(t, Options{Serve: wiretest.Told})
+	addr := startServer(t, Options{Serve: wiretest.Told})
 	for _, more := range []string{"", "Expect: 100-continue\r\n"} {
 		c, r := wiretest.Dial(t, addr)
 		fmt.Fprintf(c, "POST / HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n", wiretest.Signed("Echo"), more, int64(1)<<40)
@@ -161,7 +161,7 @@ func TestBodyFarTooLarge(t *testing.T) {
 
 // TestExpectContinue checks that a client that waits for it is told to go on.
 func TestExpectContinue(t *testing.T) {
-	c, r := wiretest.Dial(t, start(t, Options{Serve: wiretest.Told}))
+	c, r := wiretest.Dial(t, startServer(t, Options{Serve: wiretest.Told}))
 	fmt.Fprintf(c, "POST / HTTP/1.1\r\n%sExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", wiretest.Signed("Echo"))
 	line, _ := r.ReadString('\n')
 	if !strings.HasPrefix(line, "HTTP/1.1 100 ") {
@@ -189,7 +189,7 @@ func badSum(gzip string) string {
 // TestGzipMembers sends what gzip allows, and what AWS takes beside it: several members, and
 // anything behind the last one.
 func TestGzipMembers(t *testing.T) {
-	addr := start(t, Options{Serve: wiretest.Told})
+	addr := startServer(t, Options{Serve: wiretest.Told})
 	first, second := compressed(t, "gzip", `{"a":`), compressed(t, "gzip", `1}`)
 	for name, body := range map[string]string{
 		"two members":          first + second,
@@ -208,7 +208,7 @@ func TestGzipMembers(t *testing.T) {
 // nobody knows. None is executed.
 func TestBrokenBodies(t *testing.T) {
 	var served atomic.Int32
-	addr := start(t, Options{Serve: func(ctx context.Context, r *api.Request, out []byte) (int, []byte) {
+	addr := startServer(t, Options{Serve: func(ctx context.Context, r *api.Request, out []byte) (int, []byte) {
 		if !strings.Contains(string(r.Body), "still") { // callRaw's own
 			served.Add(1)
 		}
@@ -251,7 +251,7 @@ func TestBrokenBodies(t *testing.T) {
 
 // TestEncodings checks when and how answers are compressed.
 func TestEncodings(t *testing.T) {
-	addr := start(t, Options{Serve: wiretest.Told})
+	addr := startServer(t, Options{Serve: wiretest.Told})
 	noise := func(n int) string { // does not compress below its size: all 256 bytes, in no order
 		b, x := make([]byte, n), uint32(1)
 		for i := range b {

@@ -25,7 +25,7 @@ func TestMaxRequests(t *testing.T) {
 			<-finish
 			return 200, append(out, "{}"...)
 		}}
-	addr := start(t, o)
+	addr := startServer(t, o)
 	codes := make(chan string, most+more)
 	var calls sync.WaitGroup
 	for range most + more {

@@ -43,7 +43,7 @@ func from(t *testing.T, addr, method, host, origin, more string) (*http.Response
 
 func TestHosts(t *testing.T) {
 	o, log := open([]string{"Db.Example.com"}, nil)
-	addr := start(t, o)
+	addr := startServer(t, o)
 	for host, allowed := range map[string]bool{
 		"localhost": true, "LOCALHOST:8000": true, "localhost.": true, "127.0.0.1:8000": true, "10.1.2.3": true, "[::1]:8000": true,
 		"[::1]": true, "[fe80::1%25eth0]": true, "partita": true, "partita:8000": true, "": true, "a.localhost:1": true,
@@ -74,7 +74,7 @@ func TestHosts(t *testing.T) {
 
 func TestHostAny(t *testing.T) {
 	o, _ := open([]string{"*"}, nil)
-	if resp, body := from(t, start(t, o), "POST", "any.example", "", ""); resp.StatusCode != 200 {
+	if resp, body := from(t, startServer(t, o), "POST", "any.example", "", ""); resp.StatusCode != 200 {
 		t.Errorf("answered %d %s", resp.StatusCode, body)
 	}
 }
@@ -82,7 +82,7 @@ func TestHostAny(t *testing.T) {
 // TestHostOfOldRequest sends what has no Host.
 func TestHostOfOldRequest(t *testing.T) {
 	o, _ := open(nil, nil)
-	c, r := wiretest.Dial(t, start(t, o))
+	c, r := wiretest.Dial(t, startServer(t, o))
 	io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
 	if resp, _ := wiretest.AnswerTo(t, r, "GET"); resp.StatusCode != 200 {
 		t.Errorf("answered %d", resp.StatusCode)
@@ -91,7 +91,7 @@ func TestHostOfOldRequest(t *testing.T) {
 
 func TestOrigins(t *testing.T) {
 	o, log := open(nil, []string{"https://Console.example/", "app://x"})
-	addr := start(t, o)
+	addr := startServer(t, o)
 	preflight := "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Private-Network: true\r\n"
 	for origin, allowed := range map[string]bool{
 		"http://localhost": true, "https://localhost:3000": true, "http://127.0.0.1:5173": true, "http://127.9.9.9": true,
@@ -123,7 +123,7 @@ func TestOrigins(t *testing.T) {
 // TestOriginsBesideHosts checks that an allowed origin does not make up for a host that is not.
 func TestOriginsBesideHosts(t *testing.T) {
 	o, _ := open(nil, []string{"*"})
-	addr := start(t, o)
+	addr := startServer(t, o)
 	if resp, _ := from(t, addr, "POST", "evil.example", "http://evil.example", ""); resp.StatusCode != 403 {
 		t.Errorf("answered %d", resp.StatusCode)
 	}
@@ -150,7 +150,7 @@ func TestWarningsAreBounded(t *testing.T) {
 // TestOriginsWithCredentials checks that a server that asks for credentials answers every page, as
 // AWS does, under any name.
 func TestOriginsWithCredentials(t *testing.T) {
-	resp, _ := from(t, start(t, Options{Serve: wiretest.Told}), "POST", "db.example", "http://evil.example", "")
+	resp, _ := from(t, startServer(t, Options{Serve: wiretest.Told}), "POST", "db.example", "http://evil.example", "")
 	if resp.StatusCode != 200 || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("answered %d, %v", resp.StatusCode, resp.Header)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
 	"html"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/partita-db/partita/internal/iam"
+	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/wiretest"
 )
 
@@ -42,7 +44,7 @@ func look(t *testing.T, addr, method, path, host, accept string, used bool) (*ht
 // TestPage asks for the page as browsers do, and as others do who must not get it.
 func TestPage(t *testing.T) {
 	o, _ := open(nil, nil)
-	addr := start(t, o)
+	addr := startServer(t, o)
 	const health = "healthy: dynamodb.us-east-1.amazonaws.com "
 	for _, used := range []bool{false, true} {
 		resp, body := look(t, addr, "GET", "/", "localhost:8000", browserAccept, used)
@@ -100,7 +102,7 @@ func checkPage(t *testing.T, resp *http.Response) {
 func TestPageHosts(t *testing.T) {
 	guarded, _ := open(nil, nil)
 	anything, _ := open([]string{"*"}, nil)
-	strict, lax := start(t, guarded), start(t, anything)
+	strict, lax := startServer(t, guarded), startServer(t, anything)
 	for host, endpoint := range map[string]string{
 		"127.0.0.1:8000": "http://127.0.0.1:8000", "partita": "http://partita", "[::1]:8000": "http://[::1]:8000",
 		"[::1]": "http://[::1]", "db.example.com": "http://db.example.com", "": "http://localhost:8000",
@@ -136,7 +138,7 @@ func TestPageWithCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := start(t, Options{Serve: wiretest.Told, Credentials: keys, Region: "eu-west-1"})
+	addr := startServer(t, Options{Serve: wiretest.Told, Credentials: keys, Region: "eu-west-1"})
 	resp, body := look(t, addr, "GET", "/", "db.example.com", browserAccept, onNewConn)
 	checkPage(t, resp)
 	for _, want := range []string{"must be signed", "--aws-sigv4 aws:amz:eu-west-1:dynamodb ", "AWS_REGION=eu-west-1 ",
@@ -155,7 +157,13 @@ func TestPageWithCredentials(t *testing.T) {
 // TestPageTLS asks over TLS, with both protocols, and of a handler behind another server.
 func TestPageTLS(t *testing.T) {
 	p := wiretest.Certify(t, "one", nil)
-	addr := startTLS(t, Options{Serve: wiretest.Told}, p)
+	certificate, err := tls.X509KeyPair(p.PEM, p.PrivatePEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := startServer(t, Options{Serve: wiretest.Told}, func(s *listen.Server) {
+		s.UseTLS(&tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+	})
 	behind := httptest.NewTLSServer(NewHandler(Options{Serve: wiretest.Told, Logger: slog.New(slog.DiscardHandler)}))
 	defer behind.Close()
 	for name, c := range map[string]*http.Client{

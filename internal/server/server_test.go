@@ -3,12 +3,10 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,62 +14,13 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
-	"go.uber.org/goleak"
 
 	"github.com/partita-db/partita/internal/api"
 	"github.com/partita-db/partita/internal/wiretest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// start runs a server with the options on a loopback port until the end of the test and returns its
-// address.
-func start(t *testing.T, o Options) string {
-	t.Helper()
-	return startWith(t, o, nil)
-}
-
-// startTLS is start over TLS.
-func startTLS(t *testing.T, o Options, p *wiretest.Pair) string {
-	t.Helper()
-	certificate, err := tls.X509KeyPair(p.PEM, p.PrivatePEM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return startWith(t, o, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
-}
-
-// startWith is start, over TLS if there is a configuration of it.
-func startWith(t *testing.T, o Options, secure *tls.Config) string {
-	t.Helper()
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := New(NewHandler(o), o.Logger)
-	if secure != nil {
-		s.UseTLS(secure)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return l.Addr().String()
-}
-
 func TestWire(t *testing.T) {
-	addr := start(t, Options{Serve: wiretest.Told, Known: func(target string) bool {
+	addr := startServer(t, Options{Serve: wiretest.Told, Known: func(target string) bool {
 		return target != "" && !strings.HasSuffix(target, "NoSuchThing")
 	}})
 	c, r := wiretest.Dial(t, addr) // one connection: none of these answers may cost it
@@ -92,7 +41,7 @@ func TestWire(t *testing.T) {
 
 // TestHealthElsewhere checks the region of the health answer.
 func TestHealthElsewhere(t *testing.T) {
-	resp, err := http.Get("http://" + start(t, Options{Serve: wiretest.Told, Region: "eu-west-2"}))
+	resp, err := http.Get("http://" + startServer(t, Options{Serve: wiretest.Told, Region: "eu-west-2"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +55,7 @@ func TestHealthElsewhere(t *testing.T) {
 
 // TestPipelining sends several requests at once and expects the answers in order.
 func TestPipelining(t *testing.T) {
-	c, r := wiretest.Dial(t, start(t, Options{Serve: wiretest.Told}))
+	c, r := wiretest.Dial(t, startServer(t, Options{Serve: wiretest.Told}))
 	var all strings.Builder
 	for i := range 50 {
 		all.WriteString(wiretest.Request("Echo", "", fmt.Sprintf(`{"n":%d}`, i)))
@@ -132,7 +81,7 @@ func TestPanics(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer
 	o := Options{Serve: wiretest.Told, Logger: slog.New(slog.NewTextHandler(&wiretest.Locked{Mu: &mu, W: &log}, nil))}
-	c, r := wiretest.Dial(t, start(t, o))
+	c, r := wiretest.Dial(t, startServer(t, o))
 	for range 3 {
 		io.WriteString(c, wiretest.Request("Panic", "", "{}"))
 		if resp, body := wiretest.AnswerTo(t, r, "POST"); resp.StatusCode != 500 || !strings.Contains(body, "#InternalServerError") {
@@ -155,7 +104,7 @@ func TestPanics(t *testing.T) {
 // TestAbort checks that http.ErrAbortHandler keeps its meaning: no answer, and the connection is
 // closed.
 func TestAbort(t *testing.T) {
-	c, r := wiretest.Dial(t, start(t, Options{Serve: func(context.Context, *api.Request, []byte) (int, []byte) {
+	c, r := wiretest.Dial(t, startServer(t, Options{Serve: func(context.Context, *api.Request, []byte) (int, []byte) {
 		panic(http.ErrAbortHandler)
 	}}))
 	io.WriteString(c, wiretest.Request("Any", "", "{}"))
@@ -169,7 +118,7 @@ func TestDebugLog(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer
 	level := &slog.HandlerOptions{Level: slog.LevelDebug}
-	c, r := wiretest.Dial(t, start(t, Options{Serve: wiretest.Told, Logger: slog.New(slog.NewTextHandler(&wiretest.Locked{Mu: &mu, W: &log}, level))}))
+	c, r := wiretest.Dial(t, startServer(t, Options{Serve: wiretest.Told, Logger: slog.New(slog.NewTextHandler(&wiretest.Locked{Mu: &mu, W: &log}, level))}))
 	io.WriteString(c, wiretest.Request("Echo", "", "{}"))
 	wiretest.AnswerTo(t, r, "POST")
 	deadline := time.Now().Add(5 * time.Second)

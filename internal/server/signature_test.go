@@ -15,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/sigv4"
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
@@ -35,8 +36,8 @@ func guarded(t testing.TB, now func() time.Time) *Handler {
 // testdata/signatures for how.
 func TestSignatures(t *testing.T) {
 	datadriven.RunTest(t, "testdata/signatures", func(t *testing.T, d *datadriven.TestData) string {
-		now := wiretest.Noon
-		h := guarded(t, func() time.Time { return now })
+		clock := clocktest.New(wiretest.Noon)
+		h := guarded(t, clock.Now)
 		r := httptest.NewRequest("POST", "http://localhost:8000/", nil)
 		r.Header.Set("Content-Type", amzJSON)
 		r.Header.Set("X-Amz-Target", "DynamoDB_20120810.GetItem")
@@ -48,7 +49,7 @@ func TestSignatures(t *testing.T) {
 			switch op {
 			case "":
 			case "now":
-				now = parseTime(t, rest)
+				clock.Set(parseTime(t, rest))
 			case "method":
 				r.Method = rest
 			case "target":

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/iam"
 	"github.com/partita-db/partita/internal/listen"
 	"github.com/partita-db/partita/internal/sigv4/sigv4test"
@@ -107,13 +108,13 @@ func TestUnauthenticatedHealth(t *testing.T) {
 
 // TestEndedWhileSending has a credential end while its request is being sent.
 func TestEndedWhileSending(t *testing.T) {
-	now := wiretest.Noon
-	h := guarded(t, func() time.Time { return now })
+	clock := clocktest.New(wiretest.Noon)
+	h := guarded(t, clock.Now)
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("Content-Type", amzJSON)
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.PutItem")
 	sigv4test.Signing{Key: "AKIDBOB", Secret: "bobs"}.Sign(r, []byte("{}"))
-	r.Body, r.ContentLength = upload{strings.NewReader("{}"), func() { now = wiretest.Noon.Add(time.Second) }}, 2
+	r.Body, r.ContentLength = upload{strings.NewReader("{}"), func() { clock.Advance(time.Second) }}, 2
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	if got := w.Body.String(); w.Code != 400 || !strings.Contains(got, "ExpiredTokenException") {
