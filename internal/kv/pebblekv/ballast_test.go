@@ -21,6 +21,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/kv"
 )
 
@@ -557,17 +558,18 @@ func TestClockSetBack(t *testing.T) {
 	use := func(avail uint64) { mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: avail, TotalBytes: 1 << 40}) }
 	use(1)
 	e := mustOpen(t, Options{Dir: "data", FS: mem, BallastBytes: -1})
-	var passed time.Duration
-	var back time.Duration
-	e.space.now = func() time.Time { return wallSetBack(e.space.began.Add(passed), back) }
+	clock := clocktest.New(e.space.began) // which has a monotonic time
+	e.space.now = clock.Now
 	for range 2 { // the second sets the time of the next look
 		if err := set(e, "a", "1"); !errors.Is(err, kv.ErrNoSpace) {
 			t.Fatalf("a write on the full disk: %v", err)
 		}
 	}
 	use(1 << 39)
-	back, passed = time.Hour, e.space.every+time.Second
-	if now := e.space.now(); !now.Round(0).Before(e.space.began.Round(0)) || now.Sub(e.space.began) != passed {
+	clock.Set(wallSetBack(clock.Now(), time.Hour))
+	clock.Advance(e.space.every + time.Second)
+	now, passed := clock.Now(), clock.Elapsed()
+	if !now.Round(0).Before(e.space.began.Round(0)) || now.Sub(e.space.began) != passed {
 		t.Fatalf("%v is not %v after %v by a clock that was set back", now, passed, e.space.began)
 	}
 	if err := set(e, "a", "1"); err != nil {

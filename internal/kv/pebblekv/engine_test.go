@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/kvtest"
 )
@@ -320,10 +321,10 @@ func TestStripeSize(t *testing.T) {
 // went back.
 func TestStampsAfterKill(t *testing.T) {
 	mem := vfs.NewCrashableMem()
-	now := time.UnixMilli(1_700_000_000_000)
+	clock := clocktest.New(clocktest.Start)
 	var last uint64
 	for range 5 {
-		e := mustOpen(t, Options{Dir: "data", FS: mem, Clock: func() time.Time { return now }})
+		e := mustOpen(t, Options{Dir: "data", FS: mem, Clock: clock.Now})
 		for range 50 {
 			if err := e.Update(context.Background(), kv.WriteOptions{Lock: [][]byte{{1}}}, func(tx kv.Txn) error {
 				stamp := tx.Stamp()
@@ -336,10 +337,10 @@ func TestStampsAfterKill(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			now = now.Add(100 * time.Millisecond)
+			clock.Advance(100 * time.Millisecond)
 		}
 		mem = mem.CrashClone(vfs.CrashCloneCfg{})
-		now = now.Add(-time.Minute)
+		clock.Set(clock.Now().Add(-time.Minute))
 	}
 }
 

@@ -8,29 +8,29 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/partita-db/partita/internal/clocktest"
 	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/kv/kvtest"
 )
 
-// clockTest is a clock, and the time that passes, in a test's hands.
+// clockTest is an engine that goes by a test's clock, and by the time that passes on it.
 type clockTest struct {
-	t      *testing.T
-	fs     *vfs.MemFS
-	clock  time.Time
-	passed time.Duration
-	log    bytes.Buffer
+	t     *testing.T
+	fs    *vfs.MemFS
+	clock *clocktest.Clock
+	began time.Duration // of the clock's Elapsed when the process began
+	log   bytes.Buffer
 	*Engine
 }
 
-// newTurned opens an engine by such a clock.
+// newTurned opens an engine in a process that began an hour ago.
 func newTurned(t *testing.T) *clockTest {
-	x := &clockTest{t: t, fs: vfs.NewCrashableMem(), clock: time.UnixMilli(1_800_000_000_000), passed: time.Hour}
+	x := &clockTest{t: t, fs: vfs.NewCrashableMem(), clock: clocktest.New(clocktest.Start), began: -time.Hour}
 	x.open()
 	return x
 }
@@ -38,14 +38,14 @@ func newTurned(t *testing.T) *clockTest {
 func (x *clockTest) open() {
 	x.Engine = mustOpen(x.t, Options{
 		Dir: "data", FS: x.fs, Logger: slog.New(slog.NewTextHandler(&x.log, nil)),
-		Clock: func() time.Time { return x.clock }, Elapsed: func() time.Duration { return x.passed },
+		Clock: x.clock.Now, Elapsed: func() time.Duration { return x.clock.Elapsed() - x.began },
 	})
 }
 
 // restart closes the engine and opens it.
 func (x *clockTest) restart() {
 	x.t.Helper()
-	x.passed = 0 // begins anew with the process
+	x.began = x.clock.Elapsed()
 	if err := x.Close(); err != nil {
 		x.t.Fatal(err)
 	}
@@ -55,13 +55,13 @@ func (x *clockTest) restart() {
 // kill opens the engine as it is on the disk, and not closed.
 func (x *clockTest) kill() {
 	x.t.Helper()
-	x.passed = 0
+	x.began = x.clock.Elapsed()
 	x.fs = x.fs.CrashClone(vfs.CrashCloneCfg{})
 	x.open()
 }
 
-// pass lets time pass, by which the clock goes as well.
-func (x *clockTest) pass(d time.Duration) { x.clock, x.passed = x.clock.Add(d), x.passed+d }
+// set moves the clock, as an administrator does: no time passes.
+func (x *clockTest) set(by time.Duration) { x.clock.Set(x.clock.Now().Add(by)) }
 
 // write takes a stamp and a position in a log, and returns their times.
 func (x *clockTest) write(log uint64) (stamp, position time.Time) {
@@ -95,7 +95,7 @@ func (x *clockTest) goesOn(what string, stamp, position time.Time) (time.Time, t
 	}
 	stamp, position = s, p
 	for range 20 {
-		x.pass(100 * time.Millisecond)
+		x.clock.Advance(100 * time.Millisecond)
 		s, p = x.write(1)
 	}
 	for name, d := range map[string]time.Duration{"stamps": s.Sub(stamp), "positions": p.Sub(position)} {
@@ -113,31 +113,31 @@ func TestClockBehind(t *testing.T) {
 		t.Run(back.String(), func(t *testing.T) {
 			x := newTurned(t)
 			for range 3 {
-				x.pass(time.Second)
-				if stamp, position := x.write(1); !stamp.Equal(x.clock) || !position.Equal(x.clock) {
-					t.Fatalf("the stamp is of %v, the position of %v, and it is %v", stamp, position, x.clock)
+				x.clock.Advance(time.Second)
+				if stamp, position := x.write(1); !stamp.Equal(x.clock.Now()) || !position.Equal(x.clock.Now()) {
+					t.Fatalf("the stamp is of %v, the position of %v, and it is %v", stamp, position, x.clock.Now())
 				}
 			}
-			stamp, position := x.clock, x.clock
-			x.clock = x.clock.Add(-back)
+			stamp, position := x.clock.Now(), x.clock.Now()
+			x.set(-back)
 			stamp, position = x.goesOn("set back", stamp, position)
 			for _, again := range []func(){x.kill, x.restart} {
 				again()
 				stamp, position = x.goesOn("after a restart", stamp, position)
 			}
-			if stamp, position := x.write(2); !position.Equal(x.clock) {
-				t.Errorf("a new log's first position is of %v, the stamp of %v, and it is %v", position, stamp, x.clock)
+			if stamp, position := x.write(2); !position.Equal(x.clock.Now()) {
+				t.Errorf("a new log's first position is of %v, the stamp of %v, and it is %v", position, stamp, x.clock.Now())
 			}
 			if back > time.Hour {
 				return
 			}
 			for n := time.Duration(0); n < back*(slewPart+1); n += back / 4 {
-				x.pass(back / 4)
+				x.clock.Advance(back / 4)
 				x.write(1)
 			}
-			if stamp, position := x.write(1); stamp.Sub(x.clock) > slewSlack*time.Microsecond ||
-				position.Sub(x.clock) > slewSlack*time.Microsecond {
-				t.Errorf("in the end the stamp is of %v, the position of %v, and it is %v", stamp, position, x.clock)
+			if stamp, position := x.write(1); stamp.Sub(x.clock.Now()) > slewSlack*time.Microsecond ||
+				position.Sub(x.clock.Now()) > slewSlack*time.Microsecond {
+				t.Errorf("in the end the stamp is of %v, the position of %v, and it is %v", stamp, position, x.clock.Now())
 			}
 		})
 	}
@@ -148,9 +148,9 @@ func TestClockBehind(t *testing.T) {
 func TestClockBehindAfterRest(t *testing.T) {
 	x := newTurned(t)
 	x.write(1)
-	x.pass(20 * time.Minute)
-	want := x.clock
-	x.clock = x.clock.Add(-time.Hour)
+	x.clock.Advance(20 * time.Minute)
+	want := x.clock.Now()
+	x.set(-time.Hour)
 	if stamp, position := x.write(1); want.Sub(stamp).Abs() > time.Second || want.Sub(position).Abs() > time.Second {
 		t.Errorf("the stamp is of %v, the position of %v, and it would be %v", stamp, position, want)
 	}
@@ -159,12 +159,12 @@ func TestClockBehindAfterRest(t *testing.T) {
 // TestClockAlone: a clock that a test turns tells all the time there is. Set back, it is waited
 // for.
 func TestClockAlone(t *testing.T) {
-	now := time.UnixMilli(1_800_000_000_000)
-	x := &clockTest{t: t, Engine: mustOpen(t, Options{InMemory: true, Clock: func() time.Time { return now }})}
+	clock := clocktest.New(clocktest.Start)
+	x := &clockTest{t: t, clock: clock, Engine: mustOpen(t, Options{InMemory: true, Clock: clock.Now})}
 	first, _ := x.write(1)
-	now = now.Add(-time.Hour)
+	x.set(-time.Hour)
 	for i := range 3 {
-		now = now.Add(time.Second)
+		x.clock.Advance(time.Second)
 		stamp, position := x.write(1)
 		if want := first.Add(time.Duration(i+1) * time.Microsecond); !stamp.Equal(want) || !position.Equal(first) {
 			t.Errorf("the stamp is of %v, the position of %v; want %v, %v", stamp, position, want, first)
@@ -183,10 +183,10 @@ func TestStampsAheadAreTold(t *testing.T) {
 			t.Errorf("the log says %d times that stamps are ahead, want %d:\n%s", got, want, x.log.String())
 		}
 	}
-	x.clock = x.clock.Add(-time.Hour + time.Second)
+	x.set(-time.Hour + time.Second)
 	x.write(1)
 	told(0)
-	x.clock = x.clock.Add(-time.Minute)
+	x.set(-time.Minute)
 	for range 100 {
 		x.write(1)
 	}
@@ -196,7 +196,7 @@ func TestStampsAheadAreTold(t *testing.T) {
 	}
 	x.restart()
 	told(2)
-	x.clock = x.clock.Add(2 * time.Hour)
+	x.set(2 * time.Hour)
 	x.write(1)
 	if got := x.Metrics().StampsAheadSeconds; got != 0 {
 		t.Errorf("stamps are %v seconds ahead, says Metrics", got)
@@ -209,12 +209,11 @@ func TestStampsAheadAreTold(t *testing.T) {
 // row has. About every twentieth millisecond of the clock one commit bounds the stamps.
 func TestStampBound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(kvtest.Seed(t), 0))
-	const writers, each, tick = 4, 200, 100 // the clock goes by a tick with each write
+	const writers, each, tick = 4, 200, 100 * time.Microsecond // the clock goes by a tick with each write
 	for range 10 {
 		mem := vfs.NewCrashableMem()
-		var clock atomic.Int64
-		clock.Store(1_800_000_000_000_000)
-		e := mustOpen(t, Options{Dir: "data", FS: mem, Clock: func() time.Time { return time.UnixMicro(clock.Load()) }})
+		clock := clocktest.New(clocktest.Start)
+		e := mustOpen(t, Options{Dir: "data", FS: mem, Clock: clock.Now})
 		var all sync.WaitGroup
 		for w := range writers {
 			all.Go(func() {
@@ -222,7 +221,7 @@ func TestStampBound(t *testing.T) {
 					key := []byte{byte(w), byte(i)}
 					o := kv.WriteOptions{Lock: [][]byte{key}, NoSync: i%7 != 0}
 					if err := e.Update(context.Background(), o, func(tx kv.Txn) error {
-						clock.Add(tick)
+						clock.Advance(tick)
 						tx.Set(key, binary.BigEndian.AppendUint64(nil, tx.Stamp()))
 						return nil
 					}); err != nil {
@@ -234,11 +233,11 @@ func TestStampBound(t *testing.T) {
 		for n := rng.Uint64N(writers * each); e.commits.Load() < n; {
 			time.Sleep(10 * time.Microsecond)
 		}
-		before := clock.Load()
+		before := clock.Now()
 		crashed := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
-		checkBound(t, crashed, before, clock.Load())
+		checkBound(t, crashed, before, clock.Now())
 		all.Wait()
-		if most := int64(writers*each*tick/stampSlack + 1); e.stamps.bounds > most {
+		if most := int64(writers*each*tick/time.Microsecond/stampSlack + 1); e.stamps.bounds > most {
 			t.Errorf("%d commits carry a bound, want at most %d", e.stamps.bounds, most)
 		}
 		if err := e.Close(); err != nil {
@@ -248,9 +247,9 @@ func TestStampBound(t *testing.T) {
 }
 
 // checkBound opens what a power cut between two times has left.
-func checkBound(t *testing.T, fs *vfs.MemFS, before, after int64) {
+func checkBound(t *testing.T, fs *vfs.MemFS, before, after time.Time) {
 	t.Helper()
-	e := mustOpen(t, Options{Dir: "data", FS: fs, Clock: func() time.Time { return time.UnixMicro(before - 60e6) }})
+	e := mustOpen(t, Options{Dir: "data", FS: fs, Clock: clocktest.New(before.Add(-time.Minute)).Now})
 	var newest uint64
 	if err := e.View(t.Context(), kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		newest = 0
@@ -272,7 +271,7 @@ func checkBound(t *testing.T, fs *vfs.MemFS, before, after int64) {
 	if stamp <= newest {
 		t.Errorf("the stamp %d is given after the cut, and a row has %d", stamp, newest)
 	}
-	if ahead := int64(stamp) - after; ahead > 20_000 {
+	if ahead := int64(stamp) - after.UnixMicro(); ahead > 20_000 {
 		t.Errorf("the first stamp after the cut is %v ahead", time.Duration(ahead)*time.Microsecond)
 	}
 	if err := e.Close(); err != nil {
