@@ -39,7 +39,7 @@ func TestStoredIsCanonical(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := table.appendItemKey(nil, it)
+	key := table.AppendItemKey(nil, it)
 	if text := write(bad); !strings.Contains(text, fmt.Sprintf("row %x", key)) || !strings.Contains(text, "not UTF-8") {
 		t.Errorf("an item that is not canonical panics with %q, want one that names the row %x", text, key)
 	}
