@@ -67,23 +67,3 @@ func sameKey(t *db.Table, a, b item.Item) bool {
 // sameTable tells whether a and b, which may be nil, are one table. The pointers can differ, since
 // the table can have been changed between two look-ups.
 func sameTable(a, b *db.Table) bool { return a == b || a != nil && b != nil && a.ID == b.ID }
-
-// lastOfEach keeps of the entries with the same name only the last, at the place of the first, as a
-// map in order would. It edits the list in place.
-func lastOfEach[E any](list []E, name func(*E) string) []E {
-	if len(list) < 2 {
-		return list
-	}
-	at := make(map[string]int, len(list))
-	kept := list[:0]
-	for i := range list {
-		n := name(&list[i])
-		if j, ok := at[n]; ok {
-			kept[j] = list[i]
-			continue
-		}
-		at[n] = len(kept)
-		kept = append(kept, list[i])
-	}
-	return kept
-}

@@ -52,7 +52,7 @@ func (r *batchGetRequest) readRequestItems(c *exec) error {
 		}
 		return c.ReadObject(wire.InElement, "KeysAndAttributes", func(name string) error { return t.member(c, name) })
 	})
-	r.tables = lastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
+	r.tables = wire.LastOfEach(r.tables, func(t **batchGetTable) string { return (*t).name })
 	return err
 }
 

@@ -53,7 +53,7 @@ func (r *batchWriteRequest) readRequestItems(c *exec) error {
 		}
 		return err
 	})
-	r.tables = lastOfEach(r.tables, func(t *batchWriteTable) string { return t.name })
+	r.tables = wire.LastOfEach(r.tables, func(t *batchWriteTable) string { return t.name })
 	return err
 }
 

@@ -98,14 +98,14 @@ func (f *fingerprint) item(it item.Item) {
 // params adds ExpressionAttributeNames and ExpressionAttributeValues, in the order of their keys.
 // Of entries with the same key the last counts. It works on copies, since p is used after it.
 func (f *fingerprint) params(p *expr.Params) {
-	names := lastOfEach(slices.Clone(p.Names), func(n *expr.Name) string { return n.Key })
+	names := wire.LastOfEach(slices.Clone(p.Names), func(n *expr.Name) string { return n.Key })
 	slices.SortFunc(names, func(a, b expr.Name) int { return strings.Compare(a.Key, b.Key) })
 	f.count(len(names))
 	for _, n := range names {
 		f.text(n.Key)
 		f.text(n.Name)
 	}
-	values := lastOfEach(slices.Clone(p.Values), func(v *expr.Value) string { return v.Key })
+	values := wire.LastOfEach(slices.Clone(p.Values), func(v *expr.Value) string { return v.Key })
 	slices.SortFunc(values, func(a, b expr.Value) int { return strings.Compare(a.Key, b.Key) })
 	f.count(len(values))
 	for _, v := range values {

@@ -10,6 +10,4 @@ var (
 	enumMetrics      = wire.Enum{"SIZE", "NONE"}
 	enumSelect       = wire.Enum{"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"}
 	enumConditional  = wire.Enum{"OR", "AND"}
-	enumComparison   = wire.Enum{"IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS"}
-	enumAction       = wire.Enum{"ADD", "PUT", "DELETE"}
 )

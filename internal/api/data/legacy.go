@@ -6,6 +6,12 @@ import (
 	"github.com/partita-db/partita/internal/item"
 )
 
+// The enums of the legacy parameters, as DynamoDB prints them when a value is none of them.
+var (
+	enumComparison = wire.Enum{"IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS"}
+	enumAction     = wire.Enum{"ADD", "PUT", "DELETE"}
+)
+
 // This file has the legacy parameters, from before expressions: conditions (Expected,
 // KeyConditions, QueryFilter, ScanFilter) with their ConditionalOperator, and AttributeUpdates.
 // They are decoded, checked as DynamoDB does, and built into the forms that package expr runs.
@@ -39,54 +45,54 @@ type legacyCondition struct {
 	fault     *item.Fault // the first fault of the values, in the order sent
 }
 
-func (l *legacyConditions) decode(c *exec) error { return l.decodeShape(c, "Condition") }
+func (l *legacyConditions) decode(r *wire.Reader) error { return l.decodeShape(r, "Condition") }
 
-func (l *legacyConditions) decodeExpected(c *exec) error {
-	return l.decodeShape(c, "ExpectedAttributeValue")
+func (l *legacyConditions) decodeExpected(r *wire.Reader) error {
+	return l.decodeShape(r, "ExpectedAttributeValue")
 }
 
 // decodeShape decodes a map of structures with the Java name shape.
-func (l *legacyConditions) decodeShape(c *exec, shape string) error {
+func (l *legacyConditions) decodeShape(r *wire.Reader, shape string) error {
 	l.set, l.list = true, l.list[:0]
-	err := c.ReadObject(wire.InMap, wire.ShapePrefix+shape, func(attribute string) error {
+	err := r.ReadObject(wire.InMap, wire.ShapePrefix+shape, func(attribute string) error {
 		x := legacyCondition{attribute: attribute}
-		err := c.ReadObject(wire.InElement, shape, func(name string) error {
-			return x.member(c, name, shape == "ExpectedAttributeValue")
+		err := r.ReadObject(wire.InElement, shape, func(name string) error {
+			return x.member(r, name, shape == "ExpectedAttributeValue")
 		})
 		l.list = append(l.list, x)
 		return err
 	})
-	l.list = lastOfEach(l.list, func(x *legacyCondition) string { return x.attribute })
+	l.list = wire.LastOfEach(l.list, func(x *legacyCondition) string { return x.attribute })
 	return err
 }
 
-func (x *legacyCondition) member(c *exec, name string, expected bool) error {
+func (x *legacyCondition) member(r *wire.Reader, name string, expected bool) error {
 	switch {
 	case name == "ComparisonOperator":
-		return c.ReadString(&x.operator)
+		return r.ReadString(&x.operator)
 	case name == "AttributeValueList":
 		x.valuesSet, x.values = true, x.values[:0]
-		return c.ReadList(func(int) error {
-			v, err := x.decodeValue(c)
+		return r.ReadList(func(int) error {
+			v, err := x.decodeValue(r)
 			x.values = append(x.values, v)
 			return err
 		})
 	case name == "Value" && expected:
-		if c.IsScalar() {
+		if r.IsScalar() {
 			return wire.ErrFieldType
 		}
-		v, err := x.decodeValue(c)
+		v, err := x.decodeValue(r)
 		x.valueSet, x.value = true, v
 		return err
 	case name == "Exists" && expected:
-		return c.ReadBool(&x.exists)
+		return r.ReadBool(&x.exists)
 	}
-	return c.Skip()
+	return r.Skip()
 }
 
 // decodeValue decodes an AttributeValue and keeps its fault, if it is the first.
-func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
-	v, faults, err := c.ReadValue()
+func (x *legacyCondition) decodeValue(r *wire.Reader) (item.Value, error) {
+	v, faults, err := r.ReadValue()
 	if x.fault == nil {
 		x.fault = faults.Earliest()
 	}
@@ -96,7 +102,7 @@ func (x *legacyCondition) decodeValue(c *exec) (item.Value, error) {
 // checkEnums reports operators that do not exist, as violations in the map at path ("expected",
 // "queryFilter", …). It comes long before the other checks, which rely on it. A Condition requires
 // the operator, an ExpectedAttributeValue does not.
-func (l *legacyConditions) checkEnums(v *violations, path string, required bool) {
+func (l *legacyConditions) checkEnums(v *wire.Violations, path string, required bool) {
 	for i := range l.list {
 		x := &l.list[i]
 		if !x.operator.Set && !required {
@@ -271,39 +277,39 @@ type legacyUpdate struct {
 	fault     *item.Fault // the attribute name's, or the value's first
 }
 
-func (l *legacyUpdates) decode(c *exec) error {
+func (l *legacyUpdates) decode(r *wire.Reader) error {
 	l.set, l.list = true, l.list[:0]
-	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValueUpdate", func(attribute string) error {
+	err := r.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValueUpdate", func(attribute string) error {
 		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
-		err := c.ReadObject(wire.InElement, "AttributeValueUpdate", func(name string) error {
-			return x.member(c, name)
+		err := r.ReadObject(wire.InElement, "AttributeValueUpdate", func(name string) error {
+			return x.member(r, name)
 		})
 		l.list = append(l.list, x)
 		return err
 	})
-	l.list = lastOfEach(l.list, func(x *legacyUpdate) string { return x.attribute })
+	l.list = wire.LastOfEach(l.list, func(x *legacyUpdate) string { return x.attribute })
 	return err
 }
 
-func (x *legacyUpdate) member(c *exec, name string) error {
+func (x *legacyUpdate) member(r *wire.Reader, name string) error {
 	switch name {
 	case "Value":
-		if c.IsScalar() {
+		if r.IsScalar() {
 			return wire.ErrFieldType
 		}
-		v, faults, err := c.ReadValue()
+		v, faults, err := r.ReadValue()
 		x.valueSet, x.value = true, v
 		if item.NameFault(x.attribute) == nil {
 			x.fault = faults.Earliest()
 		}
 		return err
 	case "Action":
-		return c.ReadString(&x.action)
+		return r.ReadString(&x.action)
 	}
-	return c.Skip()
+	return r.Skip()
 }
 
-func (l *legacyUpdates) checkEnums(v *violations) {
+func (l *legacyUpdates) checkEnums(v *wire.Violations) {
 	for i := range l.list {
 		v.Enum(l.list[i].action, "attributeUpdates."+l.list[i].attribute+".member.action", enumAction)
 	}

@@ -17,8 +17,8 @@ type projectionOf struct {
 
 // checkParams is steps 1 to 8 of placeholders.
 func (p *projectionOf) checkParams() error {
-	expressions := []parameter{{"ProjectionExpression", p.expression.Set}}
-	legacy := []parameter{{"AttributesToGet", p.attributesToGet.Set}}
+	expressions := []parameter{{name: "ProjectionExpression", set: p.expression.Set}}
+	legacy := []parameter{{name: "AttributesToGet", set: p.attributesToGet.Set}}
 	if err := (words{}).checkFamilies(legacy, expressions); err != nil {
 		return err
 	}

@@ -32,8 +32,8 @@ var queryMembers = members[*queryRequest]{
 	{Name: "AttributesToGet", Read: (*queryRequest).readAttributesToGet},
 	{Name: "Limit", Read: (*queryRequest).readLimit},
 	{Name: "ConsistentRead", Read: (*queryRequest).readConsistentRead},
-	{Name: "KeyConditions", Read: func(q *queryRequest, c *exec) error { return q.keyConditions.decode(c) }},
-	{Name: "QueryFilter", Read: func(q *queryRequest, c *exec) error { return q.legacyFilter.decode(c) }},
+	{Name: "KeyConditions", Read: func(q *queryRequest, c *exec) error { return q.keyConditions.decode(&c.Reader) }},
+	{Name: "QueryFilter", Read: func(q *queryRequest, c *exec) error { return q.legacyFilter.decode(&c.Reader) }},
 	{Name: "ConditionalOperator", Read: (*queryRequest).readConditionalOperator},
 	{Name: "ScanIndexForward", Read: func(q *queryRequest, c *exec) error { return c.ReadBool(&q.forward) }},
 	{Name: "ExclusiveStartKey", Read: (*queryRequest).readExclusiveStartKey},
@@ -91,12 +91,12 @@ func (q *queryRequest) checkConstraints() error {
 	v.TableName(q.tableName, 1)
 	v.IndexName(q.indexName, "indexName")
 	v.Enum(q.conditional, "conditionalOperator", enumConditional)
-	q.keyConditions.checkEnums(&v, "keyConditions", true)
+	q.keyConditions.checkEnums(&v.Violations, "keyConditions", true)
 	if q.limit.Set && q.limit.V < 1 {
 		// Query alone spells the member so and leaves the value out.
 		v.Note("Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
 	}
-	q.legacyFilter.checkEnums(&v, "queryFilter", true)
+	q.legacyFilter.checkEnums(&v.Violations, "queryFilter", true)
 	v.Enum(q.sel, "select", enumSelect)
 	return v.Err()
 }
@@ -105,16 +105,16 @@ func (q *queryRequest) checkConstraints() error {
 // KeyConditions.
 func (q *queryRequest) checkParameters(c *exec) error {
 	expressions := [...]parameter{
-		{"ProjectionExpression", q.projectionText.Set},
-		{"FilterExpression", q.filterText.Set},
-		{"KeyConditionExpression", q.keyText.Set},
+		{name: "ProjectionExpression", set: q.projectionText.Set},
+		{name: "FilterExpression", set: q.filterText.Set},
+		{name: "KeyConditionExpression", set: q.keyText.Set},
 	}
 	legacy := [...]parameter{
-		{"AttributesToGet", q.attributesToGet.Set},
-		{"QueryFilter", q.legacyFilter.set},
-		{"ConditionalOperator", q.conditional.Set},
+		{name: "AttributesToGet", set: q.attributesToGet.Set},
+		{name: "QueryFilter", set: q.legacyFilter.set},
+		{name: "ConditionalOperator", set: q.conditional.Set},
 		// KeyConditions is the only legacy parameter that can be sent with other expressions.
-		{"KeyConditions", q.keyConditions.set && q.keyText.Set},
+		{name: "KeyConditions", set: q.keyConditions.set && q.keyText.Set},
 	}
 	if err := (words{}).checkFamilies(legacy[:], expressions[:]); err != nil {
 		return err

@@ -18,7 +18,7 @@ var scanMembers = members[*scanRequest]{
 	{Name: "AttributesToGet", Read: (*scanRequest).readAttributesToGet},
 	{Name: "Limit", Read: (*scanRequest).readLimit},
 	{Name: "Select", Read: (*scanRequest).readSelect},
-	{Name: "ScanFilter", Read: func(s *scanRequest, c *exec) error { return s.legacyFilter.decode(c) }},
+	{Name: "ScanFilter", Read: func(s *scanRequest, c *exec) error { return s.legacyFilter.decode(&c.Reader) }},
 	{Name: "ConditionalOperator", Read: (*scanRequest).readConditionalOperator},
 	{Name: "ExclusiveStartKey", Read: (*scanRequest).readExclusiveStartKey},
 	{Name: "ReturnConsumedCapacity", Read: (*scanRequest).readReturnConsumedCapacity},
@@ -87,20 +87,20 @@ func (s *scanRequest) checkConstraints() error {
 	v.Integer(s.limit, "limit", 1, 0)
 	v.Enum(s.sel, "select", enumSelect)
 	v.Enum(s.conditional, "conditionalOperator", enumConditional)
-	s.legacyFilter.checkEnums(&v, "scanFilter", true)
+	s.legacyFilter.checkEnums(&v.Violations, "scanFilter", true)
 	return v.Err()
 }
 
 // checkParameters checks which parameters can be together, and the legacy ones.
 func (s *scanRequest) checkParameters(c *exec) error {
 	expressions := [...]parameter{
-		{"ProjectionExpression", s.projectionText.Set},
-		{"FilterExpression", s.filterText.Set},
+		{name: "ProjectionExpression", set: s.projectionText.Set},
+		{name: "FilterExpression", set: s.filterText.Set},
 	}
 	legacy := [...]parameter{
-		{"AttributesToGet", s.attributesToGet.Set},
-		{"ScanFilter", s.legacyFilter.set},
-		{"ConditionalOperator", s.conditional.Set},
+		{name: "AttributesToGet", set: s.attributesToGet.Set},
+		{name: "ScanFilter", set: s.legacyFilter.set},
+		{name: "ConditionalOperator", set: s.conditional.Set},
 	}
 	if err := (words{}).checkFamilies(legacy[:], expressions[:]); err != nil {
 		return err

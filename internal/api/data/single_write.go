@@ -29,7 +29,7 @@ type singleWrite struct {
 
 // The members that the requests with a singleWrite share.
 func (r *singleWrite) readTableName(c *exec) error                   { return c.ReadString(&r.table) }
-func (r *singleWrite) readExpected(c *exec) error                    { return r.expected.decodeExpected(c) }
+func (r *singleWrite) readExpected(c *exec) error                    { return r.expected.decodeExpected(&c.Reader) }
 func (r *singleWrite) readConditionalOperator(c *exec) error         { return c.ReadString(&r.operator) }
 func (r *singleWrite) readReturnValues(c *exec) error                { return c.ReadString(&r.returnValues) }
 func (r *singleWrite) readReturnConsumedCapacity(c *exec) error      { return c.ReadString(&r.consumed) }
@@ -51,15 +51,15 @@ func (r *singleWrite) checkTable() error {
 // checkConditionEnums checks the enums of the condition: those of Expected, and how a failure is
 // answered.
 func (r *singleWrite) checkConditionEnums(v *violations) {
-	r.expected.checkEnums(v, "expected", false)
+	r.expected.checkEnums(&v.Violations, "expected", false)
 	v.Enum(r.operator, "conditionalOperator", enumConditional)
 	v.Enum(r.onFailure, "returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
 // checkParams checks the parameters of PutItem and DeleteItem against each other.
 func (r *singleWrite) checkParams(c *exec, w words) error {
-	expressions := []parameter{{"ConditionExpression", r.condition.Set}}
-	if err := w.checkFamilies([]parameter{{"Expected", r.expected.set}}, expressions); err != nil {
+	expressions := []parameter{{name: "ConditionExpression", set: r.condition.Set}}
+	if err := w.checkFamilies([]parameter{{name: "Expected", set: r.expected.set}}, expressions); err != nil {
 		return err
 	}
 	return c.ph.check(w, expressions, expressions)

@@ -255,9 +255,9 @@ func (a *transactAction) checkConstraints(v *violations, path string) {
 // check checks the expressions and values of an action, and makes its condition and change, except
 // for the table.
 func (a *transactAction) check(c *exec) error {
-	expressions := []parameter{{"ConditionExpression", a.condition.Set}}
+	expressions := []parameter{{name: "ConditionExpression", set: a.condition.Set}}
 	if a.kind == transactUpdate {
-		expressions = []parameter{{"UpdateExpression", true}, {"ConditionExpression", a.condition.Set}}
+		expressions = []parameter{{name: "UpdateExpression", set: true}, {name: "ConditionExpression", set: a.condition.Set}}
 	}
 	if err := a.ph.check(words{}, expressions, expressions); err != nil {
 		return err

@@ -19,7 +19,7 @@ type updateItemRequest struct {
 var updateItemMembers = members[*updateItemRequest]{
 	{Name: "TableName", Read: (*updateItemRequest).readTableName},
 	{Name: "Key", Read: func(r *updateItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
-	{Name: "AttributeUpdates", Read: func(r *updateItemRequest, c *exec) error { return r.updates.decode(c) }},
+	{Name: "AttributeUpdates", Read: func(r *updateItemRequest, c *exec) error { return r.updates.decode(&c.Reader) }},
 	{Name: "Expected", Read: (*updateItemRequest).readExpected},
 	{Name: "ConditionalOperator", Read: (*updateItemRequest).readConditionalOperator},
 	{Name: "ReturnValues", Read: (*updateItemRequest).readReturnValues},
@@ -112,14 +112,14 @@ func (r *updateItemRequest) checkEnums() error {
 	if v.Count() == n {
 		v.Enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	}
-	r.updates.checkEnums(&v)
+	r.updates.checkEnums(&v.Violations)
 	r.checkConditionEnums(&v)
 	return v.Err()
 }
 
 func (r *updateItemRequest) checkParams(c *exec, w words) error {
-	legacy := []parameter{{"AttributeUpdates", r.updates.set}, {"Expected", r.expected.set}}
-	expressions := []parameter{{"UpdateExpression", r.update.Set}, {"ConditionExpression", r.condition.Set}}
+	legacy := []parameter{{name: "AttributeUpdates", set: r.updates.set}, {name: "Expected", set: r.expected.set}}
+	expressions := []parameter{{name: "UpdateExpression", set: r.update.Set}, {name: "ConditionExpression", set: r.condition.Set}}
 	if err := w.checkFamilies(legacy, expressions); err != nil {
 		return err
 	}

@@ -428,3 +428,23 @@ func (o OptTime) Time() (t time.Time, ok bool) {
 	micros := math.Round(o.V * 1e6) // a float64 holds so many seconds to the microsecond
 	return time.UnixMilli(int64(math.Floor(micros / 1e3))), true
 }
+
+// LastOfEach keeps of the entries with the same name only the last, at the place of the first, as a
+// map in order would. It edits the list in place.
+func LastOfEach[E any](list []E, name func(*E) string) []E {
+	if len(list) < 2 {
+		return list
+	}
+	at := make(map[string]int, len(list))
+	kept := list[:0]
+	for i := range list {
+		n := name(&list[i])
+		if j, ok := at[n]; ok {
+			kept[j] = list[i]
+			continue
+		}
+		at[n] = len(kept)
+		kept = append(kept, list[i])
+	}
+	return kept
+}
