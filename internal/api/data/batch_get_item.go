@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/capacity"
 	"github.com/partita-db/partita/internal/db"
@@ -27,7 +28,7 @@ type batchGetTable struct {
 	consistent      wire.OptBool
 	projection      wire.OptString
 	params          expr.Params
-	ph              placeholders
+	ph              params.Placeholders
 
 	table     *db.Table
 	projector *expr.Projection // nil: whole items
@@ -46,7 +47,7 @@ func (r *batchGetRequest) readRequestItems(c *exec) error {
 	r.set, r.tables = true, nil
 	err := c.ReadObject(wire.InMap, wire.ShapePrefix+"KeysAndAttributes", func(table string) error {
 		t := &batchGetTable{name: table}
-		t.ph.params = &t.params
+		t.ph.Params = &t.params
 		if len(r.tables) <= maxBatchKeys {
 			r.tables = append(r.tables, t)
 		}
@@ -78,7 +79,7 @@ func (t *batchGetTable) member(c *exec, name string) error {
 	case "ProjectionExpression":
 		return c.ReadString(&t.projection)
 	case "ExpressionAttributeNames":
-		return t.ph.names(&c.Reader)
+		return t.ph.ReadNames(&c.Reader)
 	}
 	return c.Skip()
 }
@@ -179,14 +180,14 @@ func (t *batchGetTable) checkCounts(v *violations) {
 	v.attributesToGet(t.attributesToGet, path+"attributesToGet", maxAttributesToGet)
 }
 
-// checkFamilies checks that the two kinds of projections are not mixed, even for different tables.
+// params.CheckFamilies checks that the two kinds of projections are not mixed, even for different tables.
 func (r *batchGetRequest) checkFamilies() error {
-	legacy, expression := parameter{name: "AttributesToGet"}, parameter{name: "ProjectionExpression"}
+	legacy, expression := params.Parameter{Name: "AttributesToGet"}, params.Parameter{Name: "ProjectionExpression"}
 	for _, t := range r.tables {
-		legacy.set = legacy.set || t.attributesToGet.Set
-		expression.set = expression.set || t.projection.Set
+		legacy.Set = legacy.Set || t.attributesToGet.Set
+		expression.Set = expression.Set || t.projection.Set
 	}
-	return words{}.checkFamilies([]parameter{legacy}, []parameter{expression})
+	return params.Wording{}.CheckFamilies([]params.Parameter{legacy}, []params.Parameter{expression})
 }
 
 func (t *batchGetTable) check(c *exec) (err error) {
@@ -378,7 +379,7 @@ func (t *batchGetTable) echo(c *exec) {
 	if t.projection.Set {
 		c.StringMember("ProjectionExpression", t.projection.V)
 	}
-	if t.ph.namesSet {
+	if t.ph.NamesSet {
 		c.Name("ExpressionAttributeNames")
 		c.BeginObject()
 		for _, n := range t.params.Names {

@@ -2,6 +2,7 @@ package data
 
 import (
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -62,7 +63,7 @@ func (r *deleteItemRequest) check(c *exec) (*expr.Condition, error) {
 	if err := r.checkEnums(); err != nil {
 		return nil, err
 	}
-	w := words{}
+	w := params.Wording{}
 	if err := r.checkAllOldOrNone(w); err != nil {
 		return nil, err
 	}
@@ -79,10 +80,10 @@ func (r *deleteItemRequest) check(c *exec) (*expr.Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return condition, c.ph.checkUnused()
+	return condition, c.ph.CheckUnused()
 }
 
-// checkEnums checks the constraints of all members. Unlike PutItem and UpdateItem it reports the
+// params.CheckEnums checks the constraints of all members. Unlike PutItem and UpdateItem it reports the
 // table's name together with the others.
 func (r *deleteItemRequest) checkEnums() error {
 	var v violations

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/expr"
 	"github.com/partita-db/partita/internal/item"
@@ -24,7 +25,7 @@ type members[R any] = wire.Members[R, *exec]
 type exec struct {
 	*call.Call
 	params expr.Params
-	ph     placeholders // ExpressionAttributeNames and -Values; its params are those above
+	ph     params.Placeholders // ExpressionAttributeNames and -Values; its params are those above
 	hot    hotRequests
 	how    choice
 
@@ -56,7 +57,7 @@ func run(c *call.Call, handle func(*exec) error) error {
 	x := execs.Get().(*exec)
 	x.Call = c
 	x.params.Reset()
-	x.ph = placeholders{params: &x.params}
+	x.ph = params.Placeholders{Params: &x.params}
 	x.how = choice{}
 	err := handle(x)
 	if x.how.given() && c.ExplainsChoice() {

@@ -25,17 +25,6 @@ const (
 // errConditionCount is the error for a Query with too many conditions for any key, or with none.
 var errConditionCount = wire.Validation("Conditions can be of length 1 or 2 only")
 
-// keyParts returns the entries of KeyConditions, which have been checked.
-func (l *legacyConditions) keyParts() []expr.KeyPart {
-	parts := make([]expr.KeyPart, len(l.list))
-	for i := range l.list {
-		x := &l.list[i]
-		op, _ := expr.ParseOperator(x.operator.V)
-		parts[i] = expr.KeyPart{Attribute: x.attribute, Operator: op, Values: x.values}
-	}
-	return parts
-}
-
 // checkConditionCount checks the number of conditions before the table is known, when AWS does:
 // with an index the key can have many attributes.
 func (q *queryRequest) checkConditionCount() error {

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -12,17 +13,17 @@ import (
 type projectionOf struct {
 	attributesToGet wire.OptStrings
 	expression      wire.OptString
-	ph              *placeholders
+	ph              *params.Placeholders
 }
 
 // checkParams is steps 1 to 8 of placeholders.
 func (p *projectionOf) checkParams() error {
-	expressions := []parameter{{name: "ProjectionExpression", set: p.expression.Set}}
-	legacy := []parameter{{name: "AttributesToGet", set: p.attributesToGet.Set}}
-	if err := (words{}).checkFamilies(legacy, expressions); err != nil {
+	expressions := []params.Parameter{{Name: "ProjectionExpression", Set: p.expression.Set}}
+	legacy := []params.Parameter{{Name: "AttributesToGet", Set: p.attributesToGet.Set}}
+	if err := (params.Wording{}).CheckFamilies(legacy, expressions); err != nil {
 		return err
 	}
-	return p.ph.check(words{}, expressions, nil)
+	return p.ph.Check(params.Wording{}, expressions, nil)
 }
 
 // projection returns the projection that the request names, nil for none.
@@ -36,11 +37,11 @@ func (p *projectionOf) projection(c *exec) (*expr.Projection, error) {
 	if !p.expression.Set {
 		return nil, nil
 	}
-	projection, err := c.DB.Expressions().Projection(p.expression.V, p.ph.params)
+	projection, err := c.DB.Expressions().Projection(p.expression.V, p.ph.Params)
 	if err != nil {
-		return nil, words{}.expression(err)
+		return nil, params.Wording{}.Expression(err)
 	}
-	return projection, p.ph.checkUnused()
+	return projection, p.ph.CheckUnused()
 }
 
 // attributesToGet checks AttributesToGet, which may be absent. max is the number of names allowed,

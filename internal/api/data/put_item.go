@@ -2,6 +2,7 @@ package data
 
 import (
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -68,11 +69,11 @@ func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 	if err := r.checkEnums(); err != nil {
 		return nil, err
 	}
-	w := words{wraps: true}
+	w := params.Wording{Wraps: true}
 	// PutItem reports NULL:false, of the item and of values, before all other faults.
-	for _, f := range [...]*item.Fault{r.item.Faults.Null, c.ph.nullFault, r.item.Faults.First} {
+	for _, f := range [...]*item.Fault{r.item.Faults.Null, c.ph.NullFault, r.item.Faults.First} {
 		if f != nil {
-			return nil, w.fault(f)
+			return nil, w.Fault(f)
 		}
 	}
 	if err := r.checkParams(c, w); err != nil {
@@ -82,7 +83,7 @@ func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.ph.checkUnused(); err != nil {
+	if err := c.ph.CheckUnused(); err != nil {
 		return nil, err
 	}
 	if err := r.checkAllOldOrNone(w); err != nil {
@@ -97,7 +98,7 @@ func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 	return condition, nil
 }
 
-// checkEnums checks the constraints of all members but the table's name, which was checked alone.
+// params.CheckEnums checks the constraints of all members but the table's name, which was checked alone.
 func (r *putItemRequest) checkEnums() error {
 	var v violations
 	if !r.item.Set {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -15,7 +16,7 @@ type queryRequest struct {
 	readRequest
 	forward       wire.OptBool
 	keyText       wire.OptString // KeyConditionExpression
-	keyConditions legacyConditions
+	keyConditions params.LegacyConditions
 
 	parts  []expr.KeyPart // the key conditions of either form
 	keyErr error          // why KeyConditionExpression, which parses, is no key condition
@@ -32,8 +33,8 @@ var queryMembers = members[*queryRequest]{
 	{Name: "AttributesToGet", Read: (*queryRequest).readAttributesToGet},
 	{Name: "Limit", Read: (*queryRequest).readLimit},
 	{Name: "ConsistentRead", Read: (*queryRequest).readConsistentRead},
-	{Name: "KeyConditions", Read: func(q *queryRequest, c *exec) error { return q.keyConditions.decode(&c.Reader) }},
-	{Name: "QueryFilter", Read: func(q *queryRequest, c *exec) error { return q.legacyFilter.decode(&c.Reader) }},
+	{Name: "KeyConditions", Read: func(q *queryRequest, c *exec) error { return q.keyConditions.Read(&c.Reader) }},
+	{Name: "QueryFilter", Read: func(q *queryRequest, c *exec) error { return q.legacyFilter.Read(&c.Reader) }},
 	{Name: "ConditionalOperator", Read: (*queryRequest).readConditionalOperator},
 	{Name: "ScanIndexForward", Read: func(q *queryRequest, c *exec) error { return c.ReadBool(&q.forward) }},
 	{Name: "ExclusiveStartKey", Read: (*queryRequest).readExclusiveStartKey},
@@ -64,7 +65,7 @@ func (c *exec) query() error {
 	if err := q.bind(c); err != nil {
 		return err
 	}
-	if err := q.checkSelect(words{wraps: true}); err != nil {
+	if err := q.checkSelect(params.Wording{Wraps: true}); err != nil {
 		return err
 	}
 	if err := q.convertKeyConditions(c); err != nil {
@@ -91,12 +92,12 @@ func (q *queryRequest) checkConstraints() error {
 	v.TableName(q.tableName, 1)
 	v.IndexName(q.indexName, "indexName")
 	v.Enum(q.conditional, "conditionalOperator", enumConditional)
-	q.keyConditions.checkEnums(&v.Violations, "keyConditions", true)
+	q.keyConditions.CheckEnums(&v.Violations, "keyConditions", true)
 	if q.limit.Set && q.limit.V < 1 {
 		// Query alone spells the member so and leaves the value out.
 		v.Note("Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
 	}
-	q.legacyFilter.checkEnums(&v.Violations, "queryFilter", true)
+	q.legacyFilter.CheckEnums(&v.Violations, "queryFilter", true)
 	v.Enum(q.sel, "select", enumSelect)
 	return v.Err()
 }
@@ -104,22 +105,22 @@ func (q *queryRequest) checkConstraints() error {
 // checkParameters checks which parameters can be together, and the legacy ones except
 // KeyConditions.
 func (q *queryRequest) checkParameters(c *exec) error {
-	expressions := [...]parameter{
-		{name: "ProjectionExpression", set: q.projectionText.Set},
-		{name: "FilterExpression", set: q.filterText.Set},
-		{name: "KeyConditionExpression", set: q.keyText.Set},
+	expressions := [...]params.Parameter{
+		{Name: "ProjectionExpression", Set: q.projectionText.Set},
+		{Name: "FilterExpression", Set: q.filterText.Set},
+		{Name: "KeyConditionExpression", Set: q.keyText.Set},
 	}
-	legacy := [...]parameter{
-		{name: "AttributesToGet", set: q.attributesToGet.Set},
-		{name: "QueryFilter", set: q.legacyFilter.set},
-		{name: "ConditionalOperator", set: q.conditional.Set},
+	legacy := [...]params.Parameter{
+		{Name: "AttributesToGet", Set: q.attributesToGet.Set},
+		{Name: "QueryFilter", Set: q.legacyFilter.Set},
+		{Name: "ConditionalOperator", Set: q.conditional.Set},
 		// KeyConditions is the only legacy parameter that can be sent with other expressions.
-		{name: "KeyConditions", set: q.keyConditions.set && q.keyText.Set},
+		{Name: "KeyConditions", Set: q.keyConditions.Set && q.keyText.Set},
 	}
-	if err := (words{}).checkFamilies(legacy[:], expressions[:]); err != nil {
+	if err := (params.Wording{}).CheckFamilies(legacy[:], expressions[:]); err != nil {
 		return err
 	}
-	if err := c.ph.checkUse(words{}, expressions[:], expressions[1:]); err != nil {
+	if err := c.ph.CheckUse(params.Wording{}, expressions[:], expressions[1:]); err != nil {
 		return err
 	}
 	if err := q.checkLegacyFilter(); err != nil {
@@ -131,7 +132,7 @@ func (q *queryRequest) checkParameters(c *exec) error {
 	if err := q.checkStartValues(); err != nil {
 		return err
 	}
-	if !q.keyText.Set && !q.keyConditions.set {
+	if !q.keyText.Set && !q.keyConditions.Set {
 		return wire.Validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
 	return nil
@@ -140,7 +141,7 @@ func (q *queryRequest) checkParameters(c *exec) error {
 // bind parses and binds the expressions. The error of a KeyConditionExpression that parses but is
 // no key condition is kept for convertKeyConditions, since AWS reports it later.
 func (q *queryRequest) bind(c *exec) error {
-	if err := c.ph.checkContents(words{}); err != nil {
+	if err := c.ph.CheckContents(params.Wording{}); err != nil {
 		return err
 	}
 	if q.keyText.Set {
@@ -149,9 +150,9 @@ func (q *queryRequest) bind(c *exec) error {
 		case err == nil:
 			q.parts = condition.Parts
 		case strings.HasPrefix(err.Error(), "Invalid "+expr.KindKeyCondition.String()+": "):
-			return words{}.expression(err)
+			return params.Wording{}.Expression(err)
 		default:
-			q.keyErr = words{}.expression(err)
+			q.keyErr = params.Wording{}.Expression(err)
 		}
 	}
 	if err := q.bindFilter(c); err != nil {
@@ -160,7 +161,7 @@ func (q *queryRequest) bind(c *exec) error {
 	if err := q.bindProjection(c); err != nil {
 		return err
 	}
-	return c.ph.checkUnused()
+	return c.ph.CheckUnused()
 }
 
 // convertKeyConditions reports errors of the key conditions that do not depend on the table's key.
@@ -169,10 +170,10 @@ func (q *queryRequest) convertKeyConditions(c *exec) error {
 		return q.keyErr
 	}
 	if !q.keyText.Set {
-		if err := q.keyConditions.checkFilter(); err != nil {
+		if err := q.keyConditions.CheckFilter(); err != nil {
 			return err
 		}
-		q.parts = q.keyConditions.keyParts()
+		q.parts = q.keyConditions.KeyParts()
 	}
 	c.how.parts = q.parts
 	return q.checkConditionCount()

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -24,8 +25,8 @@ type readRequest struct {
 	start                               wire.OptItem // ExclusiveStartKey
 	attributesToGet                     wire.OptStrings
 	projectionText, filterText          wire.OptString
-	legacyFilter                        legacyConditions // QueryFilter or ScanFilter
-	conditional                         wire.OptString   // ConditionalOperator
+	legacyFilter                        params.LegacyConditions // QueryFilter or ScanFilter
+	conditional                         wire.OptString          // ConditionalOperator
 
 	read       db.Read
 	begin      int              // the length of the answer before the items
@@ -45,29 +46,29 @@ func (r *readRequest) readExclusiveStartKey(c *exec) error         { return c.Re
 func (r *readRequest) readReturnConsumedCapacity(c *exec) error    { return c.ReadString(&r.consumed) }
 func (r *readRequest) readProjectionExpression(c *exec) error      { return c.ReadString(&r.projectionText) }
 func (r *readRequest) readFilterExpression(c *exec) error          { return c.ReadString(&r.filterText) }
-func (r *readRequest) readExpressionAttributeNames(c *exec) error  { return c.ph.names(&c.Reader) }
-func (r *readRequest) readExpressionAttributeValues(c *exec) error { return c.ph.values(&c.Reader) }
+func (r *readRequest) readExpressionAttributeNames(c *exec) error  { return c.ph.ReadNames(&c.Reader) }
+func (r *readRequest) readExpressionAttributeValues(c *exec) error { return c.ph.ReadValues(&c.Reader) }
 
 // count tells whether only counts are answered.
 func (r *readRequest) count() bool { return r.sel.V == "COUNT" }
 
 // checkLegacyFilter checks QueryFilter or ScanFilter, and the operator that combines it.
 func (r *readRequest) checkLegacyFilter() error {
-	if err := r.legacyFilter.checkFilter(); err != nil {
+	if err := r.legacyFilter.CheckFilter(); err != nil {
 		return err
 	}
-	return r.legacyFilter.checkConditionalOperator(r.conditional)
+	return r.legacyFilter.CheckConditionalOperator(r.conditional)
 }
 
 // bindFilter makes read.Filter of FilterExpression or its legacy form; nil if neither was sent.
 func (r *readRequest) bindFilter(c *exec) error {
 	if !r.filterText.Set {
-		r.read.Filter = r.legacyFilter.condition(r.conditional)
+		r.read.Filter = r.legacyFilter.Condition(r.conditional)
 		return nil
 	}
 	filter, err := c.DB.Expressions().Condition(expr.KindFilter, r.filterText.V, &c.params)
 	r.read.Filter = filter
-	return words{}.expression(err)
+	return params.Wording{}.Expression(err)
 }
 
 // bindProjection makes the projection of ProjectionExpression or its legacy form.
@@ -81,12 +82,12 @@ func (r *readRequest) bindProjection(c *exec) error {
 	projection, err := c.DB.Expressions().Projection(r.projectionText.V, &c.params)
 	r.projection = projection
 	r.plain = !strings.ContainsAny(r.projectionText.V, ".[") // in the name of a placeholder they mean nothing
-	return words{}.expression(err)
+	return params.Wording{}.Expression(err)
 }
 
 // checkSelect checks that Select agrees with the other parameters that say what is returned. shown
 // is for the one error that the two operations word differently.
-func (r *readRequest) checkSelect(shown words) error {
+func (r *readRequest) checkSelect(shown params.Wording) error {
 	asked := ""
 	switch {
 	case r.projectionText.Set:
@@ -98,7 +99,7 @@ func (r *readRequest) checkSelect(shown words) error {
 	case "":
 	case "SPECIFIC_ATTRIBUTES":
 		if asked == "" {
-			return shown.static("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+			return shown.Static("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
 		}
 	case "COUNT":
 		if asked != "" {

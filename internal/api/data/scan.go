@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 )
 
@@ -18,7 +19,7 @@ var scanMembers = members[*scanRequest]{
 	{Name: "AttributesToGet", Read: (*scanRequest).readAttributesToGet},
 	{Name: "Limit", Read: (*scanRequest).readLimit},
 	{Name: "Select", Read: (*scanRequest).readSelect},
-	{Name: "ScanFilter", Read: func(s *scanRequest, c *exec) error { return s.legacyFilter.decode(&c.Reader) }},
+	{Name: "ScanFilter", Read: func(s *scanRequest, c *exec) error { return s.legacyFilter.Read(&c.Reader) }},
 	{Name: "ConditionalOperator", Read: (*scanRequest).readConditionalOperator},
 	{Name: "ExclusiveStartKey", Read: (*scanRequest).readExclusiveStartKey},
 	{Name: "ReturnConsumedCapacity", Read: (*scanRequest).readReturnConsumedCapacity},
@@ -51,7 +52,7 @@ func (c *exec) runScan() error {
 	if err := s.bind(c); err != nil {
 		return err
 	}
-	if err := s.checkSelect(words{}); err != nil {
+	if err := s.checkSelect(params.Wording{}); err != nil {
 		return err
 	}
 	w := s.want("Scan")
@@ -87,25 +88,25 @@ func (s *scanRequest) checkConstraints() error {
 	v.Integer(s.limit, "limit", 1, 0)
 	v.Enum(s.sel, "select", enumSelect)
 	v.Enum(s.conditional, "conditionalOperator", enumConditional)
-	s.legacyFilter.checkEnums(&v.Violations, "scanFilter", true)
+	s.legacyFilter.CheckEnums(&v.Violations, "scanFilter", true)
 	return v.Err()
 }
 
 // checkParameters checks which parameters can be together, and the legacy ones.
 func (s *scanRequest) checkParameters(c *exec) error {
-	expressions := [...]parameter{
-		{name: "ProjectionExpression", set: s.projectionText.Set},
-		{name: "FilterExpression", set: s.filterText.Set},
+	expressions := [...]params.Parameter{
+		{Name: "ProjectionExpression", Set: s.projectionText.Set},
+		{Name: "FilterExpression", Set: s.filterText.Set},
 	}
-	legacy := [...]parameter{
-		{name: "AttributesToGet", set: s.attributesToGet.Set},
-		{name: "ScanFilter", set: s.legacyFilter.set},
-		{name: "ConditionalOperator", set: s.conditional.Set},
+	legacy := [...]params.Parameter{
+		{Name: "AttributesToGet", Set: s.attributesToGet.Set},
+		{Name: "ScanFilter", Set: s.legacyFilter.Set},
+		{Name: "ConditionalOperator", Set: s.conditional.Set},
 	}
-	if err := (words{}).checkFamilies(legacy[:], expressions[:]); err != nil {
+	if err := (params.Wording{}).CheckFamilies(legacy[:], expressions[:]); err != nil {
 		return err
 	}
-	if err := c.ph.checkUse(words{}, expressions[:], expressions[1:]); err != nil {
+	if err := c.ph.CheckUse(params.Wording{}, expressions[:], expressions[1:]); err != nil {
 		return err
 	}
 	if err := checkDistinct(s.attributesToGet.V); err != nil {
@@ -136,7 +137,7 @@ func (s *scanRequest) checkSegments() error {
 }
 
 func (s *scanRequest) bind(c *exec) error {
-	if err := c.ph.checkContents(words{}); err != nil {
+	if err := c.ph.CheckContents(params.Wording{}); err != nil {
 		return err
 	}
 	if err := s.bindFilter(c); err != nil {
@@ -145,7 +146,7 @@ func (s *scanRequest) bind(c *exec) error {
 	if err := s.bindProjection(c); err != nil {
 		return err
 	}
-	return c.ph.checkUnused()
+	return c.ph.CheckUnused()
 }
 
 // checkStartSegment checks that the start key lies in the segment: otherwise items would be

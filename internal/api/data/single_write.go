@@ -2,6 +2,7 @@ package data
 
 import (
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -16,7 +17,7 @@ var errItemSize = wire.Validation("Item size has exceeded the maximum allowed si
 // singleWrite is what the requests of PutItem, UpdateItem and DeleteItem share.
 type singleWrite struct {
 	table        wire.OptString
-	expected     legacyConditions
+	expected     params.LegacyConditions
 	operator     wire.OptString // ConditionalOperator
 	returnValues wire.OptString
 	consumed     wire.OptString
@@ -29,14 +30,14 @@ type singleWrite struct {
 
 // The members that the requests with a singleWrite share.
 func (r *singleWrite) readTableName(c *exec) error                   { return c.ReadString(&r.table) }
-func (r *singleWrite) readExpected(c *exec) error                    { return r.expected.decodeExpected(&c.Reader) }
+func (r *singleWrite) readExpected(c *exec) error                    { return r.expected.ReadExpected(&c.Reader) }
 func (r *singleWrite) readConditionalOperator(c *exec) error         { return c.ReadString(&r.operator) }
 func (r *singleWrite) readReturnValues(c *exec) error                { return c.ReadString(&r.returnValues) }
 func (r *singleWrite) readReturnConsumedCapacity(c *exec) error      { return c.ReadString(&r.consumed) }
 func (r *singleWrite) readReturnItemCollectionMetrics(c *exec) error { return c.ReadString(&r.metrics) }
 func (r *singleWrite) readConditionExpression(c *exec) error         { return c.ReadString(&r.condition) }
-func (r *singleWrite) readExpressionAttributeNames(c *exec) error    { return c.ph.names(&c.Reader) }
-func (r *singleWrite) readExpressionAttributeValues(c *exec) error   { return c.ph.values(&c.Reader) }
+func (r *singleWrite) readExpressionAttributeNames(c *exec) error    { return c.ph.ReadNames(&c.Reader) }
+func (r *singleWrite) readExpressionAttributeValues(c *exec) error   { return c.ph.ReadValues(&c.Reader) }
 func (r *singleWrite) readReturnValuesOnConditionCheckFailure(c *exec) error {
 	return c.ReadString(&r.onFailure)
 }
@@ -51,43 +52,43 @@ func (r *singleWrite) checkTable() error {
 // checkConditionEnums checks the enums of the condition: those of Expected, and how a failure is
 // answered.
 func (r *singleWrite) checkConditionEnums(v *violations) {
-	r.expected.checkEnums(&v.Violations, "expected", false)
+	r.expected.CheckEnums(&v.Violations, "expected", false)
 	v.Enum(r.operator, "conditionalOperator", enumConditional)
 	v.Enum(r.onFailure, "returnValuesOnConditionCheckFailure", enumOnFailure)
 }
 
 // checkParams checks the parameters of PutItem and DeleteItem against each other.
-func (r *singleWrite) checkParams(c *exec, w words) error {
-	expressions := []parameter{{name: "ConditionExpression", set: r.condition.Set}}
-	if err := w.checkFamilies([]parameter{{name: "Expected", set: r.expected.set}}, expressions); err != nil {
+func (r *singleWrite) checkParams(c *exec, w params.Wording) error {
+	expressions := []params.Parameter{{Name: "ConditionExpression", Set: r.condition.Set}}
+	if err := w.CheckFamilies([]params.Parameter{{Name: "Expected", Set: r.expected.Set}}, expressions); err != nil {
 		return err
 	}
-	return c.ph.check(w, expressions, expressions)
+	return c.ph.Check(w, expressions, expressions)
 }
 
 // conditionExpression returns the parsed ConditionExpression, nil for none.
-func (r *singleWrite) conditionExpression(c *exec, w words) (*expr.Condition, error) {
+func (r *singleWrite) conditionExpression(c *exec, w params.Wording) (*expr.Condition, error) {
 	if !r.condition.Set {
 		return nil, nil
 	}
-	condition, err := c.DB.Expressions().Condition(expr.KindCondition, r.condition.V, c.ph.params)
+	condition, err := c.DB.Expressions().Condition(expr.KindCondition, r.condition.V, c.ph.Params)
 	if err != nil {
-		return nil, w.expression(err)
+		return nil, w.Expression(err)
 	}
 	return condition, nil
 }
 
-func (r *singleWrite) checkExpected(w words) error {
-	if err := r.expected.checkConditionalOperator(r.operator); err != nil {
+func (r *singleWrite) checkExpected(w params.Wording) error {
+	if err := r.expected.CheckConditionalOperator(r.operator); err != nil {
 		return err
 	}
-	return r.expected.checkExpected(w)
+	return r.expected.CheckExpected(w)
 }
 
 // checkAllOldOrNone checks the ReturnValues of PutItem and DeleteItem.
-func (r *singleWrite) checkAllOldOrNone(w words) error {
+func (r *singleWrite) checkAllOldOrNone(w params.Wording) error {
 	if r.returnValues.Set && r.returnValues.V != "ALL_OLD" && r.returnValues.V != "NONE" {
-		return w.static("ReturnValues can only be ALL_OLD or NONE")
+		return w.Static("ReturnValues can only be ALL_OLD or NONE")
 	}
 	return nil
 }
@@ -99,7 +100,7 @@ func (r *singleWrite) run(c *exec, k keyWords) (db.Written, error) {
 		return db.Written{}, err
 	}
 	if r.write.Condition == nil {
-		r.write.Condition = r.expected.condition(r.operator)
+		r.write.Condition = r.expected.Condition(r.operator)
 	}
 	r.write.KeepFailed = r.onFailure.V == "ALL_OLD"
 	if r.returnValues.Set && r.returnValues.V != "NONE" { // answer must then find room for an item

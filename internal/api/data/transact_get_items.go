@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -23,7 +24,7 @@ type transactGet struct {
 	table      wire.OptString
 	projection wire.OptString
 	params     expr.Params
-	ph         placeholders
+	ph         params.Placeholders
 
 	of        *db.Table
 	projector *expr.Projection // nil: the whole item
@@ -51,7 +52,7 @@ func (r *transactGetRequest) readTransactItems(c *exec) error {
 				return c.Skip()
 			}
 			*g = transactGet{set: true}
-			g.ph.params = &g.params
+			g.ph.Params = &g.params
 			return c.ReadObject(wire.InField, "Get", func(name string) error { return g.member(c, name) })
 		})
 	})
@@ -66,7 +67,7 @@ func (g *transactGet) member(c *exec, name string) error {
 	case "ProjectionExpression":
 		return c.ReadString(&g.projection)
 	case "ExpressionAttributeNames":
-		return g.ph.names(&c.Reader)
+		return g.ph.ReadNames(&c.Reader)
 	}
 	return c.Skip()
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -31,7 +32,7 @@ type transactAction struct {
 	condition wire.OptString
 	onFailure wire.OptString
 	params    expr.Params
-	ph        placeholders
+	ph        params.Placeholders
 
 	write db.Action // what the action becomes, filled in by the checks
 }
@@ -86,7 +87,7 @@ func (e *transactElement) member(c *exec, name string) error {
 // action returns a new action of the kind, which replaces one of the kind that was sent before.
 func (e *transactElement) action(kind transactKind) *transactAction {
 	a := &transactAction{kind: kind}
-	a.ph.params = &a.params
+	a.ph.Params = &a.params
 	for i := range e.actions {
 		if e.actions[i].kind == kind {
 			e.actions[i] = a
@@ -110,9 +111,9 @@ func (a *transactAction) member(c *exec, name string) error {
 	case "ConditionExpression":
 		return c.ReadString(&a.condition)
 	case "ExpressionAttributeNames":
-		return a.ph.names(&c.Reader)
+		return a.ph.ReadNames(&c.Reader)
 	case "ExpressionAttributeValues":
-		return a.ph.values(&c.Reader)
+		return a.ph.ReadValues(&c.Reader)
 	case "ReturnValuesOnConditionCheckFailure":
 		return c.ReadString(&a.onFailure)
 	}
@@ -255,11 +256,11 @@ func (a *transactAction) checkConstraints(v *violations, path string) {
 // check checks the expressions and values of an action, and makes its condition and change, except
 // for the table.
 func (a *transactAction) check(c *exec) error {
-	expressions := []parameter{{name: "ConditionExpression", set: a.condition.Set}}
+	expressions := []params.Parameter{{Name: "ConditionExpression", Set: a.condition.Set}}
 	if a.kind == transactUpdate {
-		expressions = []parameter{{name: "UpdateExpression", set: true}, {name: "ConditionExpression", set: a.condition.Set}}
+		expressions = []params.Parameter{{Name: "UpdateExpression", Set: true}, {Name: "ConditionExpression", Set: a.condition.Set}}
 	}
-	if err := a.ph.check(words{}, expressions, expressions); err != nil {
+	if err := a.ph.Check(params.Wording{}, expressions, expressions); err != nil {
 		return err
 	}
 	if err := a.checkExpressions(c); err != nil {
@@ -284,17 +285,17 @@ func (a *transactAction) checkExpressions(c *exec) (err error) {
 	if a.kind == transactUpdate {
 		update, err := c.DB.Expressions().Update(a.update.V, &a.params)
 		if err != nil {
-			return words{}.expression(err)
+			return params.Wording{}.Expression(err)
 		}
 		a.write.Change = &updateChange{update: update, key: a.item.V}
 	}
 	if a.condition.Set {
 		a.write.Condition, err = c.DB.Expressions().Condition(expr.KindCondition, a.condition.V, &a.params)
 		if err != nil {
-			return words{}.expression(err)
+			return params.Wording{}.Expression(err)
 		}
 	}
-	return a.ph.checkUnused()
+	return a.ph.CheckUnused()
 }
 
 // openActions finds the tables of all actions and makes the checks that follow, in DynamoDB's

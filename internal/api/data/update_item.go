@@ -2,6 +2,7 @@ package data
 
 import (
 	"github.com/partita-db/partita/internal/api/call"
+	"github.com/partita-db/partita/internal/api/params"
 	"github.com/partita-db/partita/internal/api/wire"
 	"github.com/partita-db/partita/internal/db"
 	"github.com/partita-db/partita/internal/expr"
@@ -11,7 +12,7 @@ import (
 type updateItemRequest struct {
 	singleWrite
 	key     wire.OptItem
-	updates legacyUpdates // AttributeUpdates
+	updates params.LegacyUpdates // AttributeUpdates
 	update  wire.OptString
 	change  updateChange
 }
@@ -19,7 +20,7 @@ type updateItemRequest struct {
 var updateItemMembers = members[*updateItemRequest]{
 	{Name: "TableName", Read: (*updateItemRequest).readTableName},
 	{Name: "Key", Read: func(r *updateItemRequest, c *exec) error { return c.ReadItem(&r.key) }},
-	{Name: "AttributeUpdates", Read: func(r *updateItemRequest, c *exec) error { return r.updates.decode(&c.Reader) }},
+	{Name: "AttributeUpdates", Read: func(r *updateItemRequest, c *exec) error { return r.updates.Read(&c.Reader) }},
 	{Name: "Expected", Read: (*updateItemRequest).readExpected},
 	{Name: "ConditionalOperator", Read: (*updateItemRequest).readConditionalOperator},
 	{Name: "ReturnValues", Read: (*updateItemRequest).readReturnValues},
@@ -81,14 +82,14 @@ func (r *updateItemRequest) check(c *exec) (*expr.Update, *expr.Condition, error
 	if err := r.checkEnums(); err != nil {
 		return nil, nil, err
 	}
-	w := words{wraps: true}
+	w := params.Wording{Wraps: true}
 	if err := r.checkParams(c, w); err != nil {
 		return nil, nil, err
 	}
 	if f := r.key.Faults.Earliest(); f != nil {
-		return nil, nil, w.fault(f)
+		return nil, nil, w.Fault(f)
 	}
-	if err := r.updates.check(w); err != nil {
+	if err := r.updates.Check(w); err != nil {
 		return nil, nil, err
 	}
 	if err := r.checkExpected(w); err != nil {
@@ -97,7 +98,7 @@ func (r *updateItemRequest) check(c *exec) (*expr.Update, *expr.Condition, error
 	return r.expressions(c, w)
 }
 
-// checkEnums checks the constraints of all members but the table's name. AWS reports only the first
+// params.CheckEnums checks the constraints of all members but the table's name. AWS reports only the first
 // of the first three enums.
 func (r *updateItemRequest) checkEnums() error {
 	var v violations
@@ -112,34 +113,34 @@ func (r *updateItemRequest) checkEnums() error {
 	if v.Count() == n {
 		v.Enum(r.metrics, "returnItemCollectionMetrics", enumMetrics)
 	}
-	r.updates.checkEnums(&v.Violations)
+	r.updates.CheckEnums(&v.Violations)
 	r.checkConditionEnums(&v)
 	return v.Err()
 }
 
-func (r *updateItemRequest) checkParams(c *exec, w words) error {
-	legacy := []parameter{{name: "AttributeUpdates", set: r.updates.set}, {name: "Expected", set: r.expected.set}}
-	expressions := []parameter{{name: "UpdateExpression", set: r.update.Set}, {name: "ConditionExpression", set: r.condition.Set}}
-	if err := w.checkFamilies(legacy, expressions); err != nil {
+func (r *updateItemRequest) checkParams(c *exec, w params.Wording) error {
+	legacy := []params.Parameter{{Name: "AttributeUpdates", Set: r.updates.Set}, {Name: "Expected", Set: r.expected.Set}}
+	expressions := []params.Parameter{{Name: "UpdateExpression", Set: r.update.Set}, {Name: "ConditionExpression", Set: r.condition.Set}}
+	if err := w.CheckFamilies(legacy, expressions); err != nil {
 		return err
 	}
-	return c.ph.check(w, expressions, expressions)
+	return c.ph.Check(w, expressions, expressions)
 }
 
 // expressions parses the expressions, the update first, or builds the update from AttributeUpdates.
-func (r *updateItemRequest) expressions(c *exec, w words) (update *expr.Update, condition *expr.Condition, err error) {
+func (r *updateItemRequest) expressions(c *exec, w params.Wording) (update *expr.Update, condition *expr.Condition, err error) {
 	switch {
 	case r.update.Set:
-		if update, err = c.DB.Expressions().Update(r.update.V, c.ph.params); err != nil {
-			return nil, nil, w.expression(err)
+		if update, err = c.DB.Expressions().Update(r.update.V, c.ph.Params); err != nil {
+			return nil, nil, w.Expression(err)
 		}
-	case len(r.updates.list) > 0:
-		update = r.updates.update()
+	case !r.updates.Empty():
+		update = r.updates.Update()
 	}
 	if condition, err = r.conditionExpression(c, w); err != nil {
 		return nil, nil, err
 	}
-	return update, condition, c.ph.checkUnused()
+	return update, condition, c.ph.CheckUnused()
 }
 
 // updateSize is the size that DynamoDB compares with the limit of 400 KB after an update: that of

@@ -1,4 +1,10 @@
-package data
+// Package params is the parameters that hold expressions, in what requests of the data plane have in
+// common: placeholders for names and values, the legacy parameters that expressions have replaced
+// (Expected, KeyConditions, QueryFilter, ScanFilter, AttributeUpdates), how the two exclude each
+// other, and how operations word the errors of both.
+//
+// It knows no table: what depends on a key schema is checked by package data.
+package params
 
 import (
 	"github.com/partita-db/partita/internal/api/wire"
@@ -16,16 +22,16 @@ var (
 // KeyConditions, QueryFilter, ScanFilter) with their ConditionalOperator, and AttributeUpdates.
 // They are decoded, checked as DynamoDB does, and built into the forms that package expr runs.
 
-// legacyConditions is a map of attribute names to conditions, in the order sent, in which errors
-// are reported: Expected (decodeExpected, checkExpected), or one of KeyConditions, QueryFilter and
-// ScanFilter (decode, checkFilter).
-type legacyConditions struct {
-	set  bool
+// LegacyConditions is a map of attribute names to conditions, in the order sent, in which errors
+// are reported: Expected (ReadExpected, CheckExpected), or one of KeyConditions, QueryFilter and
+// ScanFilter (decode, CheckFilter).
+type LegacyConditions struct {
+	Set  bool
 	list []legacyCondition
 }
 
 // AttributeNames are the names of the attributes that have a condition, for policies.
-func (l *legacyConditions) AttributeNames() (names []string) {
+func (l *LegacyConditions) AttributeNames() (names []string) {
 	for i := range l.list {
 		names = append(names, l.list[i].attribute)
 	}
@@ -45,15 +51,17 @@ type legacyCondition struct {
 	fault     *item.Fault // the first fault of the values, in the order sent
 }
 
-func (l *legacyConditions) decode(r *wire.Reader) error { return l.decodeShape(r, "Condition") }
+// Read reads KeyConditions, QueryFilter or ScanFilter.
+func (l *LegacyConditions) Read(r *wire.Reader) error { return l.decodeShape(r, "Condition") }
 
-func (l *legacyConditions) decodeExpected(r *wire.Reader) error {
+// ReadExpected reads Expected, whose entries have Value and Exists too.
+func (l *LegacyConditions) ReadExpected(r *wire.Reader) error {
 	return l.decodeShape(r, "ExpectedAttributeValue")
 }
 
 // decodeShape decodes a map of structures with the Java name shape.
-func (l *legacyConditions) decodeShape(r *wire.Reader, shape string) error {
-	l.set, l.list = true, l.list[:0]
+func (l *LegacyConditions) decodeShape(r *wire.Reader, shape string) error {
+	l.Set, l.list = true, l.list[:0]
 	err := r.ReadObject(wire.InMap, wire.ShapePrefix+shape, func(attribute string) error {
 		x := legacyCondition{attribute: attribute}
 		err := r.ReadObject(wire.InElement, shape, func(name string) error {
@@ -99,10 +107,10 @@ func (x *legacyCondition) decodeValue(r *wire.Reader) (item.Value, error) {
 	return v, err
 }
 
-// checkEnums reports operators that do not exist, as violations in the map at path ("expected",
+// CheckEnums reports operators that do not exist, as violations in the map at path ("expected",
 // "queryFilter", …). It comes long before the other checks, which rely on it. A Condition requires
 // the operator, an ExpectedAttributeValue does not.
-func (l *legacyConditions) checkEnums(v *wire.Violations, path string, required bool) {
+func (l *LegacyConditions) CheckEnums(v *wire.Violations, path string, required bool) {
 	for i := range l.list {
 		x := &l.list[i]
 		if !x.operator.Set && !required {
@@ -117,9 +125,9 @@ func (l *legacyConditions) checkEnums(v *wire.Violations, path string, required 
 	}
 }
 
-// checkConditionalOperator checks that a ConditionalOperator has at least two conditions to
+// CheckConditionalOperator checks that a ConditionalOperator has at least two conditions to
 // combine: those of l, the operation's Expected, QueryFilter or ScanFilter.
-func (l *legacyConditions) checkConditionalOperator(operator wire.OptString) error {
+func (l *LegacyConditions) CheckConditionalOperator(operator wire.OptString) error {
 	switch {
 	case !operator.Set:
 		return nil
@@ -131,13 +139,13 @@ func (l *legacyConditions) checkConditionalOperator(operator wire.OptString) err
 	return nil
 }
 
-// checkFilter checks KeyConditions, QueryFilter or ScanFilter, whose operators checkEnums has
+// CheckFilter checks KeyConditions, QueryFilter or ScanFilter, whose operators CheckEnums has
 // passed.
-func (l *legacyConditions) checkFilter() error {
+func (l *LegacyConditions) CheckFilter() error {
 	for i := range l.list {
 		x := &l.list[i]
 		if x.fault != nil {
-			return words{}.fault(x.fault)
+			return Wording{}.Fault(x.fault)
 		}
 		if err := checkArguments(x.operator.V, x.values); err != nil {
 			return err
@@ -146,12 +154,12 @@ func (l *legacyConditions) checkFilter() error {
 	return nil
 }
 
-// checkExpected checks Expected, whose operators checkEnums has passed.
-func (l *legacyConditions) checkExpected(w words) error {
+// CheckExpected checks Expected, whose operators CheckEnums has passed.
+func (l *LegacyConditions) CheckExpected(w Wording) error {
 	for i := range l.list {
 		x := &l.list[i]
 		if x.fault != nil {
-			return w.fault(x.fault)
+			return w.Fault(x.fault)
 		}
 		if err := x.checkExpected(); err != nil {
 			return err
@@ -160,7 +168,7 @@ func (l *legacyConditions) checkExpected(w words) error {
 	return nil
 }
 
-// checkExpected checks one entry: the combination of its members first, then the operator's
+// CheckExpected checks one entry: the combination of its members first, then the operator's
 // arguments.
 func (x *legacyCondition) checkExpected() error {
 	op := x.operator.V
@@ -237,7 +245,7 @@ func takes(op expr.Operator, t item.Type) bool {
 
 // conditions returns the checked entries in the form of package expr. An ExpectedAttributeValue
 // without an operator is EQ with its Value, or NULL if it has none (Exists false).
-func (l *legacyConditions) conditions() []expr.LegacyCondition {
+func (l *LegacyConditions) conditions() []expr.LegacyCondition {
 	cs := make([]expr.LegacyCondition, len(l.list))
 	for i := range l.list {
 		x := &l.list[i]
@@ -253,18 +261,18 @@ func (l *legacyConditions) conditions() []expr.LegacyCondition {
 	return cs
 }
 
-// condition returns the checked entries combined by the ConditionalOperator, or nil if there are
+// Condition returns the checked entries combined by the ConditionalOperator, or nil if there are
 // none.
-func (l *legacyConditions) condition(operator wire.OptString) *expr.Condition {
+func (l *LegacyConditions) Condition(operator wire.OptString) *expr.Condition {
 	if len(l.list) == 0 {
 		return nil
 	}
 	return expr.NewLegacyCondition(l.conditions(), operator.V == "OR")
 }
 
-// legacyUpdates is AttributeUpdates, in the order sent.
-type legacyUpdates struct {
-	set  bool
+// LegacyUpdates is AttributeUpdates, in the order sent.
+type LegacyUpdates struct {
+	Set  bool
 	list []legacyUpdate
 }
 
@@ -277,8 +285,9 @@ type legacyUpdate struct {
 	fault     *item.Fault // the attribute name's, or the value's first
 }
 
-func (l *legacyUpdates) decode(r *wire.Reader) error {
-	l.set, l.list = true, l.list[:0]
+// Read reads AttributeUpdates.
+func (l *LegacyUpdates) Read(r *wire.Reader) error {
+	l.Set, l.list = true, l.list[:0]
 	err := r.ReadObject(wire.InMap, wire.ShapePrefix+"AttributeValueUpdate", func(attribute string) error {
 		x := legacyUpdate{attribute: attribute, fault: item.NameFault(attribute)}
 		err := r.ReadObject(wire.InElement, "AttributeValueUpdate", func(name string) error {
@@ -309,18 +318,22 @@ func (x *legacyUpdate) member(r *wire.Reader, name string) error {
 	return r.Skip()
 }
 
-func (l *legacyUpdates) checkEnums(v *wire.Violations) {
+// CheckEnums notes actions that do not exist.
+func (l *LegacyUpdates) CheckEnums(v *wire.Violations) {
 	for i := range l.list {
 		v.Enum(l.list[i].action, "attributeUpdates."+l.list[i].attribute+".member.action", enumAction)
 	}
 }
 
-// check checks AttributeUpdates, whose actions checkEnums has passed: the contents of all values,
+// Empty tells whether there is no update: none was sent, or an empty map.
+func (l *LegacyUpdates) Empty() bool { return len(l.list) == 0 }
+
+// Check checks AttributeUpdates, whose actions CheckEnums has passed: the contents of all values,
 // then the rules of actions.
-func (l *legacyUpdates) check(w words) error {
+func (l *LegacyUpdates) Check(w Wording) error {
 	for i := range l.list {
 		if f := l.list[i].fault; f != nil {
-			return w.fault(f)
+			return w.Fault(f)
 		}
 	}
 	for i := range l.list {
@@ -346,8 +359,8 @@ func (x *legacyUpdate) check() error {
 	return nil
 }
 
-// update returns the checked entries as an update. The action is PUT if none is given.
-func (l *legacyUpdates) update() *expr.Update {
+// Update returns the checked entries as an update. The action is PUT if none is given.
+func (l *LegacyUpdates) Update() *expr.Update {
 	us := make([]expr.LegacyUpdate, len(l.list))
 	for i := range l.list {
 		x := &l.list[i]
@@ -361,4 +374,15 @@ func (l *legacyUpdates) update() *expr.Update {
 		us[i] = expr.LegacyUpdate{Attribute: x.attribute, Action: action, Value: x.value}
 	}
 	return expr.NewLegacyUpdate(us)
+}
+
+// KeyParts returns the entries of KeyConditions, which have been checked.
+func (l *LegacyConditions) KeyParts() []expr.KeyPart {
+	parts := make([]expr.KeyPart, len(l.list))
+	for i := range l.list {
+		x := &l.list[i]
+		op, _ := expr.ParseOperator(x.operator.V)
+		parts[i] = expr.KeyPart{Attribute: x.attribute, Operator: op, Values: x.values}
+	}
+	return parts
 }
