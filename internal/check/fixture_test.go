@@ -91,7 +91,8 @@ func (s *checkedStore) fill(t *testing.T, engine kv.Engine, d *db.DB) {
 	}
 	s.log, s.old = &d.StreamByID(s.t.StreamID).Stream, &d.StreamByID(gone.StreamID).Stream
 	for shard := range uint32(s.log.Shards) {
-		if s.shards[shard], _, err = engine.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, 100, 1<<20); err != nil {
+		page := kv.Page{Records: 100, Bytes: 1 << 20}
+		if s.shards[shard], _, err = engine.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, page); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -177,7 +177,8 @@ func TestRestoredGoesOn(t *testing.T) {
 		}
 		it := checkedItem("p", 1, "after")
 		putAll(t, r, table, it)
-		rs, _, err := r.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, 100, 1<<20)
+		page := kv.Page{Records: 100, Bytes: 1 << 20}
+		rs, _, err := r.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, page)
 		if err != nil || len(rs) != len(s.shards[shard])+2 || string(rs[len(rs)-1].Position[:]) <= string(rs[len(rs)-2].Position[:]) {
 			t.Errorf("the shard has %d records, %v", len(rs), err)
 		}

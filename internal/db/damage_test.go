@@ -117,9 +117,9 @@ func (d *damaging) UpdateEach(ctx context.Context, o kv.WriteOptions, writes []k
 }
 
 func (d *damaging) ReadLog(
-	ctx context.Context, log uint64, shard uint32, after kv.Position, maxRecords, maxBytes int,
+	ctx context.Context, log uint64, shard uint32, after kv.Position, page kv.Page,
 ) ([]kv.Record, kv.Position, error) {
-	records, end, err := d.Engine.ReadLog(ctx, log, shard, after, maxRecords, maxBytes)
+	records, end, err := d.Engine.ReadLog(ctx, log, shard, after, page)
 	for i := range records {
 		if d.record != nil && records[i].Position == *d.record {
 			records[i].Data = d.value(records[i].Data)
@@ -194,7 +194,8 @@ func newDamageable(t testing.TB) *damageable {
 	}))
 	for _, l := range d.catalog.Load().streams {
 		for shard := range uint32(l.Shards) {
-			records, _, err := engine.ReadLog(ctx, l.ID, shard, schema.Position{}, 100, 1<<20)
+			page := kv.Page{Records: 100, Bytes: 1 << 20}
+			records, _, err := engine.ReadLog(ctx, l.ID, shard, schema.Position{}, page)
 			must(err)
 			for _, r := range records {
 				m.records = append(m.records, r.Position)
@@ -282,7 +283,8 @@ func (m *damageable) use(engine kv.Engine) {
 	streams, _ := d.Streams(schema.DefaultNamespace, "", "", "", 100)
 	for _, l := range streams {
 		for _, s := range l.ShardsAt(m.clock.Now()) {
-			_, _, _ = d.ReadStream(ctx, l, s.Number, schema.Position{}, 100, func(r *schema.StreamRecord) bool {
+			read := StreamRead{Stream: l, Shard: s.Number, Limit: 100}
+			_, _, _ = d.ReadStream(ctx, read, func(r *schema.StreamRecord) bool {
 				useItems(r.Keys, r.New, r.Old)
 				return true
 			})

@@ -553,7 +553,8 @@ func TestExpiryStream(t *testing.T) {
 	log := s.d.StreamByID(s.table().StreamID)
 	got := map[string]int{}
 	for shard := range uint32(log.Shards) {
-		_, _, err := s.d.ReadStream(t.Context(), log, shard, schema.Position{}, 100, func(r *schema.StreamRecord) bool {
+		read := StreamRead{Stream: log, Shard: shard, Limit: 100}
+		_, _, err := s.d.ReadStream(t.Context(), read, func(r *schema.StreamRecord) bool {
 			sk, _ := r.Keys.Get("sk").Int64()
 			got[fmt.Sprint(sk, " ", r.Name, " by service ", r.ByService)]++
 			return true

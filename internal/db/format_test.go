@@ -110,7 +110,8 @@ func readFormat(t *testing.T, d *DB) {
 func readStreamed(t *testing.T, d *DB, table *Table) {
 	records := 0
 	for shard := range uint32(table.shards) {
-		rs, _, err := d.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, 10, 1<<20)
+		page := kv.Page{Records: 10, Bytes: 1 << 20}
+		rs, _, err := d.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, page)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -136,7 +136,8 @@ func (s *checkedStore) fill(t *testing.T, d *DB) {
 	checkClean(t, d)
 	s.log, s.old = d.StreamByID(s.t.StreamID), d.StreamByID(gone.StreamID)
 	for shard := range uint32(s.log.Shards) {
-		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, 100, 1<<20); err != nil {
+		page := kv.Page{Records: 100, Bytes: 1 << 20}
+		if s.shards[shard], _, err = d.kv.ReadLog(t.Context(), s.log.ID, shard, schema.Position{}, page); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -257,10 +257,10 @@ func countOf(counts []kv.Count, section uint16) (items, bytes int64) {
 
 // streamFigures looks at the ends of a stream's shards, and at where its readers are.
 func (d *DB) streamFigures(ctx context.Context, s *Stream) (*StreamFigures, error) {
-	f, now := new(StreamFigures), d.now()
+	f, now, one := new(StreamFigures), d.now(), kv.Page{Records: 1, Bytes: 1}
 	for shard := range s.Shards {
 		horizon := d.Horizon(s, uint32(shard))
-		records, end, err := d.kv.ReadLog(ctx, s.ID, uint32(shard), horizon, 1, 1)
+		records, end, err := d.kv.ReadLog(ctx, s.ID, uint32(shard), horizon, one)
 		if err != nil {
 			return nil, err
 		}
@@ -279,7 +279,7 @@ func (d *DB) streamFigures(ctx context.Context, s *Stream) (*StreamFigures, erro
 			continue
 		}
 		if behind := schema.BehindPlace(place); string(behind[:]) > string(horizon[:]) {
-			if records, _, err = d.kv.ReadLog(ctx, s.ID, uint32(shard), behind, 1, 1); err != nil {
+			if records, _, err = d.kv.ReadLog(ctx, s.ID, uint32(shard), behind, one); err != nil {
 				return nil, err
 			}
 		}

@@ -157,7 +157,8 @@ func (c *agedCut) oldest(t *testing.T, d *DB, table *Table) {
 	t.Helper()
 	l := d.StreamByID(table.StreamID)
 	for shard := range uint32(l.Shards) {
-		_, _, err := d.ReadStream(t.Context(), l, shard, schema.Position{}, 1, func(r *schema.StreamRecord) bool {
+		read := StreamRead{Stream: l, Shard: shard, Limit: 1}
+		_, _, err := d.ReadStream(t.Context(), read, func(r *schema.StreamRecord) bool {
 			if age := c.now.Sub(schema.TimeOf(r.Position)); age > schema.Retention+IteratorAge+trimEvery {
 				t.Errorf("after a sweep a record is there that is %v old", age)
 			}
@@ -176,7 +177,8 @@ func (c *agedCut) records(t *testing.T, d *DB, table *Table) (first int) {
 	first, last := -1, -1
 	l := d.StreamByID(table.StreamID)
 	for shard := range uint32(l.Shards) {
-		_, _, err := d.ReadStream(t.Context(), l, shard, d.Horizon(l, shard), 1000, func(r *schema.StreamRecord) bool {
+		read := StreamRead{Stream: l, Shard: shard, After: d.Horizon(l, shard), Limit: 1000}
+		_, _, err := d.ReadStream(t.Context(), read, func(r *schema.StreamRecord) bool {
 			v, _ := r.New.Get("v").Int64()
 			switch n := int(v); {
 			case first < 0:

@@ -260,7 +260,8 @@ func (c *powerCut) read(l *Stream) (shards [][]*schema.StreamRecord) {
 		after, n := schema.Position{}, -1
 		for n != len(all) {
 			n = len(all)
-			last, _, err := c.d.ReadStream(context.Background(), l, shard, after, 1000, func(r *schema.StreamRecord) bool {
+			read := StreamRead{Stream: l, Shard: shard, After: after, Limit: 1000}
+			last, _, err := c.d.ReadStream(context.Background(), read, func(r *schema.StreamRecord) bool {
 				if string(r.Position[:]) <= string(after[:]) || n < len(all) && string(r.Position[:]) <= string(all[len(all)-1].Position[:]) {
 					c.problem("a stream record has the position %x, after %x", r.Position, after)
 				}

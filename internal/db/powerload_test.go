@@ -387,7 +387,8 @@ func (w *powerWorld) follow() {
 				after = seen[len(seen)-1].at
 			}
 			var got []powerRecord
-			if _, _, err := w.d.ReadStream(context.Background(), l, shard, after, 1000, func(r *schema.StreamRecord) bool {
+			read := StreamRead{Stream: l, Shard: shard, After: after, Limit: 1000}
+			if _, _, err := w.d.ReadStream(context.Background(), read, func(r *schema.StreamRecord) bool {
 				got = append(got, recordOf(r))
 				return true
 			}); err != nil {

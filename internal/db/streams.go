@@ -96,7 +96,7 @@ func (d *DB) closeStream(id uint64) error {
 	closed.Ends = make([]schema.Position, s.Shards)
 	for i := range closed.Ends {
 		var err error
-		if _, closed.Ends[i], err = d.kv.ReadLog(d.ctx, id, uint32(i), schema.Position{}, 0, 0); err != nil {
+		if _, closed.Ends[i], err = d.kv.ReadLog(d.ctx, id, uint32(i), schema.Position{}, kv.Page{}); err != nil {
 			return err
 		}
 	}
@@ -164,28 +164,39 @@ func (d *DB) Horizon(s *Stream, shard uint32) schema.Position {
 
 // LastPosition is the position of a shard's newest durable record: later ones have later positions.
 func (d *DB) LastPosition(ctx context.Context, s *Stream, shard uint32) (schema.Position, error) {
-	_, end, err := d.kv.ReadLog(ctx, s.ID, shard, schema.Position{}, 0, 0)
+	_, end, err := d.kv.ReadLog(ctx, s.ID, shard, schema.Position{}, kv.Page{})
 	return end, err
 }
 
 // maxRecordBytes is how much of a stream ReadStream reads at once.
 const maxRecordBytes = 1 << 20
 
-// ReadStream calls emit for at most limit records of a shard after a position, oldest first, until
-// one is refused. It returns the position to go on from, that of the last one taken, and whether
-// nothing will ever follow. ErrTrimmed if the first record after the position was there when the
-// place was taken, at most IteratorAge ago, and is older than Retention by now.
+// StreamRead says what ReadStream reads: at most Limit records of a shard after a position.
+type StreamRead struct {
+	Stream *Stream
+	Shard  uint32
+	After  schema.Position
+	Limit  int
+}
+
+// ReadStream calls emit for the records, oldest first, until it refuses one. It returns the
+// position to continue from, that of the last record taken, and whether nothing will ever follow.
+// It returns ErrTrimmed if the first record after the position was readable when the position was
+// taken, at most IteratorAge ago, and is older than Retention now.
 func (d *DB) ReadStream(
-	ctx context.Context, stream *Stream, shard uint32, after schema.Position, limit int,
-	emit func(*schema.StreamRecord) (taken bool),
+	ctx context.Context, read StreamRead, emit func(*schema.StreamRecord) (taken bool),
 ) (last schema.Position, ended bool, err error) {
-	last = after
-	records, _, err := d.kv.ReadLog(ctx, stream.ID, shard, after, limit, maxRecordBytes)
+	stream, shard, last := read.Stream, read.Shard, read.After
+	page := kv.Page{Records: read.Limit, Bytes: maxRecordBytes}
+	records, _, err := d.kv.ReadLog(ctx, stream.ID, shard, last, page)
 	if err != nil {
 		return last, false, err
 	}
-	if horizon := d.Horizon(stream, shard); len(records) > 0 && string(records[0].Position[:]) <= string(horizon[:]) {
-		return last, false, ErrTrimmed
+	if len(records) > 0 {
+		first, horizon := records[0].Position, d.Horizon(stream, shard)
+		if string(first[:]) <= string(horizon[:]) {
+			return last, false, ErrTrimmed
+		}
 	}
 	for _, raw := range records {
 		r, err := schema.ParseRecord(raw)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/partita-db/partita/internal/kv"
 	"github.com/partita-db/partita/internal/schema"
 )
 
@@ -30,12 +31,14 @@ func (s *store) stored(id uint64) (stored, readable int) {
 		return 0, 0
 	}
 	for shard := range uint32(l.Shards) {
-		all, _, err := s.engine.ReadLog(s.t.Context(), id, shard, schema.Position{}, 10_000, 1<<30)
+		page := kv.Page{Records: 10_000, Bytes: 1 << 30}
+		all, _, err := s.engine.ReadLog(s.t.Context(), id, shard, schema.Position{}, page)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		stored += len(all)
-		_, _, err = s.d.ReadStream(s.t.Context(), l, shard, s.d.Horizon(l, shard), 10_000, func(*schema.StreamRecord) bool {
+		read := StreamRead{Stream: l, Shard: shard, After: s.d.Horizon(l, shard), Limit: 10_000}
+		_, _, err = s.d.ReadStream(s.t.Context(), read, func(*schema.StreamRecord) bool {
 			readable++
 			return true
 		})
@@ -71,7 +74,8 @@ func TestRecordsAhead(t *testing.T) {
 	s.set(-inYears)
 	lagging := map[uint32]schema.Position{} // before the last record of each shard that has any
 	for shard := range uint32(table.shards) {
-		all, _, err := s.engine.ReadLog(t.Context(), id, shard, schema.Position{}, 1000, 1<<30)
+		page := kv.Page{Records: 1000, Bytes: 1 << 30}
+		all, _, err := s.engine.ReadLog(t.Context(), id, shard, schema.Position{}, page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +124,8 @@ func (s *store) until(id uint64, end time.Time, stored, readable int) {
 // are gone.
 func (s *store) told(id uint64, places map[uint32]schema.Position) (n int) {
 	for shard, after := range places {
-		_, _, err := s.d.ReadStream(s.t.Context(), s.d.StreamByID(id), shard, after, 100, func(*schema.StreamRecord) bool {
+		read := StreamRead{Stream: s.d.StreamByID(id), Shard: shard, After: after, Limit: 100}
+		_, _, err := s.d.ReadStream(s.t.Context(), read, func(*schema.StreamRecord) bool {
 			return true
 		})
 		if errors.Is(err, ErrTrimmed) {

@@ -40,7 +40,8 @@ func records(t *testing.T, d *DB, l *Stream) (items map[string]item.Item, n int)
 		var after schema.Position
 		for {
 			before := n
-			last, ended, err := d.ReadStream(context.Background(), l, shard, after, 50, func(r *schema.StreamRecord) bool {
+			read := StreamRead{Stream: l, Shard: shard, After: after, Limit: 50}
+			last, ended, err := d.ReadStream(context.Background(), read, func(r *schema.StreamRecord) bool {
 				n++
 				if was, ok := items[keyText(r.Keys)]; ok && !item.SameAttributes(was, r.Old) {
 					t.Errorf("%s of %s begins with %s, after %s", r.Name, r.Keys.AppendJSON(nil), r.Old.AppendJSON(nil), was.AppendJSON(nil))
@@ -132,7 +133,8 @@ func TestLogLife(t *testing.T) {
 		t.Errorf("%d logs are left in the catalog", len(got))
 	}
 	for shard := range uint32(4) {
-		if rs, end, err := s.engine.ReadLog(t.Context(), id, shard, schema.Position{}, 10, 1000); len(rs) > 0 || end != (schema.Position{}) || err != nil {
+		rs, end, err := s.engine.ReadLog(t.Context(), id, shard, schema.Position{}, kv.Page{Records: 10, Bytes: 1000})
+		if len(rs) > 0 || end != (schema.Position{}) || err != nil {
 			t.Errorf("%d records of the log that is gone are left, its end is %x (%v)", len(rs), end, err)
 		}
 	}
@@ -278,7 +280,7 @@ func TestRecordLayout(t *testing.T) {
 		}
 	}
 	shard := schema.ShardOf(table.AppendItemKey(nil, it), table.shards)
-	rs, _, err := d.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, 10, 1000)
+	rs, _, err := d.kv.ReadLog(t.Context(), table.StreamID, shard, schema.Position{}, kv.Page{Records: 10, Bytes: 1000})
 	if err != nil || len(rs) != 2 {
 		t.Fatalf("%d records, %v", len(rs), err)
 	}

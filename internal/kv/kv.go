@@ -57,7 +57,10 @@ var (
 // when the time was over.
 type Conflict struct{ Keys []int }
 
-func (*Conflict) Error() string        { return ErrConflict.Error() }
+// Error is the text of ErrConflict.
+func (*Conflict) Error() string { return ErrConflict.Error() }
+
+// Is makes every Conflict an ErrConflict.
 func (*Conflict) Is(target error) bool { return target == ErrConflict }
 
 // Range is the keys k with Start <= k < End. An empty End means: up to ReservedPrefix.
@@ -186,6 +189,10 @@ type Record struct {
 	Data     []byte
 }
 
+// Page bounds what one ReadLog returns: at most Records records and, after the first, at most Bytes
+// of data. The zero Page asks for the shard's durable position alone.
+type Page struct{ Records, Bytes int }
+
 // Limits are the largest sizes, in bytes, that an engine takes.
 type Limits struct{ Key, Value, Update int }
 
@@ -253,10 +260,9 @@ type Engine interface {
 	// Barrier locks and unlocks every latch once, one after the other: every Update that began
 	// before it has released its latches when it returns.
 	Barrier(ctx context.Context) error
-	// ReadLog returns the records of a shard after the position, oldest first, at most maxRecords
-	// and (after the first) at most maxBytes of data, and the shard's durable position: no record
-	// at or below it will ever appear later.
-	ReadLog(ctx context.Context, log uint64, shard uint32, after Position, maxRecords, maxBytes int) ([]Record, Position, error)
+	// ReadLog returns the records of a shard after the position, oldest first, at most a page of
+	// them, and the shard's durable position: no record at or below it will ever appear later.
+	ReadLog(ctx context.Context, log uint64, shard uint32, after Position, page Page) ([]Record, Position, error)
 	// TrimLog removes the shard's records at and below upTo. Positions are never given again.
 	TrimLog(ctx context.Context, log uint64, shard uint32, upTo Position) error
 	// DropLog removes all that there is of a log: the records of all its shards, and what the
@@ -273,7 +279,9 @@ type Engine interface {
 	DropRange(ctx context.Context, r Range) error
 	// SizeOf estimates the bytes that the range takes on disk.
 	SizeOf(r Range) (bytes int64, err error)
+	// Limits never change while the engine is open.
 	Limits() Limits
+	// Metrics returns the figures of this moment, those of a stopped or closed engine too.
 	Metrics() Metrics
 	// Close waits for the calls in progress, flushes, and releases the store. Later calls return
 	// ErrClosed.

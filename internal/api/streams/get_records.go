@@ -94,7 +94,8 @@ func (c op) records(l *db.Stream, it iterator, limit int, now time.Time) error {
 	c.BeginList()
 	start, n := c.Length(), 0
 	var full error
-	last, ended, err := c.DB.ReadStream(c.Ctx, l, it.shard, it.after, limit, func(r *schema.StreamRecord) bool {
+	read := db.StreamRead{Stream: l, Shard: it.shard, After: it.after, Limit: limit}
+	last, ended, err := c.DB.ReadStream(c.Ctx, read, func(r *schema.StreamRecord) bool {
 		end := c.Length()
 		c.Element()
 		size := r.Keys.Size() + r.New.Size() + r.Old.Size()

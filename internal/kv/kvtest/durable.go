@@ -71,7 +71,8 @@ var seeing = []way{
 		return got, err
 	}},
 	{"range within", func(ctx context.Context, e kv.Engine) (string, error) {
-		return lookScan(ctx, e, kv.ReadOptions{Within: row(1, 0)[:kv.FrontLen]}, kv.Range{Start: row(1, 0), End: row(1, 1)})
+		within := kv.ReadOptions{Within: row(1, 0)[:kv.FrontLen]}
+		return lookScan(ctx, e, within, kv.Range{Start: row(1, 0), End: row(1, 1)})
 	}},
 	{"other range", func(ctx context.Context, e kv.Engine) (string, error) {
 		return lookScan(ctx, e, kv.ReadOptions{}, kv.Range{Start: row(0, 0), End: row(1, 1)})
@@ -180,7 +181,8 @@ func testNewestIsAwaited(s *suite) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
 		var wg sync.WaitGroup
 		s.getApart(e, row(1, 0))
-		for _, w := range append(seeing[n%2*3+1:][:2:2], seeing[0]) { // Get and Get that fails, range within and other range
+		// Get and Get that fails, or range within and other range.
+		for _, w := range append(seeing[n%2*3+1:][:2:2], seeing[0]) {
 			wg.Go(func() {
 				for {
 					got, err := w.look(ctx, e)
@@ -195,7 +197,8 @@ func testNewestIsAwaited(s *suite) {
 			})
 		}
 		go func() {
-			written <- e.Update(context.Background(), kv.WriteOptions{Lock: [][]byte{row(1, 0)}}, func(tx kv.Txn) error {
+			o := kv.WriteOptions{Lock: [][]byte{row(1, 0)}}
+			written <- e.Update(context.Background(), o, func(tx kv.Txn) error {
 				tx.Set(row(1, 0), []byte(value))
 				return nil
 			})
@@ -226,7 +229,7 @@ func (s *suite) notTold(e kv.Engine, written <-chan error, noSync bool, oldEnd k
 	wg.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()
-	records, end, err := e.ReadLog(ctx, 1, 1, oldEnd, 10, 1000)
+	records, end, err := e.ReadLog(ctx, 1, 1, oldEnd, kv.Page{Records: 10, Bytes: 1000})
 	if noSync { // a reader has to ask for the sync itself
 		if !errors.Is(err, context.DeadlineExceeded) {
 			s.Errorf("ReadLog is answered with %d records, %v while the sync is blocked", len(records), err)
@@ -273,7 +276,7 @@ func testKilledBeforeSync(s *suite) {
 	release := s.m.HoldSync()
 	defer release()
 	written := s.started(e, kv.WriteOptions{}, func(tx kv.Txn) { tx.AppendLog(1, 1, []byte("lost")) })
-	records, end, err := e.ReadLog(context.Background(), 1, 1, kv.Position{}, 10, 1000)
+	records, end, err := e.ReadLog(context.Background(), 1, 1, kv.Position{}, kv.Page{Records: 10, Bytes: 1000})
 	if len(records) != 1 || end != first || err != nil {
 		s.Fatalf("the reader sees %d records, end %x, %v; want 1, %x", len(records), end, err, first)
 	}
@@ -306,7 +309,8 @@ func testNoSync(s *suite) {
 	k := row(1, 0)
 	lazily := func(value string) {
 		s.Helper()
-		s.ok("Update", e.Update(context.Background(), kv.WriteOptions{Lock: [][]byte{k}, NoSync: true}, func(tx kv.Txn) error {
+		o := kv.WriteOptions{Lock: [][]byte{k}, NoSync: true}
+		s.ok("Update", e.Update(context.Background(), o, func(tx kv.Txn) error {
 			tx.Set(k, []byte(value))
 			tx.AppendLog(1, 1, []byte(value))
 			return nil
@@ -533,7 +537,7 @@ func (c *crasher) look(g, turn int) {
 // lastLogged is the newest update of g after the position that the log tells of, and where it ends.
 func (c *crasher) lastLogged(ctx context.Context, g int, after kv.Position) (last uint64, _ kv.Position, err error) {
 	for {
-		records, _, err := c.e.ReadLog(ctx, 1, uint32(g%2), after, 1000, 1<<20)
+		records, _, err := c.e.ReadLog(ctx, 1, uint32(g%2), after, kv.Page{Records: 1000, Bytes: 1 << 20})
 		if err != nil || len(records) == 0 {
 			return last, after, err
 		}

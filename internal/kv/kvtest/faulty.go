@@ -120,12 +120,12 @@ func (f *faulty) UpdateEach(ctx context.Context, o kv.WriteOptions, writes []kv.
 
 // ReadLog implements kv.Engine.
 func (f *faulty) ReadLog(
-	ctx context.Context, log uint64, shard uint32, after kv.Position, maxRecords, maxBytes int,
+	ctx context.Context, log uint64, shard uint32, after kv.Position, page kv.Page,
 ) ([]kv.Record, kv.Position, error) {
 	if err := f.refuse(errInjected); err != nil {
 		return nil, kv.Position{}, err
 	}
-	records, end, err := f.Engine.ReadLog(ctx, log, shard, after, maxRecords, maxBytes)
+	records, end, err := f.Engine.ReadLog(ctx, log, shard, after, page)
 	if len(records) > 1 && f.fault() {
 		records = records[:1+f.draw(len(records))]
 	}

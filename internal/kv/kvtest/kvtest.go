@@ -235,7 +235,7 @@ func (s *suite) scan(e kv.Engine, r kv.Range, direction kv.Direction) []string {
 // readLog returns all records after a position and the durable end.
 func readLog(e kv.Engine, log uint64, shard uint32, after kv.Position) (all []kv.Record, end kv.Position, err error) {
 	for {
-		records, end, err := e.ReadLog(context.Background(), log, shard, after, 100, 1<<20)
+		records, end, err := e.ReadLog(context.Background(), log, shard, after, kv.Page{Records: 100, Bytes: 1 << 20})
 		if transient(err) {
 			continue
 		}

@@ -142,7 +142,8 @@ func testWriteSkew(s *suite) {
 			on := 0
 			err = view(e, kv.ReadOptions{Within: row(shift, 0)[:kv.FrontLen]}, func(r kv.Reader) error {
 				on = 0
-				return r.Scan(kv.Range{Start: row(shift, 0), End: row(shift+1, 0)}, kv.Forward, func(_, v []byte) (bool, error) {
+				rows := kv.Range{Start: row(shift, 0), End: row(shift+1, 0)}
+				return r.Scan(rows, kv.Forward, func(_, v []byte) (bool, error) {
 					if string(v) == "on" {
 						on++
 					}
@@ -256,7 +257,8 @@ func testDeadline(s *suite) {
 			s.Errorf("an Update of a locked key returns %v, want ErrConflict", err)
 		}
 		s.blames(err, lock, b, c)
-		errs := e.UpdateEach(context.Background(), kv.WriteOptions{}, []kv.Write{{Lock: [][]byte{a}, Do: nothing}, {Lock: lock, Do: write}})
+		writes := []kv.Write{{Lock: [][]byte{a}, Do: nothing}, {Lock: lock, Do: write}}
+		errs := e.UpdateEach(context.Background(), kv.WriteOptions{}, writes)
 		if errs[0] != nil || !errors.Is(errs[1], kv.ErrConflict) {
 			s.Errorf("UpdateEach of a free and a locked key returns %v, want ErrConflict for the second", errs)
 		}

@@ -60,7 +60,8 @@ func testLogOrder(s *suite) {
 		}
 		for i, r := range all {
 			if f := followed[shard][i]; r.Position != f.Position || !bytes.Equal(r.Data, f.Data) {
-				s.Fatalf("shard %d: record %d is %x %q, a follower saw %x %q", shard, i, r.Position, r.Data, f.Position, f.Data)
+				s.Fatalf("shard %d: record %d is %x %q, a follower saw %x %q",
+					shard, i, r.Position, r.Data, f.Position, f.Data)
 			}
 		}
 	}
@@ -75,7 +76,7 @@ func follow(e kv.Engine, shard uint32, done func() bool) (all []kv.Record, err e
 		if n := len(all); n > 0 {
 			after = all[n-1].Position
 		}
-		records, end, err := e.ReadLog(context.Background(), 7, shard, after, 5, 1<<20)
+		records, end, err := e.ReadLog(context.Background(), 7, shard, after, kv.Page{Records: 5, Bytes: 1 << 20})
 		if transient(err) {
 			continue
 		}
@@ -105,7 +106,8 @@ func follow(e kv.Engine, shard uint32, done func() bool) (all []kv.Record, err e
 func testLogPages(s *suite) {
 	e := s.open(Options{})
 	ctx := context.Background()
-	if records, end, err := e.ReadLog(ctx, 1, 2, kv.Position{}, 10, 100); len(records) != 0 || end != (kv.Position{}) || err != nil {
+	records, end, err := e.ReadLog(ctx, 1, 2, kv.Position{}, kv.Page{Records: 10, Bytes: 100})
+	if len(records) != 0 || end != (kv.Position{}) || err != nil {
 		s.Errorf("an empty shard has %d records, end %x, %v", len(records), end, err)
 	}
 	for i := range 10 {
@@ -119,7 +121,7 @@ func testLogPages(s *suite) {
 	for _, test := range []struct{ maxRecords, maxBytes, want int }{
 		{100, 1000, 20}, {7, 1000, 7}, {100, 35, 3}, {100, 30, 3}, {100, 1, 1}, {0, 100, 0},
 	} {
-		records, _, err := e.ReadLog(ctx, 1, 2, kv.Position{}, test.maxRecords, test.maxBytes)
+		records, _, err := e.ReadLog(ctx, 1, 2, kv.Position{}, kv.Page{Records: test.maxRecords, Bytes: test.maxBytes})
 		if len(records) != test.want || err != nil {
 			s.Errorf("ReadLog of at most %d records, %d bytes: %d records, %v; want %d",
 				test.maxRecords, test.maxBytes, len(records), err, test.want)
@@ -198,8 +200,10 @@ func testLogTrimRestart(s *suite) {
 	var last kv.Position
 	for i := range 4 {
 		e := s.open(Options{Clock: clock.read})
-		if records, end, err := readLog(e, 1, 1, kv.Position{}); len(records) != 0 || err != nil || i > 0 && end != last {
-			s.Fatalf("after a restart there are %d records, the end is %x, %v; want none and %x", len(records), end, err, last)
+		records, end, err := readLog(e, 1, 1, kv.Position{})
+		if len(records) != 0 || err != nil || i > 0 && end != last {
+			s.Fatalf("after a restart there are %d records, the end is %x, %v; want none and %x",
+				len(records), end, err, last)
 		}
 		for range 3 {
 			p := s.appendOne(e, "x")
@@ -263,7 +267,8 @@ func (s *suite) onlyNeighbours(e kv.Engine) {
 			records, end, err := readLog(e, log, shard, kv.Position{})
 			s.ok("ReadLog", err)
 			if gone := len(records) == 0 && end == (kv.Position{}); gone != (log == 8) {
-				s.Errorf("after DropLog of log 8, shard %d of log %d has %d records and its end at %x", shard, log, len(records), end)
+				s.Errorf("after DropLog of log 8, shard %d of log %d has %d records and its end at %x",
+					shard, log, len(records), end)
 			}
 		}
 	}

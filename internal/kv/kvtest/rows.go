@@ -183,7 +183,8 @@ func testScanStops(s *suite) {
 			})
 		})
 		if got := strings.Join(seen, " "); got != test.want || !errors.Is(err, test.err) {
-			s.Errorf("Scan(direction %d) sees %q and returns %v, want %q and %v", test.direction, got, err, test.want, test.err)
+			s.Errorf("Scan(direction %d) sees %q and returns %v, want %q and %v",
+				test.direction, got, err, test.want, test.err)
 		}
 	}
 }
@@ -322,7 +323,9 @@ func testReservedKeys(s *suite) {
 			s.Errorf("Set(%x) succeeds", key)
 		}
 	}
-	for _, r := range []kv.Range{{}, {End: []byte{0xff, 0xff}}, {Start: []byte{0xf0}}, {Start: []byte{0xf0}, End: []byte{0xff}}} {
+	for _, r := range []kv.Range{
+		{}, {End: []byte{0xff, 0xff}}, {Start: []byte{0xf0}}, {Start: []byte{0xf0}, End: []byte{0xff}},
+	} {
 		for _, row := range s.scan(e, r, kv.Backward) {
 			if row != "a=1" {
 				s.Errorf("Scan([%x, %x)) shows %q", r.Start, r.End, row)
@@ -389,7 +392,7 @@ func testClosed(s *suite) {
 	s.put(e, "a", "1")
 	s.close(e)
 	ctx := context.Background()
-	_, _, logErr := e.ReadLog(ctx, 1, 1, kv.Position{}, 1, 1)
+	_, _, logErr := e.ReadLog(ctx, 1, 1, kv.Position{}, kv.Page{Records: 1, Bytes: 1})
 	_, sizeErr := e.SizeOf(kv.Range{})
 	for what, err := range map[string]error{
 		"View":       view(e, kv.ReadOptions{}, func(kv.Reader) error { return nil }),

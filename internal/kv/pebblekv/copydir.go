@@ -100,8 +100,9 @@ func (c *copier) names() (names []string, err error) {
 
 // stored tells whether a file of that name is Pebble's and holds data, or says where it is.
 func stored(name string) bool {
-	return isTable(name) || name == sealFile || strings.HasSuffix(name, ".log") || strings.HasPrefix(name, "MANIFEST-") ||
-		strings.HasPrefix(name, "OPTIONS-") || strings.HasPrefix(name, "marker.")
+	return isTable(name) || name == sealFile || strings.HasSuffix(name, ".log") ||
+		strings.HasPrefix(name, "MANIFEST-") || strings.HasPrefix(name, "OPTIONS-") ||
+		strings.HasPrefix(name, "marker.")
 }
 
 // file links or copies one file.

@@ -127,7 +127,7 @@ func stateOf(e *Engine) (s damagedState, err error) {
 	for shard := range uint32(2) {
 		if err == nil {
 			var records []kv.Record
-			records, _, err = e.ReadLog(ctx, 1, shard, kv.Position{}, 1e6, 1e9)
+			records, _, err = e.ReadLog(ctx, 1, shard, kv.Position{}, kv.Page{Records: 1e6, Bytes: 1e9})
 			for _, r := range records {
 				s.logs[shard] = append(s.logs[shard], string(r.Data))
 			}

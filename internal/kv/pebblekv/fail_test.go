@@ -211,7 +211,7 @@ func (f *failing) read(g int, turn uint64) error {
 // later checks that every later call fails, with a note if something may have been written.
 func (f *failing) later() {
 	ctx := context.Background()
-	_, _, logErr := f.e.ReadLog(ctx, 1, 1, kv.Position{}, 1, 1)
+	_, _, logErr := f.e.ReadLog(ctx, 1, 1, kv.Position{}, kv.Page{Records: 1, Bytes: 1})
 	for what, err := range map[string]error{
 		"Update":     f.write(0, 1),
 		"UpdateEach": f.write(0, 5),

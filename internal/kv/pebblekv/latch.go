@@ -150,7 +150,9 @@ func (e *Engine) conflict(lock [][]byte, rest []uint32) error {
 type waits struct {
 	n, timeouts atomic.Uint64
 	nanos       atomic.Int64
-	began       atomic.Int64 // of the one that lasts, in nanoseconds since the process began, where there is only one at a time; 0: none does
+	// began is when the wait that lasts began, in nanoseconds since the process did, where there is
+	// only one at a time; 0: none lasts.
+	began atomic.Int64
 }
 
 // end counts a wait that began then.

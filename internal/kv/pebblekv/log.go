@@ -143,7 +143,7 @@ func (s *shard) durableEnd() (kv.Position, *commit) {
 
 // ReadLog implements kv.Engine.
 func (e *Engine) ReadLog(
-	ctx context.Context, log uint64, shardNum uint32, after kv.Position, maxRecords, maxBytes int,
+	ctx context.Context, log uint64, shardNum uint32, after kv.Position, page kv.Page,
 ) (records []kv.Record, end kv.Position, err error) {
 	if err := e.enter(); err != nil {
 		return nil, end, err
@@ -161,8 +161,8 @@ func (e *Engine) ReadLog(
 		}
 		end, _ = s.durableEnd()
 	}
-	if maxRecords > 0 {
-		records, err = e.readRecords(s.id, after, end, maxRecords, maxBytes)
+	if page.Records > 0 {
+		records, err = e.readRecords(s.id, after, end, page)
 	}
 	if err == nil {
 		err = e.failure()
@@ -173,7 +173,7 @@ func (e *Engine) ReadLog(
 // readRecords copies the records after after and up to upTo. They are all visible: positions become
 // so in order.
 func (e *Engine) readRecords(
-	id shardID, after, upTo kv.Position, maxRecords, maxBytes int,
+	id shardID, after, upTo kv.Position, page kv.Page,
 ) (records []kv.Record, err error) {
 	start, end := shardBounds(id, after, upTo)
 	v := &view{e: e, within: -1}
@@ -181,7 +181,7 @@ func (e *Engine) readRecords(
 	size := 0
 	err = v.scan(start, end, kv.Forward, func(key, value []byte) (bool, error) {
 		size += len(value)
-		if len(records) >= maxRecords || len(records) > 0 && size > maxBytes {
+		if len(records) >= page.Records || len(records) > 0 && size > page.Bytes {
 			return false, nil
 		}
 		records = append(records, kv.Record{Position: recordPosition(key), Data: bytes.Clone(value)})

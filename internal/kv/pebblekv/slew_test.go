@@ -74,7 +74,7 @@ func (x *clockTest) write(log uint64) (stamp, position time.Time) {
 	}); err != nil {
 		x.t.Fatal(err)
 	}
-	_, end, err := x.ReadLog(x.t.Context(), log, 1, kv.Position{}, 0, 0)
+	_, end, err := x.ReadLog(x.t.Context(), log, 1, kv.Position{}, kv.Page{})
 	if err != nil {
 		x.t.Fatal(err)
 	}
