@@ -437,7 +437,10 @@ func (e *Engine) Metrics() kv.Metrics {
 	}
 	defer e.exit()
 	e.space.look()
-	m := e.db.Metrics()
+	m, err := e.pebbleMetrics()
+	if err != nil {
+		return kv.Metrics{Failed: err}
+	}
 	var syncs kv.Histogram
 	syncs.Buckets, syncs.Count, syncs.Sum = e.fs.syncs.Read()
 	rowHits, rowMisses, rowBytes := e.rows.Figures()
@@ -454,4 +457,10 @@ func (e *Engine) Metrics() kv.Metrics {
 		LatchWaits: e.waits.n.Load(), LatchTimeouts: e.waits.timeouts.Load(), LatchWaitSeconds: e.waits.seconds(),
 		StampsAheadSeconds: e.stamps.ahead(e.clock()).Seconds(),
 	}
+}
+
+// pebbleMetrics are Pebble's own figures, which it collects under its locks.
+func (e *Engine) pebbleMetrics() (m *pebble.Metrics, err error) {
+	defer e.engineCall(&err)
+	return e.db.Metrics(), nil
 }

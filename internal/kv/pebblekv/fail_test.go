@@ -285,8 +285,41 @@ func TestTableErrors(t *testing.T) {
 	}
 }
 
-// TestPanicInPebble has Pebble panic during a read.
+// panics are calls in which Pebble panics, each where it is called for another thing.
+var panics = []struct {
+	name string
+	call func(f *failing, breakPebble func()) error
+}{
+	{"a read", func(f *failing, breakPebble func()) error {
+		breakPebble()
+		return f.read(0, 1)
+	}},
+	{"a commit that looks for a shard's end", func(f *failing, breakPebble func()) error {
+		return f.e.Update(context.Background(), kv.WriteOptions{}, func(tx kv.Txn) error {
+			tx.AppendLog(2, 0, []byte("x")) // the first record of its shard
+			breakPebble()
+			return nil
+		})
+	}},
+	{"ReadLog of a shard that nobody has used", func(f *failing, breakPebble func()) error {
+		breakPebble()
+		_, _, err := f.e.ReadLog(context.Background(), 2, 0, kv.Position{}, kv.Page{})
+		return err
+	}},
+	{"Metrics", func(f *failing, breakPebble func()) error {
+		breakPebble()
+		return f.e.Metrics().Failed
+	}},
+}
+
+// TestPanicInPebble has Pebble panic: whatever the call, the engine stops.
 func TestPanicInPebble(t *testing.T) {
+	for _, test := range panics {
+		t.Run(test.name, func(t *testing.T) { testPanicInPebble(t, test.call) })
+	}
+}
+
+func testPanicInPebble(t *testing.T, call func(f *failing, breakPebble func()) error) {
 	failed := make(chan error, 1)
 	e, err := Open(Options{InMemory: true, OnFailure: func(err error) { failed <- err }})
 	if err != nil {
@@ -297,9 +330,13 @@ func TestPanicInPebble(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := e.db
-	e.db = nil // any call of it panics
-	if err := f.read(0, 1); !errors.Is(err, kv.ErrFailed) {
-		t.Errorf("a read in which Pebble panics returns %v, want ErrFailed", err)
+	defer func() {
+		if r := recover(); r != nil {
+			t.Errorf("the caller gets the panic, and the engine goes on: %v", r)
+		}
+	}()
+	if err := call(f, func() { e.db = nil }); !errors.Is(err, kv.ErrFailed) { // any call of it panics
+		t.Fatalf("a call in which Pebble panics returns %v, want ErrFailed", err)
 	}
 	if err := <-failed; !strings.Contains(err.Error(), "nil pointer") {
 		t.Errorf("OnFailure is told %v, want the panic", err)

@@ -69,6 +69,7 @@ func (e *Engine) loadShard(id shardID) (s *shard, err error) {
 	s = &shard{id: id}
 	v := &view{e: e, within: -1}
 	defer v.closeInto(&err)
+	defer e.engineCall(&err) // runs first: after a panic closeInto must leave Pebble alone
 	trimmed, err := v.get(trimmedKey(id))
 	if err != nil {
 		return nil, err
