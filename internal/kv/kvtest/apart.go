@@ -120,7 +120,7 @@ func testApartOldView(s *suite) {
 }
 
 // testApartOrder has readers and writers at the same rows, few and many, and checks that no reader
-// goes back in time: behind what he or anybody else was told before he asked.
+// goes back in time: behind what any reader was told before this one asked.
 func testApartOrder(s *suite) {
 	for _, rows := range []int{1, 8, 300} {
 		e := s.open(Options{Stripes: 8})
@@ -146,7 +146,6 @@ type counting struct {
 // count is the number that a value begins with, 0 if there is none.
 func count(v []byte) uint64 { return number(v[:min(8, len(v))]) }
 
-// key is a row's key.
 func (c *counting) key(i int) []byte { return row(i%5, i) }
 
 // turn does what goroutine g does: a third of them write.
@@ -163,7 +162,6 @@ func (c *counting) turn(g int, rng *rand.Rand) error {
 	return c.read(i)
 }
 
-// write adds one to a row.
 func (c *counting) write(rng *rand.Rand, i int) error {
 	var n uint64
 	before := c.told[i].Load()
@@ -183,7 +181,6 @@ func (c *counting) write(rng *rand.Rand, i int) error {
 	return errors.Join(err, c.tell(i, before, n))
 }
 
-// read reads a row.
 func (c *counting) read(i int) error {
 	var n uint64
 	before := c.told[i].Load()

@@ -442,7 +442,6 @@ func (c *crasher) tell(g int, n uint64, err error) {
 	}
 }
 
-// told is what is known.
 func (c *crasher) told() [crashWriters]uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

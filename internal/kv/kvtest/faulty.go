@@ -20,7 +20,6 @@ func Faulty(e kv.Engine, seed uint64, oneIn int) kv.Engine {
 	return &faulty{Engine: e, oneIn: oneIn, rng: rand.New(rand.NewPCG(seed, 1))}
 }
 
-// faulty is an engine that fails.
 type faulty struct {
 	kv.Engine
 	oneIn int
@@ -58,7 +57,7 @@ func (f *faulty) View(ctx context.Context, o kv.ReadOptions, fn func(kv.Reader) 
 	return f.refuse(kv.ErrSnapshotTooOld, errInjected)
 }
 
-// Update implements kv.Engine.
+// Update implements kv.Engine. A fault before it did nothing, one after it hides a commit.
 func (f *faulty) Update(ctx context.Context, o kv.WriteOptions, fn func(kv.Txn) error) error {
 	if err := f.refuse(kv.ErrConflict, errInjected, kv.ErrCommitUnknown); err != nil {
 		return err
@@ -80,22 +79,17 @@ func (f *faulty) twice(fn func(kv.Txn) error) func(kv.Txn) error {
 	}
 }
 
-// inVain is a Txn that is not committed.
+// inVain is a Txn whose writes go nowhere, as if it were not committed.
 type inVain struct{ kv.Txn }
 
-// Set implements kv.Txn.
 func (inVain) Set(_, _ []byte) {}
 
-// Delete implements kv.Txn.
 func (inVain) Delete([]byte) {}
 
-// AppendLog implements kv.Txn.
 func (inVain) AppendLog(uint64, uint32, []byte) {}
 
-// Add implements kv.Txn.
 func (inVain) Add(uint64, ...kv.Count) {}
 
-// DropCounter implements kv.Txn.
 func (inVain) DropCounter(uint64) {}
 
 // UpdateEach implements kv.Engine. Each write fares on its own.
@@ -118,7 +112,7 @@ func (f *faulty) UpdateEach(ctx context.Context, o kv.WriteOptions, writes []kv.
 	return errs
 }
 
-// ReadLog implements kv.Engine.
+// ReadLog implements kv.Engine. It may return fewer records than there are.
 func (f *faulty) ReadLog(
 	ctx context.Context, log uint64, shard uint32, after kv.Position, page kv.Page,
 ) ([]kv.Record, kv.Position, error) {

@@ -138,7 +138,6 @@ func (s *suite) open(o Options) kv.Engine {
 	return e
 }
 
-// close closes the engine.
 func (s *suite) close(e kv.Engine) {
 	s.Helper()
 	if err := e.Close(); err != nil {
@@ -146,7 +145,6 @@ func (s *suite) close(e kv.Engine) {
 	}
 }
 
-// ok ends the test on an error.
 func (s *suite) ok(what string, err error) {
 	s.Helper()
 	if err != nil {
@@ -279,7 +277,6 @@ func (c *clock) read() time.Time {
 	return c.now
 }
 
-// turn moves the clock.
 func (c *clock) turn(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,7 +21,6 @@ func number(v []byte) uint64 {
 	return binary.BigEndian.Uint64(v)
 }
 
-// encoded is a number as a row.
 func encoded(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // testBankSum moves money between accounts while others count it: the sum never changes.
@@ -272,7 +271,6 @@ func testDeadline(s *suite) {
 	}
 }
 
-// nothing is an update that does nothing.
 func nothing(kv.Txn) error { return nil }
 
 // blames checks that a conflict, if it says which keys of lock it was about, names all that are

@@ -152,7 +152,6 @@ func (s *suite) appendOne(e kv.Engine, data string) kv.Position {
 	return end
 }
 
-// above ends the test if p is not above old.
 func (s *suite) above(p, old kv.Position) {
 	s.Helper()
 	if bytes.Compare(p[:], old[:]) <= 0 {

@@ -105,7 +105,6 @@ func (b *ballast) give() {
 	}
 }
 
-// gone notes that the file is not there any more.
 func (b *ballast) gone() {
 	b.there.Store(false)
 	b.allocated.Store(false)
@@ -141,7 +140,7 @@ func (b *ballast) make(given int64) (err error) {
 		}
 		return err
 	}
-	b.there.Store(true)
+	b.there.Store(true) // durable by now: room that a crash could give back does not count
 	b.allocated.Store(true)
 	b.owed.Store(0)
 	return nil
@@ -179,7 +178,6 @@ func (b *ballast) maintain(s *space, stored func() uint64) {
 	s.look()
 }
 
-// bytes is how much room the file holds.
 func (b *ballast) bytes() uint64 {
 	if !b.there.Load() {
 		return 0
@@ -224,14 +222,14 @@ func (e *Engine) startBallast() {
 	})
 }
 
-// maintainBallast looks after it once.
+// maintainBallast is one round of startBallast.
 func (e *Engine) maintainBallast() (err error) {
 	defer e.engineCall(&err)
 	e.ballast.maintain(&e.space, func() uint64 { return e.db.Metrics().DiskSpaceUsage() })
 	return nil
 }
 
-// stopBallast is the end of startBallast.
+// stopBallast ends the goroutine of startBallast, and gives up a ballast that is being made.
 func (e *Engine) stopBallast() {
 	if e.ballastStop != nil {
 		close(e.ballastStop)

@@ -11,7 +11,6 @@ import (
 // changes are the operations of a batch. They stay readable after it was applied.
 type changes batchrepr.Reader
 
-// changesOf are the operations of the batch.
 func changesOf(b *pebble.Batch) changes { return changes(b.Reader()) }
 
 // rows calls fn for each row of the database's that is changed.
@@ -35,7 +34,6 @@ func (ch changes) rows(fn func(hash uint64, key, row []byte, change rowcache.Cha
 	}
 }
 
-// begin announces all changes.
 func (ch changes) begin(c *rowcache.Cache) {
 	if c != nil {
 		ch.rows(func(hash uint64, _, _ []byte, _ rowcache.Change) { c.Begin(hash) })

@@ -38,7 +38,8 @@ func (e *Engine) Checkpoint(ctx context.Context, dir string) (err error) {
 	return t.end(errors.Join(err, ctx.Err(), e.failure()))
 }
 
-// checkpointInto writes all files but FORMAT.
+// checkpointInto writes all files but FORMAT. A panic of Pebble ends here, so that the files of a
+// copy that has failed are removed.
 func (e *Engine) checkpointInto(ctx context.Context, t *target) (err error) {
 	defer e.engineCall(&err)
 	to := t.work
@@ -132,7 +133,8 @@ func (t *target) end(err error) error {
 	return errors.Join(err, t.remove())
 }
 
-// settle is end without an error. FORMAT comes when all the rest is durable.
+// settle is end without an error. FORMAT comes when all the rest is durable: after a crash at any
+// step before there is no FORMAT, and the directory is no data directory.
 func (t *target) settle() error {
 	names, err := t.fs.List(t.work)
 	if err != nil {
@@ -208,7 +210,6 @@ type copiedFile struct {
 	ctx context.Context
 }
 
-// Write implements io.Writer.
 func (f *copiedFile) Write(p []byte) (int, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err

@@ -146,7 +146,6 @@ func (e *Engine) updateOne(ctx context.Context, w kv.Write, unsynced *bool) (*co
 	return c, err
 }
 
-// fill sets all errors to err.
 func fill(errs []error, err error) []error {
 	for i := range errs {
 		errs[i] = err

@@ -105,7 +105,6 @@ func stored(name string) bool {
 		strings.HasPrefix(name, "marker.")
 }
 
-// file links or copies one file.
 func (c *copier) file(name string) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
@@ -121,7 +120,6 @@ func (c *copier) file(name string) error {
 	return c.copy(from, to)
 }
 
-// tell adds to what is done.
 func (c *copier) tell(n int64) {
 	c.done += n
 	if c.progress != nil {
@@ -129,7 +127,7 @@ func (c *copier) tell(n int64) {
 	}
 }
 
-// copy copies one file durably.
+// copy copies one file, and syncs it: settle takes all files for durable.
 func (c *copier) copy(from, to string) error {
 	in, err := c.fs.Open(from, vfs.SequentialReadsOption)
 	if err != nil {
@@ -150,7 +148,6 @@ type progressWriter struct {
 	c *copier
 }
 
-// Write implements io.Writer.
 func (t progressWriter) Write(p []byte) (int, error) {
 	n, err := t.Writer.Write(p)
 	t.c.tell(int64(n))

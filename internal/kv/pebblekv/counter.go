@@ -18,8 +18,9 @@ import (
 //
 //	section uvarint · items zigzag varint · bytes zigzag varint · ...
 //
-// A commit merges one vector of differences for all sections of a counter: one for each would cost
-// as much as all of the rest of a write.
+// A commit merges one vector of differences for all sections of a counter: a row for each section
+// would cost as much as all the rest of a write. A merge needs no read, so that commits under
+// different latches can count on one counter.
 
 // appendCounts appends the vector of counts, which are sorted, each section once.
 func appendCounts(dst []byte, counts []kv.Count) []byte {
@@ -65,8 +66,8 @@ func sumCounts(counts []kv.Count) []kv.Count {
 	return slices.DeleteFunc(sum, func(c kv.Count) bool { return c.Items == 0 && c.Bytes == 0 })
 }
 
-// merger is Pebble's merge operator. Its name is written into every table file: it and what it does
-// are for ever.
+// merger is Pebble's merge operator. Its name is written into every table file, so neither the name
+// nor what it does can change.
 var merger = &pebble.Merger{
 	Name: "partita.counters.v1",
 	Merge: func(_, value []byte) (pebble.ValueMerger, error) {
@@ -78,7 +79,7 @@ var merger = &pebble.Merger{
 // counterMerger adds up vectors, in any order.
 type counterMerger struct{ counts []kv.Count }
 
-// MergeNewer implements pebble.ValueMerger.
+// MergeNewer implements pebble.ValueMerger. Sums do not depend on the order.
 func (m *counterMerger) MergeNewer(value []byte) (err error) {
 	m.counts, err = parseCounts(m.counts, value)
 	if len(m.counts) > 1024 {
@@ -87,21 +88,19 @@ func (m *counterMerger) MergeNewer(value []byte) (err error) {
 	return err
 }
 
-// MergeOlder implements pebble.ValueMerger.
 func (m *counterMerger) MergeOlder(value []byte) error { return m.MergeNewer(value) }
 
-// Finish implements pebble.ValueMerger.
 func (m *counterMerger) Finish(bool) ([]byte, io.Closer, error) {
 	return appendCounts(nil, sumCounts(m.counts)), nil, nil
 }
 
-// counters is the copy in memory of all counters. Each is changed when its commit is visible.
+// counters is the copy in memory of all counters. Each is changed after its commit is visible, and
+// so may lag behind a view by the commits that are between the two.
 type counters struct {
 	mu sync.RWMutex
 	m  map[uint64]*counter
 }
 
-// counter is one counter in memory.
 type counter struct {
 	mu     sync.Mutex
 	counts []kv.Count
@@ -124,14 +123,12 @@ func (cs *counters) get(id uint64) *counter {
 	return c
 }
 
-// drop forgets the counter.
 func (cs *counters) drop(id uint64) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	delete(cs.m, id)
 }
 
-// apply takes over a commit's change.
 func (cs *counters) apply(p *pendingCounter) {
 	if p.drop {
 		cs.drop(p.id)
@@ -158,9 +155,9 @@ func (cs *counters) apply(p *pendingCounter) {
 	}
 }
 
-// mustHold panics if adding d to a section makes it fall below zero: there are no less than no
-// rows. One that is not there, or was below before, is that of a store which was damaged, as the
-// check tells.
+// mustHold panics if adding d makes a section negative that was not: more rows were taken off than
+// were counted. A section that was negative before is left alone: the store was damaged, which
+// package check reports.
 func mustHold(n kv.Count, id uint64, d kv.Count) {
 	if n.Items >= 0 && n.Items+d.Items < 0 || n.Bytes >= 0 && n.Bytes+d.Bytes < 0 {
 		panic(fmt.Sprintf("pebblekv: section %d of counter %d is %d rows of %d bytes, and %d of %d are added",

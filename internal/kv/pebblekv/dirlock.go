@@ -16,9 +16,9 @@ import (
 )
 
 // dirLock keeps all others out of a data directory. Pebble's lock is on the file LOCK, and whoever
-// removes that file, as one does with what an ended program has left behind, lets a second server
-// in. So the directory itself is locked as well, where the operating system's files are used and
-// allow it, and a lockWatch looks whether both are still there.
+// removes that file, believing that an ended program has left it behind, lets a second server in.
+// So the directory itself is locked as well, where the operating system's files are used and allow
+// it, and a lockWatch looks whether both are still there.
 type dirLock struct {
 	*pebble.Lock
 	dir  io.Closer // the lock of the directory itself; nil: it has none
@@ -78,14 +78,12 @@ func lockDir(fsys vfs.FS, dir string, mode lockMode) (*dirLock, error) {
 	return l, nil
 }
 
-// hold notes what a path is now.
 func (l *dirLock) hold(path, what string, taken error) {
 	if info, err := os.Stat(path); err == nil {
 		l.held = append(l.held, heldFile{path, what, info, taken})
 	}
 }
 
-// closeDir releases the lock of the directory itself.
 func (l *dirLock) closeDir() error {
 	if l.dir == nil {
 		return nil
@@ -93,7 +91,6 @@ func (l *dirLock) closeDir() error {
 	return l.dir.Close()
 }
 
-// Close releases the lock.
 func (l *dirLock) Close() error { return errors.Join(l.Lock.Close(), l.closeDir()) }
 
 // look tells whether what is held is still there. unsure is an error that says nothing of that.

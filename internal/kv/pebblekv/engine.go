@@ -99,7 +99,7 @@ func Open(o Options) (*Engine, error) {
 	return nil, fmt.Errorf("opening %s: %w", e.dir, err)
 }
 
-// newEngine is an engine that is not open yet.
+// newEngine applies the defaults of the options. It touches no file.
 func newEngine(o Options) *Engine {
 	e := &Engine{
 		dir: o.Dir, clock: o.Clock, elapsed: o.Elapsed, log: o.Logger, onFailure: o.OnFailure,
@@ -159,7 +159,9 @@ func newEngine(o Options) *Engine {
 	return e
 }
 
-// open opens Pebble and reads what is kept in memory.
+// open opens Pebble and reads what is kept in memory. FORMAT is checked before anything is written,
+// and the files before Pebble sees them: Pebble removes what it does not know and opens what it can
+// read, so what would lose rows has to be refused before.
 func (e *Engine) open(o Options) (err error) {
 	if e.dir == "" {
 		return errors.New("no data directory is named")
@@ -236,7 +238,7 @@ func (e *Engine) openPebble(o Options) (err error) {
 	return nil
 }
 
-// closeAfter closes what an Open that failed has opened.
+// closeAfter closes what a failed open has opened so far.
 func (e *Engine) closeAfter() error {
 	var err error
 	if e.db != nil {
@@ -272,7 +274,6 @@ func (e *Engine) enter() error {
 	return nil
 }
 
-// exit ends a call.
 func (e *Engine) exit() {
 	if e.calls.n.Add(-1) == closing {
 		select {
@@ -301,7 +302,7 @@ func (e *Engine) Close() error {
 	for e.calls.n.Load() != closing {
 		<-e.calls.idle
 	}
-	e.syncer.wg.Wait()
+	e.syncer.wg.Wait() // a round may outlast the calls that have asked for it
 	err := e.closePebble()
 	if failure := e.failure(); failure != nil {
 		return failure
@@ -315,6 +316,8 @@ func (e *Engine) closePebble() (err error) {
 	e.stopBallast()
 	flushed := true
 	if !e.volatile && e.failure() == nil && e.commits.Load() > 0 {
+		// NoSync, as the flush makes it durable. If it is lost the bound in the log counts, and
+		// stamps continue at most stampSlack later.
 		err = e.db.Set(stampKey, e.stamps.save(), pebble.NoSync)
 		var flushErr error
 		flushed, flushErr = e.flush()
@@ -346,7 +349,7 @@ func (e *Engine) flush() (done bool, err error) {
 	}
 }
 
-// DropRange implements kv.Engine.
+// DropRange implements kv.Engine. It runs even when space is short, as it makes some.
 func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if err := e.enter(); err != nil {
 		return err
@@ -364,7 +367,7 @@ func (e *Engine) DropRange(_ context.Context, r kv.Range) error {
 	if err := b.DeleteRange(start, end, nil); err != nil {
 		return err
 	}
-	e.rows.BeginAll()
+	e.rows.BeginAll() // without an EndAll if apply fails: the engine has stopped then
 	if err := e.applySynced(b); err != nil {
 		return err
 	}
@@ -404,7 +407,7 @@ func (e *Engine) SizeOf(r kv.Range) (size int64, err error) {
 	const look = 256 << 10
 	var rows int64
 	v := &view{e: e, within: -1}
-	defer v.closeInto(&err)
+	defer v.closeInto(&err) // before engineCall: scan has a guard of its own
 	err = v.scan(start, end, kv.Forward, func(key, value []byte) (bool, error) {
 		rows += int64(len(key) + len(value))
 		return rows < look, nil
@@ -427,10 +430,10 @@ func clamp(r kv.Range) (start, end []byte) {
 	return start, end
 }
 
-// Limits implements kv.Engine.
+// Limits implements kv.Engine: the same for every directory.
 func (e *Engine) Limits() kv.Limits { return limits }
 
-// Metrics implements kv.Engine.
+// Metrics implements kv.Engine. It looks at the free space of the volume, too.
 func (e *Engine) Metrics() kv.Metrics {
 	if err := e.enter(); err != nil {
 		return kv.Metrics{Failed: err}

@@ -24,7 +24,8 @@ func (e *Engine) fail(cause error) {
 		if e.failCause = cause; opened {
 			e.failCause = fmt.Errorf("%w: %w", kv.ErrFailed, cause)
 		}
-		close(e.failed) // before that, so that nobody takes a write that is discarded for a success
+		// Before discard: whoever sees a discarded write succeed looks at e.failed afterwards.
+		close(e.failed)
 		e.fs.discard()
 		if !opened {
 			return
@@ -46,8 +47,10 @@ func (e *Engine) failure() error {
 	}
 }
 
-// engineCall is deferred around every call into Pebble: a panic inside leaves Pebble's locks in an
-// unknown state, so it stops the engine.
+// engineCall is deferred around every call into Pebble that takes its locks: a panic inside leaves
+// them in an unknown state, so it stops the engine. Reads of a view defer view.leave instead, which
+// tells the caller's panics from Pebble's. Where a view is closed by a defer as well, engineCall is
+// deferred after that, so that it runs first and the view leaves Pebble alone.
 func (e *Engine) engineCall(err *error) {
 	if r := recover(); r != nil {
 		*err = e.failPanic(r)
@@ -65,12 +68,11 @@ func (e *Engine) failPanic(r any) error {
 // pebbleLogger passes Pebble's messages on.
 type pebbleLogger struct{ e *Engine }
 
-// LevelTrace is the level of Pebble's own lines, below debug: whoever looks for what a request did
-// wrong would not find it among them.
+// LevelTrace is the level of Pebble's own lines. It is below debug, as they are so many that the
+// lines about requests could not be found among them.
 const LevelTrace = slog.LevelDebug - 4
 
-// Infof is told of what Pebble finds at a start, and chooses to compact; hardly anybody wants to
-// know.
+// Infof is told of what Pebble finds at a start and of each compaction.
 func (l pebbleLogger) Infof(format string, args ...any) {
 	if l.e.log.Enabled(context.Background(), LevelTrace) {
 		l.e.log.Log(context.Background(), LevelTrace, fmt.Sprintf(format, args...), "component", "engine")
@@ -106,7 +108,7 @@ func (e *Engine) events() *pebble.EventListener {
 	}
 }
 
-// backgroundError is told of flushes and compactions that failed.
+// backgroundError logs a failed flush or compaction. Pebble tries it again.
 func (e *Engine) backgroundError(err error) {
 	e.background.warn(e.log, "background work failed", append(pathAttr(err), "error", err.Error())...)
 }
@@ -143,7 +145,6 @@ type limitedLog struct {
 	silent int
 }
 
-// warn logs one failure.
 func (r *limitedLog) warn(log *slog.Logger, text string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

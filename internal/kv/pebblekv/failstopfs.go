@@ -67,7 +67,8 @@ var processStart = time.Now()
 // sinceStart is how long the process has run.
 func sinceStart() time.Duration { return time.Since(processStart) }
 
-// discard lets nothing more reach the disk.
+// discard lets nothing more reach the disk. What is being written when it is called may still get
+// there, as after a crash.
 func (s *failStopFS) discard() {
 	_ = s.scratch.MkdirAll(s.dir, 0o755) // in memory
 	s.discarding.Store(true)
@@ -285,7 +286,8 @@ func (f *compactionFile) Write(p []byte) (int, error) {
 	return f.File.Write(p)
 }
 
-// failStopFile is a file or directory that was opened for writing on the disk.
+// failStopFile is a file or directory that was opened for writing on the disk. A vital one never
+// tells Pebble of a failure.
 type failStopFile struct {
 	vfs.File
 	fs         *failStopFS
@@ -307,7 +309,6 @@ func (f *failStopFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteAt implements io.WriterAt.
 func (f *failStopFile) WriteAt(p []byte, off int64) (int, error) {
 	if f.discards() {
 		return len(p), nil
@@ -319,13 +320,10 @@ func (f *failStopFile) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Sync implements vfs.File.
 func (f *failStopFile) Sync() error { return f.sync(f.File.Sync) }
 
-// SyncData implements vfs.File.
 func (f *failStopFile) SyncData() error { return f.sync(f.File.SyncData) }
 
-// sync syncs and counts.
 func (f *failStopFile) sync(do func() error) error {
 	if f.discards() {
 		return nil
@@ -341,7 +339,6 @@ func (f *failStopFile) sync(do func() error) error {
 	return err
 }
 
-// SyncTo implements vfs.File.
 func (f *failStopFile) SyncTo(length int64) (fullSync bool, err error) {
 	if f.discards() {
 		return true, nil
@@ -353,7 +350,6 @@ func (f *failStopFile) SyncTo(length int64) (fullSync bool, err error) {
 	return fullSync, err
 }
 
-// Preallocate implements vfs.File.
 func (f *failStopFile) Preallocate(offset, length int64) error {
 	if f.discards() {
 		return nil
@@ -361,7 +357,6 @@ func (f *failStopFile) Preallocate(offset, length int64) error {
 	return f.File.Preallocate(offset, length)
 }
 
-// Close implements io.Closer.
 func (f *failStopFile) Close() error {
 	err := f.File.Close()
 	if f.discards() || f.absorbs(err) {

@@ -15,7 +15,7 @@ import (
 
 // The file FORMAT in a data directory says what wrote it, one "name value" on each line:
 //
-//	partita 1          the version of all that is stored here: rows, keys, items, and Pebble's own files
+//	partita 1          the version of all that is stored: rows, keys, items, Pebble's own files
 //	encryption none    reserved
 //
 // A release that changes what is stored in a way that older ones cannot read raises the version.
@@ -72,7 +72,6 @@ func makeDir(fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// syncDir syncs a directory.
 func syncDir(fsys vfs.FS, dir string) error {
 	d, err := fsys.OpenDir(dir)
 	if err != nil {
@@ -165,7 +164,6 @@ func checkEmpty(fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// parseFormat checks the text of a FORMAT file.
 func parseFormat(text string) error {
 	fields := map[string]string{}
 	for line := range strings.Lines(text) {
@@ -194,12 +192,12 @@ func parseFormat(text string) error {
 // remedyFormat is what to do about a FORMAT that is gone or damaged.
 const remedyFormat = "put back its file " + formatFile + " from a backup, where it is the same"
 
-// writeFormat writes FORMAT.
 func writeFormat(fsys vfs.FS, dir string) error {
 	return writeFile(fsys, dir, formatFile, fmt.Sprintf("partita %d\nencryption none\n", formatVersion))
 }
 
-// writeFile writes a file, all or nothing.
+// writeFile replaces a file: after a crash there is the old one or the new one, whole. The new one is
+// synced before it gets its name, and the directory after that.
 func writeFile(fsys vfs.FS, dir, name, text string) error {
 	tmp := fsys.PathJoin(dir, name+".tmp")
 	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)

@@ -45,7 +45,6 @@ func recordShard(key []byte) (id shardID, ok bool) {
 	return shardID{binary.BigEndian.Uint64(key[2:]), binary.BigEndian.Uint32(key[10:])}, true
 }
 
-// tell tells of a row that is no record.
 func tell(own kv.Own, key, value []byte) {
 	kind := byte(0)
 	if key[0] == kv.ReservedPrefix && len(key) > 1 {
@@ -67,7 +66,6 @@ func tell(own kv.Own, key, value []byte) {
 	}
 }
 
-// tellCounter tells of a counter.
 func tellCounter(own kv.Own, key, value []byte) {
 	counts, err := parseCounts(nil, value)
 	switch {

@@ -10,10 +10,10 @@ import (
 
 // The engine's own rows, all behind kv.ReservedPrefix. Numbers are big-endian.
 //
-//	F0 'c' counter 8                        -> the counter's sections (see counter.go), a merged value
-//	F0 'h' log 8 · shard 4                  -> the highest position that TrimLog removed, 16 bytes
-//	F0 'l' log 8 · shard 4 · position 16    -> a record of a log, as it was given
-//	F0 's'                                  -> a bound that no stamp has passed, 8 bytes of microseconds
+//	F0 'c' counter 8                      -> the counter's sections (counter.go), a merged value
+//	F0 'h' log 8 · shard 4                -> the highest position that TrimLog removed, 16 bytes
+//	F0 'l' log 8 · shard 4 · position 16  -> a record of a log, as it was given
+//	F0 's'                                -> a bound that no stamp has passed, 8 bytes: microseconds
 //
 // Every row but these belongs to the database above and begins with a smaller byte.
 const (
@@ -23,16 +23,13 @@ const (
 	kindStamp   = 's'
 )
 
-// recordKeyLen is the length of a log record's key.
 const recordKeyLen = 2 + 8 + 4 + 16
 
 // userEnd is the end of the database's own keys.
 var userEnd = []byte{kv.ReservedPrefix}
 
-// stampKey is the key of the stamps' bound.
 var stampKey = []byte{kv.ReservedPrefix, kindStamp}
 
-// appendCounterKey appends to dst the key of a counter.
 func appendCounterKey(dst []byte, counter uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, kv.ReservedPrefix, kindCounter), counter)
 }
@@ -43,7 +40,6 @@ func trimmedKey(id shardID) []byte {
 	return binary.BigEndian.AppendUint32(k, id.shard)
 }
 
-// appendRecordKey appends to dst the key of the record at p.
 func appendRecordKey(dst []byte, id shardID, p kv.Position) []byte {
 	dst = append(dst, kv.ReservedPrefix, kindRecord)
 	dst = binary.BigEndian.AppendUint64(dst, id.log)
@@ -61,5 +57,4 @@ func logBounds(kind byte, log uint64) (start, end []byte) {
 	return start, binary.BigEndian.AppendUint64(prefix, log+1)
 }
 
-// recordPosition is the position in a record's key.
 func recordPosition(key []byte) kv.Position { return kv.Position(key[recordKeyLen-16:]) }

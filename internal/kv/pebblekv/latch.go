@@ -112,8 +112,8 @@ func (e *Engine) stripesOf(nums []uint32, keys [][]byte) []uint32 {
 	return nums
 }
 
-// lockStripes takes the latches of nums in their order. After an error it holds none, and had is
-// how many it had until then.
+// lockStripes takes the latches of nums in their order, which is ascending for everybody, so that
+// no two updates wait for each other. After an error it holds none, and had is how many it had.
 func (e *Engine) lockStripes(ctx context.Context, nums []uint32) (had int, err error) {
 	var deadline *time.Timer // made when there is something to wait for
 	for i, n := range nums {
@@ -190,7 +190,6 @@ func (e *Engine) awaitTurn(ctx context.Context, l *latch, turn chan struct{}, de
 	return err
 }
 
-// unlockStripes releases the latches of nums.
 func (e *Engine) unlockStripes(nums []uint32) {
 	for _, n := range nums {
 		e.stripes[n].latch.unlock()

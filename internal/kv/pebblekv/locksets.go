@@ -10,9 +10,9 @@ import (
 	"github.com/partita-db/partita/internal/invariants"
 )
 
-// lockSets checks, in builds with invariants, that updates lock what they touch. Which rows lie
-// under a lock key is a matter of the database's (those of an index lie under their item's), so
-// what is checked is what it comes to: for each row there is a latch which everybody who writes it
+// lockSets checks, in builds with invariants, that updates lock what they touch. Which rows a lock
+// key covers is the database's convention (rows of an index are under their item's key), so what is
+// checked is its effect: for each row there is a latch which everybody who writes it
 // holds, and everybody who reads it to write. The latches that all who have written a row had in
 // common are kept; as soon as none is left, two can change the row at once. (This is the algorithm
 // of Eraser: Savage et al., "Eraser: a dynamic data race detector for multithreaded programs",

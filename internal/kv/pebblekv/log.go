@@ -52,6 +52,7 @@ func (e *Engine) shard(id shardID) (*shard, error) {
 	if s != nil {
 		return s, nil
 	}
+	// Held while the shard is loaded: of two shards with one id both would give the same positions.
 	e.shardsMu.Lock()
 	defer e.shardsMu.Unlock()
 	if s = e.shards[id]; s != nil {
@@ -90,7 +91,7 @@ func (e *Engine) loadShard(id shardID) (s *shard, err error) {
 // maxPosition is the last of all positions.
 var maxPosition = kv.Position(bytes.Repeat([]byte{0xff}, 16))
 
-// shardBounds are the bounds of the keys of a shard's records after after and up to upTo.
+// shardBounds are the bounds of the keys of a shard's records after one position and up to another.
 func shardBounds(id shardID, after, upTo kv.Position) (start, end []byte) {
 	start = append(appendRecordKey(nil, id, after), 0)
 	end = append(appendRecordKey(nil, id, upTo), 0)
@@ -154,9 +155,11 @@ func (e *Engine) ReadLog(
 	if err != nil {
 		return nil, end, err
 	}
+	// The end comes before the records: what becomes visible meanwhile has a later position, and is
+	// not read (readRecords).
 	end, newest := s.durableEnd()
 	if newest != nil && newest.lazy {
-		// Nobody else may ask for its sync.
+		// No other call may come that asks for its sync, and a reader would wait for ever.
 		if err := e.sync(ctx); err != nil {
 			return nil, end, err
 		}
@@ -171,8 +174,8 @@ func (e *Engine) ReadLog(
 	return records, end, err
 }
 
-// readRecords copies the records after after and up to upTo. They are all visible: positions become
-// so in order.
+// readRecords copies the records after one position and up to another, which is durable. All of
+// them are visible, as positions become visible in order.
 func (e *Engine) readRecords(
 	id shardID, after, upTo kv.Position, page kv.Page,
 ) (records []kv.Record, err error) {
@@ -225,7 +228,8 @@ func (e *Engine) trim(s *shard, upTo kv.Position, c *commit, b *pebble.Batch) er
 	if bytes.Compare(upTo[:], s.trimmed[:]) <= 0 {
 		return nil
 	}
-	// From where the last removal ended, so that the tombstones do not pile up.
+	// From where the last removal ended, so that the tombstones do not pile up. The mark is in the
+	// same batch: records that are gone without one could have their positions given again.
 	start, end := shardBounds(s.id, s.trimmed, upTo)
 	if err := b.DeleteRange(start, end, nil); err != nil {
 		return err
@@ -259,6 +263,7 @@ func (e *Engine) DropLog(_ context.Context, log uint64) error {
 	if err := e.applySynced(b); err != nil {
 		return err
 	}
+	// Last: a shard that is loaded before the rows are gone would keep what they say.
 	e.shardsMu.Lock()
 	defer e.shardsMu.Unlock()
 	maps.DeleteFunc(e.shards, func(id shardID, _ *shard) bool { return id.log == log })

@@ -92,13 +92,14 @@ func readManifest(fs vfs.FS, dir, name string) (*manifest, error) {
 // sealFile is the name of a file with one line, which tells what the MANIFEST was when the
 // directory was last closed:
 //
-//	MANIFEST-000001 1455 5d2f7a90 0b1c2d3e    the name, the size, the checksum, and the checksum of all before
+//	MANIFEST-000001 1455 5d2f7a90 0b1c2d3e
+//
+// These are its name, its size and its checksum, and the checksum of that text itself.
 //
 // A MANIFEST only grows after that, or another takes its place, so a seal is never wrong, even if
 // nobody renews it.
 const sealFile = "SEAL"
 
-// writeSeal seals the MANIFEST.
 func writeSeal(fs vfs.FS, dir string) error {
 	marker, name, err := atomicfs.LocateMarker(fs, dir, "manifest")
 	if err != nil {
@@ -126,12 +127,11 @@ func readSeal(fs vfs.FS, dir string) (name string, size int, sum uint32) {
 	return name, size, sum
 }
 
-// checksum is the checksum of seals, and, with another face, of the records of a MANIFEST.
+// checksum is the checksum of seals, and, masked (maskedSum), of the records of a MANIFEST.
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// readAll reads a file.
 func readAll(fs vfs.FS, path string) (b []byte, err error) {
 	f, err := fs.Open(path)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 var errReadOnly = errors.New("pebblekv: the store is open for reading only")
 
 // readOnlyFS is the file system under an engine that only reads. Nothing on the disk changes: no
-// file is made, not even that of the lock. A directory without one, as a backup is, no server has
-// open.
+// file is made, not even that of the lock. A directory without that file, such as a backup, was
+// never opened by a server. Methods that would change something return errReadOnly.
 type readOnlyFS struct{ vfs.FS }
 
 // Lock implements vfs.FS. Where the file may not be written to, a server that could have it open
@@ -37,35 +37,26 @@ type unlocked struct{}
 
 func (unlocked) Close() error { return nil }
 
-// Create implements vfs.FS.
 func (readOnlyFS) Create(string, vfs.DiskWriteCategory) (vfs.File, error) { return nil, errReadOnly }
 
-// OpenReadWrite implements vfs.FS.
 func (readOnlyFS) OpenReadWrite(string, vfs.DiskWriteCategory, ...vfs.OpenOption) (vfs.File, error) {
 	return nil, errReadOnly
 }
 
-// ReuseForWrite implements vfs.FS.
 func (readOnlyFS) ReuseForWrite(string, string, vfs.DiskWriteCategory) (vfs.File, error) {
 	return nil, errReadOnly
 }
 
-// Link implements vfs.FS.
 func (readOnlyFS) Link(string, string) error { return errReadOnly }
 
-// Rename implements vfs.FS.
 func (readOnlyFS) Rename(string, string) error { return errReadOnly }
 
-// Remove implements vfs.FS.
 func (readOnlyFS) Remove(string) error { return errReadOnly }
 
-// RemoveAll implements vfs.FS.
 func (readOnlyFS) RemoveAll(string) error { return errReadOnly }
 
-// MkdirAll implements vfs.FS.
 func (readOnlyFS) MkdirAll(string, os.FileMode) error { return errReadOnly }
 
-// Unwrap implements vfs.FS.
 func (r readOnlyFS) Unwrap() vfs.FS { return r.FS }
 
 // readableDir checks the FORMAT of a directory that is only read, and locks it, if it was ever

@@ -24,7 +24,6 @@ type scheduler struct {
 	granted  sync.Cond
 }
 
-// newScheduler is a scheduler that lets nothing begin yet.
 func newScheduler() *scheduler {
 	s := &scheduler{}
 	s.granted.L = &s.mu
@@ -85,6 +84,8 @@ func (s *scheduler) offer() bool {
 	s.running++
 	s.mu.Unlock()
 
+	// Without the lock, as Pebble calls TrySchedule under locks that these calls take. granting
+	// keeps Unregister waiting meanwhile.
 	taken, _ := s.db.GetWaitingCompaction()
 	taken = taken && s.db.Schedule(s)
 
@@ -103,13 +104,10 @@ func (s *scheduler) offer() bool {
 // right after it.
 func (s *scheduler) UpdateGetAllowedWithoutPermission() {}
 
-// Started implements pebble.CompactionGrantHandle.
 func (s *scheduler) Started() {}
 
-// MeasureCPU implements pebble.CompactionGrantHandle.
 func (s *scheduler) MeasureCPU(pebble.CompactionGoroutineKind) {}
 
-// CumulativeStats implements pebble.CompactionGrantHandle.
 func (s *scheduler) CumulativeStats(pebble.CompactionGrantHandleStats) {}
 
 // Done implements pebble.CompactionGrantHandle.

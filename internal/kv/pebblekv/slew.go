@@ -17,10 +17,10 @@ const (
 	slewPart = 50
 )
 
-// slewClock goes on where the clock cannot be followed, as it lies behind the last time that was
-// given: then times go on by the time that passes, a fiftieth slower, until the clock is there.
-// Several goroutines may use one; it needs no more than atomic numbers that fit together roughly,
-// as whoever gives times takes care himself that they ascend. All numbers are microseconds.
+// slewClock is used where the clock cannot be followed because it is behind the last time that was
+// given: then times advance with the time that passes, a fiftieth slower, until the clock has
+// caught up. Several goroutines may use one. Its atomic numbers need to fit together only roughly,
+// as the callers see to it that times ascend. All numbers are microseconds.
 type slewClock struct {
 	shift  atomic.Int64 // the time less what has passed
 	noted  atomic.Int64 // the clock when that was noted

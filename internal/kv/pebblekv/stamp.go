@@ -37,7 +37,7 @@ type stamps struct {
 	warned atomic.Int64 // when the log last said that stamps are ahead, nanoseconds since 1970
 }
 
-// next gives a stamp.
+// next gives the next stamp: never one that was given before, whatever the clock says.
 func (s *stamps) next(now time.Time, elapsed func() time.Duration) uint64 {
 	t := uint64(s.slew.at(now.UnixMicro(), int64(s.last.Load()), elapsed))
 	for {

@@ -63,7 +63,6 @@ var smallBatch = []pebble.BatchOption{pebble.WithMaxRetainedSizeBytes(keptBytes)
 // txns holds txns to use again.
 var txns = sync.Pool{New: func() any { return new(txn) }}
 
-// newTxn returns an empty txn.
 func (e *Engine) newTxn() *txn {
 	tx := txns.Get().(*txn)
 	tx.view = view{e: e, within: -1, latched: true, row: tx.row}
@@ -72,6 +71,7 @@ func (e *Engine) newTxn() *txn {
 
 // release gives back all that the txn holds. Its batch may not be in Pebble's hands any more.
 func (tx *txn) release() {
+	// After a failure Pebble may still have the batch in a queue: it is left to the collector then.
 	if tx.batch != nil && tx.e.failure() == nil {
 		_ = tx.batch.Close() // it never fails
 	}
@@ -95,6 +95,9 @@ func (tx *txn) run(ctx context.Context, lock [][]byte, fn func(kv.Txn) error) (c
 		}
 		return nil, err
 	}
+	// The latches are released before the commit is synced, so that the next update of these keys
+	// joins the same sync. Whoever reads the rows in between finds the commit in stripe.last, and
+	// waits for it.
 	defer e.unlockStripes(tx.stripes)
 	tx.held = tx.stripes
 	err = tx.read(fn)
@@ -154,8 +157,9 @@ func (tx *txn) sawLatched() {
 	}
 }
 
-// commit makes the txn visible. The latches of all stripes are held; the shards' come after them
-// and before any call of Pebble's, all in one order for everybody.
+// commit makes the txn visible. Locks are taken in one order by everybody: the latches of the
+// stripes, which are held here, the shards, the bound of the stamps, and those of Pebble. The
+// shards are found before any of them is locked, as that takes shardsMu and may read the store.
 func (tx *txn) commit() (*commit, error) {
 	e := tx.e
 	tx.needBatch()
@@ -171,10 +175,12 @@ func (tx *txn) commit() (*commit, error) {
 		defer e.stamps.bounded()
 	}
 	for _, n := range tx.stripes {
-		e.stripes[n].last.Store(c)
+		e.stripes[n].last.Store(c) // before the rows are visible, see stripe.last
 	}
 	rows := changesOf(tx.batch)
 	rows.begin(e.rows)
+	// If apply fails the engine has stopped, and the cache's slots stay closed: nobody knows
+	// whether the store has the old rows or the new.
 	if err := e.apply(c, tx.batch); err != nil {
 		return c, unknown(err)
 	}
@@ -193,7 +199,6 @@ func (tx *txn) applied(c *commit) {
 	}
 }
 
-// sync waits until the commit is durable, unless it is lazy.
 func (tx *txn) sync(c *commit) error {
 	e := tx.e
 	if err := e.failure(); err != nil {
@@ -222,7 +227,7 @@ func (tx *txn) Delete(key []byte) {
 	}
 }
 
-// accept checks a write of the database's and makes the batch that takes it.
+// accept checks a write of one of the database's rows and makes the batch that takes it.
 func (tx *txn) accept(key []byte, valueLen int) bool {
 	switch {
 	case tx.err != nil:
@@ -253,7 +258,6 @@ func (tx *txn) Expect(bytes int) { tx.expected = min(bytes, limits.Update) }
 // batchRoom is what a batch takes beside the rows that it was expected to have.
 const batchRoom = 4 << 10
 
-// needBatch makes the batch if there is none.
 func (tx *txn) needBatch() {
 	switch {
 	case tx.batch != nil:
@@ -325,14 +329,13 @@ func (tx *txn) shardOf(r pendingRecord) int {
 	return slices.IndexFunc(tx.shards, func(s *shard) bool { return s.id == r.id })
 }
 
-// lockShards locks the shards in their order.
+// lockShards locks the shards in their order, so that no two commits wait for each other.
 func (tx *txn) lockShards() {
 	for _, s := range tx.shards {
 		s.mu.Lock()
 	}
 }
 
-// unlockShards unlocks the shards.
 func (tx *txn) unlockShards() {
 	for _, s := range tx.shards {
 		s.mu.Unlock()

@@ -83,7 +83,6 @@ func (e *Engine) tables() (files []tableFile, total int64, err error) {
 	return files, total, err
 }
 
-// verifyTable compares the checksums of all blocks of a table.
 func (e *Engine) verifyTable(name string, o sstable.ReaderOptions) error {
 	f, err := e.fs.Open(e.fs.PathJoin(e.dir, name))
 	if err != nil {

@@ -151,7 +151,6 @@ type fields struct {
 	bad bool
 }
 
-// number takes a number.
 func (f *fields) number() uint64 {
 	n, size := binary.Uvarint(f.b)
 	if size <= 0 {
@@ -186,7 +185,6 @@ type newTable struct {
 	virtual           bool   // it is a part of a file
 }
 
-// addTable takes in a table.
 func (m *manifest) addTable(t newTable) {
 	if !t.virtual {
 		m.tables[t.number], m.known[t.number] = t.size, true

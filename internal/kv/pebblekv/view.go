@@ -83,7 +83,6 @@ func (v *view) closeInto(err *error) {
 	}
 }
 
-// close closes the iterators.
 func (v *view) close() (err error) {
 	v.lent.TakeBack()
 	if v.e.poisoned.Load() {
@@ -332,7 +331,6 @@ func (v *view) scan(start, end []byte, direction kv.Direction, fn func(key, valu
 	return damagedFile(it.Error())
 }
 
-// first moves to the first row.
 func first(it *pebble.Iterator, d kv.Direction) bool {
 	if d == kv.Backward {
 		return it.Last()

@@ -182,7 +182,8 @@ func (c *logCheck) lookBehind(f vfs.File, l liveLog, at int64) error {
 		}
 		from += i + 1
 		if isChunk(b[from-1-chunkHeader:]) {
-			c.dropped = fmt.Sprintf("the newest log %s cannot be read from byte %d on, and what was written behind it is dropped: "+
+			c.dropped = fmt.Sprintf("the newest log %s cannot be read from byte %d on, "+
+				"and what was written behind it is dropped: "+
 				"the power was lost while it was written, or the file is damaged", l.name, at)
 			return nil
 		}
@@ -211,7 +212,7 @@ func logReader[N ~uint64](newReader func(io.Reader, N) *record.Reader, r io.Read
 // errShort says that a record is shorter than the least that a batch can be.
 var errShort = errors.New("a record is too short")
 
-// batch reads the next batch. io.EOF is the end of the log.
+// batch reads the header of the next batch; io.EOF says that there is none.
 func (c *logCheck) batch(r *record.Reader) (h batchrepr.Header, err error) {
 	one, err := r.Next()
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 // asked for often and not, as the block cache has, their neighbours. What it answers is what the
 // store would answer at that moment:
 //
-//   - Whoever changes rows says so before the store shows the change (Begin) and after it (End), all while it holds the rows'
-//     latches. In between the rows are not in the cache for anybody, and nobody puts any in. End replaces what the cache has.
-//   - Whoever did not find a row takes a ticket before he reads the store, and may put in what he has read if the
-//     row was not changed since.
+//   - Whoever changes rows says so before the store shows the change (Begin) and after it (End),
+//     all while it holds the rows' latches. In between the rows are not in the cache for anybody,
+//     and nobody puts any in. End replaces what the cache has.
+//   - Whoever did not find a row takes a ticket before they read the store, and may put in what
+//     they have read if the row was not changed since.
 //
 // "The row" is here all rows that share a slot, so that the memory for this is small and fixed. A
 // change whose End is never called, as the store failed, leaves its slot closed for ever.
@@ -66,7 +67,7 @@ func New(size int64) *Cache {
 // place in Go's maps.
 func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash>>16&c.mask] }
 
-// Hash is the hash of a row's key.
+// Hash is what all methods take as the hash of a key.
 func Hash(key []byte) uint64 { return xxhash.Sum64(key) }
 
 // Get appends the row of the key to dst; nil says that the store has none. Where the cache does not
@@ -94,7 +95,8 @@ func (c *Cache) Get(hash uint64, key, dst []byte) (row []byte, ok bool, t Ticket
 	return dst, false, t
 }
 
-// Ticket is a ticket for the row.
+// Ticket returns a ticket for the row without a look at the cache. It is taken before the state of
+// the store is from which the row will be read.
 func (c *Cache) Ticket(hash uint64) Ticket {
 	s := c.shard(hash)
 	s.mu.Lock()
@@ -130,7 +132,7 @@ func (c *Cache) Begin(hash uint64) {
 type Change uint8
 
 const (
-	Replaced Change = iota // there is another, or a first one
+	Replaced Change = iota // it has a new value, or its first one
 	Removed                // there is none any more
 )
 
@@ -150,7 +152,6 @@ func (c *Cache) End(hash uint64, key, row []byte, change Change) {
 	s.slot(hash).ended()
 }
 
-// ended ends one change.
 func (s *slot) ended() {
 	s.writing--
 	s.version++

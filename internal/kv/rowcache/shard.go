@@ -18,7 +18,8 @@ import (
 //
 // An entry:
 //
-//	hash(8) · length of row(4) · room for it(4) · length of key(2) · uses(1) · queue(1) · key · row · what is left of the room
+//	hash(8) · length of row(4) · room for it(4) · length of key(2) · uses(1) · queue(1)
+//	key · row · what is left of the room
 //
 // It counts if the index says that the hash is there; else it was removed or replaced.
 type shard struct {
@@ -111,7 +112,6 @@ func (e entry) setRow(row []byte) {
 	copy(e[entryHeader+e.keyLen():], row)
 }
 
-// at is the entry at a place.
 func (s *shard) at(place uint32) entry {
 	return s.segments[place/segmentBytes][place%segmentBytes:]
 }
@@ -140,7 +140,6 @@ func (s *shard) add(hash uint64, key, row []byte) {
 	s.append(q, hash, key, row)
 }
 
-// append adds an entry to a queue.
 func (s *shard) append(q int, hash uint64, key, row []byte) {
 	room := (len(row) + roomUnit - 1) / roomUnit * roomUnit
 	place := s.place(q, entryHeader+len(key)+room)
@@ -167,7 +166,6 @@ func (s *shard) replace(hash uint64, key, row []byte) {
 	}
 }
 
-// remove removes a row.
 func (s *shard) remove(hash uint64, key []byte) {
 	if s.find(hash, key) != nil {
 		delete(s.index, hash)
@@ -231,7 +229,6 @@ func (s *shard) turn(q int) {
 	}
 }
 
-// push makes a segment the newest.
 func (q *queue) push(segment int) {
 	q.segments, q.used = append(q.segments, segment), 0
 }
@@ -243,7 +240,6 @@ func (q *queue) pop() int {
 	return oldest
 }
 
-// newSegment allocates a segment.
 func (s *shard) newSegment() int {
 	s.segments = append(s.segments, make([]byte, segmentBytes))
 	return len(s.segments) - 1
