@@ -48,7 +48,6 @@ func (c *checker) catalog() error {
 	return nil
 }
 
-// descriptors reads the descriptors of all tables.
 func (c *checker) descriptors() error {
 	uuids := map[string]uint32{}
 	return c.r.Scan(schema.DescriptorRange(), kv.Forward, func(key, value []byte) (bool, error) {

@@ -128,7 +128,6 @@ type Report struct {
 // Clean tells whether there is no problem.
 func (r *Report) Clean() bool { return len(r.Found) == 0 }
 
-// checker is a check in progress.
 type checker struct {
 	ctx    context.Context
 	o      Options
@@ -184,7 +183,6 @@ func newChecker(ctx context.Context, engine kv.Engine, o Options) *checker {
 	}
 }
 
-// run is the check.
 func (c *checker) run() (*Report, error) {
 	c.out = &Report{Found: map[Kind]int64{}}
 	if c.o.Files {
@@ -193,6 +191,7 @@ func (c *checker) run() (*Report, error) {
 		}
 	}
 	if c.o.Open != nil {
+		// Until the view has begun: a change in between would be in one and not in the other.
 		c.inUse, c.began = c.o.Open.Freeze()
 		defer c.began()
 	}
@@ -221,7 +220,6 @@ func (c *checker) begin(r kv.Reader) {
 	c.own = own{counters: map[uint64][]kv.Count{}, trimmed: map[shardID]schema.Position{}, shards: map[shardID]bool{}}
 }
 
-// files has the engine verify its files.
 func (c *checker) files() error {
 	v, ok := c.engine.(kv.Verifier)
 	if !ok {
@@ -234,7 +232,6 @@ func (c *checker) files() error {
 	return err
 }
 
-// note notes a problem.
 func (c *checker) note(p Problem) {
 	if c.out.Found[p.Kind]++; len(c.out.Problems) < c.o.MaxProblems {
 		c.out.Problems = append(c.out.Problems, p)

@@ -61,7 +61,6 @@ func (c *checker) sectionOf(s sectionID, t *schema.Table) *sectionCheck {
 	return p
 }
 
-// rows walks through the rows of all tables.
 func (c *checker) rows() error {
 	c.done = 0
 	return c.r.Scan(schema.RowsRange(), kv.Forward, func(key, value []byte) (bool, error) {
@@ -202,7 +201,8 @@ func (c *checker) compare() error {
 type look = func(key, value []byte) (more bool, err error)
 
 // compareSection looks up the rows of a section: what is there must be right in every state, and
-// all must be there when it is public.
+// all must be there when it is public. wants looks up the row of an item, has the item of a row.
+// Rows whose form is wrong were noted by the first walk, and are passed over.
 func (c *checker) compareSection(t *schema.Table, sec *sectionCheck, state schema.State, wants, has look) error {
 	if state == schema.StateAbsent || state == schema.StatePublic && sec.wanted == sec.seen {
 		return nil
@@ -225,7 +225,6 @@ func whole(t *schema.Table, key, value []byte) (it item.Item, ok bool) {
 	return it, string(t.AppendItemKey(nil, it)) == string(key)
 }
 
-// indexWants looks up the index row of each item.
 func (c *checker) indexWants(t *schema.Table, p *schema.Plan) func(key, value []byte) (bool, error) {
 	return func(key, value []byte) (bool, error) {
 		it, ok := whole(t, key, value)
@@ -254,7 +253,6 @@ func (c *checker) indexWants(t *schema.Table, p *schema.Plan) func(key, value []
 	}
 }
 
-// indexHas looks up the item of each index row.
 func (c *checker) indexHas(t *schema.Table, p *schema.Plan) func(key, value []byte) (bool, error) {
 	return func(key, value []byte) (bool, error) {
 		row, err := item.Parse(value)
@@ -284,7 +282,6 @@ func (c *checker) indexHas(t *schema.Table, p *schema.Plan) func(key, value []by
 	}
 }
 
-// expiryWants looks up the expiry row of each item.
 func (c *checker) expiryWants(t *schema.Table) func(key, value []byte) (bool, error) {
 	return func(key, value []byte) (bool, error) {
 		it, ok := whole(t, key, value)
@@ -303,7 +300,6 @@ func (c *checker) expiryWants(t *schema.Table) func(key, value []byte) (bool, er
 	}
 }
 
-// expiryHas looks up the item of each expiry row.
 func (c *checker) expiryHas(t *schema.Table) func(key, value []byte) (bool, error) {
 	return func(key, _ []byte) (bool, error) {
 		second, _ := schema.ExpirySecond(key)

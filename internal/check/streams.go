@@ -30,7 +30,6 @@ type shardCheck struct {
 	showOld bool
 }
 
-// checkStreams checks the records of all streams.
 func (c *checker) checkStreams() error {
 	for _, id := range sortedKeys(c.streams) {
 		stream := c.streams[id]
@@ -46,7 +45,6 @@ func (c *checker) checkStreams() error {
 	return nil
 }
 
-// newShardCheck begins the check of a shard.
 func (c *checker) newShardCheck(stream *schema.Stream, shard uint32) *shardCheck {
 	s := &shardCheck{c: c, stream: stream, id: shardID{stream.ID, shard}, first: true, chain: map[digest]link{}}
 	s.showNew = stream.ViewType.HasNew()
@@ -65,7 +63,6 @@ func (s *shardCheck) note(p schema.Position, key, detail string) {
 	s.c.note(Problem{Kind: KindRecord, Table: s.stream.Table, Key: key, Detail: at + ": " + detail})
 }
 
-// run checks the shard.
 func (s *shardCheck) run() error {
 	if !s.c.own.shards[s.id] {
 		s.end()
@@ -90,7 +87,6 @@ func (s *shardCheck) run() error {
 	return nil
 }
 
-// errorOf is the first of two errors.
 func errorOf(a, b error) error {
 	if a != nil {
 		return a
@@ -128,7 +124,6 @@ func (s *shardCheck) end() {
 	}
 }
 
-// record checks what a record says.
 func (s *shardCheck) record(raw kv.Record) {
 	r, what := s.parse(raw)
 	if what != "" {
@@ -245,7 +240,6 @@ func (s *shardCheck) items() error {
 	return s.name(wrong)
 }
 
-// comparePositions orders positions.
 func comparePositions(a, b schema.Position) int { return bytes.Compare(a[:], b[:]) }
 
 // name notes what is wrong with the last records of some items, whose keys it looks up once more.

@@ -155,6 +155,8 @@ func (d *DB) replace(ctx context.Context, desc *schema.Descriptor) (*Table, erro
 	desc.SortAttributes()
 	streams := d.settleStream(desc)
 	t := newTable(desc)
+	// Stored first: what writers see must not be taken back by a crash. Those that began before
+	// publish notice under their latches, or are waited for by a Barrier.
 	if err := d.store(ctx, t, streams, nil); err != nil {
 		return nil, err
 	}

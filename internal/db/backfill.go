@@ -20,7 +20,8 @@ const (
 )
 
 // buildTarget takes a new target from DELETE_ONLY over WRITE_ONLY, in which all items get their
-// rows, to PUBLIC.
+// rows, to PUBLIC. Between two states there is a Barrier, so that writers use two neighbouring
+// states at most. After a crash the job begins again from the state that is stored.
 func (d *DB) buildTarget(t *Table, target *schema.Target) error {
 	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
@@ -83,7 +84,10 @@ func (d *DB) backfill(t *Table, target *schema.Target) (err error) {
 				return nil
 			})
 		}
-		err = d.kv.Update(d.ctx, kv.WriteOptions{Lock: append(keys, cursorKey), NoSync: true}, func(tx kv.Txn) error {
+		// NoSync: rows and cursor are one commit, so a power cut takes away both, and the chunk is
+		// done again. The synced removal of the cursor at the end covers all chunks before it.
+		o := kv.WriteOptions{Lock: append(keys, cursorKey), NoSync: true}
+		err = d.kv.Update(d.ctx, o, func(tx kv.Txn) error {
 			if d.building(t.ID, target) == nil {
 				return errAbandoned // the target, or the table, is being dropped
 			}
@@ -116,7 +120,7 @@ func (d *DB) building(id uint32, target *schema.Target) *Table {
 	return t
 }
 
-// chunk returns the first keys of the range.
+// chunk returns the first keys of the range, at most as many as a chunk has.
 func chunk(r kv.Reader, rows kv.Range) (keys [][]byte, err error) {
 	size := 0
 	err = r.Scan(rows, kv.Forward, func(key, value []byte) (bool, error) {
@@ -127,7 +131,8 @@ func chunk(r kv.Reader, rows kv.Range) (keys [][]byte, err error) {
 	return keys, err
 }
 
-// backfillChunk writes the rows of the locked items, and where the work stands.
+// backfillChunk writes the rows of the locked items, and where the work stands. It reads the items
+// anew: what the view has shown may have been overwritten before the latches were held.
 func backfillChunk(tx kv.Txn, t *Table, fill filler, keys [][]byte, cursorKey []byte) error {
 	var count kv.Count
 	for _, key := range keys {
@@ -190,7 +195,6 @@ func (d *DB) beginFilling(t *Table, target *schema.Target) *filling {
 	return f
 }
 
-// endFilling notes that it is not any more.
 func (d *DB) endFilling(t *Table, target *schema.Target) {
 	d.filling.Delete(fillingOf{t.ID, target.Section})
 }

@@ -115,6 +115,7 @@ func (d *DB) loadCatalog() error {
 			f := schema.Faults{fmt.Sprintf("the next table id is %d bytes long", len(id))}
 			return f.Refuse("row %x", schema.NextIDKey())
 		}
+		// Streams first: a table takes its number of shards from its stream.
 		err = r.Scan(schema.StreamRange(), kv.Forward, func(key, value []byte) (bool, error) {
 			parsed, f := schema.ParseStream(key, value)
 			if f.Given(parsed.TableID, d.nextID); f != nil {
@@ -144,8 +145,8 @@ func (d *DB) loadCatalog() error {
 	return err
 }
 
-// Freeze keeps the catalog, in memory and stored, as it is, until release is called, once or more
-// often. It returns all tables. It is for check.Run, which holds the two against each other.
+// Freeze keeps the catalog, in memory and stored, as it is until release is called; further calls
+// of release do nothing. It returns all tables. It is for check.Run, which compares the two.
 func (d *DB) Freeze() (tables map[uint32]*schema.Table, release func()) {
 	d.schema.Lock()
 	tables = map[uint32]*schema.Table{}

@@ -18,7 +18,6 @@ const defaultCatalogMemory = 128 << 20
 // there is for the descriptors of all.
 var ErrCatalogFull = errors.New("db: the memory for the descriptors of tables is full")
 
-// weigh sets the weight of the catalog.
 func (c *catalog) weigh() {
 	c.weight = 0
 	for _, t := range c.byID {

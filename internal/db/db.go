@@ -63,10 +63,10 @@ type ConditionFailed struct {
 	Size int
 }
 
-// Error is that of ErrConditionFailed.
+// Error is the text of ErrConditionFailed, without the item.
 func (*ConditionFailed) Error() string { return ErrConditionFailed.Error() }
 
-// Is tells that it is an ErrConditionFailed.
+// Is makes every ConditionFailed an ErrConditionFailed.
 func (*ConditionFailed) Is(target error) bool { return target == ErrConditionFailed }
 
 // Options for Open.
@@ -185,7 +185,7 @@ func (d *DB) Close() error {
 // Now is the database's clock.
 func (d *DB) Now() time.Time { return d.now() }
 
-// Ping reads a row, and so tells whether reads are answered.
+// Ping reads a row, for health checks: its error says that the engine answers no reads.
 func (d *DB) Ping(ctx context.Context) error {
 	return d.kv.View(ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {
 		_, err := r.Get(schema.NextIDKey())

@@ -166,7 +166,9 @@ type expiryMark struct {
 	since uint64        // of the table's Expiry
 	swept atomic.Uint64 // a second: all rows of earlier ones are gone, but for
 	mu    sync.Mutex
-	left  uint64 // what is of this second or later and was left over, or was written behind the sweep; Never: nothing
+	// left is the second from which on rows were left over, or written behind the sweep; Never:
+	// none were.
+	left uint64
 }
 
 // begin returns the second at which a sweep up to the second to begins. It moves the mark before
@@ -209,7 +211,7 @@ type expirySweep struct {
 	due  bool // there may be something to delete
 }
 
-// newExpirySweep begins a sweep.
+// newExpirySweep begins a sweep. A new index by expiry (Since) gets a mark of its own.
 func (d *DB) newExpirySweep(t *Table, u due) *expirySweep {
 	s := &expirySweep{expiration: expiration{d, t, u}}
 	if m, ok := d.marks.Load(t.ID); ok && m.(*expiryMark).since == t.Expiry.Since {
@@ -258,7 +260,7 @@ func (d *DB) findDue(ctx context.Context, sweeps []*expirySweep) error {
 func (s *expirySweep) run(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			s.mark.leave(s.from)
+			s.mark.leave(s.from) // begin has moved the mark past what was not deleted
 		}
 	}()
 	for rows := s.rows(); s.due; {

@@ -50,7 +50,7 @@ func (d *DB) startJob(t *Table, target *schema.Target, run func(*Table, *schema.
 }
 
 // startWork runs a job in the background, unless it runs already. It is tried again after an error
-// until the database is closed. what names the job for ever, table is for people.
+// until the database is closed. what identifies the job, table is for the log alone.
 func (d *DB) startWork(what, table string, run func() error) {
 	if _, running := d.working.LoadOrStore(what, struct{}{}); running || d.ctx.Err() != nil {
 		return
@@ -72,7 +72,7 @@ func (d *DB) startWork(what, table string, run func() error) {
 	})
 }
 
-// sleep waits, or until the database is closed.
+// sleep waits, but not longer than until the database is closed.
 func (d *DB) sleep(wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -83,7 +83,8 @@ func (d *DB) sleep(wait time.Duration) {
 }
 
 // drop sees a deleted table to its end: when its time in DELETING is over its name goes, then its
-// rows, then its descriptor.
+// rows, then its descriptor. The descriptor is last, as it is what makes the next Open go on after
+// a crash between two steps; each step may be repeated.
 func (d *DB) drop(t *Table, _ *schema.Target) error {
 	if t.State == schema.StateNoWrites {
 		if schema.Busy(t.BusyUntil, d.now()) {
@@ -93,6 +94,8 @@ func (d *DB) drop(t *Table, _ *schema.Target) error {
 			return err
 		}
 	}
+	// Writers that still have the table as PUBLIC hold latches: when the Barrier returns nobody
+	// writes its rows, which DropRange demands.
 	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
 	}
@@ -147,6 +150,8 @@ func (d *DB) dropTarget(t *Table, target *schema.Target) error {
 	if err := d.kv.DropRange(d.ctx, schema.SectionRange(t.ID, target.Section)); err != nil {
 		return err
 	}
+	// Cursor and counts go after the rows, and the target leaves the descriptor last. A repetition
+	// after a crash finds no rows, and counts of zero to take off.
 	lock := [][]byte{schema.BackfillKey(t.ID, target.Section), schema.DescriptorKey(t.ID)}
 	err := d.kv.Update(d.ctx, kv.WriteOptions{Lock: lock, MakesRoom: true}, func(tx kv.Txn) error {
 		tx.Delete(lock[0])

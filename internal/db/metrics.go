@@ -52,7 +52,6 @@ func (d *DB) unequip(t *Table) {
 	}
 }
 
-// countFailure counts a background job that failed.
 func (d *DB) countFailure() {
 	if d.metrics != nil {
 		d.metrics.JobFailures.Add(1)
@@ -72,7 +71,6 @@ func (d *DB) countSweep(began time.Time, err *error) {
 
 // ---- capacity
 
-// countRead counts the read of an item.
 func (t *Table) countRead(size int, consistent bool) {
 	if t.meter != nil {
 		t.meter.Read.Add(capacity.ReadUnits(size, consistent))
@@ -109,7 +107,6 @@ func countedEach(keys []ItemKey, fn func(int, item.Item) error) func(int, item.I
 	}
 }
 
-// countPage counts a page.
 func (r *Read) countPage(page *Page) {
 	if r.Table.meter == nil {
 		return

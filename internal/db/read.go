@@ -23,7 +23,6 @@ type reader struct {
 	size int // of the item
 }
 
-// newReader returns a reader of d.
 func newReader(d *DB) *reader {
 	r := &reader{d: d}
 	r.do = r.run
@@ -83,7 +82,6 @@ func (d *DB) GetEach(ctx context.Context, keys []ItemKey, fn func(i int, it item
 	return d.getRows(ctx, rows, kv.ReadOptions{Consistent: true}, countedEach(keys, fn))
 }
 
-// getRows calls fn for the items in the rows.
 func (d *DB) getRows(ctx context.Context, rows [][]byte, o kv.ReadOptions, fn func(i int, it item.Item) error) error {
 	return d.kv.View(ctx, o, func(r kv.Reader) error {
 		return r.GetMulti(rows, func(i int, raw []byte) error {
@@ -195,7 +193,6 @@ type pager struct {
 	page Page
 }
 
-// newPager returns a pager.
 func newPager() *pager {
 	p := new(pager)
 	p.walk, p.row = p.run, p.step
@@ -212,7 +209,6 @@ func (p *pager) run(kr kv.Reader) error {
 	return kr.Scan(p.rows, direction, p.row)
 }
 
-// step takes one row.
 func (p *pager) step(key, value []byte) (more bool, err error) {
 	it, err := item.Parse(value)
 	if err != nil {
@@ -243,7 +239,8 @@ func (d *DB) Read(ctx context.Context, r *Read, emit func(item.Item) (more bool,
 	return p.page, err
 }
 
-// step evaluates one row.
+// step evaluates a row: it counts it, fetches its item if asked to, and emits it if the filter
+// holds.
 func (r *Read) step(
 	kr kv.Reader, page *Page, row item.Item, emit func(item.Item) (bool, error),
 ) (more bool, err error) {

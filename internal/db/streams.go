@@ -23,8 +23,8 @@ type Stream struct {
 }
 
 const (
-	// IteratorAge is how long a place in a stream may be kept before the next read. Records stay
-	// that much longer than Retention, so that a reader can be told exactly whether he missed any.
+	// IteratorAge is how long a position in a stream may be kept before the next read. Records stay
+	// that much longer than Retention, so that readers are told exactly whether they missed any.
 	IteratorAge = 15 * time.Minute
 	// trimEvery is how far apart the moments are up to which records are removed.
 	trimEvery = time.Minute
@@ -84,11 +84,13 @@ func (d *DB) closeStream(id uint64) error {
 	if s == nil || s.Ends != nil {
 		return nil
 	}
+	// After the Barrier nobody appends any more. Some of what was appended may not be durable yet,
+	// and so not readable: a durable write covers all commits before it, so the row is written as
+	// it is. A crash before the second write leaves a stream without Ends, and the next Open closes
+	// it.
 	if err := d.kv.Barrier(d.ctx); err != nil {
 		return err
 	}
-	// Some of what was appended may not be durable yet, and so not readable. A durable write covers
-	// all before it.
 	if err := d.storeStream(s); err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func (d *DB) closeStream(id uint64) error {
 	return nil
 }
 
-// storeStream writes a stream's row alone.
+// storeStream writes a stream's row alone, even when space is short: streams end and age then too.
 func (d *DB) storeStream(s *Stream) error {
 	o := kv.WriteOptions{Lock: [][]byte{schema.StreamKey(s.ID)}, MakesRoom: true}
 	return d.kv.Update(d.ctx, o, func(tx kv.Txn) error { return putStream(tx, s) })
@@ -263,7 +265,8 @@ func (d *DB) trimStream(ctx context.Context, s *Stream, now time.Time, upTo sche
 	return err
 }
 
-// dropStream removes all that there is of a stream.
+// dropStream removes all that there is of a stream. Its row is last: after a crash in between the
+// next sweep finds it and repeats the rest, while records without a row would stay for ever.
 func (d *DB) dropStream(ctx context.Context, s *Stream) error {
 	if err := d.kv.DropLog(ctx, s.ID); err != nil {
 		return err

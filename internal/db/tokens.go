@@ -110,7 +110,8 @@ func (d *DB) forgetTokensIn(ctx context.Context, rows kv.Range) error {
 }
 
 // forgetDue removes the expiry rows with the keys due, and the rows of their tokens, unless a token
-// has been used again meanwhile, or the clock was set and it counts again.
+// has been used again meanwhile, or the clock was set and it counts again. NoSync: a removal that a
+// power cut takes back is repeated by the next sweep, and until then tokenOver says the same.
 func (d *DB) forgetDue(ctx context.Context, due [][]byte) error {
 	tokens, expiries := make([][]byte, len(due)), make([]uint64, len(due))
 	for i := range due {

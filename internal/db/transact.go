@@ -51,12 +51,12 @@ type Transacted struct {
 // ErrTransactionConflict, what Change.Apply returned, or the action's own Err.
 type Canceled struct{ Reasons []error }
 
-// Error returns all reasons.
+// Error has the reasons of all actions.
 func (e *Canceled) Error() string {
 	return fmt.Sprintf("db: the transaction was cancelled: %v", e.Reasons)
 }
 
-// transactor is a transaction in progress.
+// transactor is a transaction in progress. It is not reused, as its writers are.
 type transactor struct {
 	d      *DB
 	t      *Transaction
@@ -154,7 +154,7 @@ func (x *transactor) update(ctx context.Context) error {
 
 // run is the transaction under its latches. It may run again from the start.
 func (x *transactor) run(tx kv.Txn) error {
-	x.d.ongoing.enter(x)
+	x.d.ongoing.enter(x) // here and not before Update: until now it may wait for latches itself
 	x.out = Transacted{}
 	for _, w := range x.ws {
 		if w == nil {
@@ -164,6 +164,7 @@ func (x *transactor) run(tx kv.Txn) error {
 			return errReplan // planning anew finds out which
 		}
 	}
+	// The token comes first: the conditions of a transaction that has happened need not hold again.
 	used, err := x.readToken(tx)
 	if err != nil || x.out.Replayed {
 		return err
@@ -202,7 +203,7 @@ func (x *transactor) read(tx kv.Txn) error {
 			short = x.holds.raise(needs.total())
 		}
 		if short == nil {
-			x.olds[i] = old.Clone()
+			x.olds[i] = old.Clone() // the next read ends the life of the view that it is
 		}
 	}
 	if short != nil {
@@ -265,12 +266,11 @@ func (x *transactor) apply() error {
 	return nil
 }
 
-// failed tells whether any of the reasons is one.
 func failed(reasons []error) bool {
 	return slices.ContainsFunc(reasons, func(err error) bool { return err != nil })
 }
 
-// reasons returns the reasons that are known beforehand.
+// reasons begins with the errors that the actions came with.
 func (x *transactor) reasons() []error {
 	reasons := make([]error, len(x.t.Actions))
 	for i := range reasons {
@@ -360,7 +360,6 @@ func (o *ongoing) enter(x *transactor) {
 	o.all[x] = struct{}{}
 }
 
-// leave notes that x does not any more.
 func (o *ongoing) leave(x *transactor) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -41,7 +41,7 @@ func itemPut(c Change) (it item.Item, is bool) {
 // Delete is the Change that removes the item.
 type Delete struct{}
 
-// Apply returns no item.
+// Apply returns the missing item.
 func (Delete) Apply(item.Item) (item.Item, error) { return item.Item{}, nil }
 
 // Write is one write of one item.
@@ -110,7 +110,7 @@ func newWriter(d *DB) *writer {
 	return w
 }
 
-// release drops what w refers to and puts it back.
+// release puts w back into the pool, without what it refers to.
 func (w *writer) release() {
 	w.t, w.write, w.out, w.lock[0] = nil, nil, Written{}, nil
 	w.expires = schema.Never // a write that panicked has noted nothing
@@ -120,7 +120,6 @@ func (w *writer) release() {
 	w.d.writers.Put(w)
 }
 
-// releaseAll releases those that are there.
 func releaseAll(ws []*writer) {
 	for _, w := range ws {
 		if w != nil {
@@ -210,7 +209,9 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 		out[i], errs[i] = ws[i].out, ws[i].blame(err)
 	}
 	until := d.memory.patienceEnd()
-	for _, i := range again { // each waits for what it needs, and for that nothing may be held
+	// Whoever waits may hold nothing (write_memory.go): so these writes run one by one, each with
+	// memory of its own.
+	for _, i := range again {
 		ws[i].forget()
 		ws[0].mine.release()
 		out[i], errs[i] = d.writeUntil(ctx, &writes[i], until)
@@ -222,6 +223,8 @@ func (d *DB) WriteEach(ctx context.Context, writes []Write) ([]Written, []error)
 func (w *writer) run(tx kv.Txn) error {
 	w.out, w.changed = Written{}, false
 	w.keep(0)
+	// Asked under the latch, so that a Barrier after a change of schema waits for all who still
+	// write by the table before it.
 	if now, err := w.d.current(w.t); err != nil || now != w.t {
 		return errReplan // planning anew finds out which
 	}
@@ -286,7 +289,7 @@ func (w *writer) apply(old item.Item) (new item.Item, err error) {
 	return new, nil
 }
 
-// test tests the condition on the old item. Its error is a *ConditionFailed.
+// test returns a *ConditionFailed if the condition does not hold for the old item.
 func (w *writer) test(old item.Item) error {
 	if c := w.write.Condition; c == nil || c.Holds(old) {
 		return nil
@@ -311,7 +314,7 @@ func (w *writer) lasting(it item.Item) item.Item {
 	return it.Clone()
 }
 
-// getItem reads an item; it is missing if there is none.
+// getItem reads an item, which is missing if there is none. It is a view of the reader's memory.
 func getItem(r kv.Reader, key []byte) (item.Item, error) {
 	raw, err := r.Get(key)
 	if err != nil || raw == nil {
@@ -338,7 +341,7 @@ func (t *Table) getItem(r kv.Reader, key []byte) (item.Item, error) {
 
 // record writes all that follows from a change of an item from old to new, either of which may be
 // missing: the item's row, its index rows, its expiry row, its stream record, the counters. It is
-// the one place that knows them all.
+// the one place that knows them all. They are one batch, so their order is free.
 func (w *writer) record(tx kv.Txn, old, new item.Item) error {
 	w.changed = true
 	w.counts = w.counts[:0]

@@ -39,7 +39,6 @@ var ErrNoMemory = errors.New("db: the memory for large writes is in use")
 // needsMemory is the error with which an update is left that needs so many bytes at once.
 type needsMemory struct{ bytes int64 }
 
-// Error names the bytes.
 func (e *needsMemory) Error() string { return fmt.Sprintf("db: the write needs %d bytes", e.bytes) }
 
 // memoryNeeded tells whether err is a *needsMemory, and of how many bytes.
@@ -71,7 +70,7 @@ type Memory struct {
 	CatalogUsed, CatalogLimit int64 // by the descriptors of tables and streams
 }
 
-// Memory returns the figures of now.
+// Memory returns the present figures.
 func (d *DB) Memory() Memory {
 	d.memory.mu.Lock()
 	defer d.memory.mu.Unlock()
@@ -166,10 +165,11 @@ func (h *holding) wait(ctx context.Context, n int64) error {
 	return err
 }
 
-// patienceEnd is how long who begins to wait now waits at most.
+// patienceEnd is until when a write waits that begins to wait now.
 func (m *memory) patienceEnd() time.Time { return time.Now().Add(cmp.Or(m.patience, memoryPatience)) }
 
-// leave ends the waiting of w, and gives back what it was granted meanwhile.
+// leave ends the waiting of w. It may have been granted memory between its giving up and the lock:
+// that is given back.
 func (m *memory) leave(w *waiter) {
 	m.mu.Lock()
 	i := slices.Index(m.queue, w)
@@ -183,7 +183,6 @@ func (m *memory) leave(w *waiter) {
 	}
 }
 
-// release gives everything back.
 func (h *holding) release() {
 	if h.bytes > 0 {
 		h.m.giveBack(h.bytes)

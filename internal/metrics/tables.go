@@ -17,10 +17,10 @@ const (
 // Units are a sum of capacity units.
 type Units struct{ halves atomic.Int64 }
 
-// Add adds units.
+// Add adds units, which are whole or halves.
 func (u *Units) Add(units float64) { u.halves.Add(capacity.Halves(units)) }
 
-// Load is the sum.
+// Load is the sum since the start.
 func (u *Units) Load() float64 { return capacity.OfHalves(u.halves.Load()) }
 
 // Table is the figures of a table. A nil one counts nothing.
@@ -33,7 +33,7 @@ type Table struct {
 	indexes map[uint16]*Index // under tables.mu
 }
 
-// Index is the figures of an index.
+// Index is the figures of an index, or, Shared, of all that have none of their own.
 type Index struct {
 	Shared      bool
 	Read, Write Units

@@ -83,7 +83,7 @@ func (v ViewType) HasNew() bool { return v == ViewNewImage || v == ViewNewAndOld
 // HasOld tells whether records have the item as it was before the write.
 func (v ViewType) HasOld() bool { return v == ViewOldImage || v == ViewNewAndOldImages }
 
-// descriptorFormat is the version of the descriptor's JSON form.
+// DescriptorFormat is the version of the descriptor's JSON form.
 const DescriptorFormat = 1
 
 // Descriptor is all that is known of a table: what CreateTable and UpdateTable said, and the state

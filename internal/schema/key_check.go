@@ -28,7 +28,7 @@ type KeyError struct {
 	Want, Got item.Type
 }
 
-// Error names the attribute and the problem.
+// Error is for logs; package api words the problem for clients.
 func (e *KeyError) Error() string {
 	return fmt.Sprintf("db: key attribute %q of index %q: problem %d (declared %v, got %v)",
 		e.Attribute, e.Index, e.Problem, e.Want, e.Got)
@@ -95,7 +95,7 @@ func checkAttribute(it item.Item, a KeyAttribute, index string) *KeyError {
 	return nil
 }
 
-// CheckIndexKeys is what CheckItem says of indexes.
+// CheckIndexKeys is the second half of CheckItem: an index that is Dropping refuses nothing.
 func (t *Table) CheckIndexKeys(it item.Item) error {
 	for _, p := range t.byName {
 		if p.Dropping {

@@ -102,7 +102,7 @@ func StreamKey(id uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{spaceCatalog, catalogStream}, id)
 }
 
-// AppendTableID appends a table id as the value of a row.
+// AppendTableID appends a table id in the form of row values, which ReadTableID reads.
 func AppendTableID(dst []byte, id uint32) []byte { return binary.BigEndian.AppendUint32(dst, id) }
 
 // appendSection appends the first sectionPrefixLen bytes of a row's key.
@@ -150,7 +150,7 @@ func endPartition(key []byte) {
 }
 
 // AppendItemKey appends the key of an item, from the item or anything else that has the table's key
-// attributes.
+// attributes; they are checked by now.
 func (t *Table) AppendItemKey(dst []byte, it item.Item) []byte {
 	n := len(dst)
 	dst = startPartition(dst, t.ID, SectionItems)

@@ -31,7 +31,7 @@ func SplitFront(key []byte) (f Front, components []byte, ok bool) {
 	return f, key[kv.FrontLen:], true
 }
 
-// HashOf is the hash in the front of a row's key.
+// HashOf is the hash in the front of a row's key; in the index by expiry it is the second.
 func HashOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[sectionPrefixLen:]) }
 
 // SameFront tells whether two lock keys, of items or tokens, have the same front, and so a latch in

@@ -21,7 +21,6 @@ type Position = kv.Position
 // end.
 const Retention = 24 * time.Hour
 
-// streamFormat is the version of a stream's JSON form.
 const streamFormat = 1
 
 // Stream is all that is known of a stream: of a table, or of one that is gone. It is stored as JSON
@@ -55,7 +54,7 @@ type Stream struct {
 	path string // StreamPath of it
 }
 
-// Path is the end of the stream's ARN, by which streams are ordered.
+// Path is StreamPath of the stream, made once.
 func (s *Stream) Path() string { return s.path }
 
 // StreamPath is the end of a stream's ARN, by which streams are ordered.

@@ -88,7 +88,7 @@ func (t *Table) newPlan(x *Index) *Plan {
 	return p
 }
 
-// Plan returns that of one of the table's indexes.
+// Plan returns the plan of one of the table's indexes, by its ID: x may be of an older descriptor.
 func (t *Table) Plan(x *Index) *Plan {
 	for _, p := range t.Plans {
 		if p.ID == x.ID {
@@ -114,7 +114,7 @@ func (p *Plan) EntryLen(it item.Item) int {
 	return it.PickedLen(p.names)
 }
 
-// HasLocalIndex is that of the descriptor, for requests.
+// HasLocalIndex is that of the descriptor, answered without a look at the indexes.
 func (t *Table) HasLocalIndex() bool { return t.local }
 
 // Shrinks tells whether the table is being deleted, or an index of it: that is done even when

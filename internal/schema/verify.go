@@ -13,8 +13,8 @@ import (
 
 // This file is the one rule for what a descriptor, of a table or of a stream, may say. It looks at
 // one row alone, and says all that is wrong with it: db.Open refuses such a row, check.Run reports
-// it, and none is stored (store, putStream). Everything else trusts descriptors. A rule that a
-// stored row of a released version does not keep would keep its server from starting.
+// it, and none is stored (db.store and db.putStream). Everything else trusts descriptors. A rule
+// that a stored row of a released version does not keep would keep its server from starting.
 
 // The limits that stored tables keep, which are DynamoDB's.
 const (
@@ -34,10 +34,8 @@ const (
 // Faults are what is wrong with a row, in words.
 type Faults []string
 
-// add notes a fault.
 func (f *Faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
 
-// unless notes a fault where something does not hold.
 func (f *Faults) unless(holds bool, format string, args ...any) {
 	if !holds {
 		f.add(format, args...)
@@ -56,7 +54,6 @@ func (f *Faults) name(what, name string) {
 	f.unless(name != "" && len(name) <= mostName && !strings.ContainsFunc(name, other), "%s is %q", what, name)
 }
 
-// asciiAlnum tells whether it is a letter or a digit.
 func asciiAlnum(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
@@ -84,7 +81,7 @@ func (f *Faults) Given(id, next uint32) {
 	f.unless(id < next, "its table id %d is not below the next one, %d", id, next)
 }
 
-// String lists them.
+// String has the faults one after the other, for a line of the log or of a report.
 func (f Faults) String() string { return strings.Join(f, "; ") }
 
 // Refuse is the error of a row that the faults are in, and says what to do.
@@ -136,7 +133,7 @@ func (d *Descriptor) Verify() (f Faults) {
 	return f
 }
 
-// isUUID tells whether s has the form of newUUID.
+// isUUID tells whether s is a UUID in lower case.
 func isUUID(s string) bool {
 	if len(s) != 36 {
 		return false
