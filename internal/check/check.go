@@ -76,7 +76,7 @@ type Stage string
 // The stages, in their order.
 const (
 	StageFiles   Stage = "files"   // counted in bytes
-	StageStreams Stage = "streams" // counted in records, of a number that nobody knows
+	StageStreams Stage = "streams" // counted in records, of an unknown number
 	StageRows    Stage = "rows"
 )
 
@@ -257,7 +257,7 @@ func (c *checker) noteTable(kind Kind, t *schema.Table, format string, args ...a
 	c.note(Problem{Kind: kind, Table: t.Name, Detail: fmt.Sprintf(format, args...)})
 }
 
-// saw counts a row, and tells of the progress.
+// saw counts a row, and reports progress and looks for the context's end now and then.
 func (c *checker) saw(stage Stage, total int64, bytes int) error {
 	c.out.Bytes += int64(bytes)
 	if c.done++; c.done%4096 == 0 {

@@ -321,7 +321,7 @@ func (c *checker) expiryHas(t *schema.Table) func(key, value []byte) (bool, erro
 	}
 }
 
-// noteStrays notes the sections that nobody has.
+// noteStrays notes the sections that belong to no table or index.
 func (c *checker) noteStrays() {
 	sections := make([]sectionID, 0, len(c.sections))
 	for s := range c.sections {

@@ -90,7 +90,7 @@ func begin(c *Clock) *Clock {
 	return c
 }
 
-// settle has Now take the machine's time without a look for as long as it goes on as at t.
+// settle has Now take the machine's time without a look for as long as it advances evenly from t.
 func (c *Clock) settle(t time.Time) {
 	passed := c.passed(t).Microseconds()
 	c.offset.Store(t.UnixMicro() - passed)

@@ -164,7 +164,7 @@ func (d *DB) replace(ctx context.Context, desc *schema.Descriptor) (*Table, erro
 	return t, nil
 }
 
-// step is replace for the background jobs: it edits the descriptor that the table has by now, and
+// step is replace for the background jobs: it edits the table's present descriptor, and
 // returns when no writer holds an older one. A nil table says that the table is gone, or that
 // change returned false.
 func (d *DB) step(id uint32, change func(*schema.Descriptor) bool) (*Table, error) {
@@ -252,7 +252,7 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// awaitJobs waits a little until the table's indexes, that by expiry too, are as they shall be: on
+// awaitJobs waits a little until the table's indexes, that by expiry too, are as they should be: on
 // a small table they are then ready with the next request.
 func (d *DB) awaitJobs(ctx context.Context, t *Table) {
 	d.await(ctx, t, func() bool {

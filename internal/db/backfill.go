@@ -52,13 +52,13 @@ func (d *DB) backfill(t *Table, target *schema.Target) (err error) {
 	fill := t.filler(target)
 	progress := d.beginFilling(t, target)
 	defer func() {
-		if err == nil { // else the work pauses, and whoever watches sees where it stands
+		if err == nil { // else the work pauses, and metrics show how far it is
 			d.endFilling(t, target)
 		}
 	}()
 	for {
 		if err := d.ctx.Err(); err != nil {
-			return err // the next Open goes on
+			return err // the next Open continues
 		}
 		var keys [][]byte
 		err := d.kv.View(d.ctx, kv.ReadOptions{Consistent: true}, func(r kv.Reader) error {

@@ -92,7 +92,7 @@ func (d *DB) publish(t *Table, streams []*Stream) {
 	}
 }
 
-// setShards tells a table that nobody has seen yet how many shards its stream has.
+// setShards tells a table that is not published yet how many shards its stream has.
 func (t *Table) setShards(streams map[uint64]*Stream) {
 	if s := streams[t.StreamID]; s != nil {
 		t.shards = s.Shards

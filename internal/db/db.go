@@ -88,7 +88,7 @@ type Options struct {
 	// CatalogMemory is what the descriptors of all tables and streams may take, in bytes; more are
 	// refused. 0: 128 MiB.
 	CatalogMemory int64
-	// Metrics count what is read, written and done in the background. nil: nobody counts.
+	// Metrics count what is read, written and done in the background. nil: nothing is counted.
 	Metrics *metrics.Metrics
 	// Logger takes what the background jobs have to say. nil: slog.Default.
 	Logger *slog.Logger
@@ -175,7 +175,8 @@ func Open(engine kv.Engine, o Options) (*DB, error) {
 	return d, nil
 }
 
-// Close stops the background jobs and waits for them. What they had to do goes on at the next Open.
+// Close stops the background jobs and waits for them. What they had to do continues at the next
+// Open.
 func (d *DB) Close() error {
 	d.stop()
 	d.jobs.Wait()

@@ -324,8 +324,8 @@ type expiration struct {
 	u due
 }
 
-// Apply returns no item, or the old one if its attribute says something else by now, or the table
-// does.
+// Apply returns no item, or the old one if its attribute or the table
+// has been changed meanwhile.
 func (x *expiration) Apply(old item.Item) (item.Item, error) {
 	if old.Exists() && x.u.holds(old, x.t.Expiry.Attribute) && x.wanted() {
 		return item.Item{}, nil

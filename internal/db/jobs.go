@@ -27,7 +27,7 @@ func (d *DB) startJobs(t *Table) {
 	}
 }
 
-// startTarget starts the job of a target that is not as it shall be.
+// startTarget starts the job of a target that is not as it should be.
 func (d *DB) startTarget(t *Table, target *schema.Target) {
 	switch phase := t.PhaseOf(target); {
 	case phase.Dropping:
@@ -137,7 +137,7 @@ func (d *DB) forgetDeleted(id uint32) error {
 
 // dropTarget removes a target that is Dropping.
 func (d *DB) dropTarget(t *Table, target *schema.Target) error {
-	if err := d.kv.Barrier(d.ctx); err != nil { // nobody takes it for public any more
+	if err := d.kv.Barrier(d.ctx); err != nil { // no reader or writer takes it for public any more
 		return err
 	}
 	if _, err := d.step(t.ID, move(target, schema.PhaseLeaving, schema.PhaseClearing)); err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
-// This file is what the database counts for whoever watches it: the capacity that reads and writes
+// This file is what the database counts for metrics: the capacity that reads and writes
 // use, whether or not they ask, and how its tables, indexes and streams are. Without
 // Options.Metrics nothing is counted.
 
-// equip gives a table that nobody has seen yet its figures, those of an earlier state of it, and a
+// equip gives a table that is not published yet its figures, those of an earlier state of it, and a
 // new stream its own.
 func (d *DB) equip(t *Table, streams []*Stream) {
 	if d.metrics == nil {

@@ -19,7 +19,7 @@ import (
 // It never changes; a change makes a new one.
 type Stream struct {
 	schema.Stream
-	meter *metrics.Stream // nil: nobody counts
+	meter *metrics.Stream // nil: nothing is counted
 }
 
 const (
@@ -266,7 +266,7 @@ func (d *DB) trimStream(ctx context.Context, s *Stream, now time.Time, upTo sche
 }
 
 // dropStream removes all that there is of a stream. Its row is last: after a crash in between the
-// next sweep finds it and repeats the rest, while records without a row would stay for ever.
+// next sweep finds it and repeats the rest, while records without a row would stay forever.
 func (d *DB) dropStream(ctx context.Context, s *Stream) error {
 	if err := d.kv.DropLog(ctx, s.ID); err != nil {
 		return err

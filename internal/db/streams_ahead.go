@@ -30,8 +30,8 @@ func (d *DB) hasRun(now time.Time) {
 	d.swept = now
 }
 
-// ageStream returns the stream with what is known by now of times of it that lie ahead of the
-// clock, and stores that if it is news.
+// ageStream returns the stream with what is known of its times that lie ahead of the clock, and
+// stores that if it has changed.
 func (d *DB) ageStream(ctx context.Context, s *Stream, now time.Time) (*Stream, error) {
 	ends, ahead, err := d.endsOf(ctx, s, now)
 	if err != nil {

@@ -25,7 +25,7 @@ func (d *DB) Sweep(ctx context.Context) (err error) {
 	return errors.Join(d.expire(ctx), d.trimStreams(ctx), d.forgetTokens(ctx))
 }
 
-// Settle waits until the indexes of all tables, those by expiry too, are as they shall be, or
+// Settle waits until the indexes of all tables, those by expiry too, are as they should be, or
 // nobody works on them any more: what is due in a table whose index by expiry is still being built,
 // Sweep cannot see.
 func (d *DB) Settle(ctx context.Context) error {
@@ -78,7 +78,7 @@ func (d *DB) sweepEvery(interval time.Duration) {
 	}
 }
 
-// lately is the failure that was logged last, and when: what lasts is told once a minute.
+// lately is the failure that was logged last, and when: one that lasts is logged once a minute.
 type lately struct {
 	text string
 	at   time.Time

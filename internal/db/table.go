@@ -12,7 +12,7 @@ type Table struct {
 	schema.Table
 	shards int            // of the stream that it writes
 	weight int64          // what it takes in memory, in bytes
-	meter  *metrics.Table // nil: nobody counts
+	meter  *metrics.Table // nil: nothing is counted
 	// meters are those of Indexes, in the same order, if there is a meter.
 	meters []*metrics.Index
 }

@@ -186,7 +186,7 @@ func (x *transactor) run(tx kv.Txn) error {
 }
 
 // read reads all old items, before anything is written and while each lasts only until the next is
-// read. Where there is no memory for them it goes on, to find out how much is needed.
+// read. Where there is no memory for them it continues, to find out how much is needed.
 func (x *transactor) read(tx kv.Txn) error {
 	var needs footprint
 	var short error

@@ -60,7 +60,7 @@ type memory struct {
 
 	mu    sync.Mutex
 	used  int64
-	queue []*waiter // in the order of arrival; nobody overtakes, so that large writes get their turn
+	queue []*waiter // in the order of arrival; none is overtaken, so that large writes get their turn
 }
 
 // Memory tells what of the database's bounded memory is in use, in bytes.
@@ -86,8 +86,8 @@ type waiter struct {
 	granted chan struct{} // closed when it has it
 }
 
-// fits tells whether so many bytes can be had. One that needs more than there is at all gets it
-// when nobody else holds any. The memory is locked.
+// fits tells whether so many bytes can be had. A write that needs more than the limit gets it when
+// no other holds any. The memory is locked.
 func (m *memory) fits(n int64) bool { return m.used == 0 || m.used+n <= m.most }
 
 // giveBack takes n bytes back and lets those in whose turn has come.

@@ -1,4 +1,4 @@
-// Package metrics counts what requests and background work do, for whoever watches the server. It
+// Package metrics counts what requests and background work do, for monitoring. It
 // keeps figures in memory, at a few nanoseconds each, and knows no format to show them in: package
 // admin does.
 //

@@ -106,7 +106,7 @@ func (m *Metrics) Shared() (*Table, *Index) { return &m.tables.shared, &m.tables
 // Stream is how far the shards of a stream have been read. A nil one notes nothing.
 type Stream struct{ shards []atomic.Uint64 }
 
-// NewStream returns that of a stream that nobody has read.
+// NewStream returns that of a stream without readers so far.
 func NewStream(shards int) *Stream { return &Stream{make([]atomic.Uint64, shards)} }
 
 // Reached notes that a reader has seen all records of a shard up to a place, a number that grows

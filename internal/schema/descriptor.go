@@ -188,9 +188,9 @@ type Tag struct {
 // IndexKind is how an index is organized, which its rows, its locks and its consistency follow.
 //
 // It is stored in the member Local: false and true are a global and a local index, as they were
-// when the member was a bool. A further kind shall be stored there too, as a string: a version that
-// does not know it, one with the bool included, cannot read the row then, and refuses to open the
-// directory. In a member of its own it would be skipped by older versions, which would take the
+// when the member was a bool. A further kind should be stored there too, as a string: a version
+// that does not know it, one with the bool included, cannot read the row then, and refuses to open
+// the directory. In a member of its own it would be skipped by older versions, which would take the
 // index for a global one, answer from its rows, and lose the member when they store the row again.
 // A row with a further kind should say a higher Format besides, for people.
 type IndexKind uint8

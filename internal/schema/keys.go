@@ -150,7 +150,7 @@ func endPartition(key []byte) {
 }
 
 // AppendItemKey appends the key of an item, from the item or anything else that has the table's key
-// attributes; they are checked by now.
+// attributes. It does not check them: CheckKey does.
 func (t *Table) AppendItemKey(dst []byte, it item.Item) []byte {
 	n := len(dst)
 	dst = startPartition(dst, t.ID, SectionItems)

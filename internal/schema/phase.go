@@ -76,7 +76,8 @@ var (
 	PhaseCleared  = Phase{StateDropped, true} // of the index by expiry, which is shown still
 )
 
-// Drop sends an index on its way out, in whatever phase it is; one that is on it goes on.
+// Drop sends an index on its way out, in whatever phase it is; one that is on it already stays in
+// its phase.
 func (p *Phase) Drop() {
 	if !p.Dropping {
 		*p = PhaseLeaving
@@ -117,7 +118,7 @@ func (d *Descriptor) BeginDelete(until time.Time) {
 // --table-delay says.
 func (x *Index) MarkUpdating() { x.Updating, x.BusyUntil = true, time.Time{} }
 
-// MarkedUpdating tells whether MarkUpdating was called, and nobody has said yet until when it is.
+// MarkedUpdating tells whether MarkUpdating was called, and Alter has not yet set until when it is.
 func (x *Index) MarkedUpdating() bool { return x.Updating && x.BusyUntil.IsZero() }
 
 // longestBusy is how long a change of a table is under way at most.
@@ -213,7 +214,7 @@ func (s *Stream) Status(now time.Time) Status {
 	return StatusDisabled
 }
 
-// Settled tells whether the table's indexes, that by expiry too, are as they shall be.
+// Settled tells whether the table's indexes, that by expiry too, are as they should be.
 func (d *Descriptor) Settled() bool {
 	return d.Expiry.Settled() && !slices.ContainsFunc(d.Indexes, func(x Index) bool { return !x.Settled() })
 }

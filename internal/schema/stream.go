@@ -119,7 +119,8 @@ func (s *Stream) Gone(now time.Time) bool {
 	return !s.Ended.IsZero() && !now.Before(s.Ended.Add(Retention))
 }
 
-// EndedAt is the stream when its table, of the descriptor by now, has let go of it.
+// EndedAt is the stream as its table ends it. desc is the table's new descriptor, whose delay it
+// takes.
 func (s *Stream) EndedAt(now time.Time, desc *Descriptor) Stream {
 	e := *s
 	e.Ended, e.BusyUntil, e.Ahead = now.Round(0), desc.BusyUntil, nil
@@ -178,8 +179,8 @@ const farAhead = time.Hour
 // IsAhead tells whether a time of the past lies too far ahead of the clock.
 func IsAhead(t, now time.Time) bool { return t.Round(0).Sub(now.Round(0)) > farAhead }
 
-// Ahead says of a stream that has records, or an end, ahead of the clock how old they are at least.
-// Where the records go on ahead of the clock it begins anew when those that it speaks of are
+// Ahead says how old the records, or the end, of a stream are at least where they lie ahead of the
+// clock. If later records lie ahead as well, it begins anew when those that it is about are
 // removed.
 type Ahead struct {
 	// Age is for how long the database has run since Ends were the ends, or a little less: a

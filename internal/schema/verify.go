@@ -101,7 +101,7 @@ func ParseDescriptor(key, value []byte) (*Descriptor, Faults) {
 	d := new(Descriptor)
 	if err := json.Unmarshal(value, d); err != nil {
 		var of struct{ Name string }
-		_ = json.Unmarshal(value, &of) // what is told of it is better than nothing
+		_ = json.Unmarshal(value, &of) // a name alone helps to find the table
 		return &Descriptor{Name: of.Name}, Faults{"it cannot be read: " + err.Error()}
 	}
 	if d.Format > DescriptorFormat {

@@ -161,7 +161,7 @@ func testWriteSkew(s *suite) {
 }
 
 // testRandomLocks increments random sets of rows and appends to random shards, many at once on few
-// latches: nothing is lost and nobody waits for ever.
+// latches: nothing is lost and nobody waits forever.
 func testRandomLocks(s *suite) {
 	const goroutines, rounds, rows, shards = 64, 12, 400, 8
 	e := s.open(Options{Stripes: 4, LatchTimeout: time.Minute})
@@ -240,7 +240,7 @@ func (s *suite) hold(e kv.Engine, lock ...[]byte) (release func()) {
 	}
 }
 
-// testDeadline checks that nobody waits for a latch for ever, and that one who gives up leaves
+// testDeadline checks that nobody waits for a latch forever, and that one who gives up leaves
 // nothing locked.
 func testDeadline(s *suite) {
 	e := s.open(Options{LatchTimeout: 20 * time.Millisecond})

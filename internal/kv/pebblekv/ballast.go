@@ -38,7 +38,7 @@ type ballast struct {
 	fs   vfs.FS // the disk
 	dir  string
 	path string
-	size int64 // 0: there shall be none
+	size int64 // 0: none is wanted
 	log  *slog.Logger
 
 	there atomic.Bool // changed under mu
@@ -49,7 +49,7 @@ type ballast struct {
 	// so much.
 	owed  atomic.Int64
 	given atomic.Int64 // how often it was given back; changed under mu
-	abort atomic.Bool  // what is being made shall be given up
+	abort atomic.Bool  // what is being made should be given up
 	mu    sync.Mutex
 
 	later time.Time // when to make it after a failure; only maintain's
@@ -140,7 +140,7 @@ func (b *ballast) make(given int64) (err error) {
 		}
 		return err
 	}
-	b.there.Store(true) // durable by now: room that a crash could give back does not count
+	b.there.Store(true) // it is durable: room that a crash could give back does not count
 	b.allocated.Store(true)
 	b.owed.Store(0)
 	return nil
@@ -269,11 +269,12 @@ func (e *Engine) roomToStart() error {
 		}
 		logs += uint64(info.Size())
 	}
-	_ = e.space.room(logs) // what a start finds is told by itself
+	_ = e.space.room(logs) // where there is no room the start fails by itself, and says so
 	return nil
 }
 
-// taken makes what a start needs of a directory that is this engine's by now, and tells that it is.
+// taken is called when the directory is this engine's alone: it makes room for what a start writes,
+// and calls tell (Options.OnLocked), if not nil.
 func (e *Engine) taken(tell func() error) error {
 	if err := e.roomToStart(); err != nil || tell == nil {
 		return err

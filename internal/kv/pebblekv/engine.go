@@ -57,7 +57,7 @@ type Engine struct {
 	counters    counters
 	space       space
 	ballast     *ballast
-	ballastStop chan struct{} // closed to have nobody look after the ballast any more; nil: nobody does
+	ballastStop chan struct{} // closed to end the goroutine of startBallast; nil: there is none
 	ballastDone sync.WaitGroup
 	commits     atomic.Uint64
 	waits       waits         // for latches
@@ -297,7 +297,7 @@ func (e *Engine) Close() error {
 	}
 	e.watch.end()
 	if e.poisoned.Load() {
-		return e.failure() // Pebble's locks may be held for ever, by calls that will not return
+		return e.failure() // Pebble's locks may be held forever, by calls that will not return
 	}
 	for e.calls.n.Load() != closing {
 		<-e.calls.idle
@@ -331,7 +331,7 @@ func (e *Engine) closePebble() (err error) {
 	return errors.Join(err, e.lock.Close())
 }
 
-// flush flushes, or gives up: while table files cannot be written Pebble tries for ever, and the
+// flush flushes, or gives up: while table files cannot be written Pebble tries forever, and the
 // log has it all.
 func (e *Engine) flush() (done bool, err error) {
 	flushed, err := e.db.AsyncFlush()
@@ -430,7 +430,7 @@ func clamp(r kv.Range) (start, end []byte) {
 	return start, end
 }
 
-// Limits implements kv.Engine: the same for every directory.
+// Limits implements kv.Engine: the same forevery directory.
 func (e *Engine) Limits() kv.Limits { return limits }
 
 // Metrics implements kv.Engine. It looks at the free space of the volume, too.

@@ -57,7 +57,7 @@ func (e *Engine) engineCall(err *error) {
 	}
 }
 
-// failPanic stops the engine for a panic inside Pebble. Its locks may be held for ever, so Close
+// failPanic stops the engine for a panic inside Pebble. Its locks may be held forever, so Close
 // will not call it.
 func (e *Engine) failPanic(r any) error {
 	e.poisoned.Store(true)
@@ -72,14 +72,14 @@ type pebbleLogger struct{ e *Engine }
 // lines about requests could not be found among them.
 const LevelTrace = slog.LevelDebug - 4
 
-// Infof is told of what Pebble finds at a start and of each compaction.
+// Infof logs, at LevelTrace, what Pebble finds at a start and each compaction.
 func (l pebbleLogger) Infof(format string, args ...any) {
 	if l.e.log.Enabled(context.Background(), LevelTrace) {
 		l.e.log.Log(context.Background(), LevelTrace, fmt.Sprintf(format, args...), "component", "engine")
 	}
 }
 
-// Errorf is told of background work that failed and will be tried again.
+// Errorf logs background work that failed and will be tried again.
 func (l pebbleLogger) Errorf(format string, args ...any) {
 	var about []any
 	for _, arg := range args {
@@ -90,7 +90,7 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.e.background.warn(l.e.log, fmt.Sprintf(format, args...), about...)
 }
 
-// events is told of what the person on call should know.
+// events has Pebble report what the person on call should know.
 func (e *Engine) events() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: e.backgroundError,

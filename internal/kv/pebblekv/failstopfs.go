@@ -17,10 +17,10 @@ import (
 // failStopFS is the file system under Pebble. It is what makes the engine stop cleanly.
 //
 // Pebble answers a failed write of its log by panicking with its locks held, or by ending the
-// process, so callers in it would hang for ever. failStopFS therefore keeps such failures to
+// process, so callers in it would hang forever. failStopFS therefore keeps such failures to
 // itself: it stops the engine first, and discards all that is written from then on. Nothing changes
 // the disk any more: writes and syncs of what is there pretend to succeed, new files live in
-// memory, and Pebble runs on undisturbed until it is closed. Nobody is told such a success, because
+// memory, and Pebble runs on undisturbed until it is closed. No client sees such a success, because
 // every caller looks at the engine's failure after its sync.
 //
 // Failures of table files are passed on: Pebble throws such a file away and tries again.
@@ -36,7 +36,7 @@ type failStopFS struct {
 	// leave refuses a compaction's write while the room is needed otherwise; nil: never.
 	leave func() error
 	// patience is how many failures of table files are left while Pebble is being opened, which
-	// would try for ever; 0: any number.
+	// would try forever; 0: any number.
 	patience   atomic.Int64
 	discarding atomic.Bool
 	scratch    vfs.FS            // the files made meanwhile, in memory
@@ -60,8 +60,8 @@ const openPatience = 10
 // flushCategory is what Pebble calls the tables that it makes of memory.
 const flushCategory vfs.DiskWriteCategory = "pebble-memtable-flush"
 
-// processStart is what times within the process count from. They go on evenly though the wall clock
-// is set.
+// processStart is what times within the process count from. They advance evenly though the wall
+// clock is set.
 var processStart = time.Now()
 
 // sinceStart is how long the process has run.
@@ -96,7 +96,7 @@ func (s *failStopFS) failed(err error) bool {
 	return true
 }
 
-// pause slows Pebble down when its table files fail: it would try again at once and for ever.
+// pause slows Pebble down when its table files fail: it would try again at once and forever.
 func (s *failStopFS) pause() {
 	if t := s.lastTableFailure.Load(); t != 0 && sinceStart()-time.Duration(t) < time.Second {
 		time.Sleep(50 * time.Millisecond)

@@ -143,7 +143,7 @@ func checkFormat(fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// lockFile is made, and locked, by whoever opens a directory.
+// lockFile is made and locked by each engine that opens a directory to write.
 const lockFile = "LOCK"
 
 // checkEmpty refuses a directory that holds anything but what may be left of a first start that was
@@ -196,8 +196,8 @@ func writeFormat(fsys vfs.FS, dir string) error {
 	return writeFile(fsys, dir, formatFile, fmt.Sprintf("partita %d\nencryption none\n", formatVersion))
 }
 
-// writeFile replaces a file: after a crash there is the old one or the new one, whole. The new one is
-// synced before it gets its name, and the directory after that.
+// writeFile replaces a file: after a crash there is the old one or the new one, whole. The new one
+// is synced before it gets its name, and the directory after that.
 func writeFile(fsys vfs.FS, dir, name, text string) error {
 	tmp := fsys.PathJoin(dir, name+".tmp")
 	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)

@@ -112,7 +112,7 @@ func (e *Engine) stripesOf(nums []uint32, keys [][]byte) []uint32 {
 	return nums
 }
 
-// lockStripes takes the latches of nums in their order, which is ascending for everybody, so that
+// lockStripes takes the latches of nums in their order, which is ascending foreverybody, so that
 // no two updates wait for each other. After an error it holds none, and had is how many it had.
 func (e *Engine) lockStripes(ctx context.Context, nums []uint32) (had int, err error) {
 	var deadline *time.Timer // made when there is something to wait for

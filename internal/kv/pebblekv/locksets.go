@@ -25,7 +25,7 @@ type lockSets struct {
 	mu   sync.Mutex
 	rows map[uint64][]uint32 // by the hash of the key: the stripes, ascending
 	// early are the views that have read a row for which they do not wait, unless they come to wait
-	// for everything.
+	// foreverything.
 	early map[*view]string
 }
 

@@ -159,7 +159,7 @@ func (e *Engine) ReadLog(
 	// not read (readRecords).
 	end, newest := s.durableEnd()
 	if newest != nil && newest.lazy {
-		// No other call may come that asks for its sync, and a reader would wait for ever.
+		// No other call may come that asks for its sync, and a reader would wait forever.
 		if err := e.sync(ctx); err != nil {
 			return nil, end, err
 		}

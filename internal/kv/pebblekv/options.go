@@ -21,7 +21,7 @@ type Options struct {
 	FS vfs.FS
 	// ReadOnly opens what is there without changing anything, not even the log, whose rows are read
 	// into memory; every write is refused. A directory that another process has open is ErrLocked
-	// as ever. No row is looked at before somebody asks for it, so that damage can be found:
+	// as ever. No row is read before a caller asks for it, so that damage can be found:
 	// Counter says nothing, but Readers show the counters as they show all rows (kv.Inspector).
 	ReadOnly bool
 	// Clock tells the time for stamps and log positions; nil is time.Now.
@@ -46,10 +46,10 @@ type Options struct {
 	// is smaller, or on a volume without room for it above the floor. 0 means 96 MiB; negative
 	// means none.
 	BallastBytes int64
-	// Logger is told what the person on call should know; nil is silence.
+	// Logger gets what the person on call should know; nil is silence.
 	Logger *slog.Logger
 	// OnLocked is called by Open when the directory is this engine's alone and before the store is
-	// read, which can take long. An error ends Open. In memory, and with ReadOnly, nobody calls it.
+	// read, which can take long. An error ends Open. It is not called in memory or with ReadOnly.
 	OnLocked func() error
 	// OnFailure is called once, in a goroutine of its own, when the engine has stopped itself. The
 	// process should report the cause and end.

@@ -11,7 +11,7 @@ import (
 // goroutine that looks around ten times a second: there may be a hundred engines in a test run.
 //
 // That loses nothing. Pebble asks by itself after each flush and each compaction, which are all
-// that gives it work or allows it more at once, and whoever was refused is asked again when one is
+// that gives it work or allows it more at once, and what was refused is asked again when one is
 // done.
 type scheduler struct {
 	db pebble.DBForCompaction

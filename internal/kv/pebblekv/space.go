@@ -33,7 +33,7 @@ type space struct {
 	// fills much in a second.
 	left atomic.Int64
 	low  atomic.Bool
-	// free and least are the bytes that are free and that shall be, as of the last look.
+	// free and least are the bytes that are free and that should be, as of the last look.
 	free, least atomic.Uint64
 }
 

@@ -86,7 +86,7 @@ func (v *view) closeInto(err *error) {
 func (v *view) close() (err error) {
 	v.lent.TakeBack()
 	if v.e.poisoned.Load() {
-		return v.e.failure() // Pebble's locks may be held for ever
+		return v.e.failure() // Pebble's locks may be held forever
 	}
 	defer v.e.engineCall(&err)
 	if v.inner != nil {

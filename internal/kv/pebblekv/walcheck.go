@@ -243,7 +243,7 @@ func (c *logCheck) beginsLate(f vfs.File) (bool, error) {
 	return n < logHeader || !isChunk(b[:n]), nil
 }
 
-// follow wants a batch to go on where the one before has ended. In the tail, which may not have
+// follow wants a batch to begin where the one before has ended. In the tail, which may not have
 // been synced when the power was lost, it need not: Pebble skips what it cannot read at the end of
 // a block. Nobody was told a success of what is missing there, or the file is damaged.
 func (c *logCheck) follow(l liveLog, seq, count uint64, tail bool) error {

@@ -20,7 +20,7 @@ import (
 //     they have read if the row was not changed since.
 //
 // "The row" is here all rows that share a slot, so that the memory for this is small and fixed. A
-// change whose End is never called, as the store failed, leaves its slot closed for ever.
+// change whose End is never called, as the store failed, leaves its slot closed forever.
 //
 // What is in the cache need not be durable. Its readers wait for their stripe's last commit as if
 // they had read the store.
@@ -157,7 +157,8 @@ func (s *slot) ended() {
 	s.version++
 }
 
-// BeginAll announces the removal of a range of rows, of which nobody knows which there are.
+// BeginAll announces the removal of a range of rows. Which rows are in it is unknown, so it closes
+// all slots.
 func (c *Cache) BeginAll() {
 	if c == nil {
 		return
