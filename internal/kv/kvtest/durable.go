@@ -71,8 +71,8 @@ var seeing = []way{
 		return got, err
 	}},
 	{"range within", func(ctx context.Context, e kv.Engine) (string, error) {
-		within := kv.ReadOptions{Within: row(1, 0)[:kv.FrontLen]}
-		return lookScan(ctx, e, within, kv.Range{Start: row(1, 0), End: row(1, 1)})
+		rows := kv.Range{Start: row(1, 0), End: row(1, 1)}
+		return lookScan(ctx, e, kv.ReadOptions{Within: row(1, 0)[:kv.FrontLen]}, rows)
 	}},
 	{"other range", func(ctx context.Context, e kv.Engine) (string, error) {
 		return lookScan(ctx, e, kv.ReadOptions{}, kv.Range{Start: row(0, 0), End: row(1, 1)})
@@ -181,8 +181,7 @@ func testNewestIsAwaited(s *suite) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
 		var wg sync.WaitGroup
 		s.getApart(e, row(1, 0))
-		// Get and Get that fails, or range within and other range.
-		for _, w := range append(seeing[n%2*3+1:][:2:2], seeing[0]) {
+		for _, w := range append(seeing[n%2*3+1:][:2:2], seeing[0]) { // Gets, or ranges
 			wg.Go(func() {
 				for {
 					got, err := w.look(ctx, e)

@@ -13,7 +13,7 @@ import (
 //	F0 'c' counter 8                      -> the counter's sections (counter.go), a merged value
 //	F0 'h' log 8 · shard 4                -> the highest position that TrimLog removed, 16 bytes
 //	F0 'l' log 8 · shard 4 · position 16  -> a record of a log, as it was given
-//	F0 's'                                -> a bound that no stamp has passed, 8 bytes: microseconds
+//	F0 's'                                -> a bound that no stamp has passed, 8 bytes of µs
 //
 // Every row but these belongs to the database above and begins with a smaller byte.
 const (
