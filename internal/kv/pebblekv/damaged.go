@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/partita-db/partita/internal/kv/pebblekv/manifest"
 )
 
 // ErrDamaged says that the directory's files are damaged in a way that would lose data if they were
@@ -105,7 +107,7 @@ func explain(fsys vfs.FS, dir string, p *pebble.Options, err error) error {
 func newestOptions(names []string) (newest string) {
 	highest := uint64(0)
 	for _, name := range names {
-		if n, ok := fileNumber(name, "OPTIONS-", ""); ok && n >= highest {
+		if n, ok := manifest.FileNumber(name, "OPTIONS-", ""); ok && n >= highest {
 			newest, highest = name, n
 		}
 	}
@@ -116,10 +118,10 @@ func newestOptions(names []string) (newest string) {
 // their size.
 func missingTables(fsys vfs.FS, dir string, names []string) (missing []string) {
 	m, err := currentManifest(fsys, dir, names)
-	if err != nil || m == nil || m.unrecognized {
+	if err != nil || m == nil || m.Unrecognized {
 		return nil
 	}
-	for number, size := range m.files() {
+	for number, size := range m.Files() {
 		name := fmt.Sprintf("%06d.sst", number)
 		info, err := fsys.Stat(fsys.PathJoin(dir, name))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && uint64(info.Size()) != size {

@@ -11,6 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
+
+	"github.com/partita-db/partita/internal/kv/pebblekv/manifest"
 )
 
 // checkFiles refuses a directory that Pebble would open as an older state of itself, or with rows
@@ -30,7 +32,7 @@ func checkFiles(fs vfs.FS, dir string) (dropped string, err error) {
 
 // currentManifest reads the MANIFEST of a directory with those names. A directory without any has
 // none: nil.
-func currentManifest(fs vfs.FS, dir string, names []string) (*manifest, error) {
+func currentManifest(fs vfs.FS, dir string, names []string) (*manifest.Manifest, error) {
 	marker, name, err := atomicfs.LocateMarkerInListing(fs, dir, "manifest", names)
 	if err != nil {
 		return nil, err
@@ -71,7 +73,7 @@ func checkMarkers(names []string, manifest string) error {
 // written, so a good one behind a bad one says that a disk, or somebody, has damaged the file; the
 // first is synced before anything refers to the file; and what was there when the directory was
 // last closed is under a seal. (A bad last record of later cannot be told from a cut.)
-func readManifest(fs vfs.FS, dir, name string) (*manifest, error) {
+func readManifest(fs vfs.FS, dir, name string) (*manifest.Manifest, error) {
 	b, err := readAll(fs, fs.PathJoin(dir, name))
 	if err != nil {
 		return nil, damaged("reading %s: %w", name, err)
@@ -80,9 +82,9 @@ func readManifest(fs vfs.FS, dir, name string) (*manifest, error) {
 	if sealed == name && (size > len(b) || sum != checksum(b[:size])) {
 		return nil, damaged("%s is not what it was when the directory was closed", name)
 	}
-	m := newManifest(name)
-	m.sealed = sealed == name && size == len(b)
-	end := readableRecords(b, m.add)
+	m := manifest.New(name)
+	m.Sealed = sealed == name && size == len(b)
+	end := readableRecords(b, m.Add)
 	if end == 0 || end < len(b) && holdsRecord(b[end+1:]) {
 		return nil, damaged("%s cannot be read from byte %d on, and there was more", name, end)
 	}

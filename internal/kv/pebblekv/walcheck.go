@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/batchrepr"
 	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/partita-db/partita/internal/kv/pebblekv/manifest"
 )
 
 // Pebble numbers what it writes: each batch begins with a sequence number and the count of its
@@ -45,7 +47,7 @@ type liveLog struct {
 type logCheck struct {
 	fs  vfs.FS
 	dir string
-	m   *manifest
+	m   *manifest.Manifest
 	// next is the sequence number that the next batch should have; 0: nobody knows.
 	next uint64
 	// strict says that the next batch may not begin below next either.
@@ -60,16 +62,16 @@ type logCheck struct {
 
 // checkLogs refuses a directory whose logs have holes. dropped says what Pebble will drop of the
 // newest log, and is empty as a rule.
-func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) (dropped string, err error) {
-	if m.unrecognized {
+func checkLogs(fs vfs.FS, dir string, names []string, m *manifest.Manifest) (dropped string, err error) {
+	if m.Unrecognized {
 		return "", nil // Pebble will say so
 	}
-	live := liveLogs(names, m.minLog)
+	live := liveLogs(names, m.MinLog)
 	if err := checkOldest(names, m, live); err != nil {
 		return "", err
 	}
-	c := &logCheck{fs: fs, dir: dir, m: m, unknown: m.unknownTables(names), buf: make([]byte, 32<<10)}
-	if len(live) > 0 && live[0].number != m.minLog {
+	c := &logCheck{fs: fs, dir: dir, m: m, unknown: m.UnknownTables(names), buf: make([]byte, 32<<10)}
+	if len(live) > 0 && live[0].number != m.MinLog {
 		c.begin()
 	}
 	for i, l := range live {
@@ -87,7 +89,7 @@ func checkLogs(fs vfs.FS, dir string, names []string, m *manifest) (dropped stri
 // liveLogs are the logs from that of a number on, in order.
 func liveLogs(names []string, from uint64) (live []liveLog) {
 	for _, name := range names {
-		if n, ok := fileNumber(name, "", ".log"); ok && n >= from {
+		if n, ok := manifest.FileNumber(name, "", ".log"); ok && n >= from {
 			live = append(live, liveLog{name, n})
 		}
 	}
@@ -99,15 +101,15 @@ func liveLogs(names []string, from uint64) (live []liveLog) {
 // numbered in the order in which they are made. An Open takes the number for which there is no file
 // before that of its MANIFEST, and makes its log before its OPTIONS. After a clean end the log has
 // no rows, and may be gone.
-func checkOldest(names []string, m *manifest, live []liveLog) error {
-	if len(live) > 0 && live[0].number == m.minLog {
+func checkOldest(names []string, m *manifest.Manifest, live []liveLog) error {
+	if len(live) > 0 && live[0].number == m.MinLog {
 		return nil
 	}
-	if m.minLog > m.number && !(m.sealed && len(live) == 0) {
-		return damaged("the log %06d.log is missing, and its rows are in no other file", m.minLog)
+	if m.MinLog > m.Number && !(m.Sealed && len(live) == 0) {
+		return damaged("the log %06d.log is missing, and its rows are in no other file", m.MinLog)
 	}
 	for _, name := range names {
-		if n, ok := fileNumber(name, "OPTIONS-", ""); ok && n > m.minLog && len(live) == 0 {
+		if n, ok := manifest.FileNumber(name, "OPTIONS-", ""); ok && n > m.MinLog && len(live) == 0 {
 			return damaged("there is no log, and one was made before %s: a file with a number below %d and the "+
 				"ending .log is missing", name, n)
 		}
@@ -119,10 +121,10 @@ func checkOldest(names []string, m *manifest, live []liveLog) error {
 // file has.
 func (c *logCheck) begin() {
 	switch {
-	case c.m.minLog == 0:
+	case c.m.MinLog == 0:
 		c.next, c.strict = firstSeq, true // all that was ever written is in the logs
-	case c.m.minSeq != 0:
-		c.next, c.strict = max(c.m.minSeq+1, firstSeq), c.m.exact
+	case c.m.MinSeq != 0:
+		c.next, c.strict = max(c.m.MinSeq+1, firstSeq), c.m.Exact
 	}
 }
 
@@ -275,7 +277,7 @@ func (c *logCheck) follow(l liveLog, seq, count uint64, tail bool) error {
 func (c *logCheck) ingested(from, to uint64) bool {
 	missing := 0
 	for n := from; n < to && missing <= c.unknown; n++ {
-		if n > c.m.since && !c.m.single[n] {
+		if n > c.m.Since && !c.m.Single[n] {
 			missing++
 		}
 	}

@@ -1,4 +1,7 @@
-package pebblekv
+// Package manifest reads the version edits of Pebble's MANIFEST, as far as the check of the logs needs
+// them: which tables and logs there should be. It knows the encoding only; where the file is, and
+// what follows from it, is pebblekv's.
+package manifest
 
 import (
 	"encoding/binary"
@@ -7,50 +10,50 @@ import (
 	"strings"
 )
 
-// manifest is what the check of the logs needs to know of a MANIFEST: a file of edits, each of
+// Manifest is what the check of the logs needs to know of a MANIFEST: a file of edits, each of
 // which says what has changed in the store. Pebble writes one when a memtable has become a table
 // file, and when tables were compacted or ingested.
-type manifest struct {
+type Manifest struct {
 	name   string
-	number uint64
-	// minLog is the number of the oldest log with rows that are in no table; 0: there was no flush
+	Number uint64
+	// MinLog is the number of the oldest log with rows that are in no table; 0: there was no flush
 	// yet.
-	minLog uint64
-	// minSeq is the last sequence number that was given when the edit was written that says minLog,
-	// if exact is set. A new MANIFEST begins with a summary that does not tell it; then minSeq is a
+	MinLog uint64
+	// MinSeq is the last sequence number that was given when the edit was written that says MinLog,
+	// if exact is set. A new MANIFEST begins with a summary that does not tell it; then MinSeq is a
 	// bound above it.
-	minSeq uint64
-	exact  bool
-	// since is the last sequence number that was given when the summary was written. Of what was
+	MinSeq uint64
+	Exact  bool
+	// Since is the last sequence number that was given when the summary was written. Of what was
 	// ingested later, single is whole.
-	since uint64
-	// single are the sequence numbers of all tables that ever had one only, as those have that were
+	Since uint64
+	// Single are the sequence numbers of all tables that ever had one only, as those have that were
 	// ingested.
-	single map[uint64]bool
+	Single map[uint64]bool
 	tables map[uint64]uint64 // the sizes of the files that are tables, by number
 	// backings are the sizes of the files that tables are parts of.
 	backings map[uint64]uint64
 	known    map[uint64]bool // the numbers of all files that ever were one of these
 	edits    int
-	// sealed says that the store has ended cleanly, and was not changed since.
-	sealed bool
-	// unrecognized says that there is something in it that this release does not know. Nothing else
+	// Sealed says that the store has ended cleanly, and was not changed since.
+	Sealed bool
+	// Unrecognized says that there is something in it that this release does not know. Nothing else
 	// is true then.
-	unrecognized bool
+	Unrecognized bool
 }
 
-// newManifest is what is known of an empty MANIFEST of that name.
-func newManifest(name string) *manifest {
-	m := &manifest{
-		name: name, single: map[uint64]bool{}, known: map[uint64]bool{},
+// New is what is known of an empty MANIFEST of that name.
+func New(name string) *Manifest {
+	m := &Manifest{
+		name: name, Single: map[uint64]bool{}, known: map[uint64]bool{},
 		tables: map[uint64]uint64{}, backings: map[uint64]uint64{},
 	}
-	m.number, _ = fileNumber(name, "MANIFEST-", "")
+	m.Number, _ = FileNumber(name, "MANIFEST-", "")
 	return m
 }
 
-// fileNumber is the number in the name of one of Pebble's files.
-func fileNumber(name, before, after string) (n uint64, ok bool) {
+// FileNumber is the number in the name of one of Pebble's files.
+func FileNumber(name, before, after string) (n uint64, ok bool) {
 	if name, ok = strings.CutPrefix(name, before); !ok {
 		return 0, false
 	}
@@ -90,8 +93,8 @@ const (
 	pointKeys = 1 // a bit: the table with range keys has point keys too
 )
 
-// add takes in one more edit.
-func (m *manifest) add(edit []byte) {
+// Add takes in one more edit.
+func (m *Manifest) Add(edit []byte) {
 	f := &fields{b: edit}
 	var comparer bool
 	var minLog, lastSeq uint64
@@ -127,21 +130,21 @@ func (m *manifest) add(edit []byte) {
 			f.bad = true
 		}
 	}
-	m.unrecognized = m.unrecognized || f.bad
+	m.Unrecognized = m.Unrecognized || f.bad
 	m.advance(comparer, minLog, lastSeq)
 }
 
 // advance takes in what an edit says beside tables. One with a comparer is a summary of all before.
-func (m *manifest) advance(summary bool, minLog, lastSeq uint64) {
+func (m *Manifest) advance(summary bool, minLog, lastSeq uint64) {
 	m.edits++
 	switch {
 	case minLog != 0:
-		m.minLog, m.minSeq, m.exact = minLog, lastSeq, !summary
-	case m.edits == 2 && !m.exact:
-		m.minSeq = lastSeq
+		m.MinLog, m.MinSeq, m.Exact = minLog, lastSeq, !summary
+	case m.edits == 2 && !m.Exact:
+		m.MinSeq = lastSeq
 	}
-	if m.edits == 2 && m.number > 1 { // the first MANIFEST of a store sums up nothing
-		m.since = lastSeq
+	if m.edits == 2 && m.Number > 1 { // the first MANIFEST of a store sums up nothing
+		m.Since = lastSeq
 	}
 }
 
@@ -185,27 +188,27 @@ type newTable struct {
 	virtual           bool   // it is a part of a file
 }
 
-func (m *manifest) addTable(t newTable) {
+func (m *Manifest) addTable(t newTable) {
 	if !t.virtual {
 		m.tables[t.number], m.known[t.number] = t.size, true
 	}
 	if t.smallest == t.largest {
-		m.single[t.smallest] = true
+		m.Single[t.smallest] = true
 	}
 }
 
-// files are the sizes of all table files, by number.
-func (m *manifest) files() map[uint64]uint64 {
+// Files are the sizes of all table files, by number.
+func (m *Manifest) Files() map[uint64]uint64 {
 	all := maps.Clone(m.tables)
 	maps.Copy(all, m.backings)
 	return all
 }
 
-// unknownTables is how many tables there are that the MANIFEST has never known: those that were
+// UnknownTables is how many tables there are that the MANIFEST has never known: those that were
 // being written, or ingested, when the power or the process ended.
-func (m *manifest) unknownTables(names []string) (unknown int) {
+func (m *Manifest) UnknownTables(names []string) (unknown int) {
 	for _, name := range names {
-		if n, ok := fileNumber(name, "", ".sst"); ok && !m.known[n] {
+		if n, ok := FileNumber(name, "", ".sst"); ok && !m.known[n] {
 			unknown++
 		}
 	}
