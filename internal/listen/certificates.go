@@ -20,30 +20,30 @@ type TLSFiles struct {
 	ClientCA string
 }
 
-// certificates serve what is in the files, and notice when that changes.
+// certificates hold the configuration made from the files, and make it anew when these change.
 type certificates struct {
 	files TLSFiles
 	log   *slog.Logger
 	now   func() time.Time
 
 	mu     sync.Mutex
-	looked time.Time // when the files were read the last time
-	read   [3][]byte // what they held then: certificate, key, authorities
+	looked time.Time // when the files were last read
+	read   [3][]byte // the contents that config is made from: certificate, key, authorities
 	config *tls.Config
-	reason string // why that could not be taken; empty if it was
+	reason string // why the newest contents could not be used; empty if they are in use
 }
 
-// lookInterval is the time for which the files are not looked at again.
+// lookInterval is the least time between two reads of the files.
 const lookInterval = time.Second
 
-// NewTLS returns a configuration with what is in the files. When they change, the next connection
-// has the new ones, within a second; files that do not fit together leave the old ones in use, and
-// log says why.
+// NewTLS returns a configuration from the files, which it follows: within a second after a change
+// new connections use the new contents. Contents that cannot be used, such as a new certificate
+// beside the old key while somebody replaces both, leave the old ones in use and are logged.
 func NewTLS(files TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	return newTLS(files, log, time.Now)
 }
 
-// newTLS is NewTLS by a clock.
+// newTLS is NewTLS with a clock for tests.
 func newTLS(files TLSFiles, log *slog.Logger, now func() time.Time) (*tls.Config, error) {
 	c := &certificates{files: files, log: log, now: now, looked: now()}
 	var err error
@@ -58,7 +58,8 @@ func newTLS(files TLSFiles, log *slog.Logger, now func() time.Time) (*tls.Config
 	return outer, nil
 }
 
-// current is the configuration of the next connection.
+// current is the configuration of the next connection. The files are read by a handshake, not by a
+// goroutine of their own, so that nothing has to be stopped.
 func (c *certificates) current() *tls.Config {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +72,7 @@ func (c *certificates) current() *tls.Config {
 	return c.config
 }
 
-// look reads the files and takes what they hold, if it is new and right.
+// look reads the files, and uses their contents if these are new and valid. The caller holds mu.
 func (c *certificates) look() {
 	read, err := c.files.read()
 	if err == nil {
@@ -91,12 +92,12 @@ func (c *certificates) look() {
 	}
 }
 
-// same tells whether the files held the same.
+// same tells whether two reads had equal contents.
 func same(a, b [3][]byte) bool {
 	return bytes.Equal(a[0], b[0]) && bytes.Equal(a[1], b[1]) && bytes.Equal(a[2], b[2])
 }
 
-// read reads the files.
+// read returns the contents of certificate, key and authorities; nil for a file without a name.
 func (f TLSFiles) read() (data [3][]byte, err error) {
 	for i, name := range []string{f.Cert, f.Key, f.ClientCA} {
 		if name == "" {
@@ -109,7 +110,7 @@ func (f TLSFiles) read() (data [3][]byte, err error) {
 	return data, nil
 }
 
-// parse makes a configuration of what the files hold.
+// parse makes a configuration of the files' contents.
 func (f TLSFiles) parse(data [3][]byte) (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(data[0], data[1])
 	if err != nil {
@@ -129,6 +130,8 @@ func (f TLSFiles) parse(data [3][]byte) (*tls.Config, error) {
 			"reading the authorities of client certificates: there is no certificate in " + f.ClientCA)
 	}
 	c.ClientAuth = tls.RequireAndVerifyClientCert
-	c.SessionTicketsDisabled = true // a resumed session would outlive its authority
+	// A resumed session skips the verification of the client's certificate, and so would be
+	// accepted after its authority was removed from the file.
+	c.SessionTicketsDisabled = true
 	return c, nil
 }

@@ -12,34 +12,37 @@ import (
 	"time"
 )
 
-// Conn is a connection of a Server, which watches how long it is in what state.
+// Conn is a connection of a Server. It notes its state and since when it is in it, for connections,
+// which closes those that stay too long.
 type Conn struct {
 	net.Conn           // the kernel's
-	secure   *tls.Conn // over Conn; nil: it is plain, or of HTTP/2
+	secure   *tls.Conn // over Conn; nil: it is plain, or HTTP/2, where net/http has the tls.Conn
 	all      *connections
 	http2    atomic.Bool
-	fastPath atomic.Bool  // served by http1.go
-	pending  []byte       // what was read of it before it came to net/http
+	fastPath atomic.Bool  // served by http1.go, not yet handed over to net/http
+	pending  []byte       // bytes that http1.go has read but net/http is to parse
 	lines    atomic.Int32 // of the head that is being read, and its bytes; see Read
 	bytes    atomic.Int32
 	refused  atomic.Bool // the head was too long; see Close
 	// state has in the lowest two bits StateNew, StateActive, StateIdle or stateRetired, and above
-	// connections.now when that began.
+	// them connections.now when that began: one word, so that a request costs two atomic stores and
+	// no lock.
 	state atomic.Int64
 
 	unauthenticated atomic.Bool
-	// Of an unauthenticated connection: when its time began, as connections.now, and what it has
-	// sent since.
+	// Of an unauthenticated connection: when the time for its request began, as connections.now,
+	// and how many bytes it has sent since.
 	awaited, received atomic.Int64
-	heldBytes         atomic.Int64  // what its bodies take of the memory for large ones
-	accepted          time.Time     // when it was accepted
-	place             *list.Element // of connections.unauthenticated, under its mu; nil: it is none
+	heldBytes         atomic.Int64  // see HoldBytes
+	accepted          time.Time     // set only if it was unauthenticated then
+	place             *list.Element // in connections.unauthenticated, guarded by its mu; nil: in no list
 }
 
-// connKey is the key of a request's *conn in its context.
+// connKey is the key of a request's *Conn in its context.
 type connKey struct{}
 
-// ConnOf is the connection that a request came on, nil if it is none of a Server.
+// ConnOf returns the connection of a request, given its context; nil if a Server of this package
+// does not serve it.
 func ConnOf(ctx context.Context) *Conn {
 	c, _ := ctx.Value(connKey{}).(*Conn)
 	return c
@@ -50,7 +53,7 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, watchedConn(c))
 }
 
-// watchedConn is the connection under watch that net/http knows as c, nil if there is none.
+// watchedConn is the *Conn behind a connection as net/http has it; nil if there is none.
 func watchedConn(c net.Conn) *Conn {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
@@ -64,17 +67,17 @@ func watchedConn(c net.Conn) *Conn {
 	return nil
 }
 
-// stateRetired is the state of a connection that takes no further request. To package http the
-// number means another thing, and it never comes from there.
+// stateRetired is the state of a connection that is being closed and must not begin another
+// request. The number is http.StateHijacked, which connState ignores.
 const stateRetired http.ConnState = 3
 
-// watchedListener is a listener whose connections are under watch.
+// watchedListener is a listener whose connections are *Conn, in number at most the limit.
 type watchedListener struct {
 	net.Listener
 	all *connections
 }
 
-// Accept takes the next connection for which there is room.
+// Accept returns the next connection that the limit admits, and rejects those before it.
 func (l watchedListener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
@@ -91,18 +94,17 @@ func (l watchedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// maxHeaderLines is how many lines a header may have that is not complete.
+// maxHeaderLines is how many lines of an incomplete header are read.
 const maxHeaderLines = 256
 
-// errHead is what net/http gets for more of them, and for more than maxHeaderBytes. Nobody else
-// sees it.
+// errHead is what Read returns to net/http for a header with more lines, or bytes, than allowed.
 var errHead = errors.New("listen: the head is too long")
 
-// Read reads from the connection for net/http. Lines and bytes of a header are counted as they
-// come. net/http counts no lines: in memory they take twenty times of what they take on the wire,
-// and a client that never ends its header would have it hold all that. What comes while no request
-// is being served is header, but for what the last read brings behind its end; so it is the next
-// read that fails.
+// Read reads from the connection for net/http, and counts lines and bytes of headers, which
+// net/http does not limit by lines: short lines take twenty times more memory than bytes on the
+// wire, and a client that never ends its header would make net/http hold it all. What arrives while
+// no request is being served is header, except that the last read may also have the beginning of
+// the body. Therefore it is the read after the limit is exceeded that fails.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.currentState() == http.StateActive {
 		return c.read(p)
@@ -117,7 +119,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fetch reads from the connection.
+// fetch reads from the network, after decryption, and counts what an unauthenticated connection
+// sends. With TLS rawConn counts.
 func (c *Conn) fetch(p []byte) (int, error) {
 	if c.secure != nil {
 		return c.secure.Read(p)
@@ -127,7 +130,7 @@ func (c *Conn) fetch(p []byte) (int, error) {
 	return n, err
 }
 
-// read reads what was read before, then from the connection.
+// read returns the pending bytes first, then reads from the network.
 func (c *Conn) read(p []byte) (int, error) {
 	if len(c.pending) == 0 {
 		return c.fetch(p)
@@ -139,14 +142,13 @@ func (c *Conn) read(p []byte) (int, error) {
 	return n, nil
 }
 
-// newLine ends a line.
 var newLine = []byte{'\n'}
 
-// Secure tells whether the connection is one of TLS. It does not know it of HTTP/2, whose requests
-// have their TLS themselves.
+// Secure tells whether a connection of HTTP/1.1 uses TLS. It is false for HTTP/2, whose requests
+// have Request.TLS.
 func (c *Conn) Secure() bool { return c.secure != nil }
 
-// upper is what is spoken over: the kernel's connection, or that of TLS.
+// upper is the connection that HTTP is spoken over: TLS's, or the kernel's.
 func (c *Conn) upper() net.Conn {
 	if c.secure != nil {
 		return c.secure
@@ -154,8 +156,8 @@ func (c *Conn) upper() net.Conn {
 	return c.Conn
 }
 
-// Write implements net.Conn. What net/http has to say to a head that was refused here is said as
-// everywhere.
+// Write implements net.Conn. After Read has refused a head, it replaces what net/http answers then
+// by the answer that too long heads get everywhere.
 func (c *Conn) Write(p []byte) (int, error) {
 	if !c.refused.Load() {
 		return c.upper().Write(p)
@@ -166,10 +168,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close closes the connection and ends the watch. It is for those who serve the connection: with
-// TLS it says good-bye, and so can wait for the client to read.
+// Close closes the connection. Only the code that serves the connection may call it: with TLS it
+// sends close_notify, for which it may wait until the client reads. All others call cut.
 func (c *Conn) Close() error {
-	if c.refused.CompareAndSwap(true, false) { // by net/http, which does not wait as http1Conn does
+	if c.refused.CompareAndSwap(true, false) { // after an error of Read net/http does not linger itself
 		_ = c.CloseWrite()
 		time.Sleep(lingerTime)
 	}
@@ -177,8 +179,8 @@ func (c *Conn) Close() error {
 	return c.upper().Close()
 }
 
-// CloseWrite lets net/http end an answer before it closes, so that a client who is still sending
-// can read it.
+// CloseWrite ends the sending direction. net/http calls it before it closes a connection, so that a
+// client that is still sending can read the answer.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.upper().(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -186,13 +188,14 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// cut closes the connection at once, whoever serves it, and ends the watch.
+// cut closes the kernel's connection at once; the code that serves it gets errors from then on. It
+// never waits for the client, and may be called from any goroutine.
 func (c *Conn) cut() error {
 	c.all.forget(c)
 	return c.Conn.Close()
 }
 
-// enter notes that the connection takes a state.
+// enter notes that the connection enters a state now.
 func (c *Conn) enter(state http.ConnState) {
 	if state == http.StateIdle {
 		c.awaitRequest()
@@ -202,8 +205,8 @@ func (c *Conn) enter(state http.ConnState) {
 	c.bytes.Store(0)
 }
 
-// begin is enter for a request that begins, of a connection that is served here. It tells whether
-// the request may be served: not on one that was let go.
+// begin enters StateActive for a request that http1.go has read. It is false if retire was first:
+// then the connection is being closed and the request must not be executed.
 func (c *Conn) begin() bool {
 	for {
 		old := c.state.Load()
@@ -216,8 +219,10 @@ func (c *Conn) begin() bool {
 	}
 }
 
-// retire tells whether the connection can be closed because there is no request on it, and sees to
-// it that none will be. It is about connections that are served here.
+// retire tells whether the connection can be closed because no request is in progress on it, and
+// ensures that none begins. It is false for connections that net/http serves, which closes them in
+// its own Shutdown. Of begin and retire only one succeeds, so that Shutdown never cuts a request
+// that is being executed.
 func (c *Conn) retire() bool {
 	if !c.fastPath.Load() {
 		return false
@@ -233,7 +238,7 @@ func (c *Conn) retire() bool {
 	}
 }
 
-// connState is http.Server's ConnState.
+// connState is http.Server's ConnState. The states beyond StateIdle need no note: Close follows.
 func connState(c net.Conn, state http.ConnState) {
 	if state > http.StateIdle {
 		return
@@ -243,5 +248,4 @@ func connState(c net.Conn, state http.ConnState) {
 	}
 }
 
-// currentState is the state that the connection is in.
 func (c *Conn) currentState() http.ConnState { return http.ConnState(c.state.Load() & 3) }

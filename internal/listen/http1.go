@@ -12,29 +12,31 @@ import (
 )
 
 // Nearly all requests of SDKs look alike: "POST / HTTP/1.1", a dozen ordinary headers, a
-// Content-Length, and the next one on the same connection when the answer is there. For those,
-// package http is more than half of what a GetItem costs. So each plain connection, and each of
-// HTTP/1.1 over TLS, begins here, and is served here for as long as its requests are of that form,
-// which is a strict one (see parseHead). The first request that is not, whether it is rare,
-// malformed or merely odd, goes to net/http unread, with the connection and all that follows on it:
-// what a request means that has two lengths, or chunks, or a folded line, is decided there and
-// nowhere else. Both call the same handler with the same http.Request. Connections of HTTP/2 are
-// net/http's from the start.
+// Content-Length, and the next request on the same connection after the answer. For those, net/http
+// is more than half of what a GetItem costs. So each connection of HTTP/1.1, over TLS or not,
+// begins here, and is served here as long as its requests have that form, which is strict (see
+// http1Head.parse). The first request that does not, whether it is rare, malformed or merely
+// unusual, is handed to net/http unparsed, with the connection and everything that follows on it.
+// Only net/http decides what a request with two lengths, chunks or a folded line means: two parsers
+// that disagree are what request smuggling exploits. Both call the same handler with an
+// http.Request of the same form. Connections of HTTP/2 are net/http's from the start.
 //
-// What differs for the handler: the request's context does not end when the client hangs up while
-// the call runs, for to notice that takes a second goroutine that reads. Calls are short, or wait
-// with deadlines of their own.
+// One thing differs for the handler: the request's context does not end when the client closes the
+// connection during the call, since detecting that takes a second goroutine that reads. Calls are
+// short, or wait with deadlines of their own.
 
-// http1Conn is a connection whose requests are served here.
+// http1Conn serves the requests of one connection, in the goroutine of Server.serve. It reuses
+// request, header and response for all of them, so a handler must not keep them after it returns;
+// header values are strings of their own and may be kept.
 type http1Conn struct {
 	server *Server
 	conn   *Conn
-	// buf has what was read of the connection and not used: of buf[from:] nothing yet. It is
-	// http1BufferBytes long but for the time in which a longer header comes.
+	// buf[from:] was read from the connection and is not consumed yet. Its capacity is
+	// http1BufferBytes, and more only while a longer head is being read.
 	buf      []byte
 	from     int
-	scanned  int  // of buf[from:], in which the end of the head is not
-	used     bool // a request was served
+	scanned  int  // how many bytes of buf[from:] are known not to contain the end of the head
+	used     bool // a request was served on the connection before
 	head     http1Head
 	request  *http.Request
 	uri      url.URL
@@ -43,22 +45,22 @@ type http1Conn struct {
 }
 
 const (
-	// http1BufferBytes is the size of the buffer for what comes: the head of most requests, with
-	// the whole of a short body.
+	// http1BufferBytes holds the head of most requests together with a short body, so that both
+	// arrive in one read.
 	http1BufferBytes = 4 << 10
-	// maxLeftover is how much of a body that the handler has left is read over for the sake of the
-	// connection; so in net/http.
+	// maxLeftover is how much of a body that the handler has not read is skipped to keep the
+	// connection, as in net/http.
 	maxLeftover = 256 << 10
-	// lingerTime is how long a connection is kept that is closed before the client has sent all:
-	// closing it at once would take the answer away from a client that is still sending. So in
-	// net/http.
+	// lingerTime is the time between the end of sending and the closing of a connection on which
+	// the client has not sent its whole request, as in net/http. If it were closed at once, the
+	// kernel would answer what still arrives with a reset, at which the client drops the answer.
 	lingerTime = 500 * time.Millisecond
 )
 
-// Why a connection is not served here any more.
+// Why the loop of serveHTTP1 ends. Other errors are of the connection.
 var (
 	errHandOver = errors.New("listen: the request is for net/http")
-	errEnded    = errors.New("listen: the connection ends") // all is said
+	errEnded    = errors.New("listen: the connection ends") // after a complete answer, or in Shutdown
 )
 
 // accept accepts connections until the listener fails.
@@ -74,7 +76,9 @@ func (s *Server) accept(l net.Listener) error {
 		if s.closing.Load() {
 			return http.ErrServerClosed
 		}
-		var passing interface{ Temporary() bool } // out of files, say; package http asks the same
+		// Such as too many open files: accepting goes on when others are closed. net/http does the
+		// same, with the same waits.
+		var passing interface{ Temporary() bool }
 		if !errors.As(err, &passing) || !passing.Temporary() {
 			return err
 		}
@@ -83,9 +87,9 @@ func (s *Server) accept(l net.Listener) error {
 	}
 }
 
-// serve serves a connection until it ends or is handed over.
+// serve serves a connection until it ends or is handed over to net/http.
 func (s *Server) serve(c *Conn) {
-	if s.closing.Load() { // it came while Shutdown looked for those to close
+	if s.closing.Load() { // it was accepted after Shutdown had looked for connections to retire
 		_ = c.cut()
 		return
 	}
@@ -94,7 +98,7 @@ func (s *Server) serve(c *Conn) {
 	}
 }
 
-// serveHTTP1 is serve without what TLS comes before.
+// serveHTTP1 serves a plain connection, or one whose TLS handshake is done.
 func (s *Server) serveHTTP1(c *Conn) {
 	l := &http1Conn{server: s, conn: c, buf: make([]byte, 0, http1BufferBytes)}
 	l.request = (&http.Request{}).WithContext(context.WithValue(s.base, connKey{}, c))
@@ -117,17 +121,17 @@ func (s *Server) serveHTTP1(c *Conn) {
 			return
 		}
 		if l.response.closing && l.body.left != 0 {
-			if c.CloseWrite() == nil { // or it is cut already
+			if c.CloseWrite() == nil { // it fails if the connection was cut
 				l.server.linger()
 			}
 		}
-		_ = c.Close() // the connection ends anyway
+		_ = c.Close()
 		return
 	}
 }
 
-// behindBody is what follows on a POST, without the line ends that some clients send behind its
-// body. net/http skips as many, of a connection whose last request it has seen itself.
+// behindBody removes the line ends that some clients send after the body of a POST. net/http skips
+// as many itself, but only after a request that it has parsed.
 func behindBody(b []byte) []byte {
 	for n := 0; n < 4 && len(b) > 0 && (b[0] == '\r' || b[0] == '\n'); n++ {
 		b = b[1:]
@@ -135,7 +139,7 @@ func behindBody(b []byte) []byte {
 	return b
 }
 
-// linger waits for lingerTime, or until the server is done.
+// linger waits for lingerTime, or until Shutdown is over.
 func (s *Server) linger() {
 	t := time.NewTimer(lingerTime)
 	defer t.Stop()
@@ -145,7 +149,7 @@ func (s *Server) linger() {
 	}
 }
 
-// next serves the next request.
+// next reads and serves the next request. nil means that another one may follow.
 func (h *http1Conn) next(remote string) error {
 	if err := h.readHead(); err != nil {
 		return err
@@ -168,11 +172,12 @@ func (h *http1Conn) next(remote string) error {
 	return nil
 }
 
-// readHead reads until the whole head of a request is there, and parses it.
+// readHead reads until the head of a request is complete, and parses it. It stops at the first
+// bytes that show that the request is for net/http.
 func (h *http1Conn) readHead() error {
 	least := 0
 	if h.used {
-		least = 4 // fewer bytes behind a request and then the end are nothing; so in net/http
+		least = 4 // net/http ignores fewer bytes between a request and the end of the connection
 	}
 	for h.scanned = 0; ; {
 		if len(h.buf)-h.from >= least {
@@ -188,14 +193,15 @@ func (h *http1Conn) readHead() error {
 		err := h.readMore()
 		switch {
 		case err == io.EOF && h.scanned > 0:
-			return errHandOver // half a head: net/http says so
+			return errHandOver // an incomplete head, to which net/http answers
 		case err != nil:
 			return err
 		}
 	}
 }
 
-// readMore reads more of a head, for which it makes room.
+// readMore reads more of a head into buf, which it compacts, grows or, when it is empty, shrinks
+// back to http1BufferBytes. Nothing refers to buf from outside: heads and bodies are copied.
 func (h *http1Conn) readMore() error {
 	if h.from == len(h.buf) {
 		h.buf, h.from = h.buf[:0], 0
@@ -206,8 +212,8 @@ func (h *http1Conn) readMore() error {
 	if len(h.buf) == cap(h.buf) {
 		switch {
 		case h.scanned >= maxHeaderBytes:
-			return errHandOver // where it is refused
-		case h.from > 0: // behind another request
+			return errHandOver // net/http's handler rejects it (see Conn.Read and strict)
+		case h.from > 0: // the head begins behind the previous request
 			h.buf = append(h.buf[:0], h.buf[h.from:]...)
 		default:
 			h.buf = append(make([]byte, 0, 2*h.scanned), h.buf...)
@@ -217,12 +223,12 @@ func (h *http1Conn) readMore() error {
 	n, err := h.conn.fetch(h.buf[len(h.buf):cap(h.buf)])
 	h.buf = h.buf[:len(h.buf)+n]
 	if n > 0 {
-		return nil // an error comes again
+		return nil // the next read returns the error again
 	}
 	return err
 }
 
-// prepare makes the http.Request.
+// prepare fills in the http.Request, whose header parse has filled in.
 func (h *http1Conn) prepare(remote string) {
 	r := h.request
 	h.uri = url.URL{Path: "/"}
@@ -235,7 +241,8 @@ func (h *http1Conn) prepare(remote string) {
 	}
 }
 
-// serve has the request answered. A panic ends the connection, as in net/http.
+// serve calls the handler and sends the rest of its answer. A panic closes the connection, as in
+// net/http.
 func (h *http1Conn) serve() (err error) {
 	defer func() {
 		p := recover()
@@ -252,14 +259,14 @@ func (h *http1Conn) serve() (err error) {
 	return h.response.end()
 }
 
-// http1Body is the body of the request that is being served.
+// http1Body is the body of the request in progress.
 type http1Body struct {
 	conn *http1Conn
 	left int64
 }
 
-// Read implements io.Reader. What came with the head comes first, the rest straight from the
-// connection.
+// Read implements io.Reader. It takes first what arrived with the head, then reads from the
+// connection directly into p, without buf.
 func (b *http1Body) Read(p []byte) (n int, err error) {
 	if b.left == 0 {
 		return 0, io.EOF
@@ -275,11 +282,11 @@ func (b *http1Body) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close implements io.Closer. There is nothing to do: skip reads the rest.
+// Close implements io.Closer. It does nothing: skip reads the rest.
 func (b *http1Body) Close() error { return nil }
 
-// skip reads over what the handler has left of the body, so that the next request can be found. It
-// tells whether that is so.
+// skip reads what the handler has left of the body, up to maxLeftover, and tells whether the next
+// request begins where it stops.
 func (b *http1Body) skip() bool {
 	if b.left == 0 || b.left > maxLeftover {
 		return b.left == 0
@@ -295,22 +302,24 @@ func (b *http1Body) skip() bool {
 
 // http1Response is the http.ResponseWriter of an http1Conn.
 type http1Response struct {
-	conn    net.Conn // itself, and not what watches it: only so a head and a body can go in one call, where it is plain
+	// conn is Conn.upper, not the Conn: net.Buffers makes one writev of head and body only for the
+	// kernel's connection.
+	conn    net.Conn
 	body    *http1Body
 	header  http.Header
-	out     []byte // the head, and a short body behind it
+	out     []byte // the head, and behind it a short body
 	begun   bool   // the head is in out, or was sent
-	closing bool   // the connection ends with this answer
-	err     error  // of the connection
+	closing bool   // the connection is closed after this answer
+	err     error  // of writing
 	parts   [2][]byte
-	rest    net.Buffers // of parts
+	rest    net.Buffers // over parts; both are fields so that they are not allocated for each answer
 }
 
-// maxJoined is how long a body may be that is copied behind its head. A longer one goes from where
-// it is, in the same call.
+// maxJoined is how long head and body together may be to be copied into one buffer. A longer body
+// is sent from the handler's buffer, in the same system call.
 const maxJoined = 4 << 10
 
-// begin makes the writer ready for the next answer.
+// begin prepares for the next answer. closing says that the connection is closed after it.
 func (a *http1Response) begin(closing bool) {
 	clear(a.header)
 	if a.out = a.out[:0]; cap(a.out) > 2*maxJoined {
@@ -332,7 +341,9 @@ func (a *http1Response) WriteHeader(status int) {
 		a.closing = a.closing || v == "close"
 	}
 	if len(a.header["Content-Length"]) == 0 || !a.closing && !a.body.skip() {
-		a.closing = true // where this body ends, or the next request begins, only the end of the connection can tell
+		// Without a length only the end of the connection ends the answer's body; and if the
+		// request's body is not skipped, the beginning of the next request is not known.
+		a.closing = true
 	}
 	if delete(a.header, "Connection"); a.closing {
 		a.header["Connection"] = closeConnection
@@ -340,7 +351,7 @@ func (a *http1Response) WriteHeader(status int) {
 	a.out = appendHead(a.out, status, a.header, time.Now())
 }
 
-// Write implements http.ResponseWriter.
+// Write implements http.ResponseWriter. It does not keep p.
 func (a *http1Response) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	if a.err != nil {
@@ -360,7 +371,7 @@ func (a *http1Response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// end sends what was not sent.
+// end sends what is still in out.
 func (a *http1Response) end() error {
 	a.WriteHeader(http.StatusOK)
 	if a.err == nil && len(a.out) > 0 {
@@ -369,9 +380,10 @@ func (a *http1Response) end() error {
 	return a.err
 }
 
-// handedListener is a listener whose connections are those that are handed over to net/http.
+// handedListener is the listener of the http.Server: it accepts the connections that are handed
+// over to net/http.
 type handedListener struct {
-	conns chan net.Conn // a *conn, or one of TLS over it
+	conns chan net.Conn // a *Conn, or a *tls.Conn over it
 	done  chan struct{} // closed by Close
 	addr  net.Addr
 }
@@ -386,7 +398,7 @@ func (h *handedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener. Serve calls it once.
+// Close implements net.Listener. http.Server calls it once.
 func (h *handedListener) Close() error {
 	close(h.done)
 	return nil

@@ -11,10 +11,10 @@ import (
 
 // http1Head is the head of one request.
 type http1Head struct {
-	header http.Header // without Host, as in package http
+	header http.Header // without Host, as in net/http
 	host   string
 	length int64
-	values [maxHTTP1Lines]string // what header's slices are of
+	values [maxHTTP1Lines]string // backs the slices in header, so that they are not allocated
 }
 
 const (
@@ -22,25 +22,25 @@ const (
 	requestLine = "POST / HTTP/1.1\r\n"
 	// maxHTTP1Lines is how many headers such a request may have.
 	maxHTTP1Lines = 64
-	// maxNameBytes is how long a header's name may be.
+	// maxNameBytes is how long the name of one may be.
 	maxNameBytes = 64
 )
 
 // parse parses the head of a request at the beginning of in, of which the first scanned bytes are
-// known not to have its end. size is its length, with the empty line at its end; 0: it is not all
-// there.
+// known not to contain its end. size is its length including the empty line; 0: it is incomplete.
 //
-// errHandOver says that the request is not of the form that is served here: request line as above,
-// lines that end with CRLF, at most maxHTTP1Lines of them; names of letters, digits, "-" and "_"
-// and right behind them a colon; values of printable ASCII and tabs; one Host of an ordinary form,
-// at most one Content-Length, of digits; none of the headers that change what follows on the
-// connection (see take).
+// errHandOver says that the request does not have the form that is served here: request line as
+// above, lines that end with CRLF, at most maxHTTP1Lines of them; names of letters, digits, "-" and
+// "_", directly followed by a colon; values of printable ASCII and tabs; exactly one Host, of an
+// ordinary form; at most one Content-Length, of digits; none of the headers that change what
+// follows on the connection (see take). This is a subset of RFC 9112 on whose meaning all parsers
+// agree, with or without a proxy in front.
 func (h *http1Head) parse(in []byte, scanned int) (size int, err error) {
 	n := min(len(in), len(requestLine))
 	if string(in[:n]) != requestLine[:n] {
 		return 0, errHandOver
 	}
-	at := max(0, min(scanned, len(in))-3)
+	at := max(0, min(scanned, len(in))-3) // the end may have begun in what was scanned
 	end := bytes.Index(in[at:], endOfHead)
 	if end < 0 {
 		return 0, nil
@@ -49,7 +49,7 @@ func (h *http1Head) parse(in []byte, scanned int) (size int, err error) {
 	if size > maxHeaderBytes {
 		return 0, errHandOver
 	}
-	// One string for all of them, since who has a value may keep it.
+	// One copy for all values: a handler may keep them, while the buffer is reused.
 	return size, h.parseLines(string(in[len(requestLine) : size-len("\r\n")]))
 }
 
@@ -81,7 +81,7 @@ func (h *http1Head) parseLines(lines string) error {
 	return nil
 }
 
-// take takes the header of the n-th line, and tells whether it is one that is served here.
+// take notes the header of the n-th line. It is false for one that needs net/http.
 func (h *http1Head) take(n int, name, value string) bool {
 	switch name {
 	case "Host":
@@ -102,7 +102,7 @@ func (h *http1Head) take(n int, name, value string) bool {
 		}
 	case "Expect", "Transfer-Encoding", "Trailer", "Upgrade", "Te", "Pragma", "Http2-Settings",
 		"Proxy-Connection":
-		return false // what net/http makes of them is its business
+		return false // they concern the connection, or net/http treats them in a special way
 	}
 	if old, again := h.header[name]; again {
 		h.header[name] = append(old, value)
@@ -113,7 +113,7 @@ func (h *http1Head) take(n int, name, value string) bool {
 	return true
 }
 
-// plainLength is the length that a Content-Length tells, of at most ten digits.
+// plainLength is the value of a Content-Length of one to ten digits.
 func plainLength(value string) (n int64, ok bool) {
 	if value == "" || len(value) > 10 {
 		return 0, false
@@ -127,7 +127,7 @@ func plainLength(value string) (n int64, ok bool) {
 	return n, true
 }
 
-// plainHost tells whether a Host is of names and addresses as they mostly look.
+// plainHost tells whether a Host has only the characters of ordinary names and addresses.
 func plainHost(value string) bool {
 	for _, c := range []byte(value) {
 		if kinds[c]&(inName|inHost) == 0 {
@@ -137,14 +137,14 @@ func plainHost(value string) bool {
 	return value != ""
 }
 
-// What a byte may be a part of.
+// Where a byte may stand.
 const (
 	inName  = 1 << iota // a header's name
 	inValue             // a header's value
 	inHost              // a Host, beside those of names
 )
 
-// kinds tells what each byte may be a part of.
+// kinds tells of each byte where it may stand, as a set of bits.
 var kinds = func() (kinds [256]byte) {
 	for c := byte(' '); c < 0x7F; c++ {
 		kinds[c] = inValue
@@ -164,8 +164,8 @@ var kinds = func() (kinds [256]byte) {
 	return kinds
 }()
 
-// splitLine splits a line into the header's name, in canonical form, and its value without the
-// spaces around it.
+// splitLine splits a line into the header's name, in canonical form, and its value, trimmed. ok is
+// false for a line that needs net/http.
 func splitLine(line string) (name, value string, ok bool) {
 	var lower [maxNameBytes]byte
 	colon := 0
@@ -193,7 +193,8 @@ func splitLine(line string) (name, value string, ok bool) {
 	return name, strings.Trim(line[colon+1:], " \t"), true
 }
 
-// names are the canonical forms of the headers that SDKs send, by their lower case.
+// names are the canonical forms of the headers that SDKs send, by their lower case: with these
+// http.CanonicalHeaderKey, which allocates, is not called.
 var names = func() map[string]string {
 	m := map[string]string{}
 	for _, name := range []string{
@@ -209,8 +210,8 @@ var names = func() map[string]string {
 	return m
 }()
 
-// headOrder are the headers that every answer has, in the order in which they are sent. Others
-// follow.
+// headOrder are the headers that nearly every answer has, in the order in which they are sent.
+// Others follow, in no order.
 var headOrder = [...]string{"Server", "Content-Type", "Content-Length", "Connection", "X-Amzn-Requestid", "X-Amz-Crc32"}
 
 // appendHead appends the head of an answer.
@@ -249,8 +250,8 @@ func ordered(name string) bool {
 	return false
 }
 
-// appendLines appends a line for each value of a header. No value can end its line: what could is
-// sent as a space.
+// appendLines appends a line for each value of a header. CR and LF in a value are sent as spaces:
+// otherwise a client that controls part of a value could add headers, or a second answer.
 func appendLines(dst []byte, name string, values []string) []byte {
 	for _, v := range values {
 		dst = append(append(dst, name...), ": "...)
@@ -266,16 +267,16 @@ func appendLines(dst []byte, name string, values []string) []byte {
 	return dst
 }
 
-// written is a second as it is written in a Date.
+// written is a time, in seconds, and its text in a Date header.
 type written struct {
 	second int64
 	text   string
 }
 
-// lastDate is the Date that was written last.
+// lastDate is the newest Date: all answers within a second share its text.
 var lastDate atomic.Pointer[written]
 
-// date is the time as it is written in a Date.
+// date is the text of a Date header.
 func date(now time.Time) string {
 	second := now.Unix()
 	if w := lastDate.Load(); w != nil && w.second == second {

@@ -10,34 +10,36 @@ import (
 	"time"
 )
 
-// What HTTP/2 adds. The timeouts are for its streams, and these watch the connection below them,
-// which is in use as long as any stream is.
+// Limits of HTTP/2. The timeouts of timeouts.go apply to each stream; these apply to the
+// connection, which counts as active as long as any stream is open.
 const (
-	// maxStreams is how many requests of one connection are served at a time. Clients keep to it,
-	// and open more connections.
+	// maxStreams is how many requests of one connection are served at a time. Clients are told, and
+	// open more connections.
 	maxStreams = 100
-	// pingTime is how long a connection may be silent until it is asked for a sign of life, and
-	// pongTime how long that may take.
+	// pingTime is how long a connection may be silent before it is sent a PING, and pongTime how
+	// long the answer to that may take.
 	pingTime = time.Minute
 	pongTime = 15 * time.Second
-	// maxFrameBytes is the least that HTTP/2 allows. A connection keeps a buffer for the largest
-	// frame that came, of any type: with the megabyte that net/http allows, nine bytes from anybody
-	// would cost one, for as long as the connection lasts.
+	// maxFrameBytes is the least maximum that HTTP/2 allows (RFC 9113, section 4.2). A connection
+	// keeps a buffer for the largest frame that was announced, of any type: with the megabyte that
+	// net/http allows, the nine bytes of a frame's header would cost a megabyte for as long as the
+	// connection lasts.
 	maxFrameBytes = 16 << 10
 )
 
-// stream is a request of HTTP/2 under watch. It has activeTime, as a request of HTTP/1.1 has, and
-// on an unauthenticated connection as long as an unauthenticated connection has.
+// stream is a request of HTTP/2 in progress. Its time limit is activeTime, as for a request of
+// HTTP/1.1, and on an unauthenticated connection that of unauthenticated.go.
 type stream struct {
 	conn     *Conn
 	began    time.Duration // as connections.now
-	received atomic.Int64  // of an unauthenticated connection's body
-	place    *list.Element // of connections.unauthenticatedStreams, under its mu; nil: it is none
-	mu       sync.Mutex
-	w        *http.ResponseController // nil when the request is over: it must not be touched any more
+	received atomic.Int64  // bytes of the body, counted on unauthenticated connections only
+	place    *list.Element // in connections.unauthenticatedStreams, guarded by its mu; nil: in no list
+	// mu guards w. It is taken after connections.mu is released, since reset can wait for net/http.
+	mu sync.Mutex
+	w  *http.ResponseController // nil when the request is over: net/http reuses what is behind it
 }
 
-// countedBody is the body of an unauthenticated connection's stream.
+// countedBody counts what arrives of a body on an unauthenticated connection.
 type countedBody struct {
 	io.ReadCloser
 	s *stream
@@ -50,7 +52,7 @@ func (b countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watchStreams returns the handler with the requests of HTTP/2 under watch.
+// watchStreams wraps the handler: requests of HTTP/2 are registered as streams while it runs.
 func (cs *connections) watchStreams(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor < 2 {
@@ -68,15 +70,16 @@ func (cs *connections) watchStreams(h http.Handler) http.Handler {
 			r.Body = countedBody{r.Body, s}
 		}
 		h.ServeHTTP(w, r)
-		// Or net/http would write the rest when nobody watches any more. An error is the client's:
-		// it has gone away.
+		// The answer must be sent while the stream's time limit still applies; otherwise net/http
+		// would write the rest after endStream, for as long as the client likes. An error means
+		// that the client has closed the stream.
 		_ = s.w.Flush()
 	})
 }
 
-// beginStream begins the watch of a request, unless there are as many already as there may be
-// connections: each has a header and a body to come, as a connection has. Then the oldest of a
-// unauthenticated connection makes room, if there is one.
+// beginStream registers a stream. There may be as many as connections, because a stream takes as
+// much memory for its header and body as a connection does. At the limit, the oldest stream of an
+// unauthenticated connection is reset in its place; if there is none it returns false.
 func (cs *connections) beginStream(s *stream) bool {
 	s.began = time.Duration(cs.now.Load())
 	cs.mu.Lock()
@@ -99,8 +102,8 @@ func (cs *connections) beginStream(s *stream) bool {
 	return true
 }
 
-// oldestStream is the oldest stream of an unauthenticated connection, nil if there is none. Those
-// whose connection is known by now are none any more. The caller holds mu.
+// oldestStream returns the oldest stream of an unauthenticated connection, nil if there is none. It
+// removes from the list those whose connection has been authenticated since. The caller holds mu.
 func (cs *connections) oldestStream() *stream {
 	for e := cs.unauthenticatedStreams.Front(); e != nil; e = cs.unauthenticatedStreams.Front() {
 		s := e.Value.(*stream)
@@ -113,7 +116,7 @@ func (cs *connections) oldestStream() *stream {
 	return nil
 }
 
-// drop forgets a stream. The caller holds mu.
+// drop unregisters a stream, if it is registered. The caller holds mu.
 func (cs *connections) drop(s *stream) {
 	delete(cs.streams, s)
 	if s.place != nil {
@@ -122,7 +125,8 @@ func (cs *connections) drop(s *stream) {
 	}
 }
 
-// endStream ends the watch of a request. The time for the next one of its connection begins.
+// endStream unregisters a stream whose handler has returned, and begins the connection's time for
+// the next request. After it, reset does nothing.
 func (cs *connections) endStream(s *stream) {
 	s.conn.awaitRequest()
 	cs.mu.Lock()
@@ -133,7 +137,7 @@ func (cs *connections) endStream(s *stream) {
 	s.w = nil
 }
 
-// resetOverdue resets the streams of unauthenticated connections that take too long.
+// resetOverdue resets the streams of unauthenticated connections that have exceeded their time.
 func (cs *connections) resetOverdue(now time.Duration) {
 	cs.mu.Lock()
 	var found []*stream
@@ -149,7 +153,7 @@ func (cs *connections) resetOverdue(now time.Duration) {
 	}
 }
 
-// resetStreams resets the streams that take too long.
+// resetStreams resets the streams that have exceeded activeTime.
 func (cs *connections) resetStreams(now time.Duration) {
 	cs.mu.Lock()
 	var found []*stream
@@ -164,8 +168,8 @@ func (cs *connections) resetStreams(now time.Duration) {
 	}
 }
 
-// reset ends the request: whoever reads its body or writes its answer gets an error, and the client
-// a RST_STREAM. If that does not go, its connection ends.
+// reset ends the request by deadlines in the past: reading its body and writing its answer fail,
+// and the client gets a RST_STREAM. If they cannot be set, it closes the connection.
 func (s *stream) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// admit takes a connection under watch, after it has made room if it must and can. It tells
-// whether there was room.
+// admit registers a connection, after it has made room if necessary and possible. It tells whether
+// there was room. It may wait up to unauthenticatedGrace, in the goroutine that accepts.
 func (cs *connections) admit(c *Conn) bool {
 	old, wait, ok := cs.add(c)
 	for wait > 0 {
@@ -18,13 +18,14 @@ func (cs *connections) admit(c *Conn) bool {
 		old, wait, ok = cs.add(c)
 	}
 	for _, o := range old {
-		_ = o.Conn.Close() // whoever it was is gone
+		_ = o.Conn.Close() // outside mu, as it is a system call
 	}
 	return ok
 }
 
-// add takes a connection under watch, if there is room, and takes out those in whose place it
-// comes, which are to be closed. wait is how long to wait before there may be some.
+// add registers a connection if there is room, and unregisters those whose place it takes, which
+// the caller is to close. If wait is positive there is no room yet, and add is to be called again
+// after that time.
 func (cs *connections) add(c *Conn) (old []*Conn, wait time.Duration, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -47,11 +48,13 @@ func (cs *connections) add(c *Conn) (old []*Conn, wait time.Duration, ok bool) {
 }
 
 // makeRoom returns the connections that are to be closed for a new one: the oldest unauthenticated
-// connection, whatever it is doing, but not before its grace is over, for which the caller is to
-// wait. Where there is none, some of those, longest first, in which no request has begun since
-// before the last round. It is some, and not one, so that many clients do not have all of them
-// looked at for each that comes; for the same reason it does not look again in a round in which
-// there was none. The caller holds mu.
+// one, whatever it is doing, but not before its grace is over, for which the caller is to wait.
+// Where there is none, it returns those that have been unused for longest, and at least since
+// before the last round.
+//
+// Finding these takes a pass over all connections, which a client must not be able to cause with
+// each connection that it opens. Therefore it returns 1/64 of the limit at once, and after a pass
+// that found none it does not search again in the same round. The caller holds mu.
 func (cs *connections) makeRoom() (old []*Conn, wait time.Duration) {
 	if e := cs.unauthenticated.Front(); e != nil {
 		oldest := e.Value.(*Conn)
@@ -75,25 +78,28 @@ func (cs *connections) makeRoom() (old []*Conn, wait time.Duration) {
 	return unused[:min(len(unused), 1+cs.limit/64)], 0
 }
 
-// since is connections.now when the connection entered its state.
+// since is when the connection entered its state, as connections.now.
 func (c *Conn) since() time.Duration { return time.Duration(c.state.Load() >> 2) }
 
-// retryAfter is how many seconds a client should wait for which there is no room.
+// retryAfter is how many seconds a rejected client should wait.
 var retryAfter = []string{"1"}
 
-// busyAnswer is what a connection is told for which there is no room.
+// busyAnswer is the answer to a connection for which there is no room.
 func busyAnswer(contentType, body string) []byte {
 	return []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + contentType + "\r\nContent-Length: " +
 		strconv.Itoa(len(body)) + "\r\nRetry-After: 1\r\nX-Amz-Retry-After: 1000\r\nConnection: close\r\n\r\n" + body)
 }
 
-// reject closes a connection, and tells why if that can be told without a handshake.
+// reject closes a connection. Without TLS it answers first, before any request: with TLS that would
+// take a handshake, which costs more than the connection that is rejected.
 func (cs *connections) reject(c net.Conn) {
-	if cs.plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil { // a moment will do
+	// The answer fits the kernel's buffer; the deadline is for a case in which it does not, since
+	// no other connection is accepted meanwhile.
+	if cs.plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
 		_, _ = c.Write(cs.busyAnswer)
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.CloseWrite()
 		}
 	}
-	_ = c.Close() // whoever it was is gone
+	_ = c.Close()
 }

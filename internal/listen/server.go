@@ -1,9 +1,9 @@
 // Package listen serves an http.Handler on listeners: HTTP/1.1 by code of its own for the requests
-// that SDKs send and by package http for all others, HTTP/2 by package http, over TLS or not. It
-// closes connections that take too long, bounds their number, and closes those first on which the
-// handler has authenticated nobody.
+// that SDKs send and by net/http for all others, HTTP/2 by net/http over TLS. It closes connections
+// that take too long and limits their number; when there are too many, those on which the handler
+// has not yet authenticated a request are closed first.
 //
-// It knows package http and nothing of Partita's.
+// It depends on net/http and on no other package of Partita.
 package listen
 
 import (
@@ -20,46 +20,46 @@ import (
 )
 
 const (
-	// maxHeaderBytes is how long the head of a request may be, as AWS has it: far above what a
-	// signed one with a session token needs. What package http makes of a header takes many times
-	// its length: each short line costs a hundred bytes.
+	// maxHeaderBytes is how long the head of a request may be, as with AWS: far more than a signed
+	// request with a session token needs. A parsed header takes many times its length in memory:
+	// each short line a hundred bytes.
 	maxHeaderBytes = 16 << 10
-	// moreHeaderBytes is what net/http may read, so that it is strict that refuses what is too
-	// long. With HTTP/1.1 it does not come to that (see Conn.Read); HTTP/2 counts 32 bytes more for
-	// each line, and clients are told of this limit.
+	// moreHeaderBytes is net/http's own limit. It is higher so that strict rejects too long heads,
+	// with AWS's answer. It only matters for HTTP/2, which counts 32 bytes more for each line (RFC
+	// 9113, section 6.5.2) and announces the limit; for HTTP/1.1 Conn.Read stops before.
 	moreHeaderBytes = 32 << 10
 )
 
-// Server serves a handler on listeners.
+// Server serves a handler on listeners, once: after Shutdown it is of no use.
 type Server struct {
 	handler     http.Handler
 	http        http.Server
 	connections connections
-	tls         *tls.Config // nil: it speaks none
+	tls         *tls.Config // nil: no TLS
 
-	base       context.Context // of the requests that are served here (http1.go)
+	base       context.Context // of the requests that http1.go serves; ends with the server
 	cut        context.CancelFunc
 	closing    atomic.Bool // Shutdown was called
 	listeners  []net.Listener
 	mu         sync.Mutex // guards listeners
 	handedOver handedListener
-	running    sync.WaitGroup // the listeners, and the connections that are served here
+	running    sync.WaitGroup // the listeners, and the connections that http1.go serves
 }
 
-// Options are what a Server has to know of its handler.
+// Options are what a Server must know of its handler.
 type Options struct {
-	// Log takes what net/http has to say, at debug level: it is about clients.
+	// Log takes net/http's errors, which are about clients, at debug level.
 	Log *slog.Logger
-	// Authenticates says that the handler finds out who sent a request, and notes it with
-	// Conn.MarkAuthenticated. Until then the connection is an unauthenticated one.
+	// Authenticates says that the handler verifies who sent a request, and then calls
+	// Conn.MarkAuthenticated. Until then a connection counts as unauthenticated.
 	Authenticates bool
 	// BusyType and BusyBody are the content type and the body of the answer, with status 503, to
-	// connections for which there is no room.
+	// connections over the limit.
 	BusyType, BusyBody string
 }
 
-// New returns a Server of the handler, which has no limits of connections and speaks no TLS unless
-// it is told to before Serve.
+// New returns a Server of the handler. Without LimitConnections and UseTLS it has no limit of
+// connections and no TLS.
 func New(h http.Handler, o Options) *Server {
 	s := &Server{
 		handler:    h,
@@ -89,19 +89,19 @@ func New(h http.Handler, o Options) *Server {
 	return s
 }
 
-// UseTLS has the server speak TLS, with HTTP/2 and HTTP/1.1. It is called before Serve.
+// UseTLS makes the server use TLS, with HTTP/2 and HTTP/1.1. It must be called before Serve.
 func (s *Server) UseTLS(c *tls.Config) {
 	s.tls, s.connections.plain = c, false
-	s.http.TLSConfig = c.Clone() // which net/http changes
+	s.http.TLSConfig = c.Clone() // net/http changes it
 }
 
-// LimitConnections sets how many connections there may be. When there are so many, the oldest of
-// the unauthenticated connections makes room for a new one, or those that have not been used for
-// longest; if all are in use, it is rejected. It is called before Serve.
+// LimitConnections sets how many connections there may be; 0 is no limit. For one more, the oldest
+// unauthenticated connection is closed, or else those that have been unused for longest; if all are
+// in use the new one is rejected. It must be called before Serve.
 func (s *Server) LimitConnections(n int) { s.connections.limit = n }
 
-// Serve accepts connections on all listeners until Shutdown, then returns nil. If one of them fails
-// it closes all of them and returns that failure. It is called once.
+// Serve accepts connections on all listeners, which it closes, until Shutdown, and then returns
+// nil. If one of them fails it closes everything and returns that error. It may be called once.
 func (s *Server) Serve(listeners ...net.Listener) error {
 	done := make(chan struct{})
 	var rounds sync.WaitGroup
@@ -126,7 +126,8 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	return g.Wait()
 }
 
-// begin notes the listeners, and that connections may come, unless the server has ended already.
+// begin notes the listeners for Shutdown to close, unless that was called already. running must be
+// raised under mu: a Wait of Shutdown must not come between.
 func (s *Server) begin(listeners []net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +139,8 @@ func (s *Server) begin(listeners []net.Listener) bool {
 	return true
 }
 
-// ended is what Serve makes of the error with which one listener has ended.
+// ended returns what Serve is to return for the error with which one listener has ended, and ends
+// the others.
 func (s *Server) ended(err error) error {
 	if s.closing.Load() || errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -147,18 +149,21 @@ func (s *Server) ended(err error) error {
 	return err
 }
 
-// handOver gives a connection to net/http, which is to know it as upper.
+// handOver gives a connection to net/http, as upper: the Conn, or for HTTP/2 a *tls.Conn, which
+// net/http must have itself. The caller must not use it any more.
 func (s *Server) handOver(c *Conn, upper net.Conn) {
 	c.fastPath.Store(false)
 	select {
 	case s.handedOver.conns <- upper:
 	case <-s.handedOver.done:
-		_ = c.cut() // the server ends
+		_ = c.cut() // net/http accepts no more
 	}
 }
 
 // Shutdown closes the listeners, waits until the requests in progress are answered, and closes all
-// connections. When ctx ends before that, it cuts them off and returns the context's error.
+// connections. If ctx ends before that, it closes them at once and returns the context's error.
+// closing is set first: connections that are accepted later are closed by serve, those that exist
+// are retired here.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closeListeners()
 	s.connections.closeIf((*Conn).retire)
@@ -180,7 +185,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// closeListeners closes the listeners, and has every connection that is served here end with its
+// closeListeners closes the listeners, and makes every connection that http1.go serves end with its
 // next answer.
 func (s *Server) closeListeners() {
 	s.mu.Lock()
@@ -189,17 +194,17 @@ func (s *Server) closeListeners() {
 	closeAll(s.listeners)
 }
 
-// closeAll closes listeners, which may be closed already.
+// closeAll closes listeners. Those that are closed already return an error, which does not matter.
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		_ = l.Close()
 	}
 }
 
-// close cuts everything off.
+// close closes listeners and connections at once.
 func (s *Server) close() {
 	s.closeListeners()
 	s.cut()
-	_ = s.http.Close() // as above
+	_ = s.http.Close()
 	s.connections.closeIf(func(*Conn) bool { return true })
 }

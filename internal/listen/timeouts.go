@@ -10,56 +10,60 @@ import (
 
 // How long a connection may stay in one state.
 const (
-	// newTime is for the first request's header.
+	// newTime is from accepting to the end of the first request's header.
 	newTime = time.Minute
-	// idleTime is for the next request's header. It is longer than the SDKs keep an unused
-	// connection, so that it is the client who lets go of it and no request is sent into a
-	// connection that is being closed.
+	// idleTime is from an answer to the end of the next request's header. It is longer than the
+	// SDKs keep an unused connection, so that the client closes it and not the server: a request
+	// that is sent while the server closes fails, and the client cannot know whether it was
+	// executed.
 	idleTime = 5 * time.Minute
-	// activeTime is for a body to come, the operation, and the answer to go: 16 MiB each way at 1.1
-	// Mbit/s.
+	// activeTime is for reading the body, the operation, and sending the answer: enough for the
+	// largest body and answer, 16 MiB each, at 1.1 Mbit/s.
 	activeTime = 4 * time.Minute
-	// roundTime is the time between two rounds.
+	// roundTime is the time between two rounds, so a timeout can be late by as much.
 	roundTime = 5 * time.Second
 )
 
-// connections closes the connections that stay in one state for too long: unused, or with a client
-// that has stopped sending or reading. It stands in for net/http's timeouts, which set deadlines
-// several times a request and so cost it a tenth of all its work; a glance every few seconds does
-// as well.
+// connections are all connections of a server. It closes those that stay in one state for too long:
+// unused, or with a client that has stopped sending or reading. It replaces net/http's timeouts,
+// which set deadlines several times in each request and cost a tenth of all its work, by a round
+// over all connections every few seconds.
 //
-// A connection of HTTP/2 stays active while requests come and go on it, each in a stream of its
-// own, so there it is the streams that are looked at.
+// A connection of HTTP/2 is active as long as any stream is open on it, so there the time of each
+// stream is limited instead.
+//
+// mu is held only to read and change the lists. Closing, resetting and waiting happen after it is
+// released, as they can take long and some of them come back to take it (Conn.cut).
 type connections struct {
-	now     atomic.Int64 // time.Duration since the beginning, as of the last round
+	now     atomic.Int64 // time.Duration since the start, as of the last round; no clock is read per request
 	mu      sync.Mutex
 	conns   map[*Conn]struct{}
 	streams map[*stream]struct{}
-	// unauthenticated and unauthenticatedStreams are those of conns and streams that are nobody's
-	// yet, the oldest first (unauthenticated.go).
+	// unauthenticated and unauthenticatedStreams are those of conns and streams that are not
+	// authenticated, the oldest first (unauthenticated.go).
 	unauthenticated, unauthenticatedStreams list.List
 	// limit is how many connections, and how many streams, there may be; 0: any number.
 	limit         int
-	full          time.Duration // under mu: the round in which no connection was found that could go; see makeRoom
-	plain         bool          // clients can be told in plain text that there is no room
-	busyAnswer    []byte        // what they are told then
-	authenticates bool          // there are credentials: new connections are unauthenticated
-	// interval is the time between two rounds: roundTime, or unauthenticatedRoundTime where there
-	// are unauthenticated connections; tests make the rounds by hand.
+	full          time.Duration // guarded by mu: now when makeRoom last found no connection to close
+	plain         bool          // no TLS, so reject can answer
+	busyAnswer    []byte        // what it answers then
+	authenticates bool          // new connections are unauthenticated
+	// interval is the time between two rounds: roundTime, or unauthenticatedRoundTime if there can
+	// be unauthenticated connections. Tests call round themselves.
 	interval time.Duration
-	sinceAll time.Duration // the time since all connections were looked at
-	// bodyGrace is the constant of that name, but for tests.
+	sinceAll time.Duration // since the last round over all connections
+	// bodyGrace is the constant of that name, except in tests.
 	bodyGrace time.Duration
 }
 
-// forget ends the watch of a connection.
+// forget unregisters a connection.
 func (cs *connections) forget(c *Conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.remove(c)
 }
 
-// remove is forget for whoever holds mu.
+// remove is forget for a caller that holds mu.
 func (cs *connections) remove(c *Conn) {
 	delete(cs.conns, c)
 	cs.removeUnauthenticated(c)
@@ -77,8 +81,8 @@ func (c *Conn) overstays(now time.Duration) bool {
 	return now-time.Duration(s>>2) > limit
 }
 
-// round lets time pass and closes those that overstay. Only unauthenticated connections are looked
-// at in all rounds, where there are some.
+// round advances now and closes connections and streams that have exceeded their time. Most rounds
+// only look at unauthenticated ones, whose limits are shorter; each roundTime one looks at all.
 func (cs *connections) round(passed time.Duration) {
 	now := time.Duration(cs.now.Add(int64(passed)))
 	if cs.authenticates {
@@ -93,8 +97,8 @@ func (cs *connections) round(passed time.Duration) {
 	cs.resetStreams(now)
 }
 
-// closeUnused closes the connections that have not sent a request yet. Shutdown would wait five
-// seconds for it.
+// closeUnused closes the connections that have not sent a request yet, for which
+// http.Server.Shutdown would wait five seconds.
 func (cs *connections) closeUnused() {
 	cs.closeIf(func(c *Conn) bool { return c.currentState() == http.StateNew })
 }
@@ -110,11 +114,11 @@ func (cs *connections) closeIf(close func(*Conn) bool) {
 	}
 	cs.mu.Unlock()
 	for _, c := range found {
-		_ = c.cut() // whoever it was is gone
+		_ = c.cut()
 	}
 }
 
-// run makes its rounds until done is closed.
+// run makes a round each interval until done is closed.
 func (cs *connections) run(done <-chan struct{}) {
 	tick := time.NewTicker(cs.interval)
 	defer tick.Stop()

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// rawConn is the connection below one of TLS: what the kernel has, under watch.
+// rawConn is the kernel's connection below a *tls.Conn. It counts bytes like Conn does, but its
+// Close does not wait.
 type rawConn struct{ *Conn }
 
 // Read implements net.Conn.
@@ -24,15 +25,16 @@ func (u rawConn) Write(p []byte) (int, error) { return u.Conn.Conn.Write(p) }
 // Close implements net.Conn.
 func (u rawConn) Close() error { return u.cut() }
 
-// handshake makes the connection one of TLS, and tells whether it is to be served here. Those of
-// HTTP/2 are net/http's.
+// handshake makes the TLS handshake, and tells whether http1.go is to serve the connection.
+// Connections of HTTP/2 it hands over to net/http. It has no timeout of its own: connections closes
+// the connection after newTime.
 func (s *Server) handshake(c *Conn) bool {
 	secure := tls.Server(rawConn{c}, s.tls)
-	if err := secure.HandshakeContext(context.Background()); err != nil { // which ends with the connection
+	if err := secure.HandshakeContext(context.Background()); err != nil {
 		s.http.ErrorLog.Printf("TLS handshake error from %s: %v", c.RemoteAddr(), err)
 		var plain tls.RecordHeaderError
 		if errors.As(err, &plain) && plain.Conn != nil && looksLikeHTTP(plain.RecordHeader) {
-			_, _ = io.WriteString(plain.Conn, notTLS) // the connection ends anyway
+			_, _ = io.WriteString(plain.Conn, notTLS)
 		}
 		_ = c.cut()
 		return false
@@ -46,11 +48,10 @@ func (s *Server) handshake(c *Conn) bool {
 	return true
 }
 
-// notTLS answers who does not speak TLS, in the words of package http.
+// notTLS answers a client that does not use TLS, in the words of net/http.
 const notTLS = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
-// looksLikeHTTP tells whether what came in the place of a record of TLS is the beginning of a
-// request.
+// looksLikeHTTP tells whether what arrived in place of a TLS record is the beginning of a request.
 func looksLikeHTTP(head [5]byte) bool {
 	for _, method := range []string{"GET /", "HEAD ", "POST ", "PUT /", "OPTIO"} {
 		if strings.HasPrefix(string(head[:]), method) {

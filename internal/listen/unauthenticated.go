@@ -2,33 +2,34 @@ package listen
 
 import "time"
 
-// An unauthenticated connection is one of a server that asks for credentials on which no signature
-// has been verified yet: whatever access key its requests name, for the ids of keys are no secret.
-// Unauthenticated connections have little time for a request, and when a new connection needs room
-// the oldest of them go first, before any that is known and whatever they are doing. So whoever has
-// no key can be many and can be slow, and takes no room from those who have one. Servers that ask
-// nobody for credentials have no unauthenticated connections.
+// On a server with authentication, a connection is unauthenticated until a signature has been
+// verified on it. A request that merely names an access key does not change that, since the ids of
+// keys are no secret. Unauthenticated connections have little time for a request, and when a new
+// connection needs room the oldest of them is closed, before any authenticated one and whatever it
+// is doing. So clients without a key, however many and slow, do not take room from those with one.
+// Servers without authentication have no unauthenticated connections.
 
 const (
 	// UnauthenticatedTime is how long an unauthenticated connection may take for a whole request:
-	// from the first byte that it may send, which is when it was accepted or when its last answer
-	// was sent, until the request is verified.
+	// from when it was accepted, or its last answer was sent, until the signature is verified.
 	UnauthenticatedTime = 20 * time.Second
-	// unauthenticatedRate is how many bytes in a second give it another second.
+	// unauthenticatedRate is how many received bytes add a second to that, so that a client with a
+	// key can send a large first request over a slow line.
 	unauthenticatedRate = 64 << 10
-	// unauthenticatedGrace is how long an unauthenticated connection may stay in any case. Whoever
-	// has a key needs a moment to show it, which many clients that come again as fast as they are
-	// closed must not take from it: these wait in the kernel's queue meanwhile.
+	// unauthenticatedGrace is how long an unauthenticated connection stays open in any case. A
+	// client with a key needs a moment to send its first request; without the grace, clients that
+	// reconnect as fast as they are closed would push it out before that. Meanwhile new connections
+	// wait in the kernel's queue.
 	unauthenticatedGrace = 250 * time.Millisecond
-	// bodyGrace is how long an unauthenticated connection with a large body may stay in any case.
+	// bodyGrace is the same for an unauthenticated connection that is sending a large body.
 	bodyGrace = time.Second
-	// unauthenticatedRoundTime is the time between two looks at the unauthenticated connections.
+	// unauthenticatedRoundTime is the time between two rounds over the unauthenticated connections.
 	unauthenticatedRoundTime = 500 * time.Millisecond
 )
 
-// awaitRequest begins the time that an unauthenticated connection has for its next request.
-// connections.now is the time of the last round; so that nobody gets less, the time begins with the
-// next one.
+// awaitRequest begins the time that an unauthenticated connection has for its next request. It
+// counts from the next round, since connections.now is that of the last one: otherwise a connection
+// could get less than its time.
 func (c *Conn) awaitRequest() {
 	if c.unauthenticated.Load() {
 		c.awaited.Store(c.all.now.Load() + int64(unauthenticatedRoundTime))
@@ -43,14 +44,15 @@ func (c *Conn) count(n int) {
 	}
 }
 
-// overdue tells whether an unauthenticated connection has taken too long that is awaited since a
-// time and has sent so many bytes from then on.
+// overdue tells whether an unauthenticated connection, or stream, whose time began at awaited and
+// that has sent received bytes since, has exceeded its time.
 func overdue(now time.Duration, awaited, received int64) bool {
 	return now-time.Duration(awaited) > UnauthenticatedTime+time.Duration(received)*time.Second/unauthenticatedRate
 }
 
-// MarkAuthenticated notes that a signature was verified on the connection. It tells whether the
-// connection is still there: if it has made room in the meantime, nobody would get the answer.
+// MarkAuthenticated notes that a signature was verified on the connection. It is false if the
+// connection has been closed meanwhile: then the request should not be executed, as the client
+// could not get the answer.
 func (c *Conn) MarkAuthenticated() bool {
 	if !c.unauthenticated.Load() {
 		return true
@@ -70,16 +72,16 @@ func (c *Conn) MarkAuthenticated() bool {
 // handler verifies them.
 func (c *Conn) Unauthenticated() bool { return c.unauthenticated.Load() }
 
-// HoldBytes notes that bodies which come on the connection take so many bytes more, or less, of a
-// memory that all share. It returns how many they take.
+// HoldBytes adds more bytes, negative for less, to what the handler has reserved for bodies that
+// are arriving on the connection, and returns the sum. It only counts.
 func (c *Conn) HoldBytes(more int64) int64 { return c.heldBytes.Add(more) }
 
-// CloseOtherHolder closes the oldest other unauthenticated connection whose bodies take some of
-// that memory, and which had its grace. It tells whether there was one.
+// CloseOtherHolder closes the oldest other unauthenticated connection that holds bytes (HoldBytes)
+// and is past its grace. It tells whether there was one. The bytes are given back a little later,
+// by the handler of the request that fails.
 func (c *Conn) CloseOtherHolder() bool { return c.all.closeHolder(c) }
 
-// closeHolder closes the oldest unauthenticated connection, other than c, that has memory for a
-// large body and had its grace. It tells whether there was one.
+// closeHolder is CloseOtherHolder of c.
 func (cs *connections) closeHolder(c *Conn) bool {
 	cs.mu.Lock()
 	var found *Conn
@@ -92,12 +94,11 @@ func (cs *connections) closeHolder(c *Conn) bool {
 	if found == nil {
 		return false
 	}
-	_ = found.cut() // whoever it was is gone
+	_ = found.cut()
 	return true
 }
 
-// removeUnauthenticated takes a connection out of the unauthenticated connections, if it is one of
-// them. The caller holds mu.
+// removeUnauthenticated takes a connection out of the list, if it is in it. The caller holds mu.
 func (cs *connections) removeUnauthenticated(c *Conn) {
 	if c.place != nil {
 		cs.unauthenticated.Remove(c.place)
@@ -105,7 +106,7 @@ func (cs *connections) removeUnauthenticated(c *Conn) {
 	}
 }
 
-// closeOverdue closes the unauthenticated connections that have taken too long.
+// closeOverdue closes the unauthenticated connections that have exceeded their time.
 func (cs *connections) closeOverdue(now time.Duration) {
 	cs.mu.Lock()
 	var found []*Conn

@@ -12,7 +12,7 @@ import (
 	"github.com/partita-db/partita/internal/exception"
 )
 
-// The header values that are the same in every answer. They are shared: nobody may change them.
+// The header values that are the same in every answer. All answers share them: they are read only.
 var (
 	typeAmzJSON     = []string{amzJSON}
 	typeJSON        = []string{plainJSON}
@@ -40,7 +40,8 @@ var (
 // answers do not all unpack errors (Java's does not).
 const compressBytes = 1 << 10
 
-// send sends the answer. The header map is written past its methods, with names in canonical form.
+// send sends the answer. It writes the header map directly, with names in canonical form, since
+// Header.Set would examine each name and allocate a slice for each value.
 func (x *exchange) send(status int, body []byte) {
 	header := x.w.Header()
 	if status == http.StatusOK && len(body) >= compressBytes && len(x.r.Header["Accept-Encoding"]) > 0 {
@@ -51,7 +52,7 @@ func (x *exchange) send(status int, body []byte) {
 	end := x.head.Len()
 	x.head.Write(strconv.AppendUint(digits[:0], uint64(len(body)), 10))
 	text := x.head.String()
-	values := []string{text[:idBytes], text[idBytes:end], text[end:]}
+	values := []string{text[:idBytes], text[idBytes:end], text[end:]} // one allocation for three headers
 	header["X-Amzn-Requestid"] = values[0:1:1]
 	header["X-Amz-Crc32"] = values[1:2:2]
 	header["Content-Length"] = values[2:3:3]
@@ -64,19 +65,19 @@ func (x *exchange) send(status int, body []byte) {
 		x.noteCode(body)
 	}
 	x.w.WriteHeader(status)
-	x.w.Write(body) // a client that has gone away is not our error
+	x.w.Write(body) // an error here means that the client has closed the connection
 }
 
-// hangUp has the connection end with the answer. With HTTP/2 nothing of one request is in the way
-// of the others on its connection.
+// hangUp closes the connection after the answer, because where the next request begins is not
+// known. HTTP/2 does not need it: a stream that is abandoned does not disturb the others.
 func (x *exchange) hangUp() {
 	if x.r.ProtoMajor < 2 {
 		x.w.Header()["Connection"] = hangUpHeader
 	}
 }
 
-// sendUnavailable answers that the memory for large requests is spent. The SDKs try again by
-// themselves.
+// sendUnavailable answers that the memory for large requests is spent, with a status that the SDKs
+// retry.
 func (x *exchange) sendUnavailable() { x.send(http.StatusServiceUnavailable, unavailable) }
 
 // compress compresses the body as the client accepts it, if that makes it shorter, and says so in
@@ -116,7 +117,7 @@ func accepts(accept, encoding string) bool {
 	return false
 }
 
-// errorBody writes a fault as DynamoDB writes an error of the authentication family.
+// errorBody returns the body of the answer to a fault, which must be an *authFault.
 func errorBody(fault error) []byte {
 	f := fault.(*authFault)
 	return worded(f.code, f.message)

@@ -12,9 +12,9 @@ import (
 // service is the name of the service that signatures must be for.
 const service = "dynamodb"
 
-// authenticate finds out who sent the request and for which region. Without credentials to compare
-// with, whatever has the shape of a signature will do, and so will none: it is nobody's then, and
-// is answered (AWS would miss its token), so that a plain HTTP client can be used.
+// authenticate determines who sent the request and for which region. On a server without
+// authentication any well-formed signature is accepted, and so is none (AWS rejects an unsigned
+// request), so that a plain HTTP client can be used; a malformed one is rejected as by AWS.
 func (x *exchange) authenticate() (err error) {
 	if x.h.credentials == nil {
 		x.readSignature()
@@ -33,15 +33,17 @@ func (x *exchange) authenticate() (err error) {
 		return err
 	}
 	if c := listen.ConnOf(x.r.Context()); c != nil && !c.MarkAuthenticated() {
-		panic(http.ErrAbortHandler) // nothing is done for who is not there any more
+		// The connection was closed to make room for another one. The operation must not run: the
+		// client could not learn its outcome.
+		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// claim looks, where there are credentials, at what the request says of its signature before its
-// body is read, and notes the fault. All but the signature itself is checked then, in AWS's order:
-// who does not even name an access key gets no more of the server than a small body takes, in
-// memory, in work and in time.
+// claim checks, before the body is read, everything of the signature that does not depend on the
+// body, in AWS's order, and notes the fault. A request with a fault gets no more of the server than
+// a small body takes (see mostBody): otherwise a client without an access key could make it buffer,
+// hash and decompress 16 MiB for each request. On a server without authentication it does nothing.
 func (x *exchange) claim() {
 	if x.h.credentials == nil {
 		return
@@ -54,8 +56,7 @@ func (x *exchange) claim() {
 	}
 }
 
-// readSignature reads what the request says of its signature, and notes the fault if it is not
-// whole.
+// readSignature reads the signature into x.sig, and notes a fault if it is incomplete.
 func (x *exchange) readSignature() {
 	var err error
 	if x.sig, err = sigv4.Read(x.r); err != nil {
@@ -63,9 +64,9 @@ func (x *exchange) readSignature() {
 	}
 }
 
-// limitBodyTime bounds the time in which the body may come of a request that has no signature, or
-// one that cannot be right. It is for requests that come over another server than package listen's,
-// which closes unauthenticated connections by itself.
+// limitBodyTime limits the time for reading the body of a request without a valid claim. It is for
+// requests that come through another net/http server than package listen's, which closes
+// unauthenticated connections by itself.
 func (x *exchange) limitBodyTime() {
 	err := http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(listen.UnauthenticatedTime))
 	if err != nil && x.h.noDeadlinesLogged.CompareAndSwap(false, true) {
@@ -74,12 +75,12 @@ func (x *exchange) limitBodyTime() {
 	}
 }
 
-// unauthenticatedBodyBytes is the largest body that is looked at of a request that has no
-// signature, or one that cannot be right. It does not draw on the budget, nor does the byte behind
-// it that tells that there are more.
+// unauthenticatedBodyBytes is the largest body that is read of a request without a valid claim.
+// Together with the one byte more that shows that a body is longer it stays within freeBytes, so
+// such requests never draw on the budget.
 const unauthenticatedBodyBytes = freeBytes - 1
 
-// checkClaim checks all of a signature that can be checked without the body.
+// checkClaim checks date, scope, access key and session token, which need no body.
 func (x *exchange) checkClaim() (err error) {
 	now := x.h.now()
 	if x.who, err = x.sig.Check(now, service); err != nil {
@@ -89,8 +90,9 @@ func (x *exchange) checkClaim() (err error) {
 	return err
 }
 
-// verify checks the signature of a claim. On success the call has its principal and its region. The
-// credential is looked up once more: it may have been taken away while the body came.
+// verify checks the signature itself, and sets the call's principal and region. It looks the
+// credential up again after claim: it may have been removed, or have expired, while the body was
+// arriving, which takes up to minutes.
 func (x *exchange) verify() error {
 	sig, who := &x.sig, x.who
 	credential, err := x.credential(who.AccessKey, sig.Token, x.h.now())
@@ -99,7 +101,7 @@ func (x *exchange) verify() error {
 	}
 	text, ok := x.canonical.StringToSign(x.r, sig, x.payload())
 	if sig.Target != "" && sig.Target != x.call.Target {
-		return errMismatch // the header is not the one that was signed
+		return errMismatch // only the target in the query string was signed
 	}
 	if !ok || !credential.Verify(sig.Day(), who.Region, text, sig.Signature) {
 		return errMismatch
@@ -108,12 +110,12 @@ func (x *exchange) verify() error {
 	return nil
 }
 
-// credential returns the access key's credential, if the session token fits it and its time is not
-// over.
+// credential returns the access key's credential, if the session token fits it and it has not
+// expired.
 func (x *exchange) credential(key, token string, now time.Time) (*iam.Credential, error) {
 	c, known := x.h.credentials.Lookup(key)
 	switch {
-	case !known, token == "" && c.HasToken(): // the key of a session is none without it
+	case !known, token == "" && c.HasToken(): // as AWS: a session's key alone is an unknown key
 		return nil, errUnknownKey
 	case !c.TokenIs(token):
 		return nil, errBadToken

@@ -42,7 +42,7 @@ func (x *exchange) readBody() error {
 		return errUnauthenticated
 	}
 	body := io.Reader(r.Body)
-	if x.h.credentials != nil { // signatures are of what is sent
+	if x.h.credentials != nil { // the signature is of the bytes as sent, before decompression
 		x.raw = sha256.New()
 		body = io.TeeReader(body, x.raw)
 	}
@@ -56,8 +56,8 @@ func (x *exchange) readBody() error {
 	return readOn(body)
 }
 
-// encodingOf is the request's Content-Encoding in lower case, empty if its body is as it is. Of
-// several, in one header or more, AWS understands none, and nor does decompress.
+// encodingOf is the request's Content-Encoding in lower case, empty for none or identity. Several,
+// in one header or more, are joined, which decompress then rejects as AWS does.
 func encodingOf(r *http.Request) string {
 	switch values := r.Header["Content-Encoding"]; {
 	case len(values) == 0, len(values) == 1 && (values[0] == "" || strings.EqualFold(values[0], "identity")):
@@ -75,7 +75,7 @@ func (x *exchange) mostBody() int {
 	return maxBodyBytes
 }
 
-// readOn reads what a decompressor has left.
+// readOn reads what the decompressor has left of the body: the payload's hash is of all of it.
 func readOn(body io.Reader) error {
 	switch _, err := io.CopyN(io.Discard, body, maxBodyBytes+1); err {
 	case io.EOF:
@@ -95,8 +95,9 @@ func (x *exchange) payload() [sha256.Size]byte {
 	return [sha256.Size]byte(x.raw.Sum(nil))
 }
 
-// fill reads src to its end into x.in. length is what it will be, -1 where nobody knows. The buffer
-// grows as the bytes arrive: what a request merely announces costs no memory.
+// fill reads src to its end into x.in. length is the Content-Length, -1 if it is not known. The
+// buffer doubles as the bytes arrive, beginning with freeBytes: if it had the announced length at
+// once, clients could reserve the whole budget by headers alone, without sending a body.
 func (x *exchange) fill(src io.Reader, length int) error {
 	most, limit := length, x.mostBody()
 	if length < 0 {
@@ -136,8 +137,8 @@ func (x *exchange) fill(src io.Reader, length int) error {
 	return nil
 }
 
-// decompress returns a reader of the decompressed body. What has an encoding that is not known must
-// not be taken for what it is not.
+// decompress returns a reader of the decompressed body. An unknown encoding is an error: its bytes
+// must not be parsed as if they were not encoded.
 func decompress(encoding string, body io.Reader) (io.Reader, error) {
 	b := bufio.NewReader(io.LimitReader(body, maxBodyBytes+1))
 	switch encoding {
@@ -162,8 +163,9 @@ func decompress(encoding string, body io.Reader) (io.Reader, error) {
 	return nil, errDecompress
 }
 
-// members reads the members of a file of gzip one behind the other. AWS ignores what is behind the
-// last one and is none.
+// members reads the members of a gzip stream one after the other (RFC 1952, section 2.2), and
+// ignores, as AWS does, trailing bytes that do not begin another member. gzip.Reader's own
+// multistream mode would return an error for those.
 type members struct {
 	z  *gzip.Reader
 	in *bufio.Reader
@@ -195,7 +197,7 @@ func (m *members) Read(p []byte) (int, error) {
 // decompressor is a decompressor whose errors are all errDecompress.
 type decompressor struct{ io.Reader }
 
-// Read reads decompressed bytes.
+// Read implements io.Reader.
 func (u decompressor) Read(p []byte) (int, error) {
 	n, err := u.Reader.Read(p)
 	if err != nil && err != io.EOF {
@@ -224,12 +226,13 @@ func (x *exchange) refuseBody(err error) {
 	case errors.Is(err, errDecompress):
 		x.discard()
 		x.w.Header()["Content-Type"] = typeAmzJSON
-		x.call.Report.Code = "SerializationException" // for the metrics: whatever AWS calls it, it is no error of ours
+		// For the metrics: AWS answers with a 500, but it is the client's error.
+		x.call.Report.Code = "SerializationException"
 		x.why = "the Content-Encoding is not known, or the body is none of that encoding"
 		x.send(http.StatusInternalServerError, internalError)
 	default:
-		// The connection broke, or its chunks are malformed: where the next request begins nobody
-		// can tell.
+		// The connection broke, or its chunks are malformed: where the next request begins is not
+		// known.
 		x.hangUp()
 		x.why = "the body did not come to its end, or its chunks are malformed"
 		x.w.Header()["Content-Type"] = typeAmzJSON
@@ -237,9 +240,10 @@ func (x *exchange) refuseBody(err error) {
 	}
 }
 
-// discard reads on where a body was not taken, within reason: a client that is still sending looks
-// at the answer only when it is done, and closing on it would take the answer away. Who waits for
-// "100 Continue" has not begun to send.
+// discard reads and drops a body that was rejected, up to twice the largest one: most clients read
+// the answer only when they have sent the body, and if the connection were closed with bytes unread
+// the kernel would send a reset, which makes the client lose the answer. A client that waits for
+// "100 Continue" has not begun to send; the read would make net/http ask for the body.
 func (x *exchange) discard() {
 	waits := len(x.r.Header["Expect"]) > 0
 	if x.r.ContentLength > 2*maxBodyBytes || (waits && x.r.ContentLength > int64(x.mostBody())) {

@@ -15,11 +15,12 @@ func (x *exchange) unauthenticatedConn() *listen.Conn {
 	return nil
 }
 
-// A bodyShare is what a body that an unauthenticated connection sends takes of the memory for large
-// ones. While they come, which unauthenticated connections can make last, these have at most half
-// of that memory together; one that is alone may have more, as it may be the first request of a
-// client with a key. Where there is no more, the oldest of those that have some for longer than
-// bodyGrace goes.
+// A bodyShare is what the body of an unauthenticated connection takes of the budget while it is
+// being read. A valid claim needs only an access key's id, which is no secret, so clients without
+// the secret could fill the budget with large bodies that they send slowly. Therefore all
+// unauthenticated connections together have at most half of it. A single one may exceed the half:
+// it may be the first request of a client with a key. When the half is used up, the oldest
+// connection that has held some for longer than its grace (see package listen) is closed.
 type bodyShare struct {
 	h     *Handler
 	c     *listen.Conn
@@ -27,14 +28,15 @@ type bodyShare struct {
 }
 
 const (
-	// bodyShareTries and bodyShareWait are how often, and how long each time, the memory is waited
-	// for of one that goes.
+	// bodyShareTries and bodyShareWait are how often, and how long each time, raise waits for the
+	// memory of a connection that it has closed: 100 ms, in which its goroutine notices the end.
 	bodyShareTries = 20
 	bodyShareWait  = 5 * time.Millisecond
 )
 
-// raise raises the share of an unauthenticated connection, nil for none, to n bytes. It tells
-// whether it could.
+// raise raises the share to n bytes, and tells whether it could. c is nil for a connection that is
+// authenticated, which has no limit but the budget. It adds first and takes back on failure, so
+// that two connections at a time cannot both get the last bytes.
 func (s *bodyShare) raise(c *listen.Conn, n int64) bool {
 	if c == nil {
 		return true
@@ -53,12 +55,12 @@ func (s *bodyShare) raise(c *listen.Conn, n int64) bool {
 		if cut = c.CloseOtherHolder() || cut; !cut {
 			return false
 		}
-		time.Sleep(bodyShareWait) // until who was cut has noticed
+		time.Sleep(bodyShareWait)
 	}
 	return false
 }
 
-// giveBack gives all of it back.
+// giveBack gives the whole share back. From then on only the budget counts the body.
 func (s *bodyShare) giveBack() {
 	if s.c != nil {
 		s.c.HoldBytes(-s.bytes)

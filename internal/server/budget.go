@@ -6,12 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// budget is the memory for all bodies and answers that are under way at a time. What counts is what
-// their buffers take, and not how much of them is filled, and of a body what it is decoded into as
-// well; buffers up to freeBytes are not counted.
+// budget is the memory for all bodies and answers in progress. It counts the capacity of their
+// buffers, and for a body also what it is decoded into; buffers up to freeBytes are not counted, so
+// that small requests succeed, and cost no atomic operation, however many large ones there are.
 type budget struct{ left atomic.Int64 }
 
-// take takes n bytes, if there are as many.
+// take takes n bytes, or none and returns false. left can be negative for a moment meanwhile, and
+// for longer after force.
 func (b *budget) take(n int64) bool {
 	if b.left.Add(-n) >= 0 {
 		return true
@@ -20,7 +21,7 @@ func (b *budget) take(n int64) bool {
 	return false
 }
 
-// counted is what a buffer of such a capacity counts.
+// counted is how many bytes of the budget a buffer of the capacity takes.
 func counted(capacity int) int64 {
 	if capacity <= freeBytes {
 		return 0
@@ -31,8 +32,8 @@ func counted(capacity int) int64 {
 // reservation is what one buffer has drawn from the budget.
 type reservation struct{ drawn int64 }
 
-// hold draws what a buffer of such a capacity counts, or gives back what it does not any more. It
-// may be refused, and then changes nothing.
+// hold makes the reservation fit a buffer of the capacity: it draws more, or gives back. If there
+// is not enough it returns false and changes nothing.
 func (r *reservation) hold(b *budget, capacity int) bool {
 	if more := counted(capacity) - r.drawn; more > 0 {
 		if !b.take(more) {
@@ -45,7 +46,8 @@ func (r *reservation) hold(b *budget, capacity int) bool {
 	return true
 }
 
-// force is hold for a buffer that is there whatever the budget has.
+// force is hold for a buffer that exists already: it always succeeds, and may leave the budget
+// negative, which makes later ones wait for what this one gives back.
 func (r *reservation) force(b *budget, capacity int) {
 	if more := counted(capacity) - r.drawn; more != 0 {
 		b.left.Add(-more)
@@ -53,7 +55,7 @@ func (r *reservation) force(b *budget, capacity int) {
 	}
 }
 
-// release gives back what the exchange holds.
+// release gives back to the budget what the exchange holds, and a large buffer to its pool.
 func (x *exchange) release() {
 	b := &x.h.budget
 	x.inReservation.force(b, 0)
@@ -65,8 +67,9 @@ func (x *exchange) release() {
 	}
 }
 
-// holdAnswer draws what the answer takes, in whatever way it has grown, and tells whether it may be
-// sent. A refused one is let go; without refusable there is none.
+// holdAnswer draws what the finished answer takes, since not everything that makes it grow calls
+// Grow, and tells whether it may be sent. If not, its buffer is dropped. refusable is false for an
+// answer that must be sent whatever the budget has: that of a write that was executed.
 func (x *exchange) holdAnswer(refusable bool) bool {
 	if !refusable {
 		x.outReservation.force(&x.h.budget, cap(x.out))
@@ -79,8 +82,8 @@ func (x *exchange) holdAnswer(refusable bool) bool {
 	return false
 }
 
-// shrink gives a short answer, as an error is, a buffer of its size, where it is in that of a long
-// one that came to nothing.
+// shrink copies a short answer, such as an error in place of a long one, out of a large buffer, so
+// that a client that reads slowly does not hold the large one.
 func (x *exchange) shrink() {
 	if len(x.out) <= freeBytes && cap(x.out) > pooledBytes {
 		large := x.out
@@ -89,8 +92,8 @@ func (x *exchange) shrink() {
 	}
 }
 
-// decodedBytes is what a body of so many bytes takes: itself, and what it is decoded into, which is
-// not longer.
+// decodedBytes is what a body of n bytes takes: itself, and what it is decoded into, which is not
+// longer.
 func decodedBytes(n int) int {
 	if n <= freeBytes {
 		return n
@@ -102,7 +105,7 @@ func decodedBytes(n int) int {
 func (x *exchange) growBody(n int) error {
 	b := &x.h.budget
 	if cap(x.in) > freeBytes && len(x.in) == 0 && !x.inReservation.hold(b, decodedBytes(cap(x.in))) {
-		x.in = nil // one that was kept, and is too large for now
+		x.in = nil // the buffer kept from the last request is too large for what is left
 	}
 	if n <= cap(x.in) {
 		return nil
@@ -144,7 +147,7 @@ const (
 	mostShared  = 1 << 20
 )
 
-// grownSize is the size of the buffer for an answer of so many bytes and what may follow.
+// grownSize is the capacity of a buffer for an answer that needs that many bytes now and may grow.
 func grownSize(need int) int {
 	if need > mostShared {
 		return need + need/4
@@ -156,7 +159,9 @@ func grownSize(need int) int {
 	return size
 }
 
-// shared are buffers for large answers, by size: powers of two from leastShared to mostShared.
+// shared are pools of buffers for large answers, one for each power of two from leastShared to
+// mostShared. They are apart from the pool of exchanges, so that a few large answers do not leave
+// every pooled exchange with a large buffer.
 type shared struct{ pools [4]sync.Pool }
 
 // get returns an empty buffer of the size, a power of two from leastShared on.
@@ -169,7 +174,8 @@ func (s *shared) get(size int) []byte {
 	return make([]byte, 0, size)
 }
 
-// put takes a buffer that is not used any more, if it is one of those.
+// put takes a buffer that is not used any more, and leaves it to the collector if it did not come
+// from get: its capacity tells.
 func (s *shared) put(b []byte) {
 	if n := cap(b); n >= leastShared && n <= mostShared && n&(n-1) == 0 {
 		s.pools[bits.Len(uint(n/leastShared))-1].Put(&b)

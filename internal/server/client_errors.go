@@ -16,22 +16,22 @@ import (
 	"github.com/partita-db/partita/internal/exception"
 )
 
-// clientErrors are what the log was told of requests that were answered with an error.
+// clientErrors is what the log has of requests that were answered with an error, so that it
+// reports each kind once in a while only.
 type clientErrors struct {
 	client, signature recent
 	unknown           recent        // operations that are none of DynamoDB's
 	missing           []atomic.Bool // by Report.Operation: those that are not implemented and were asked for
 }
 
-// logClientError tells the log why a request was answered with an error, where that is news. Errors
-// that are the server's own are logged by whoever made them.
+// logClientError logs why a request was answered with an error. Errors that are the server's own
+// are logged where they arise.
 //
-// A kind of client error is told of at level INFO once a minute: its operation, its code, its
-// table, and its message without what the client supplied (api.Report.Cut). So a table that is not
-// there is told of, since a wrong name is the commonest mistake of all, even though it is an
-// ordinary answer to a program that waits for a table to come or to go. Errors that are business as
-// usual for a program without a mistake (ordinary) are told of at debug level only, as every
-// request is.
+// Each kind of client error is logged at level INFO once a minute: operation, code, table, and the
+// message without values that the client supplied (api.Report.Cut), which may be personal data. A
+// table that does not exist is logged, since a wrong name is the most frequent mistake, although a
+// program that waits for a table gets it, too. Errors that correct programs get (see ordinary) are
+// logged at debug level only, as every request is.
 func (x *exchange) logClientError() {
 	h, code := x.h, x.code()
 	x.noteOperation()
@@ -46,7 +46,8 @@ func (x *exchange) logClientError() {
 	}
 }
 
-// logOperationError logs a client error, unless it is an ordinary one.
+// logOperationError logs a client error, unless it is an ordinary one. Operation and code are the
+// group, which a client cannot multiply; the texts that it can are the kind.
 func (x *exchange) logOperationError(code string) {
 	r := &x.call.Report
 	message, reason := r.Message, r.Reason
@@ -75,10 +76,10 @@ func (x *exchange) logOperationError(code string) {
 	x.logLine(slog.LevelInfo, "a client error", left, attrs)
 }
 
-// maxExplained is the longest body in which the place is looked for where it is no JSON.
+// maxExplained is the longest body that is parsed a second time to find where it is not JSON.
 const maxExplained = 1 << 20
 
-// explain finds out what the answer does not say of a body that is not JSON.
+// explain sets x.why for a body that is not JSON: AWS's answer has no message then.
 func (x *exchange) explain() {
 	r := &x.call.Report
 	if r.Code == "SerializationException" && r.Message == "" && x.why == "" &&
@@ -87,7 +88,7 @@ func (x *exchange) explain() {
 	}
 }
 
-// whyMalformed tells where a body is not JSON, which the answer does not say.
+// whyMalformed tells at which byte a body stops being JSON, without quoting it.
 func whyMalformed(body []byte) string {
 	if len(body) > maxExplained {
 		return ""
@@ -99,9 +100,8 @@ func whyMalformed(body []byte) string {
 	return "the body is not one JSON object"
 }
 
-// ordinary tells whether a code is an answer that a program without a mistake gets: of conditions,
-// of conflicts with others, of a server with much to do, and of a reader of a stream that was away
-// for long.
+// ordinary tells whether correct programs get the code: for conditions, conflicts with other
+// requests, throttling, and readers of a stream whose records have been trimmed.
 func ordinary(code string) bool {
 	name := strings.TrimSuffix(strings.TrimSuffix(code, "Exception"), "Error") // statements have codes without
 	return exception.Of(code).Ordinary || exception.Of(name+"Exception").Ordinary
@@ -125,8 +125,9 @@ func (x *exchange) logSignature(code string) {
 	x.logLine(slog.LevelWarn, "a request was refused for its signature", left, attrs)
 }
 
-// whyUnrecognized tells apart what UnrecognizedClientException does not: an access key that is not
-// there, and a session token that is missing, wrong or too much.
+// whyUnrecognized distinguishes for the operator what UnrecognizedClientException does not: an
+// access key that does not exist, and a session token that is missing, wrong or superfluous. The
+// client is not told: that would show which access keys exist.
 func (x *exchange) whyUnrecognized() string {
 	switch c, known := x.h.credentials.Lookup(x.who.AccessKey); {
 	case !known:
@@ -139,9 +140,9 @@ func (x *exchange) whyUnrecognized() string {
 	return "the session token is not that of the access key"
 }
 
-// claimedKey is the id of the access key that the request says it is signed with, empty if it does
-// not say. One that is neither known nor of the form of AWS's may be a secret, of somebody who has
-// mixed up the two: of that it is the beginning.
+// claimedKey is the access key id in the request's signature, empty if there is none. If it is
+// neither known nor of the form of an id it may be the secret, given in place of the id by mistake:
+// then it is cut to its beginning, as the log must not contain secrets.
 func (x *exchange) claimedKey() string {
 	credential := x.sig.Credential
 	if credential == "" { // the signature could not be read
@@ -165,8 +166,8 @@ const keyBeginning = 4
 // keyForm matches the access key ids that AWS and this program make.
 var keyForm = regexp.MustCompile(`^[A-Z0-9]{4,32}$`)
 
-// logUnknown warns of an operation that is not implemented: of each of DynamoDB's once, since the
-// answer, as AWS has it, does not name it, and of each that is none of DynamoDB's once a minute.
+// logUnknown warns of an operation that is not implemented, since AWS's answer does not name it:
+// once for each of DynamoDB's, and once a minute for each other one.
 func (x *exchange) logUnknown() {
 	operation := printable(api.OperationName(x.call.Target))
 	if n := x.call.Report.Operation; n > 0 {
@@ -189,8 +190,8 @@ func (x *exchange) logUnknown() {
 	}
 }
 
-// logLine logs a line with what all lines about a client have: who it is, and how many such lines
-// were left out before it.
+// logLine logs a line with the attributes that all lines about a client have: address, access key,
+// request id, and how many lines of the kind were left out before it.
 func (x *exchange) logLine(level slog.Level, text string, left int, attrs []slog.Attr) {
 	attrs = append(attrs, slog.String("client", x.r.RemoteAddr))
 	if x.call.Principal != nil {
@@ -203,11 +204,11 @@ func (x *exchange) logLine(level slog.Level, text string, left int, attrs []slog
 	x.h.log.LogAttrs(x.r.Context(), level, text, attrs...)
 }
 
-// maxPrintable is how much of a text that a client made up comes into the log.
+// maxPrintable is how many characters of a text that the client chose are logged.
 const maxPrintable = 128
 
-// printable is a text that a client made up as the log can have it: printable characters, and not
-// many.
+// printable makes a text that the client chose safe to log: short, and without characters that
+// could forge a line of the log or control a terminal.
 func printable(s string) string {
 	s = s[:min(len(s), 4*maxPrintable)]
 	out, n := make([]rune, 0, min(len(s), maxPrintable)), 0
@@ -223,7 +224,8 @@ func printable(s string) string {
 	return string(out)
 }
 
-// noteMessage notes the message in the body of an answer that did not come from Serve.
+// noteMessage notes, for the log, the message in the body of an answer that did not come from
+// Serve.
 func (x *exchange) noteMessage(body []byte) {
 	var answer struct{ Message string } // in any case
 	if json.Unmarshal(body, &answer) == nil {

@@ -9,24 +9,25 @@ import (
 	"github.com/klauspost/compress/zlib"
 )
 
-// compressor is a compressor that can be used again.
+// compressor is what gzip's and zlib's writers have in common.
 type compressor interface {
 	io.WriteCloser
 	Reset(io.Writer)
 }
 
-// Compressors are some hundred kilobytes each, so they are kept. The fastest level: whoever asks a
-// database for compression wants to save the network's time, not to spend it.
+// Compressors take some hundred kilobytes each, so they are reused. They use the fastest level: a
+// client asks for compression to get its answer sooner.
 var (
 	gzipPool = sync.Pool{New: func() any { z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return z }}
 	zlibPool = sync.Pool{New: func() any { z, _ := zlib.NewWriterLevel(nil, zlib.BestSpeed); return z }}
 )
 
-// compressors has a place for each body that may be compressed at a time: a compressor takes as
-// much memory as many answers, and more at a time than there are processors are no faster.
+// compressors is a semaphore for compressors in use. Their memory is outside the budget, so their
+// number is limited: more at a time than there are processors would not be faster.
 var compressors = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// appendCompressed appends the body, compressed by a compressor of the pool.
+// appendCompressed appends the body, compressed by a compressor of the pool. It waits while
+// all compressors are in use.
 func appendCompressed(dst, body []byte, pool *sync.Pool) []byte {
 	compressors <- struct{}{}
 	defer func() { <-compressors }()
@@ -42,7 +43,7 @@ func appendCompressed(dst, body []byte, pool *sync.Pool) []byte {
 // appendWriter is an io.Writer into a slice.
 type appendWriter struct{ b []byte }
 
-// Write appends.
+// Write implements io.Writer.
 func (w *appendWriter) Write(p []byte) (int, error) {
 	w.b = append(w.b, p...)
 	return len(p), nil

@@ -34,32 +34,33 @@ type exchange struct {
 
 	in         []byte // the body, decompressed
 	out        []byte // the answer's body
-	small      []byte // the buffer that out has grown out of, for the next answer; nil: out has not
+	small      []byte // the pooled buffer that out has outgrown, for the next exchange; nil: out is it
 	compressed []byte // the same, compressed
 
 	sig   sigv4.Signature
-	who   sigv4.Claim // whom it says that it is of, where there are credentials
-	fault error       // what is wrong with it; nil as long as nothing is known to be
+	who   sigv4.Claim // access key and region that it claims; set only where there are credentials
+	fault error       // an *authFault, what is wrong with the claim; nil: nothing so far
 
-	raw       hash.Hash // takes the body as it is sent, where that is not what is in in; nil: it is
+	raw       hash.Hash // SHA-256 of the body as sent, where in has it decompressed; nil: in is as sent
 	canonical sigv4.Canonical
 
 	head strings.Builder // the text behind the header values: one allocation for all of them
 	id   string          // x-amzn-RequestId
 
-	inReservation, outReservation, compressedReservation reservation // what the buffers have drawn from the budget
+	// what in, out and compressed have drawn from the budget
+	inReservation, outReservation, compressedReservation reservation
 
-	logged   bool      // whether anybody reads the debug log
-	began    time.Time // zero if nobody wants to know
+	logged   bool      // the log is at debug level
+	began    time.Time // zero if neither metrics nor the log need it
 	status   int
 	sent     int
-	why      string // what is wrong, in our words, where the answer does not say
-	reported bool   // the log knows already why this was refused
+	why      string // for the log: what is wrong, where AWS's answer does not say
+	reported bool   // the rejection has been logged already, or is not to be
 }
 
 // end counts and logs the exchange, returns what it took from the budget, and puts it back into the
-// pool. Buffers that have grown large stay outside: a few huge requests must not become the
-// standing size of all.
+// pool, without buffers that have grown large: a few huge requests would otherwise leave every
+// pooled exchange with a huge buffer. It logs first, as the log reads the buffers.
 func (x *exchange) end() {
 	h := x.h
 	if x.status != http.StatusOK {

@@ -19,19 +19,20 @@ import (
 type Options struct {
 	// Serve answers one call, appending the body to out. It is api.Service's Serve.
 	Serve func(ctx context.Context, r *api.Request, out []byte) (status int, body []byte)
-	// Known tells whether there is an operation of that X-Amz-Target: that there is none is told to
-	// everybody, what is wrong with a signature only to those who asked for one. nil: whatever has
-	// one of the prefixes is known.
+	// Known tells whether an operation with that X-Amz-Target exists. As with AWS, a request for
+	// one that does not is answered UnknownOperationException whatever its signature; only others
+	// learn what is wrong with their signature. nil: every target with one of the prefixes is
+	// known.
 	Known func(target string) bool
 	// Region is what the health answer names. Empty: us-east-1.
 	Region string
-	// Open says that nobody is asked for credentials. Then the Host is checked, and web pages of
-	// other machines are refused; AllowHosts and CORSOrigins name exceptions, "*" any. Otherwise
-	// all pages may call, as with AWS: they lack a signature.
+	// Open says that there is no authentication. Then the Host is checked, and requests from web
+	// pages of other machines are rejected; AllowHosts and CORSOrigins name exceptions, "*" any.
+	// Otherwise all pages may call, as with AWS: they cannot sign.
 	Open                    bool
 	AllowHosts, CORSOrigins []string
-	// Credentials are what requests must be signed with. nil: signatures are read, but not
-	// verified.
+	// Credentials are the access keys that requests must be signed with. nil: signatures are parsed
+	// but not verified.
 	Credentials *iam.Store
 	// Now tells the time that signatures must be of. nil: time.Now.
 	Now func() time.Time
@@ -40,17 +41,16 @@ type Options struct {
 	// MaxRequests is how many calls run at a time; those that find so many are answered
 	// ThrottlingException. 0: 4096.
 	MaxRequests int
-	// Metrics count the requests. nil: nobody does.
+	// Metrics count the requests. nil: they are not counted.
 	Metrics *metrics.Metrics
-	// SlowRequest is how long a request may take before the log tells of it. 0: as long as it
-	// likes.
+	// SlowRequest is the duration from which on a request is logged as slow. 0: none is.
 	SlowRequest time.Duration
 	// Logger takes panics, slow requests, what clients do wrong, and every request at debug
 	// level. nil: slog.Default.
 	Logger *slog.Logger
 }
 
-// defaultBufferBytes is Options.BufferBytes where nothing is said.
+// defaultBufferBytes is Options.BufferBytes for 0.
 const defaultBufferBytes = 256 << 20
 
 // Handler answers DynamoDB requests. It is safe for concurrent use.
@@ -60,17 +60,16 @@ type Handler struct {
 	region            string
 	health            []byte
 	log               *slog.Logger
-	guard             *originGuard // nil: none is needed
+	guard             *originGuard // nil: there is authentication
 	budget            budget
 	answers           shared
 	requestLimit      requestLimit
 	pool              sync.Pool   // of *exchange
-	noDeadlinesLogged atomic.Bool // the log knows that there are no deadlines
-	// unauthenticatedBytes is what the bodies of unauthenticated connections take of the budget
-	// while they come.
+	noDeadlinesLogged atomic.Bool // limitBodyTime has warned that deadlines cannot be set
+	// unauthenticatedBytes is the sum of all bodyShares.
 	unauthenticatedBytes atomic.Int64
 
-	credentials *iam.Store // nil: nobody is asked for any
+	credentials *iam.Store // nil: no authentication
 	now         func() time.Time
 
 	metrics *metrics.Metrics // nil: none
@@ -78,10 +77,10 @@ type Handler struct {
 	slowLog slowLog
 	clientErrors
 
-	bufferBytes int64 // the whole budget
+	bufferBytes int64 // the budget when nothing is in use
 }
 
-// NewHandler returns a Handler.
+// NewHandler returns a Handler with the options, of which only Serve is required.
 func NewHandler(o Options) *Handler {
 	if o.Known == nil {
 		o.Known = prefixed
@@ -122,9 +121,10 @@ func NewHandler(o Options) *Handler {
 	return h
 }
 
-// ServeHTTP answers one request. Whoever should not be here is sent away first. Then the order of
-// the checks is AWS's: size, CORS, health, method and content type, and then, in answer, what needs
-// the body.
+// ServeHTTP answers one request. The origin guard comes first: what it rejects must not have any
+// effect. Then the order of the checks is AWS's: size, CORS, health, method and content type, and
+// then, in answer, what needs the body. The claim of the signature is checked before the body is
+// read, but a fault in it is answered only where AWS would.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer x.end()
@@ -159,8 +159,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuseForm answers what is no call. A POST was meant as one: that it lacks the content type is a
-// mistake that the answer does not explain, so the log does.
+// refuseForm answers a request that is not a call. A POST was probably meant as one; AWS's answer
+// does not say that the content type is wrong, so the log does.
 func (x *exchange) refuseForm() {
 	if x.reported = x.r.Method != http.MethodPost; !x.reported {
 		x.why = "the request has no Content-Type; it must be application/x-amz-json-1.0"
@@ -174,7 +174,7 @@ func (x *exchange) refuseForm() {
 // healthPath tells whether a path is one of those under which AWS tells its health.
 func healthPath(path string) bool { return path == "/" || path == "" || path == "/ping" }
 
-// answer finds out who asks, and has the call served.
+// answer authenticates the request and serves the call.
 func (x *exchange) answer() {
 	h, r := x.h, x.r
 	contentType := typeJSON
@@ -190,13 +190,16 @@ func (x *exchange) answer() {
 	x.call.Endpoint, x.call.Body, x.call.ID = r.Host, x.in, x.id
 	status, body := h.run(r.Context(), x)
 	if !x.holdAnswer(status != http.StatusOK || api.OnlyReads(x.call.Target)) {
-		x.sendUnavailable() // asking again does no harm, holding the answer for a slow client would
+		// Nothing was written, so the client can retry. A write's answer is sent in any case: a 503
+		// would make the SDK repeat it.
+		x.sendUnavailable()
 		return
 	}
 	x.send(status, body)
 }
 
-// run calls Serve. A panic in it is this request's misfortune alone.
+// run calls Serve within the limit of requests. A panic in it becomes this request's
+// InternalServerError; deferred calls run in reverse, so the limit is released before.
 func (h *Handler) run(ctx context.Context, x *exchange) (status int, body []byte) {
 	defer func() {
 		p := recover()
@@ -216,8 +219,8 @@ func (h *Handler) run(ctx context.Context, x *exchange) (status int, body []byte
 	return status, x.out
 }
 
-// unsigned returns the body that answers a request whose signature has a fault. Malformed JSON and
-// unknown operations are told first, as by AWS.
+// unsigned returns the body that answers a request whose signature has a fault. As with AWS,
+// malformed JSON and unknown operations are reported before the fault.
 func (x *exchange) unsigned(fault error) []byte {
 	switch {
 	case len(x.in) > 0 && !isObject(x.in):
@@ -233,7 +236,7 @@ func prefixed(target string) bool {
 	return strings.HasPrefix(target, "DynamoDB_20120810.") || strings.HasPrefix(target, "DynamoDBStreams_20120810.")
 }
 
-// preflight answers a browser that asks whether it may call.
+// preflight answers a CORS preflight request.
 func (x *exchange) preflight() {
 	header := x.w.Header()
 	header["Access-Control-Max-Age"] = corsMaxAge
@@ -244,12 +247,13 @@ func (x *exchange) preflight() {
 		header["Access-Control-Allow-Methods"] = v
 	}
 	if x.h.guard != nil && one(x.r.Header, "Access-Control-Request-Private-Network") == "true" {
-		header["Access-Control-Allow-Private-Network"] = yes // a page that may call may call into the local network too
+		// The guard has admitted the page's origin, so it may call into a private network, too.
+		header["Access-Control-Allow-Private-Network"] = yes
 	}
 	x.send(http.StatusOK, nil)
 }
 
-// origin tells whether a browser sent the request on behalf of a page.
+// origin tells whether the request has an Origin: a browser sent it on behalf of a page.
 func origin(r *http.Request) bool { return len(r.Header["Origin"]) > 0 }
 
 // The content types.
@@ -276,8 +280,8 @@ func (x *exchange) typed() bool {
 	return t == amzJSON || t == plainJSON
 }
 
-// one returns the first value of a header given in canonical form, or "". Unlike Header.Get it does
-// not look at the name to see whether it is canonical.
+// one returns the first value of a header, or "". The name must be canonical: unlike Header.Get it
+// does not spend time on making it so.
 func one(h http.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]
@@ -285,7 +289,8 @@ func one(h http.Header, name string) string {
 	return ""
 }
 
-// begin takes an exchange from the pool for a request.
+// begin takes an exchange from the pool for a request. The clock is read only where something needs
+// the time.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := h.pool.Get().(*exchange)
 	x.h, x.w, x.r = h, w, r

@@ -1,9 +1,10 @@
-// Package server is Partita's HTTP. It takes DynamoDB's requests from package http, checks of them
-// what is not an operation's business (method, content type, size, their signature), hands them to
-// a Serve function, and sends the answer with the headers that the SDKs look for.
+// Package server is DynamoDB's protocol between net/http and package api. It reads the body, checks
+// what is common to all operations (origin, method, content type, size, signature), calls a Serve
+// function, and sends the answer with the headers that the SDKs require. It logs and counts
+// requests.
 //
-// It knows no operation and reads no JSON. A Handler answers requests and works under any net/http
-// server; New gives it the listener that Partita runs itself.
+// It executes no operation, and leaves connections to package listen and signatures to package
+// sigv4. A Handler works under any net/http server; New returns Partita's own listener for it.
 package server
 
 import (
@@ -14,13 +15,13 @@ import (
 	"github.com/partita-db/partita/internal/listen"
 )
 
-// tooManyConnections is what a connection is told for which there is no room.
+// tooManyConnections is the body of the answer to a connection over the limit.
 var tooManyConnections = string(exception.Of("ServiceUnavailable").
 	Body("There are too many connections. Please try again."))
 
-// New returns a listener that serves the handler, which need not be a Handler. Where it is one that
-// verifies signatures, connections are unauthenticated until it has. What package http has to say
-// goes to log at debug level: it is about clients.
+// New returns a listener that serves the handler, which need not be a *Handler. If it is one with
+// credentials, connections count as unauthenticated until it has verified a signature on them.
+// net/http's errors, which are about clients, go to log at debug level.
 func New(h http.Handler, log *slog.Logger) *listen.Server {
 	own, ok := h.(*Handler)
 	return listen.New(h, listen.Options{

@@ -10,23 +10,24 @@ import (
 	"sync"
 )
 
-// originGuard keeps web pages away from a server that asks nobody for credentials. Two ways lead a
-// page of a stranger to a server on the machine, or in the network, of whoever looks at it: a
-// request across origins, and a name of the stranger's that resolves to the server's address, so
-// that to the browser both are one origin. The first shows in the Origin, the second in the Host.
+// originGuard protects a server without authentication from web pages. A browser on this machine,
+// or in its network, reaches the server, and an attacker's page can use it in two ways: a
+// cross-origin request, and DNS rebinding, where a host name of the attacker's resolves to the
+// server's address, so that the browser takes the server for the page's own origin. The first is
+// detected by the Origin header, the second by the Host.
 type originGuard struct {
 	hosts, origins map[string]bool // beside those that are always allowed; "*" is any
 	log            *slog.Logger
 
 	mu     sync.Mutex
-	warned map[string]bool // of which the log has been told
+	warned map[string]bool // hosts and origins that were logged
 }
 
-// maxWarned is how many hosts and origins the log is told of: their number is the strangers'
-// choice.
+// maxWarned is how many hosts and origins are remembered and logged at most, since the client
+// chooses them: more would fill memory and log.
 const maxWarned = 100
 
-// newOriginGuard returns a guard that allows these hosts and origins too.
+// newOriginGuard returns a guard that allows these hosts and origins in addition; "*" allows all.
 func newOriginGuard(hosts, origins []string, log *slog.Logger) *originGuard {
 	g := &originGuard{hosts: map[string]bool{}, origins: map[string]bool{}, log: log, warned: map[string]bool{}}
 	for _, h := range hosts {
@@ -58,7 +59,7 @@ func (g *originGuard) refusal(r *http.Request) string {
 	return ""
 }
 
-// warn tells the log, once for each value.
+// warn logs a rejection once for each value.
 func (g *originGuard) warn(text, what, value string) {
 	value = value[:min(len(value), 300)]
 	g.mu.Lock()
@@ -72,13 +73,13 @@ func (g *originGuard) warn(text, what, value string) {
 	}
 }
 
-// localSuffixes end the names that no stranger can have: nobody sells them, and public name servers
-// do not know them.
+// localSuffixes end the names that cannot be registered in the public DNS (RFC 6761, 6762 and 8375;
+// ICANN has reserved .internal), so that an attacker cannot have them resolve to this server.
 var localSuffixes = [...]string{".localhost", ".local", ".internal", ".test", ".home.arpa"}
 
-// allowsHost tells whether a Host is one that a stranger cannot point at this server: an address, a
-// name without a dot or under a local suffix, one that was named. HTTP/1.0 has no Host, and
-// browsers do not speak it.
+// allowsHost tells whether a Host cannot be the result of DNS rebinding: an IP address, a name
+// without a dot or under a local suffix, or one that the options allow. An empty Host, as HTTP/1.0
+// may have, is allowed: browsers always send one.
 func (g *originGuard) allowsHost(host string) bool {
 	name := hostName(host)
 	if !strings.Contains(name, ".") && !strings.Contains(name, ":") {
@@ -95,8 +96,9 @@ func (g *originGuard) allowsHost(host string) bool {
 	return g.hosts[name] || g.hosts["*"]
 }
 
-// allowsOrigin tells whether pages of an origin may call: those of this machine, and those that
-// were named. Sandboxed pages and files, whose origin is null, can be anybody's.
+// allowsOrigin tells whether pages of an origin may call: those of this machine, and those that the
+// options allow. The origin null, of files and sandboxed frames, is rejected: any page can put its
+// script into a sandboxed frame.
 func (g *originGuard) allowsOrigin(origin string) bool {
 	if g.origins["*"] || g.origins[strings.ToLower(origin)] {
 		return true
@@ -125,8 +127,8 @@ func hostName(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// refuse answers a request that the guard refuses. It has no CORS headers: the page is not to read
-// it.
+// refuse answers a request that the guard rejects, without CORS headers: the page must not be able
+// to read the answer.
 func (x *exchange) refuse(why string) {
 	x.reported = true // by the guard
 	x.discard()
@@ -134,5 +136,6 @@ func (x *exchange) refuse(why string) {
 	x.send(http.StatusForbidden, worded("AccessDeniedException", why))
 }
 
-// cors sets the headers that let a page read the answer. AWS lets every page.
+// cors sets the header that lets a page read the answer. As with AWS it admits every page; those
+// that may not call have been rejected by the guard.
 func (x *exchange) cors() { x.w.Header()["Access-Control-Allow-Origin"] = anyOrigin }

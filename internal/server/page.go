@@ -12,17 +12,17 @@ import (
 	"github.com/partita-db/partita/internal/word"
 )
 
-// Whoever opens the server's address in a browser gets a page that says what this is and how
-// programs connect to it. It is in the place of AWS's health answer, and goes to nobody but
-// browsers. It tells nothing that differs between servers, but for the region, which the health
-// answer has as well, and whether signatures are verified, which any request shows; not the
-// version, which is not a stranger's business.
+// A browser that opens the server's address gets a page that says what this is and how programs
+// connect to it, in place of AWS's health answer. The page needs no authentication, so it contains
+// nothing that a client without credentials cannot learn otherwise: the region, which the health
+// answer has as well, and whether signatures are verified, which any request shows. It does not
+// contain the version, which would tell an attacker which known faults to try.
 
 // project is the only address that the page links to.
 const project = "https://github.com/partita-db/partita"
 
-// wantsPage tells whether the request is a browser's for the page. A script of another page, which
-// comes with an Origin, is not shown to anybody.
+// wantsPage tells whether the request is a browser's for the page. One with an Origin comes from a
+// script, which nobody looks at.
 func (x *exchange) wantsPage() bool {
 	path := x.r.URL.Path
 	return x.r.Method != http.MethodPost && (path == "/" || path == "") && !origin(x.r) && page.Wanted(x.r)
@@ -34,8 +34,9 @@ func (x *exchange) sendPage() {
 	x.send(http.StatusOK, page.Append(nil, "Partita", x.h.instructions(endpointOf(x.r))))
 }
 
-// instructions are the body of the page. All that is not constant is escaped, first for the shell
-// and then as HTML.
+// instructions are the body of the page. The endpoint comes from the request's Host: everything
+// that is not constant is quoted for the shell, into which users paste it, and then escaped as
+// HTML.
 func (h *Handler) instructions(endpoint string) string {
 	key, secret := "local", "local"
 	access := "Any credentials will do: this server does not verify signatures."
@@ -67,8 +68,8 @@ func (h *Handler) instructions(endpoint string) string {
 // ordinaryHost is a name or an IPv4 address with or without a port, as browsers write them.
 var ordinaryHost = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}(:[0-9]{1,5})?$`)
 
-// endpointOf is the URL under which whoever sent the request reaches the server: that of the Host,
-// which the guard has accepted where there is one, unless that is of no ordinary form.
+// endpointOf is the URL under which the client reaches the server, by the request's Host. A Host of
+// an unusual form is not repeated on the page.
 func endpointOf(r *http.Request) string {
 	scheme := "http://"
 	if c := listen.ConnOf(r.Context()); r.TLS != nil || c != nil && c.Secure() {

@@ -7,9 +7,9 @@ import (
 	"runtime/debug"
 )
 
-// recoverPanic is deferred around a request: a panic is that request's InternalServerError, and
-// nobody else's. If the answer has begun already, the connection is cut off, so that nobody takes
-// half of it for the whole.
+// recoverPanic is deferred around a request: a panic in it becomes its InternalServerError, and no
+// other request is affected. If the answer has begun already, the connection is closed, so that the
+// client does not take half an answer for a whole one.
 func (x *exchange) recoverPanic() {
 	p := recover()
 	if p == nil {
@@ -20,13 +20,14 @@ func (x *exchange) recoverPanic() {
 	if begun {
 		panic(http.ErrAbortHandler)
 	}
-	x.hangUp() // what is left of the body nobody knows
+	x.hangUp() // how much of the body is unread is not known
 	x.w.Header()["Content-Type"] = typeAmzJSON
 	x.send(http.StatusInternalServerError, internalError)
 }
 
-// logPanic logs a panic with its stack, and lets go of the buffers: whoever panicked may have left
-// them with somebody. It passes http.ErrAbortHandler on, which is meant to end the connection.
+// logPanic logs a panic with its stack, and drops the buffers instead of pooling them: code that
+// was interrupted may still refer to them. It panics again with http.ErrAbortHandler, whose purpose
+// is to close the connection.
 func (x *exchange) logPanic(p any) {
 	x.in, x.out, x.compressed = nil, nil, nil
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {

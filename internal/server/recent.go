@@ -15,14 +15,14 @@ const (
 	// recentLines is how many lines of all kinds together there are in a minute at most: one a
 	// second, all at once if need be.
 	recentLines = 60
-	// recentGroup is how many of these are of one group at most, so that whoever makes up kinds of
-	// one group leaves room for the others.
+	// recentGroup is how many of these are of one group at most, so that a client that causes ever
+	// new kinds of one group does not use up the lines of the others.
 	recentGroup = 20
 )
 
-// recent remembers which kinds of lines were logged of late, so that whoever causes them can
-// neither fill the log nor the memory. What the kinds are is the caller's business; their texts
-// must be bounded. It is safe for concurrent use.
+// recent remembers which kinds of lines were logged lately, so that the clients that cause them can
+// fill neither the log nor the memory. The caller chooses groups, of which there must be few, and
+// kinds, whose texts must be bounded. It is safe for concurrent use.
 type recent struct {
 	mu     sync.Mutex
 	kinds  map[string]*list.Element // of *recentKind
@@ -40,9 +40,9 @@ type recentKind struct {
 	left int       // lines left out since
 }
 
-// admit tells whether there may be a line of the kind now, which is of a group, and how many were
-// left out since its last one. Those whose kinds are not remembered are told of with any of their
-// group.
+// admit tells whether a line of the kind, which is of the group, may be logged now, and how many
+// were left out since its last one. Lines left out of kinds that are not remembered are counted
+// with the next line of their group, whatever its kind.
 func (r *recent) admit(group, kind string, now time.Time) (left int, ok bool) {
 	kind = group + "\n" + kind
 	r.mu.Lock()
@@ -60,7 +60,7 @@ func (r *recent) admit(group, kind string, now time.Time) (left int, ok bool) {
 	case known:
 		at.Value.(*recentKind).left++
 		return 0, false
-	default: // none that is remembered has to go for it
+	default: // it does not replace a kind that is remembered, as it is not logged
 		r.lose(group)
 		return 0, false
 	}
@@ -75,7 +75,7 @@ func (r *recent) admit(group, kind string, now time.Time) (left int, ok bool) {
 	return left, true
 }
 
-// lose counts a line of a kind that is not remembered. Groups are few.
+// lose counts a line of a kind that is not remembered.
 func (r *recent) lose(group string) {
 	if r.lost == nil {
 		r.lost = map[string]int{}
@@ -85,7 +85,7 @@ func (r *recent) lose(group string) {
 	}
 }
 
-// room tells whether this minute has room for a line of a group, and takes it.
+// room tells whether this minute has room for a line of the group, and if so counts the line.
 func (r *recent) room(group string, now time.Time) bool {
 	if minute := now.Unix() / 60; minute != r.minute || r.groups == nil {
 		r.minute, r.lines, r.groups = minute, 0, map[string]int{}
@@ -98,7 +98,7 @@ func (r *recent) room(group string, now time.Time) bool {
 	return true
 }
 
-// remember adds a kind, for which another may have to go.
+// remember adds a kind, in place of the oldest if there are recentKinds.
 func (r *recent) remember(kind string) *list.Element {
 	if r.kinds == nil {
 		r.kinds = map[string]*list.Element{}

@@ -12,10 +12,10 @@ import (
 	"github.com/partita-db/partita/internal/api"
 )
 
-// timed tells whether anybody wants to know how long requests take.
+// timed tells whether durations are needed beyond the debug log. Without, no clock is read.
 func (h *Handler) timed() bool { return h.metrics != nil || h.slow > 0 }
 
-// Buffers tells how much of the memory for large bodies and answers is in use, of how much.
+// Buffers returns, in bytes, how much of Options.BufferBytes is in use, and that limit.
 func (h *Handler) Buffers() (used, limit int64) {
 	return h.bufferBytes - h.budget.left.Load(), h.bufferBytes
 }
@@ -30,7 +30,7 @@ func (x *exchange) logRequest() {
 		x.logDebug(took)
 	}
 	if x.call.Target == "" && x.status == http.StatusOK {
-		return // the health page, or a browser that asks whether it may call
+		return // health or a CORS preflight
 	}
 	x.noteOperation()
 	if h.metrics != nil {
@@ -41,7 +41,7 @@ func (x *exchange) logRequest() {
 	}
 }
 
-// noteOperation notes the operation of a call that may not have come to Serve.
+// noteOperation notes the operation of a call that was rejected before Serve, which notes its own.
 func (x *exchange) noteOperation() {
 	if r := &x.call.Report; r.Operation == 0 {
 		r.Operation = api.OperationNumber(x.call.Target)
@@ -56,7 +56,7 @@ func (x *exchange) code() string {
 	return codeOfStatus(x.status)
 }
 
-// codeOfStatus is the code of an answer that has none.
+// codeOfStatus is the code, for metrics and log, of an answer whose body has none.
 func codeOfStatus(status int) string {
 	switch status {
 	case http.StatusForbidden:
@@ -78,7 +78,8 @@ func (x *exchange) noteCode(body []byte) {
 	}
 }
 
-// operation is the name of the call's operation, never one that the client has made up.
+// operation is the name of the call's operation, "Unknown" for one that does not exist: it becomes
+// part of keys that must be few.
 func (x *exchange) operation() string {
 	if n := x.call.Report.Operation; n > 0 {
 		return api.OperationName(x.call.Target)
@@ -86,7 +87,7 @@ func (x *exchange) operation() string {
 	return "Unknown"
 }
 
-// logSlow logs a slow request: all that may explain it, and no value.
+// logSlow logs a slow request: what may explain it, and no values of items.
 func (x *exchange) logSlow(took time.Duration) {
 	h := x.h
 	if h.metrics != nil {
@@ -120,12 +121,12 @@ func (x *exchange) logSlow(took time.Duration) {
 	h.log.LogAttrs(x.r.Context(), slog.LevelWarn, "a slow request", attrs...)
 }
 
-// maxDebugMessage is how much of an error's message the debug log has: there can be a whole request
-// in it.
+// maxDebugMessage is how many bytes of an error's message the debug log has: a message can quote a
+// whole request.
 const maxDebugMessage = 4 << 10
 
-// logDebug logs a request for whoever wants to see all of them, with an error's message as the
-// client got it: values that are in it are in this log.
+// logDebug logs a request at debug level. An error's message is as the client got it: unlike the
+// other lines this one may contain values of items.
 func (x *exchange) logDebug(took time.Duration) {
 	r := &x.call.Report
 	message := r.Message
@@ -143,8 +144,8 @@ func (x *exchange) logDebug(took time.Duration) {
 		slog.String("request_id", x.id))
 }
 
-// accessKey is the id of the access key that signed the request; empty where nobody is asked for
-// one.
+// accessKey is the attribute with the id of the access key that signed the request; the zero
+// attribute, which is not logged, without authentication.
 func (x *exchange) accessKey() slog.Attr {
 	if x.call.Principal == nil {
 		return slog.Attr{}
@@ -155,7 +156,7 @@ func (x *exchange) accessKey() slog.Attr {
 // slowLines is how many slow requests are logged in a second at most.
 const slowLines = 10
 
-// slowLog counts the lines about slow requests.
+// slowLog limits the lines about slow requests: when the disk stalls, all requests are slow.
 type slowLog struct {
 	mu     sync.Mutex
 	second int64
@@ -163,7 +164,7 @@ type slowLog struct {
 	left   int // that are left out since the last one
 }
 
-// admit tells whether there may be a line now, and how many were left out before it.
+// admit tells whether a line may be logged now, and how many were left out before it.
 func (l *slowLog) admit(now time.Time) (left int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

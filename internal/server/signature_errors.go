@@ -6,13 +6,12 @@ import (
 	"github.com/partita-db/partita/internal/sigv4"
 )
 
-// authFault is what is wrong with the way a request was signed: one of AWS's exceptions about
-// signatures.
+// authFault is one of AWS's exceptions about signatures, with AWS's message.
 type authFault struct{ code, message string }
 
 func (f *authFault) Error() string { return f.code + ": " + f.message }
 
-// incomplete, invalid and unrecognized return faults of the three kinds.
+// incomplete, invalid and unrecognized return faults with the code that they are named after.
 func incomplete(message string) error { return &authFault{"IncompleteSignatureException", message} }
 func invalid(message string) error    { return &authFault{"InvalidSignatureException", message} }
 func unrecognized(message string) error {
@@ -26,14 +25,14 @@ var (
 	errUnsigned   = &authFault{"MissingAuthenticationTokenException", "Request is missing Authentication Token"}
 	errNoHost     = invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.")
 	errUnknownKey = unrecognized("The security token included in the request is invalid.")
-	// It is AWS that has no full stop here.
+	// AWS's message for a wrong token differs from that for an unknown key by the full stop alone.
 	errBadToken = unrecognized("The security token included in the request is invalid")
 	errExpired  = &authFault{"ExpiredTokenException", "The security token included in the request is expired"}
 	errMismatch = invalid("The request signature we calculated does not match the signature you provided. " +
 		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 )
 
-// signatureFault words what is wrong with a signature as AWS does.
+// signatureFault returns AWS's exception for an error of package sigv4.
 func signatureFault(err error) error {
 	switch err {
 	case sigv4.ErrSignedTwice:
@@ -58,7 +57,7 @@ func signatureFault(err error) error {
 	return errUnsigned
 }
 
-// missingParts names the parts that a signature lacks.
+// missingParts is AWS's message that names the parts which a signature lacks.
 func missingParts(e *sigv4.MissingError) string {
 	var b strings.Builder
 	for _, name := range e.Parts {
@@ -77,7 +76,7 @@ func missingParts(e *sigv4.MissingError) string {
 	return b.String() + "Authorization=" + e.Authorization
 }
 
-// dateFaultOf words what is wrong with the date of a signature.
+// dateFaultOf is AWS's exception for the date of a signature.
 func dateFaultOf(e *sigv4.DateError) error {
 	limit, now := e.Limit.Format(sigv4.DateFormat), e.Now.Format(sigv4.DateFormat)
 	switch e.Fault {
@@ -91,7 +90,8 @@ func dateFaultOf(e *sigv4.DateError) error {
 		"'. See http://en.wikipedia.org/wiki/ISO_8601")
 }
 
-// wrongScope tells what is wrong with the scope of a signature.
+// wrongScope is AWS's message for the scope of a signature: all that is wrong with it, in AWS's
+// order.
 func wrongScope(e *sigv4.ScopeError) string {
 	var b strings.Builder
 	if e.WrongRegion {

@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// Canonical writes a request as Signature Version 4 has it signed (AWS's guide "Create a signed AWS
-// API request"), in memory that the next request uses again:
+// Canonical writes the canonical form of requests, as Signature Version 4 defines it (AWS's guide
+// "Create a signed AWS API request"), in memory that the next request reuses:
 //
 //	POST
-//	/                                   the path, normalised, and encoded once more than on the wire
+//	/                                   the path, normalised, encoded once more than on the wire
 //	a=1&b=2                             the query, encoded and in order, without X-Amz-Signature
 //	host:localhost:8000                 each signed header, in the order of SignedHeaders
 //	x-amz-date:20150830T123600Z
@@ -24,20 +24,22 @@ import (
 //	host;x-amz-date                     SignedHeaders
 //	e3b0c44298fc1c149afbf4c8996fb924…   the SHA-256 of the body as it was sent
 //
-// The checksum of that is the last line of the string to sign.
+// The SHA-256 of that is the last line of the string to sign. The zero value is ready for use, by
+// one goroutine at a time.
 type Canonical struct {
 	text   []byte
 	query  []byte      // the query's parameters, encoded, in the order of the request
-	params []parameter // where they are in query
-	key    []byte      // a header's name as package http has it
+	params []parameter // where they are in query; these are sorted
+	key    []byte      // scratch: a header's name in net/http's canonical form
 }
 
-// maxCanonicalBytes is far above the canonical form of any header that a server takes, and a limit
-// to those who sign a long header over and over.
+// maxCanonicalBytes is far above the canonical form of any header that a server accepts. It is for
+// requests that repeat a long header in SignedHeaders: 16 KiB of them could become tens of
+// megabytes.
 const maxCanonicalBytes = 1 << 20
 
-// StringToSign returns what the signature must be of; ok is false for a request that is too long to
-// have one. payload is the SHA-256 of the body. The text is good until the next call.
+// StringToSign returns the string to sign. ok is false if the canonical form would be too long.
+// payload is the SHA-256 of the body as sent. The text is valid until the next call.
 func (c *Canonical) StringToSign(r *http.Request, sig *Signature, payload [sha256.Size]byte) (text []byte, ok bool) {
 	c.text = append(append(c.text[:0], r.Method...), '\n')
 	c.text = append(appendPath(c.text, r), '\n')
@@ -55,7 +57,7 @@ func (c *Canonical) StringToSign(r *http.Request, sig *Signature, payload [sha25
 	return c.finish(sig.SignedHeaders, sig.Date, scope, payload), true
 }
 
-// finish ends the canonical form, and puts the string to sign in its place.
+// finish completes the canonical form in text, and replaces it by the string to sign.
 func (c *Canonical) finish(signedHeaders, date, scope string, payload [sha256.Size]byte) []byte {
 	c.text = append(append(append(c.text, '\n'), signedHeaders...), '\n')
 	c.text = hex.AppendEncode(c.text, payload[:])
@@ -67,7 +69,7 @@ func (c *Canonical) finish(signedHeaders, date, scope string, payload [sha256.Si
 	return c.text
 }
 
-// Release forgets the request, and memory that has grown large.
+// Release drops the request, and buffers that have grown large.
 func (c *Canonical) Release() {
 	*c = Canonical{text: c.text[:0], query: c.query[:0], params: c.params[:0], key: c.key[:0]}
 	if cap(c.text)+cap(c.query) > maxCanonicalBytes/8 {
@@ -75,10 +77,10 @@ func (c *Canonical) Release() {
 	}
 }
 
-// appendPath appends the path. What was encoded on the wire is encoded a second time, as everywhere
-// but at S3.
+// appendPath appends the path. What is encoded on the wire is encoded a second time, as AWS
+// requires for all services but S3.
 func appendPath(dst []byte, r *http.Request) []byte {
-	p := r.URL.RawPath // as it was sent, where package url would write it otherwise
+	p := r.URL.RawPath // set only where the encoding on the wire is not the usual one
 	if p == "" {
 		p = r.URL.EscapedPath()
 	}
@@ -87,7 +89,7 @@ func appendPath(dst []byte, r *http.Request) []byte {
 	}
 	clean := path.Clean("/" + p)
 	if clean != "/" && (strings.HasSuffix(p, "/") || strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..")) {
-		clean += "/" // these are folders
+		clean += "/" // path.Clean removes it, AWS keeps it
 	}
 	for _, b := range []byte(clean) {
 		if b == '/' {
@@ -99,10 +101,10 @@ func appendPath(dst []byte, r *http.Request) []byte {
 	return dst
 }
 
-// parameter is one of a query: where its name begins and ends, and its value, in canonical.query.
+// parameter is where one of the query's is in Canonical.query: start, the "=" behind its name, end.
 type parameter struct{ start, equals, end int }
 
-// appendQuery appends the query.
+// appendQuery appends the query: each parameter decoded and encoded again, sorted.
 func (c *Canonical) appendQuery(query string, presigned bool) {
 	query = strings.TrimLeft(query, "&")
 	c.query, c.params = c.query[:0], c.params[:0]
@@ -119,7 +121,7 @@ func (c *Canonical) appendQuery(query string, presigned bool) {
 		p.end = len(c.query)
 		c.params = append(c.params, p)
 	}
-	if !slices.IsSortedFunc(c.params, c.compare) {
+	if !slices.IsSortedFunc(c.params, c.compare) { // most are
 		slices.SortFunc(c.params, c.compare)
 	}
 	for i, p := range c.params {
@@ -136,7 +138,7 @@ func (c *Canonical) compare(a, b parameter) int {
 		bytes.Compare(c.query[a.equals:a.end], c.query[b.equals:b.end]))
 }
 
-// appendHeader appends a header's line: all its values, with commas between them.
+// appendHeader appends the line of a header, name in lower case: its values, joined by commas.
 func (c *Canonical) appendHeader(r *http.Request, name string) {
 	c.key = c.key[:0]
 	upper := true
@@ -150,7 +152,7 @@ func (c *Canonical) appendHeader(r *http.Request, name string) {
 	}
 	c.text = append(c.text, ':')
 	values, there := r.Header[string(c.key)]
-	switch { // package http takes some headers out of the map
+	switch { // net/http removes some headers from the map
 	case string(c.key) == "Host":
 		c.text = appendFolded(c.text, r.Host)
 	case there:
@@ -168,22 +170,22 @@ func (c *Canonical) appendHeader(r *http.Request, name string) {
 	c.text = append(c.text, '\n')
 }
 
-// appendFolded appends a header's value without spaces at its ends, and one for each run of them
-// within.
+// appendFolded appends a header's value without spaces at its ends, and with one for each run of
+// them inside.
 func appendFolded(dst []byte, value string) []byte {
 	value = strings.Trim(value, " ")
 	if strings.IndexByte(value, ' ') < 0 || !strings.Contains(value, "  ") {
 		return append(dst, value...)
 	}
 	for i := range len(value) {
-		if value[i] != ' ' || value[i-1] != ' ' { // the first is no space
+		if value[i] != ' ' || value[i-1] != ' ' { // i-1 is never -1: the value is trimmed
 			dst = append(dst, value[i])
 		}
 	}
 	return dst
 }
 
-// lower returns a letter of ASCII in lower case.
+// lower returns an ASCII letter in lower case, and any other byte as it is.
 func lower(b byte) byte {
 	if 'A' <= b && b <= 'Z' {
 		return b + 'a' - 'A'
@@ -194,7 +196,7 @@ func lower(b byte) byte {
 // appendReescaped appends a part of a query string, decoded and encoded again as AWS does.
 func appendReescaped(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
-		if unreserved(s[i]) { // as most are
+		if unreserved(s[i]) { // the usual case
 			dst = append(dst, s[i])
 			i++
 			continue
@@ -206,7 +208,8 @@ func appendReescaped(dst []byte, s string) []byte {
 	return dst
 }
 
-// unescape decodes a part of a query string. A percent sign that begins no code stands for itself.
+// unescape decodes a part of a query string. A percent sign without two hexadecimal digits stands
+// for itself.
 func unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
@@ -220,7 +223,7 @@ func unescape(s string) string {
 	return string(out)
 }
 
-// unescapeByte returns the first byte of an encoded text, and how many bytes encode it.
+// unescapeByte decodes the first byte of a non-empty encoded text. n is the length of its code.
 func unescapeByte(s string) (b byte, n int) {
 	switch {
 	case s[0] == '+':
@@ -244,7 +247,7 @@ func appendEscaped(dst []byte, b byte) []byte {
 	return append(dst, '%', digits[b>>4], digits[b&15])
 }
 
-// unreserved tells whether a byte stands for itself in the encoding of signatures.
+// unreserved tells whether a byte stands for itself: those that RFC 3986, section 2.3 names so.
 func unreserved(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' ||
 		b == '-' || b == '.' || b == '_' || b == '~'

@@ -6,20 +6,22 @@ import (
 )
 
 const (
-	// algorithm is the only one there is for us. AWS has another for signatures that hold in
-	// several regions.
+	// algorithm is the only one that is supported. AWS has another for signatures that are valid in
+	// several regions (SigV4A).
 	algorithm = "AWS4-HMAC-SHA256"
 	// terminator ends every scope.
 	terminator = "aws4_request"
-	// DateFormat is ISO 8601's, as dates stand in signatures.
+	// DateFormat is the format of a signature's date, in UTC: ISO 8601's basic format.
 	DateFormat = "20060102T150405Z"
-	// maxSkew is how far the date of a signature may be from ours. A presigned request lives as
-	// long, too: what its X-Amz-Expires says is for other services.
+	// maxSkew is how far the date of a signature may be from the server's time, which limits how
+	// long an intercepted request can be repeated. It applies to presigned requests, too: DynamoDB
+	// ignores X-Amz-Expires.
 	maxSkew = 15 * time.Minute
 )
 
-// Check checks all of a signature that can be checked without the body and the secret, in AWS's
-// order, and returns whose it claims to be. service is the name of the service that it must be for.
+// Check checks everything of a signature that needs neither the body nor the secret, in AWS's
+// order, and returns what it claims. service is the name of the service that it must be for. Errors
+// are ErrNotSigned, ErrHostNotSigned, *DateError, *AlgorithmError, *CredentialError, *ScopeError.
 func (sig *Signature) Check(now time.Time, service string) (Claim, error) {
 	if *sig == (Signature{}) {
 		return Claim{}, ErrNotSigned
@@ -36,7 +38,7 @@ func (sig *Signature) Check(now time.Time, service string) (Claim, error) {
 	return sig.checkScope(service)
 }
 
-// checkDate checks that a date is one, and near enough.
+// checkDate checks the format of a date, and that it is within maxSkew of now.
 func checkDate(date string, now time.Time) error {
 	t, err := time.Parse(DateFormat, date)
 	if err != nil || len(date) != len(DateFormat) {
@@ -52,7 +54,8 @@ func checkDate(date string, now time.Time) error {
 	return nil
 }
 
-// checkScope checks that a credential is one for the service and for the signature's day.
+// checkScope checks that a credential is for the service and for the signature's day, and has a
+// possible region; any region is accepted.
 func (sig *Signature) checkScope(service string) (Claim, error) {
 	if strings.Count(sig.Credential, "/") != 4 {
 		return Claim{}, &CredentialError{sig.Credential}
@@ -67,11 +70,11 @@ func (sig *Signature) checkScope(service string) (Claim, error) {
 	e.WrongTerminator = e.Terminator != terminator
 	e.WrongDay = e.Day != sig.Day()
 	if e.WrongRegion || e.WrongService || e.WrongTerminator || e.WrongDay {
-		wrong := e // only what is wrong is allocated
+		wrong := e // so that e itself is not allocated
 		return Claim{}, &wrong
 	}
 	return Claim{key, e.Region}, nil
 }
 
-// Day is the day of a signature whose date was checked.
+// Day is the day of the signature, YYYYMMDD. It panics if the date was not checked.
 func (sig *Signature) Day() string { return sig.Date[:len("20060102")] }

@@ -5,23 +5,24 @@ import (
 	"time"
 )
 
-// What is wrong with a signature, where there is nothing more to say.
+// Errors of Read and Check without details. The caller words them for the client.
 var (
-	// ErrSignedTwice is of a request with a signature in the header and one in the query string.
+	// ErrSignedTwice: there is a signature in the header and one in the query string.
 	ErrSignedTwice = errors.New("sigv4: the request is signed in its query string and in its header")
-	// ErrNotSigned is of a request without a signature of any version 4.
+	// ErrNotSigned: there is no signature of version 4.
 	ErrNotSigned = errors.New("sigv4: the request is not signed")
-	// ErrHostNotSigned is of a signature that does not include the Host.
+	// ErrHostNotSigned: the signature does not include the Host, so that the request could be
+	// repeated at another server.
 	ErrHostNotSigned = errors.New("sigv4: the Host is not signed")
 )
 
-// MissingError says which parts a signature lacks.
+// MissingError is the error of Read for an incomplete signature.
 type MissingError struct {
 	InQuery bool
-	// Parts are the names of the missing parameters, in the order in which AWS names them. In a
-	// header the date, which has a header of its own, is X-Amz-Date.
+	// Parts are the names of the missing parameters, in AWS's order. The date, which is a header
+	// beside Authorization, is X-Amz-Date.
 	Parts []string
-	// Authorization is the header that lacks them; empty if it is the query string that does.
+	// Authorization is the header that lacks them; empty if InQuery.
 	Authorization string
 }
 
@@ -31,19 +32,19 @@ func (e *MissingError) Error() string { return "sigv4: the signature is incomple
 // DateFault is what is wrong with a date.
 type DateFault int
 
-// The faults of a date.
+// The faults of a date. They begin with 1.
 const (
 	DateMalformed DateFault = iota + 1 // it is not in the format of signatures
-	DateExpired                        // it is too long ago
-	DateNotYet                         // it is too far ahead
+	DateExpired                        // it is before Limit
+	DateNotYet                         // it is after Limit
 )
 
-// DateError says that the date of a signature cannot be used.
+// DateError is the error of Check for the date of a signature.
 type DateError struct {
 	Date  string
 	Fault DateFault
-	// Now is the time that the date was compared with, and Limit the first or last that would do;
-	// both are zero for a malformed date.
+	// Now is the time that the date was compared with, and Limit the first or last that would be
+	// accepted, both in UTC; zero for a malformed date.
 	Now, Limit time.Time
 }
 
@@ -52,20 +53,20 @@ func (e *DateError) Error() string {
 	return "sigv4: the date of the signature is malformed or too far away"
 }
 
-// AlgorithmError says that a signature is by another algorithm.
+// AlgorithmError is the error of Check for a signature by another algorithm.
 type AlgorithmError struct{ Algorithm string }
 
 // Error implements error.
 func (e *AlgorithmError) Error() string { return "sigv4: the algorithm is not " + algorithm }
 
-// CredentialError says that a credential does not have five parts.
+// CredentialError is the error of Check for a credential that does not have five parts.
 type CredentialError struct{ Credential string }
 
 // Error implements error.
 func (e *CredentialError) Error() string { return "sigv4: the credential does not have five parts" }
 
-// ScopeError says that a signature is for another scope: what the scope is, and what is wrong
-// there.
+// ScopeError is the error of Check for a signature of another scope: the scope, and which of its
+// parts are wrong.
 type ScopeError struct {
 	Day, Region, Service, Terminator                     string
 	WrongDay, WrongRegion, WrongService, WrongTerminator bool

@@ -11,39 +11,40 @@ import (
 	"sync/atomic"
 )
 
-// Scope is what a signing key is good for: a day, YYYYMMDD, in a region, for a service.
+// Scope is what a signing key is valid for. Day is YYYYMMDD, in UTC.
 type Scope struct{ Day, Region, Service string }
 
-// String returns the scope as it stands in a credential, behind the access key.
+// String returns the scope as it is in a credential, after the access key and a slash.
 func (s Scope) String() string { return s.Day + "/" + s.Region + "/" + s.Service + "/" + terminator }
 
-// Keys are the signing keys of one secret, which are kept once they have verified a signature. The
-// zero value has none. They are safe for concurrent use.
+// Keys are the signing keys of one secret, derived once for each scope: deriving one takes four
+// HMACs. The zero value has none. They are safe for concurrent use.
 type Keys struct {
-	keys atomic.Pointer[[]*signingKey] // the newest last
-	mu   sync.Mutex                    // held to replace keys
+	keys atomic.Pointer[[]*signingKey] // the newest last; the slice is replaced, never changed
+	mu   sync.Mutex                    // held to replace keys; reading takes no lock
 }
 
-// maxKeys is how many are kept: two days' in four regions.
+// maxKeys is how many are kept: those of two days in four regions.
 const maxKeys = 8
 
-// signingKey is a key as it is derived from a secret for one scope.
+// signingKey is the key derived from a secret for one scope.
 type signingKey struct {
 	scope Scope
 	macs  sync.Pool // of *mac
 }
 
-// mac is an HMAC of a signing key that is used again, and room for what it computes. After the
-// first use it starts from the states of SHA-256 behind the two pads, which saves half of the work
-// on a short message.
+// mac is a reusable HMAC of a signing key, with room for its result. After the first use, Reset
+// restores the states of SHA-256 after the two pads, which saves half of the work on a short
+// message.
 type mac struct {
 	hash hash.Hash
 	sum  [sha256.Size]byte
 	hex  [2 * sha256.Size]byte
 }
 
-// Verify tells whether signature, in hexadecimal, is the one that the secret makes of a string to
-// sign in a scope. How long it takes does not depend on how much of the signature is right.
+// Verify tells whether signature, in lower-case hexadecimal, is that of the string to sign by the
+// secret in the scope. Its duration does not depend on how much of the signature is right:
+// otherwise a signature could be found byte by byte.
 func (k *Keys) Verify(secret string, scope Scope, stringToSign []byte, signature string) bool {
 	key, kept := k.key(secret, scope)
 	m := key.sign(stringToSign)
@@ -55,7 +56,8 @@ func (k *Keys) Verify(secret string, scope Scope, stringToSign []byte, signature
 	return right
 }
 
-// sign signs a string. The signature is in hex of what it returns, which goes back to macs then.
+// sign signs a string. The signature is in the mac's hex; the caller returns the mac to macs when
+// it has read that.
 func (k *signingKey) sign(stringToSign []byte) *mac {
 	m := k.macs.Get().(*mac)
 	m.hash.Reset()
@@ -64,14 +66,14 @@ func (k *signingKey) sign(stringToSign []byte) *mac {
 	return m
 }
 
-// same compares a signature of the right length in constant time.
+// same compares a signature, which has the right length, in constant time.
 func same(want *[2 * sha256.Size]byte, signature string) bool {
 	var got [2 * sha256.Size]byte
 	copy(got[:], signature)
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
 }
 
-// key returns the signing key of a scope, and whether it is a kept one.
+// key returns the signing key of a scope, and whether it was kept. Otherwise it is derived.
 func (k *Keys) key(secret string, scope Scope) (key *signingKey, kept bool) {
 	if keys := k.keys.Load(); keys != nil {
 		for _, key := range *keys {
@@ -83,7 +85,7 @@ func (k *Keys) key(secret string, scope Scope) (key *signingKey, kept bool) {
 	return derive(secret, scope), false
 }
 
-// derive computes a signing key.
+// derive computes the signing key of a scope, as AWS's guide defines it.
 func derive(secret string, scope Scope) *signingKey {
 	key := []byte("AWS4" + secret)
 	for _, part := range [...]string{scope.Day, scope.Region, scope.Service, terminator} {
@@ -96,10 +98,11 @@ func derive(secret string, scope Scope) *signingKey {
 	return k
 }
 
-// keep has a key used again, in place of the oldest where there are enough. Only keys that have
-// verified a signature are kept: nobody without the secret can push out those in use.
+// keep adds a key, in place of the oldest if there are maxKeys. Only keys that have verified a
+// signature are kept, so that clients without the secret cannot displace those in use by requests
+// for other scopes.
 func (k *Keys) keep(key *signingKey) {
-	s := &key.scope // whose texts are parts of a header, which is not to be kept
+	s := &key.scope // its strings are parts of a request's header, which they would keep in memory
 	s.Day, s.Region, s.Service = strings.Clone(s.Day), strings.Clone(s.Region), strings.Clone(s.Service)
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -1,8 +1,8 @@
-// Package sigv4 is AWS's Signature Version 4: it reads the signature of a request, checks all of it
-// that needs no secret, writes the canonical form that was signed, and derives the keys that sign.
-// Verification and signing share the form and the keys.
+// Package sigv4 is AWS's Signature Version 4: it reads the signature of a request, checks what
+// needs no secret, writes the canonical form that was signed, and derives the signing keys.
+// Verification (Read, Signature.Check, Canonical, Keys) and signing (Signer) share form and keys.
 //
-// It knows no service and words no answer: what is wrong with a signature it returns as typed
+// It is for any service. It words no answers: what is wrong with a signature it returns as typed
 // errors.
 package sigv4
 
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Signature is what a request says of how it was signed, in its Authorization header or in its
-// query string.
+// Signature is the signature of a request as it was sent, in its Authorization header or in its
+// query string. Nothing in it is verified.
 type Signature struct {
 	Algorithm     string
 	Credential    string // <key>/<date>/<region>/<service>/<term>
@@ -20,16 +20,16 @@ type Signature struct {
 	Signature     string
 	Date          string
 	Token         string // of the session; empty: none
-	Target        string // in a query string, what X-Amz-Target is in a header; empty: it is in the header
+	Target        string // X-Amz-Target, if it is in the query string; empty: it is in the header
 	InQuery       bool
 }
 
-// Claim is who says to have signed a request, and for which region. Either may be empty where the
-// credential does not say.
+// Claim is the access key that a request names in its credential, and the region. Either may be
+// empty if the credential does not have it.
 type Claim struct{ AccessKey, Region string }
 
-// Read finds a request's signature and checks that it has all its parts. The signature of
-// a request that has none is the zero one.
+// Read returns the signature of a request, the zero one if there is none. Errors are
+// ErrSignedTwice, ErrNotSigned for another scheme in Authorization, and *MissingError.
 func Read(r *http.Request) (Signature, error) {
 	header := first(r.Header, "Authorization")
 	if r.URL.RawQuery != "" && hasParameter(r.URL.RawQuery, "X-Amz-Algorithm") {
@@ -80,7 +80,7 @@ func inHeader(r *http.Request, header string) (Signature, error) {
 	return sig, nil
 }
 
-// missing tells which parts a signature in a header lacks.
+// missing returns the parts that a signature in a header lacks, in AWS's order.
 func (sig *Signature) missing() (names []string) {
 	for _, p := range [...]struct{ name, value string }{
 		{"Credential", sig.Credential}, {"Signature", sig.Signature}, {"SignedHeaders", sig.SignedHeaders},
@@ -93,8 +93,7 @@ func (sig *Signature) missing() (names []string) {
 	return names
 }
 
-// inQuery reads a signature in the query string. Of a parameter that is there twice the first
-// counts.
+// inQuery reads a signature in the query string. If a parameter is there twice the first counts.
 func inQuery(r *http.Request) (Signature, error) {
 	sig := Signature{InQuery: true}
 	for query := r.URL.RawQuery; query != ""; {
@@ -105,7 +104,7 @@ func inQuery(r *http.Request) (Signature, error) {
 		}
 	}
 	var missing []string
-	for _, name := range [...]string{ // in the order in which AWS misses them
+	for _, name := range [...]string{ // AWS's order
 		"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date",
 	} {
 		if *sig.parameter(name) == "" {
@@ -121,7 +120,7 @@ func inQuery(r *http.Request) (Signature, error) {
 	return sig, nil
 }
 
-// parameter is the part of the signature that a parameter of the query string tells, or nil.
+// parameter is the field for a parameter of the query string, nil if there is none.
 func (sig *Signature) parameter(name string) *string {
 	switch name {
 	case "X-Amz-Algorithm":
@@ -137,7 +136,7 @@ func (sig *Signature) parameter(name string) *string {
 	case "X-Amz-Security-Token":
 		return &sig.Token
 	case "X-Amz-Target":
-		return &sig.Target // presigners move all X-Amz headers there
+		return &sig.Target // presigners move all X-Amz headers into the query
 	}
 	return nil
 }
@@ -153,15 +152,14 @@ func hasParameter(query, name string) bool {
 	return false
 }
 
-// nextParameter cuts the first parameter off a query string. Where there is nothing between two
-// ampersands there is none.
+// nextParameter cuts the first parameter off a query string, and skips empty ones behind it.
 func nextParameter(query string) (name, value, rest string) {
 	pair, rest, _ := strings.Cut(query, "&")
 	name, value, _ = strings.Cut(pair, "=")
 	return name, value, strings.TrimLeft(rest, "&")
 }
 
-// signs tells whether SignedHeaders has a header's name.
+// signs tells whether SignedHeaders contains the name, in any case.
 func signs(signedHeaders, name string) bool {
 	for signedHeaders != "" {
 		var n string
@@ -172,9 +170,10 @@ func signs(signedHeaders, name string) bool {
 	return false
 }
 
-// ClaimOf reads a credential, <key>/<date>/<region>/<service>/<term>, from its end: nothing forbids
-// a local user a key with slashes. A signature for several regions (SigV4A) names none and has a
-// part less.
+// ClaimOf returns the claim of a credential, <key>/<date>/<region>/<service>/<term>, without
+// checking it. It reads from the end, since on a server without authentication a key can be any
+// text, also one with slashes. A signature for several regions (SigV4A) has no region and one part
+// less.
 func ClaimOf(credential string) Claim {
 	rest, term, _ := cutLast(credential)
 	if term != terminator {
@@ -198,8 +197,8 @@ func cutLast(s string) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// isRegion tells whether a name may stand for the region in an ARN. People who run a database at
-// home make up names of their own, so only the letters are looked at.
+// isRegion tells whether a name can be the region in an ARN. It need not be one of AWS's, as users
+// choose names of their own, so only length and characters are checked.
 func isRegion(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
@@ -213,8 +212,8 @@ func isRegion(s string) bool {
 	return true
 }
 
-// first returns the first value of a header given in canonical form, or "". Unlike Header.Get it
-// does not look at the name to see whether it is canonical.
+// first returns the first value of a header, or "". The name must be canonical: unlike Header.Get
+// it does not spend time on making it so.
 func first(h http.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]

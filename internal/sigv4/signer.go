@@ -7,26 +7,27 @@ import (
 	"time"
 )
 
-// Signer signs requests with one access key, in memory that the next request uses again. It is for
-// one goroutine at a time.
+// Signer signs requests with one access key, in memory that the next request reuses. It is for one
+// goroutine at a time.
 type Signer struct {
 	AccessKey, SecretKey string
 	SessionToken         string // empty: there is none
 	Region, Service      string
 
-	key       *signingKey // of the day of the last request
-	scope     string      // its scope
+	key       *signingKey // of the day of the last request; nil before the first
+	scope     string      // of key
 	canonical Canonical
 	signed    []Header
 	names     []byte
 }
 
-// Header is a header that is signed: its name in lower case, and its value.
+// Header is a header to sign. Its name is in lower case.
 type Header struct{ Name, Value string }
 
-// AppendHeaders appends the lines X-Amz-Date, Authorization and X-Amz-Security-Token of a request
-// that is made now: a POST of the path /, as all of AWS's JSON protocols have it, without a query.
-// Signed are these headers, X-Amz-Date and X-Amz-Security-Token. They must have the Host.
+// AppendHeaders appends the header lines X-Amz-Date, Authorization and, with a SessionToken,
+// X-Amz-Security-Token of a request that is sent at now: a POST to the path / without a query, as
+// in all of AWS's JSON protocols. It signs headers, which must include the host, and the date and
+// token.
 func (s *Signer) AppendHeaders(out []byte, now time.Time, headers []Header, body []byte) []byte {
 	date := now.UTC().Format(DateFormat)
 	s.use(date[:len("20060102")])
@@ -59,7 +60,7 @@ func (s *Signer) AppendHeaders(out []byte, now time.Time, headers []Header, body
 	return out
 }
 
-// use derives the key of a day, unless it is there.
+// use derives the key of a day, unless it is that of the last request.
 func (s *Signer) use(day string) {
 	if s.key != nil && s.key.scope.Day == day {
 		return
