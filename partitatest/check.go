@@ -86,7 +86,8 @@ func typesFault(table string, defined []types.AttributeDefinition) string {
 		case kind == "":
 			return fmt.Sprintf("the key %q of %s has no type: write %q for a string, :N for a number or :B for bytes",
 				name, table, name+":S")
-		case kind != types.ScalarAttributeTypeS && kind != types.ScalarAttributeTypeN && kind != types.ScalarAttributeTypeB:
+		case kind != types.ScalarAttributeTypeS && kind != types.ScalarAttributeTypeN &&
+			kind != types.ScalarAttributeTypeB:
 			return fmt.Sprintf("the key %q of %s has the type %q, and there are S, N and B: write %q",
 				name, table, string(kind), name+":"+likelyType(string(kind)))
 		case twice && other != kind:

@@ -135,7 +135,8 @@ func typedItems(seeds []seed, raw []byte, line int) ([]seed, error) {
 		return nil, fmt.Errorf("an item is a JSON object, not %.40s", raw)
 	}
 	if items := members["Items"]; len(items) > 0 && items[0] == '[' {
-		err := eachElement(items, line+bytes.Count(raw[:bytes.Index(raw, items)], []byte("\n")), func(raw []byte, line int) (err error) {
+		line += bytes.Count(raw[:bytes.Index(raw, items)], []byte("\n")) // where items begins
+		err := eachElement(items, line, func(raw []byte, line int) (err error) {
 			seeds, err = typedItems(seeds, raw, line)
 			return err
 		})

@@ -26,7 +26,8 @@ func AddIndex(in *dynamodb.CreateTableInput, name string, keys ...string) *dynam
 		panic("partitatest: AddIndex needs the input of CreateTable, as Table returns it; it was given nil")
 	}
 	in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-		IndexName: &name, KeySchema: keySchema(in, keys), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		IndexName: &name, KeySchema: keySchema(in, keys),
+		Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 	})
 	return in
 }

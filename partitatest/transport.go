@@ -100,7 +100,8 @@ func received(r *http.Request) *http.Request {
 	in := (&http.Request{
 		Method: r.Method, URL: &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: make(http.Header, len(r.Header)+2), Host: r.Host, RequestURI: r.URL.RequestURI(), RemoteAddr: "partitatest",
+		Header: make(http.Header, len(r.Header)+2), Host: r.Host,
+		RequestURI: r.URL.RequestURI(), RemoteAddr: "partitatest",
 	}).WithContext(r.Context())
 	if in.Method == "" {
 		in.Method = http.MethodGet

@@ -98,7 +98,8 @@ const maxScrapes = 4
 // figures returns the handler of /metrics.
 func (h *Handler) figures() http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), h)
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), h)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: maxScrapes, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelWarn),
 	})

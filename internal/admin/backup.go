@@ -49,7 +49,9 @@ func (h *Handler) backup(w http.ResponseWriter, r *http.Request) {
 	}
 	copier, ok := s.Engine.(kv.Checkpointer)
 	if !ok {
-		answerBackup(w, http.StatusNotImplemented, backupAnswer{Directory: dir, Error: "the engine of this server cannot copy itself"})
+		answerBackup(w, http.StatusNotImplemented, backupAnswer{
+			Directory: dir, Error: "the engine of this server cannot copy itself",
+		})
 		return
 	}
 	if !h.backingUp.TryLock() {

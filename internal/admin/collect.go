@@ -262,7 +262,9 @@ func (e emitter) tables(all []db.Figures, m *metrics.Metrics) {
 		own := t.Indexes[:0:0]
 		for _, x := range t.Indexes {
 			if x.Meter.Shared {
-				restIndexes.Items, restIndexes.Bytes, anyIndex = restIndexes.Items+x.Items, restIndexes.Bytes+x.Bytes, true
+				restIndexes.Items += x.Items
+				restIndexes.Bytes += x.Bytes
+				anyIndex = true
 			} else {
 				own = append(own, x)
 			}
@@ -334,7 +336,8 @@ func (e emitter) engine(m kv.Metrics) {
 		{freeBytes, float64(m.FreeBytes)}, {floorBytes, float64(m.FloorBytes)},
 		{ballastBytes, float64(m.BallastBytes)}, {cacheBytes, float64(m.BlockCacheBytes)},
 		{rowBytes, float64(m.RowCacheBytes)},
-		{memtableBytes, float64(m.MemtableBytes)}, {diskBytes, float64(m.DiskBytes)}, {debtBytes, float64(m.CompactionBytesEstimate)},
+		{memtableBytes, float64(m.MemtableBytes)}, {diskBytes, float64(m.DiskBytes)},
+		{debtBytes, float64(m.CompactionBytesEstimate)},
 		{amplification, float64(m.ReadAmplification)}, {l0Files, float64(m.L0Files)},
 		{stampsAhead, m.StampsAheadSeconds},
 	} {
@@ -344,7 +347,8 @@ func (e emitter) engine(m kv.Metrics) {
 		desc  *prometheus.Desc
 		value float64
 	}{
-		{commits, float64(m.Commits)}, {cacheHits, float64(m.BlockCacheHits)}, {cacheMisses, float64(m.BlockCacheMisses)},
+		{commits, float64(m.Commits)},
+		{cacheHits, float64(m.BlockCacheHits)}, {cacheMisses, float64(m.BlockCacheMisses)},
 		{rowHits, float64(m.RowCacheHits)}, {rowMisses, float64(m.RowCacheMisses)},
 		{stalls, float64(m.WriteStalls)}, {stallSeconds, m.WriteStallSeconds}, {waits, float64(m.LatchWaits)},
 		{waitSeconds, m.LatchWaitSeconds}, {waitsInVain, float64(m.LatchTimeouts)},

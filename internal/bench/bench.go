@@ -120,7 +120,8 @@ func (c *Config) check() error {
 		{"records of a load request", int64(c.LoadBatch), 1, 25},
 	} {
 		if limit.n < limit.least || limit.n > limit.most {
-			return fmt.Errorf("the number of %s is %d; it is between %d and %d", limit.what, limit.n, limit.least, limit.most)
+			return fmt.Errorf("the number of %s is %d; it is between %d and %d",
+				limit.what, limit.n, limit.least, limit.most)
 		}
 	}
 	switch {

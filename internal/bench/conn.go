@@ -29,7 +29,8 @@ type dialer struct {
 // newDialer reads the URL of an endpoint.
 func newDialer(endpoint string, secure *tls.Config) (*dialer, error) {
 	u, err := url.Parse(endpoint)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || (u.Path != "" && u.Path != "/") {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") ||
+		u.Hostname() == "" || (u.Path != "" && u.Path != "/") {
 		return nil, fmt.Errorf("%q is not the URL of an endpoint such as http://localhost:8000", endpoint)
 	}
 	d := &dialer{addr: u.Host, host: u.Host}
@@ -263,7 +264,8 @@ func (h *header) take(name, value []byte) (err error) {
 	switch len(name) {
 	case len("content-length"):
 		if bytes.EqualFold(name, []byte("content-length")) {
-			if h.length, err = strconv.ParseInt(string(value), 10, 64); err != nil || h.length < 0 || h.length > mostBody {
+			h.length, err = strconv.ParseInt(string(value), 10, 64)
+			if err != nil || h.length < 0 || h.length > mostBody {
 				return fmt.Errorf("the answer has a Content-Length of %.40q", value)
 			}
 		}

@@ -63,8 +63,10 @@ type pageReport struct {
 // WriteHTML writes a page with the tables and curves of reports. Those of several are drawn side by
 // side: a line for each in every chart.
 func WriteHTML(w io.Writer, reports ...*Report) error {
-	p := &page{Title: "partita bench", Several: len(reports) > 1, Columns: columns, Width: chartWidth, Height: chartHeight,
-		Left: plotLeft, Right: plotRight, Top: plotTop, Bottom: plotBottom}
+	p := &page{
+		Title: "partita bench", Several: len(reports) > 1, Columns: columns, Width: chartWidth, Height: chartHeight,
+		Left: plotLeft, Right: plotRight, Top: plotTop, Bottom: plotBottom,
+	}
 	for _, name := range workloadsOf(reports) {
 		p.add(name, reports)
 	}
@@ -189,9 +191,12 @@ func (t trio) add(res *Result, op, name string, colour int) {
 		return
 	}
 	o, colour := &res.Operations[i], colour%palette
-	curve, p99, throughput := &line{Name: name, Colour: colour}, &line{Name: name, Colour: colour}, &line{Name: name, Colour: colour}
+	curve := &line{Name: name, Colour: colour}
+	p99 := &line{Name: name, Colour: colour}
+	throughput := &line{Name: name, Colour: colour}
 	for _, point := range o.Curve {
-		curve.add(nines(point.Quantile), point.Micros, fmt.Sprintf("%s, %s %%: %s ms", name, percent(point.Quantile), millis(point.Micros)))
+		curve.add(nines(point.Quantile), point.Micros,
+			fmt.Sprintf("%s, %s %%: %s ms", name, percent(point.Quantile), millis(point.Micros)))
 	}
 	for i, s := range o.Series {
 		at := float64(i+1) * res.StepSeconds
@@ -229,7 +234,8 @@ func (r *Report) facts() [][2]string {
 		{"endpoint", r.Endpoint},
 		{"server's version", cmp.Or(r.ServerVersion, "not known")},
 		{"began", r.Began.Format("2006-01-02 15:04:05 MST")},
-		{"client's machine", fmt.Sprintf("%s, %d cores, %.1f GiB memory, %s", m.System, m.Cores, float64(m.MemoryBytes)/(1<<30), m.Processor)},
+		{"client's machine", fmt.Sprintf("%s, %d cores, %.1f GiB memory, %s",
+			m.System, m.Cores, float64(m.MemoryBytes)/(1<<30), m.Processor)},
 		{"records", fmt.Sprintf("%s of %d fields, %s bytes together",
 			grouped(s.Records), s.Fields, grouped(int64(s.RecordBytes)))},
 		{"connections", fmt.Sprint(s.Connections)},

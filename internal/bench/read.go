@@ -167,13 +167,13 @@ func (w *worker) page(filter bool) bool {
 			w.walk.after = append(w.appendKey(append(w.walk.after[:0], '{'), w.choose.next(w.random)), '}')
 		}
 	}
-	w.body = w.appendScan(w.body[:0], w.walk.after, scanItems, filter, w.Consistent)
+	w.body = w.appendScan(w.body[:0], w.walk.after, scanItems, scanOptions{filter: filter, consistent: w.Consistent})
 	answer := w.call("Scan", w.body)
 	if answer == nil {
 		return false
 	}
 	after := object(answer, `"LastEvaluatedKey"`)
-	if err := w.checkPage(answer, after != nil, filter); err != nil {
+	if err := w.checkPage(answer, after, filter); err != nil {
 		w.walk = walk{}
 		return w.hold("Scan", err)
 	}
@@ -185,12 +185,13 @@ func (w *worker) page(filter bool) bool {
 	return w.hold("Scan", w.checkWalk(&ended, filter))
 }
 
-// checkPage looks at a page.
-func (w *worker) checkPage(answer []byte, more, filter bool) error {
+// checkPage checks an answer whose LastEvaluatedKey is after, nil if it is the last page. It always
+// checks the counts, and only one of DeepEvery pages item by item.
+func (w *worker) checkPage(answer, after []byte, filter bool) error {
 	seen, matched := number(answer, `"ScannedCount"`), number(answer, `"Count"`)
-	keys := bytes.Count(answer, []byte(`"pk"`))
+	keys, more := bytes.Count(answer, []byte(`"pk"`)), after != nil
 	if more {
-		keys--
+		keys-- // that of after
 	}
 	w.walk.seen += int64(seen)
 	w.walk.matched += int64(matched)

@@ -201,18 +201,21 @@ func (l *layout) appendQuery(b []byte, rec int64, limit int, consistent bool) []
 	return append(b, '}')
 }
 
+// scanOptions say how a Scan reads: with the filter of filterField, with strong consistency.
+type scanOptions struct{ filter, consistent bool }
+
 // appendScan appends a Scan of a page, after the key (in JSON; empty: from the beginning).
-func (l *layout) appendScan(b []byte, after []byte, limit int, filter, consistent bool) []byte {
+func (l *layout) appendScan(b []byte, after []byte, limit int, o scanOptions) []byte {
 	b = append(l.appendTable(b), `,"Limit":`...)
 	b = strconv.AppendInt(b, int64(limit), 10)
 	if len(after) > 0 {
 		b = append(append(b, `,"ExclusiveStartKey":`...), after...)
 	}
-	if filter {
+	if o.filter {
 		b = append(b, `,"FilterExpression":"field`+strconv.Itoa(filterField)+
 			` < :v","ExpressionAttributeValues":{":v":{"S":"`+filterValue+`"}}`...)
 	}
-	if consistent {
+	if o.consistent {
 		b = append(b, `,"ConsistentRead":true`...)
 	}
 	return append(b, '}')

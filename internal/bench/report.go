@@ -37,9 +37,9 @@ type Result struct {
 	StepSeconds  float64     `json:"step_seconds"`         // between two values of a series
 	Wrong        int64       `json:"wrong"`                // answers that were errors, or not right
 	Errors       []string    `json:"errors,omitempty"`     // the first of them
-	Races        int64       `json:"lost_races"`           // conditions and transactions that another was faster with, and tried again
-	Throttled    int64       `json:"throttled"`            // what the server wanted to have later, and got later
-	Dropped      int         `json:"dropped"`              // requests that were sent again, as the server had closed the connection and not answered
+	Races        int64       `json:"lost_races"`           // conflicts with other connections, tried again
+	Throttled    int64       `json:"throttled"`            // throttled requests, and items that were left unprocessed
+	Dropped      int         `json:"dropped"`              // sent again after the server closed the connection
 	ReadBack     int         `json:"read_back"`            // fields that were read back after the run
 }
 
@@ -105,8 +105,11 @@ func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
 // result returns what the run has come to.
 func (r *run) result(o *observation, used Usage) *Result {
-	res := &Result{Workload: r.workload.Name, Usage: used, StepSeconds: o.step.Seconds(), Wrong: r.counts.wrong.Load(),
-		Errors: r.counts.first, Races: r.counts.races.Load(), Throttled: r.counts.throttled.Load(), Dropped: r.counts.dropped, ReadBack: r.counts.readBack}
+	res := &Result{
+		Workload: r.workload.Name, Usage: used, StepSeconds: o.step.Seconds(), Wrong: r.counts.wrong.Load(),
+		Errors: r.counts.first, Races: r.counts.races.Load(), Throttled: r.counts.throttled.Load(),
+		Dropped: r.counts.dropped, ReadBack: r.counts.readBack,
+	}
 	for k, s := range o.kinds {
 		if s.n == 0 {
 			continue
@@ -127,7 +130,8 @@ func (r *run) result(o *observation, used Usage) *Result {
 func operation(k kind, s *snapshot, series []Second, seconds float64) Operation {
 	return Operation{
 		Name: kindNames[k], Part: k.part(), Count: s.n, OpsPerSecond: float64(s.n) / seconds, Mean: micros(s.mean()),
-		P50: micros(s.quantile(.5)), P95: micros(s.quantile(.95)), P99: micros(s.quantile(.99)), P999: micros(s.quantile(.999)),
+		P50: micros(s.quantile(.5)), P95: micros(s.quantile(.95)),
+		P99: micros(s.quantile(.99)), P999: micros(s.quantile(.999)),
 		Max: micros(s.max), Curve: curve(s), Series: series,
 	}
 }

@@ -109,7 +109,8 @@ func (r *run) observe(ctx context.Context, stage string, d time.Duration) *obser
 			break
 		}
 		now := time.Now()
-		last = r.sample(o, last, now.Sub(at), Progress{Workload: r.workload.Name, Stage: stage, Done: now.Sub(began), Of: d})
+		last = r.sample(o, last, now.Sub(at),
+			Progress{Workload: r.workload.Name, Stage: stage, Done: now.Sub(began), Of: d})
 		at = now
 	}
 	for k := range first {
@@ -125,7 +126,8 @@ func (r *run) sample(o *observation, last [kinds]*snapshot, took time.Duration, 
 	for k := range now {
 		now[k] = r.histograms[k].snapshot()
 		d := now[k].since(last[k])
-		o.series[k] = append(o.series[k], Second{OpsPerSecond: float64(d.n) / took.Seconds(), P99: micros(d.quantile(.99))})
+		second := Second{OpsPerSecond: float64(d.n) / took.Seconds(), P99: micros(d.quantile(.99))}
+		o.series[k] = append(o.series[k], second)
 		if !kind(k).part() {
 			all.add(d)
 		}

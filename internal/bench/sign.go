@@ -25,7 +25,9 @@ func newSigner(c *Credentials, region, host string) *signer {
 			AccessKey: c.AccessKey, SecretKey: c.SecretKey, SessionToken: c.SessionToken,
 			Region: region, Service: "dynamodb",
 		},
-		headers: [3]sigv4.Header{{Name: "content-type", Value: contentType}, {Name: "host", Value: host}, {Name: "x-amz-target"}},
+		headers: [3]sigv4.Header{
+			{Name: "content-type", Value: contentType}, {Name: "host", Value: host}, {Name: "x-amz-target"},
+		},
 	}
 }
 

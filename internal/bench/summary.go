@@ -80,7 +80,9 @@ func (res *Result) rows() (rows [][]string) {
 		}
 		rows = append(rows, append(row, "", "", ""))
 	}
-	all := []string{res.Workload, allOperations, grouped(int64(res.Count)), whole(res.OpsPerSecond), "", "", "", "", "", ""}
+	all := []string{
+		res.Workload, allOperations, grouped(int64(res.Count)), whole(res.OpsPerSecond), "", "", "", "", "", "",
+	}
 	return append(rows, append(all, totals...))
 }
 

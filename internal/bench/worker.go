@@ -93,7 +93,8 @@ func (w *worker) call(target string, body []byte) []byte {
 			return nil
 		case status == 200:
 			return answer
-		case status == 400 && target == "UpdateItem" && bytes.Contains(answer, []byte("ConditionalCheckFailedException")):
+		case status == 400 && target == "UpdateItem" &&
+			bytes.Contains(answer, []byte("ConditionalCheckFailedException")):
 			w.counts.races.Add(1)
 			w.lost = true
 			return nil

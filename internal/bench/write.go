@@ -184,7 +184,8 @@ func (w *worker) callUntilDone(target, left string, check func([]byte) (int, err
 		}
 		rest := object(answer, left)
 		if !bytes.Contains(rest, []byte(`"pk"`)) {
-			return check == nil || items == len(w.records) || w.wrong("%s of %d items has answered %d", target, len(w.records), items)
+			return check == nil || items == len(w.records) ||
+				w.wrong("%s of %d items has answered %d", target, len(w.records), items)
 		}
 		w.counts.throttled.Add(1)
 		w.pause(tries)

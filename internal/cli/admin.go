@@ -65,7 +65,8 @@ func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServ
 	s := &adminServer{handler: partita.NewAdmin(o), instance: rand.Text(), listeners: listeners}
 	s.http = http.Server{
 		Handler: s, ReadHeaderTimeout: adminHeaderTime, ReadTimeout: adminReadTime, WriteTimeout: adminWriteTime,
-		IdleTimeout: adminIdleTime, MaxHeaderBytes: maxAdminHeader, ConnState: new(adminConns).note, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		IdleTimeout: adminIdleTime, MaxHeaderBytes: maxAdminHeader, ConnState: new(adminConns).note,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	for _, l := range listeners {
 		s.serving.Go(func() {

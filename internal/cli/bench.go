@@ -140,11 +140,14 @@ var defaultWorkloads = []string{"get", "put", "update", "query"}
 func (c *benchRun) config(s *streams) (*bench.Config, error) {
 	b := &bench.Config{
 		Settings: bench.Settings{
-			Records: c.Records, RecordBytes: int(c.RecordBytes), Fields: c.Fields, Indexes: c.Indexes, Collection: c.Collection,
-			Connections: c.Connections, Rate: c.Rate, Dist: c.Dist, Theta: c.Theta, ScanLength: c.ScanLength, Batch: c.Batch,
+			Records: c.Records, RecordBytes: int(c.RecordBytes), Fields: c.Fields,
+			Indexes: c.Indexes, Collection: c.Collection,
+			Connections: c.Connections, Rate: c.Rate, Dist: c.Dist, Theta: c.Theta,
+			ScanLength: c.ScanLength, Batch: c.Batch,
 			Consistent: c.Consistent, Seed: c.Seed, Table: c.Table, Warmup: c.Warmup, Duration: c.Duration,
 		},
-		Workloads: c.Workloads, Label: c.Label, Endpoint: c.EndpointURL, PID: c.Pid, Load: c.Load, LoadBatch: c.LoadBatch, Keep: c.Keep,
+		Workloads: c.Workloads, Label: c.Label, Endpoint: c.EndpointURL, PID: c.Pid,
+		Load: c.Load, LoadBatch: c.LoadBatch, Keep: c.Keep,
 	}
 	if len(b.Workloads) == 0 {
 		b.Workloads = defaultWorkloads
@@ -181,7 +184,8 @@ func (c *benchRun) host() string {
 // atAWS tells whether the endpoint is AWS's.
 func (c *benchRun) atAWS() bool {
 	host := strings.TrimSuffix(c.host(), ".")
-	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") || strings.HasSuffix(host, ".api.aws")
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") ||
+		strings.HasSuffix(host, ".api.aws")
 }
 
 // warn says what a run at somebody else's server means.
@@ -232,7 +236,10 @@ func (k *benchKey) apply(s *streams, b *bench.Config, aws bool) error {
 	}
 	b.Credentials = &bench.Credentials{AccessKey: k.AccessKey, SecretKey: k.SecretKey}
 	if k.AccessKey == "" {
-		b.Credentials = &bench.Credentials{AccessKey: s.variable("AWS_ACCESS_KEY_ID"), SecretKey: k.SecretKey, SessionToken: s.variable("AWS_SESSION_TOKEN")}
+		b.Credentials = &bench.Credentials{
+			AccessKey: s.variable("AWS_ACCESS_KEY_ID"), SecretKey: k.SecretKey,
+			SessionToken: s.variable("AWS_SESSION_TOKEN"),
+		}
 	}
 	if b.Credentials.SecretKey == "" {
 		b.Credentials.SecretKey = s.variable("AWS_SECRET_ACCESS_KEY")

@@ -43,7 +43,9 @@ func startBenchServer(s *streams, c *benchRun) (*benchServer, error) {
 		args = append(args, "--data", b.dir)
 	}
 	b.cmd = exec.Command(program, args...)
-	b.cmd.Env = slices.DeleteFunc(slices.Clone(s.env), func(e string) bool { return strings.HasPrefix(e, variable("")) })
+	b.cmd.Env = slices.DeleteFunc(slices.Clone(s.env), func(e string) bool {
+		return strings.HasPrefix(e, variable(""))
+	})
 	b.cmd.Stderr = &b.stderr
 	standBeside(b.cmd)
 	if err := b.start(); err != nil {
@@ -83,7 +85,7 @@ func (b *benchServer) stop() error {
 	if b.cmd.Process != nil {
 		late := time.AfterFunc(drainTime, func() { b.cmd.Process.Kill() })
 		defer late.Stop()
-		if b.cmd.Process.Signal(syscall.SIGTERM) != nil { // there is no such signal on this system, or the process is gone
+		if b.cmd.Process.Signal(syscall.SIGTERM) != nil { // not supported by the system, or the process is gone
 			b.cmd.Process.Kill()
 		}
 		if err = b.cmd.Wait(); err != nil {

@@ -83,13 +83,14 @@ func verifyDir(ctx context.Context, dir string, maxProblems int, p *progress, st
 	if err != nil {
 		return nil, err
 	}
-	report, err := check.Run(ctx, engine, check.Options{Files: true, MaxProblems: maxProblems, Progress: func(at check.Progress) {
+	tell := func(at check.Progress) {
 		amount := rowCount
 		if at.Stage == check.StageFiles {
 			amount = byteCount
 		}
 		p.tell("checking "+string(at.Stage), at.Done, at.Total, amount)
-	}})
+	}
+	report, err := check.Run(ctx, engine, check.Options{Files: true, MaxProblems: maxProblems, Progress: tell})
 	return &checked{report}, errors.Join(err, engine.Close())
 }
 
@@ -104,13 +105,14 @@ func (r *checked) print(w io.Writer, dir string, took time.Duration) {
 		what string
 		n    int64
 	}{
-		{"tables", r.Tables}, {"items", r.Items}, {"index rows", r.IndexRows}, {"expiry rows", r.ExpiryRows}, {"streams", r.Streams},
-		{"stream records", r.StreamRecords}, {"tokens", r.Tokens},
+		{"tables", r.Tables}, {"items", r.Items}, {"index rows", r.IndexRows}, {"expiry rows", r.ExpiryRows},
+		{"streams", r.Streams}, {"stream records", r.StreamRecords}, {"tokens", r.Tokens},
 	} {
 		fmt.Fprintf(w, "  %-15s %d\n", line.what, line.n)
 	}
 	fmt.Fprintf(w, "  %-15s %s\n", "size of rows", byteCount(r.Bytes))
-	fmt.Fprintf(w, "  %-15s %v, %d rows/s\n", "time", took.Round(time.Millisecond), int64(float64(seen)/max(took.Seconds(), 1e-3)))
+	fmt.Fprintf(w, "  %-15s %v, %d rows/s\n", "time", took.Round(time.Millisecond),
+		int64(float64(seen)/max(took.Seconds(), 1e-3)))
 	r.printFound(w)
 }
 

@@ -22,7 +22,7 @@ type checkReport struct {
 	Streams       int64 `json:"streams"`
 	StreamRecords int64 `json:"streamRecords"`
 	Tokens        int64 `json:"tokens"`
-	Unfollowed    int64 `json:"unfollowed"` // stream records that were not compared with others of the same item, since there are too many
+	Unfollowed    int64 `json:"unfollowed"` // stream records not compared with others of their item: too many
 	Bytes         int64 `json:"bytes"`
 
 	Found    map[check.Kind]int64 `json:"found"` // all problems, by kind

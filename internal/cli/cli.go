@@ -83,14 +83,14 @@ func Main(args, env []string, stdout, stderr io.Writer, engines ...Engine) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	hideFiles()
-	return run(ctx, args, env, stdout, stderr, engines...)
+	return run(&streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr}, engines...)
 }
 
 // exited is the panic with which --help and --version end.
 type exited int
 
 // run is Main until the context ends.
-func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engines ...Engine) (status int) {
+func run(s *streams, engines ...Engine) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
 			code, ok := p.(exited)
@@ -100,21 +100,21 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer, engi
 			status = int(code)
 		}
 	}()
-	if len(args) == 0 {
-		fmt.Fprint(stdout, overview)
+	if len(s.args) == 0 {
+		fmt.Fprint(s.stdout, overview)
 		return 0
 	}
-	parser := newParser(new(commands), env, stdout, stderr, engines)
-	command, err := parser.Parse(helpOf(args))
+	parser := newParser(new(commands), s.env, s.stdout, s.stderr, engines)
+	command, err := parser.Parse(helpOf(s.args))
 	if err != nil {
-		fmt.Fprintf(stderr, "partita: %s\n", wordUsage(err, args, env))
+		fmt.Fprintf(s.stderr, "partita: %s\n", wordUsage(err, s.args, s.env))
 		return 2
 	}
-	s := &streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr, systemData: systemData}
+	s.systemData = systemData
 	s.warn(parser.Model.Node, command)
 	if err := command.Run(s); err != nil {
 		if known := (*reported)(nil); !errors.As(err, &known) {
-			fmt.Fprintf(stderr, "partita: %s\n", oneLine(err))
+			fmt.Fprintf(s.stderr, "partita: %s\n", oneLine(err))
 		}
 		return 1
 	}

@@ -72,7 +72,8 @@ func begin(t *testing.T, env []string, engines []Engine, args ...string) *progra
 	p := &program{t: t, ended: make(chan int, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.tell = cancel
-	go func() { p.ended <- run(ctx, args, env, &p.stdout, &p.stderr, engines...) }()
+	s := &streams{ctx: ctx, args: args, env: env, stdout: &p.stdout, stderr: &p.stderr}
+	go func() { p.ended <- run(s, engines...) }()
 	t.Cleanup(cancel)
 	return p
 }

@@ -14,7 +14,8 @@ import (
 func helpText(t *testing.T, command ...string) string {
 	t.Helper()
 	var out bytes.Buffer
-	if status := run(t.Context(), append(command, "--help"), nil, &out, &out); status != 0 {
+	s := &streams{ctx: t.Context(), args: append(command, "--help"), stdout: &out, stderr: &out}
+	if status := run(s); status != 0 {
 		t.Fatalf("partita %s --help: status %d: %s", strings.Join(command, " "), status, out.String())
 	}
 	return out.String()

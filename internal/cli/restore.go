@@ -50,7 +50,8 @@ func (c *restore) Run(s *streams) error {
 	if err != nil {
 		return fmt.Errorf("restoring %s: %w", from, err)
 	}
-	fmt.Fprintf(s.stdout, "restored %s to %s: %s in %v; start it with: partita serve --data %s\n", from, to, byteCount(total), rounded(p.took()), to)
+	fmt.Fprintf(s.stdout, "restored %s to %s: %s in %v; start it with: partita serve --data %s\n",
+		from, to, byteCount(total), rounded(p.took()), to)
 	return nil
 }
 

@@ -279,7 +279,8 @@ func (s *store) Close() error {
 // open opens the database where the flags say that it is.
 func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
 	o := partita.Options{
-		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay, SweepInterval: c.TTLInterval, Logger: log,
+		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay,
+		SweepInterval: c.TTLInterval, Logger: log,
 		OnFailure: onFailure, AllowHosts: hostOf(c.Addr),
 	}
 	s := &store{admin: &c.Admin}

@@ -28,7 +28,8 @@ func CreateTable(ctx context.Context, c *dynamodb.Client, name string) error {
 			{AttributeName: new("r"), AttributeType: types.ScalarAttributeTypeN},
 		},
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
-			IndexName: new(index), KeySchema: keys, Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+			IndexName: new(index), KeySchema: keys,
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 		}},
 	})
 	return err
@@ -53,7 +54,8 @@ func (s sender) send(ctx context.Context, q Request) (Answer, error) {
 func (s sender) methods() map[string]func(context.Context, Request) (Answer, error) {
 	return map[string]func(context.Context, Request) (Answer, error){
 		"PutItem": s.putItem, "UpdateItem": s.updateItem, "DeleteItem": s.deleteItem, "GetItem": s.getItem,
-		"Query": s.query, "QueryIndex": s.query, "Scan": s.scan, "BatchGetItem": s.batchGet, "BatchWriteItem": s.batchWrite,
+		"Query": s.query, "QueryIndex": s.query, "Scan": s.scan,
+		"BatchGetItem": s.batchGet, "BatchWriteItem": s.batchWrite,
 		"TransactWriteItems": s.transactWrite, "TransactGetItems": s.transactGet,
 		"ExecuteStatement": s.executeStatement, "ExecuteTransaction": s.executeTransaction,
 	}
@@ -66,7 +68,8 @@ func answerOf(q Request, err error) (Answer, error) {
 	var e smithy.APIError
 	switch {
 	case errors.As(err, &failed):
-		return Answer{Cancelled: true, Results: []Result{{Failed: true, Shown: q.Actions[0].Old, Cell: cellOf(failed.Item)}}}, nil
+		result := Result{Failed: true, Shown: q.Actions[0].Old, Cell: cellOf(failed.Item)}
+		return Answer{Cancelled: true, Results: []Result{result}}, nil
 	case errors.As(err, &cancelled):
 		return cancellation(q, cancelled)
 	case errors.As(err, &e) && e.ErrorCode() == "DuplicateItemException":
@@ -186,7 +189,8 @@ func (a Action) shows(it attributes) Answer {
 func (s sender) putItem(ctx context.Context, q Request) (Answer, error) {
 	a := q.Actions[0]
 	in := &dynamodb.PutItemInput{
-		TableName: &s.table, Item: a.item(), ReturnValues: a.returned(), ReturnValuesOnConditionCheckFailure: a.onFailure(),
+		TableName: &s.table, Item: a.item(),
+		ReturnValues: a.returned(), ReturnValuesOnConditionCheckFailure: a.onFailure(),
 	}
 	in.ConditionExpression, in.ExpressionAttributeValues = a.condition()
 	out, err := s.PutItem(ctx, in)
@@ -214,7 +218,8 @@ func (s sender) updateItem(ctx context.Context, q Request) (Answer, error) {
 func (s sender) deleteItem(ctx context.Context, q Request) (Answer, error) {
 	a := q.Actions[0]
 	in := &dynamodb.DeleteItemInput{
-		TableName: &s.table, Key: a.key(), ReturnValues: a.returned(), ReturnValuesOnConditionCheckFailure: a.onFailure(),
+		TableName: &s.table, Key: a.key(),
+		ReturnValues: a.returned(), ReturnValuesOnConditionCheckFailure: a.onFailure(),
 	}
 	in.ConditionExpression, in.ExpressionAttributeValues = a.condition()
 	out, err := s.DeleteItem(ctx, in)
@@ -225,7 +230,9 @@ func (s sender) deleteItem(ctx context.Context, q Request) (Answer, error) {
 }
 
 func (s sender) getItem(ctx context.Context, q Request) (Answer, error) {
-	out, err := s.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: q.Actions[0].key(), ConsistentRead: &q.Consistent})
+	out, err := s.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.table, Key: q.Actions[0].key(), ConsistentRead: &q.Consistent,
+	})
 	if err != nil {
 		return Answer{}, err
 	}
@@ -274,7 +281,9 @@ func (s sender) batchGet(ctx context.Context, q Request) (Answer, error) {
 	for _, a := range q.Actions {
 		want.Keys = append(want.Keys, a.key())
 	}
-	out, err := s.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: want}})
+	out, err := s.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+		RequestItems: map[string]types.KeysAndAttributes{s.table: want},
+	})
 	if err != nil {
 		return Answer{}, err
 	}
@@ -293,7 +302,9 @@ func (s sender) batchWrite(ctx context.Context, q Request) (Answer, error) {
 		}
 		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: a.item()}})
 	}
-	out, err := s.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: writes}})
+	out, err := s.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+		RequestItems: map[string][]types.WriteRequest{s.table: writes},
+	})
 	if err != nil {
 		return Answer{}, err
 	}

@@ -43,7 +43,8 @@ func (s sender) transactItem(a Action) types.TransactWriteItem {
 	}
 	update, values := a.update(values)
 	return types.TransactWriteItem{Update: &types.Update{
-		TableName: &s.table, Key: a.key(), UpdateExpression: update, ConditionExpression: condition, ExpressionAttributeValues: values,
+		TableName: &s.table, Key: a.key(), UpdateExpression: update,
+		ConditionExpression: condition, ExpressionAttributeValues: values,
 		ReturnValuesOnConditionCheckFailure: a.onFailure(),
 	}}
 }
@@ -51,7 +52,8 @@ func (s sender) transactItem(a Action) types.TransactWriteItem {
 func (s sender) transactGet(ctx context.Context, q Request) (Answer, error) {
 	in := &dynamodb.TransactGetItemsInput{}
 	for _, a := range q.Actions {
-		in.TransactItems = append(in.TransactItems, types.TransactGetItem{Get: &types.Get{TableName: &s.table, Key: a.key()}})
+		get := types.TransactGetItem{Get: &types.Get{TableName: &s.table, Key: a.key()}}
+		in.TransactItems = append(in.TransactItems, get)
 	}
 	out, err := s.TransactGetItems(ctx, in)
 	if err != nil {
@@ -78,11 +80,13 @@ func (s sender) statement(a Action) (text *string, parameters []types.AttributeV
 	case Get:
 		return new(`SELECT * FROM "` + s.table + `"` + where), []types.AttributeValue{key["k"], key["r"]}
 	case Put:
-		return new(`INSERT INTO "` + s.table + `" VALUE {'k': ?, 'r': ?, 'v': ?}`), []types.AttributeValue{key["k"], key["r"], number(a.V)}
+		return new(`INSERT INTO "` + s.table + `" VALUE {'k': ?, 'r': ?, 'v': ?}`),
+			[]types.AttributeValue{key["k"], key["r"], number(a.V)}
 	case Delete:
 		text, parameters = new(`DELETE FROM "`+s.table+`"`+where), []types.AttributeValue{key["k"], key["r"]}
 	default:
-		text, parameters = new(`UPDATE "`+s.table+`" SET v = ?`+where), []types.AttributeValue{number(a.V), key["k"], key["r"]}
+		text = new(`UPDATE "` + s.table + `" SET v = ?` + where)
+		parameters = []types.AttributeValue{number(a.V), key["k"], key["r"]}
 	}
 	if a.Condition == Equals {
 		*text, parameters = *text+" AND v = ?", append(parameters, number(a.Want))

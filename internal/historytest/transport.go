@@ -13,7 +13,8 @@ import (
 // NewClient returns an SDK's client for the server at the address. It sends each request once.
 func NewClient(url string, transport http.RoundTripper) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &url, Region: "us-east-1", Retryer: aws.NopRetryer{}, HTTPClient: &http.Client{Transport: transport},
+		BaseEndpoint: &url, Region: "us-east-1",
+		Retryer: aws.NopRetryer{}, HTTPClient: &http.Client{Transport: transport},
 		Credentials: credentials.NewStaticCredentialsProvider("history", "secret", ""),
 	})
 }

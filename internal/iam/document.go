@@ -171,7 +171,9 @@ func (e *entry) credential() (*Credential, error) {
 	if user == "" {
 		user = id
 	}
-	c := &Credential{Principal: &Principal{AccessKeyID: id, User: user}, secret: newSecret(secret), token: newSecret(token)}
+	c := &Credential{
+		Principal: &Principal{AccessKeyID: id, User: user}, secret: newSecret(secret), token: newSecret(token),
+	}
 	if c.Expires, err = e.expires(); err != nil {
 		return nil, err
 	}
@@ -244,7 +246,8 @@ func isUser(s string) bool { return len(s) <= 128 && allIn(s, "_+=,.@-") }
 // allIn tells whether a text has only letters, digits and the characters given.
 func allIn(s, more string) bool {
 	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !bytes.ContainsRune([]byte(more), rune(c)) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') &&
+			!bytes.ContainsRune([]byte(more), rune(c)) {
 			return false
 		}
 	}

@@ -140,8 +140,11 @@ func parseStatement(n node, variables bool) (s statement, err error) {
 	if list, s.others, err = n.either("Resource", "NotResource"); err != nil {
 		return s, err
 	}
-	if s.resources, err = parseResources(list, variables, s.deny != s.others); err != nil {
+	if s.resources, err = parseResources(list, variables); err != nil {
 		return s, err
+	}
+	if s.deny != s.others {
+		ignoreRegions(s.resources)
 	}
 	if block, there := n.member("Condition"); there {
 		s.conditions, err = parseConditions(block, variables)

@@ -102,7 +102,7 @@ func parseCondition(operator, key member, variables bool) (c condition, err erro
 	case op.boolean:
 		return c, c.setBool(key.node)
 	}
-	return c, c.setValues(key.node, op.wild, variables)
+	return c, c.setValues(key.node, syntax{wild: op.wild, variables: variables})
 }
 
 // setKey sets the key, whose name is that of the member.
@@ -153,13 +153,13 @@ func (c *condition) setBool(list node) error {
 }
 
 // setValues reads the values of the operators on strings.
-func (c *condition) setValues(list node, wild, variables bool) error {
+func (c *condition) setValues(list node, s syntax) error {
 	for _, n := range list.elements() {
 		text, err := n.text()
 		if err != nil {
 			return err
 		}
-		value, err := parseTemplate(n, text, wild, variables)
+		value, err := parseTemplate(n, text, s)
 		if err != nil {
 			return err
 		}

@@ -100,11 +100,15 @@ var principalKeys = map[string]func(*Principal) string{
 	"aws:principalarn": (*Principal).ARN,
 }
 
-// parseTemplate reads a text of a policy. Wildcards count if wild is true; variables do in a policy
-// whose Version has them.
-func parseTemplate(n node, text string, wild, variables bool) (t template, err error) {
+// syntax is what is special in a text of a policy: wildcards, which depends on the element or
+// operator, and variables, which depends on the policy's Version. Without variables a "${" is an
+// error.
+type syntax struct{ wild, variables bool }
+
+// parseTemplate reads a text of a policy.
+func parseTemplate(n node, text string, s syntax) (t template, err error) {
 	plain := func(s string) pattern { return pattern(s) }
-	if wild {
+	if s.wild {
 		plain = wildcards
 	}
 	var piece pattern
@@ -114,7 +118,7 @@ func parseTemplate(n node, text string, wild, variables bool) (t template, err e
 		if !found {
 			break
 		}
-		if !variables {
+		if !s.variables {
 			return t, n.errorf("has a variable, which needs the Version 2012-10-17")
 		}
 		name, after, closed := strings.Cut(rest, "}")

@@ -40,10 +40,8 @@ func (r *resource) matches(t target, p *Principal) bool {
 	return t.arn && r.region.matches(t.region) && r.path.of(p).matches(t.path)
 }
 
-// parseResources reads Resource or NotResource. In a statement that takes away (strict), the region
-// that an ARN names does not count: all regions here are one set of tables, and who chooses the
-// region of a request must not get past a Deny by it.
-func parseResources(list node, variables, strict bool) ([]resource, error) {
+// parseResources reads Resource or NotResource.
+func parseResources(list node, variables bool) ([]resource, error) {
 	if _, err := list.texts(); err != nil {
 		return nil, err
 	}
@@ -53,12 +51,20 @@ func parseResources(list node, variables, strict bool) ([]resource, error) {
 		if err != nil {
 			return nil, err
 		}
-		if strict && !r.any {
-			r.region = pattern([]byte{anyRun})
-		}
 		resources = append(resources, r)
 	}
 	return resources, nil
+}
+
+// ignoreRegions makes resources match in all regions, whatever their ARNs name. It is for
+// statements that take permissions away: all regions here are one set of tables and the client
+// chooses the region of its request, so it could otherwise avoid a Deny by naming another one.
+func ignoreRegions(resources []resource) {
+	for i := range resources {
+		if !resources[i].any {
+			resources[i].region = pattern([]byte{anyRun})
+		}
+	}
 }
 
 // parseResource reads * or an ARN. Of an ARN the end can be left out where a wildcard stands for
@@ -92,7 +98,7 @@ func parseResource(n node, text string, variables bool) (r resource, err error) 
 		return r, n.errorf("%q is of the account %s; everything here is of %s", text, parts[4], Account)
 	}
 	r.region = wildcards(parts[3])
-	if r.path, err = parseTemplate(n, parts[5], true, variables); err != nil {
+	if r.path, err = parseTemplate(n, parts[5], syntax{wild: true, variables: variables}); err != nil {
 		return r, err
 	}
 	return r, r.path.checkPath(n, text)
@@ -113,7 +119,8 @@ func (t *template) checkPath(n node, text string) error {
 		return n.errorf("%q is none of DynamoDB's resources, table/NAME and what is below it, and global-table/NAME", text)
 	}
 	_, below, _ := strings.Cut(known, "/")
-	if _, below, found := strings.Cut(below, "/"); found && (strings.HasPrefix(known, "global-") || !begins(below, open, belowTables)) {
+	_, below, found := strings.Cut(below, "/")
+	if found && (strings.HasPrefix(known, "global-") || !begins(below, open, belowTables)) {
 		return n.errorf("%q: tables have below them %s", text, strings.Join(belowTables, "NAME, ")+"NAME")
 	}
 	return nil

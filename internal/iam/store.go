@@ -181,7 +181,8 @@ func (s *Store) tell(err error) {
 
 // unchanged tells whether a file is the same, as far as can be seen from outside.
 func unchanged(old, new fs.FileInfo) bool {
-	return os.SameFile(old, new) && old.Size() == new.Size() && old.Mode() == new.Mode() && old.ModTime().Equal(new.ModTime())
+	return os.SameFile(old, new) && old.Size() == new.Size() && old.Mode() == new.Mode() &&
+		old.ModTime().Equal(new.ModTime())
 }
 
 // read reads a file of credentials, and returns what was known of it before that, if it is there.
