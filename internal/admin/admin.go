@@ -1,8 +1,8 @@
-// Package admin is the second address of a server, for those who run it: health, metrics, profiles,
+// Package admin is the second address of a server, for its operators: health, metrics, profiles,
 // backups.
 //
-// Nothing of it is reachable on the address for data. What only tells how the server is doing is
-// open to this machine; what shows its inside or acts needs the token.
+// None of it can be reached on the address for data. Health and metrics are open to this machine;
+// profiles, which show what is in memory, and backups, which write files, require the token.
 package admin
 
 import (
@@ -27,33 +27,35 @@ import (
 
 // Options for New.
 type Options struct {
-	// Token is what "Authorization: Bearer" must bring. Empty: a random one.
+	// Token is what "Authorization: Bearer" must contain. Empty: a random one.
 	Token string
-	// Exposed says that other machines reach the address: /metrics needs the token then. As long as
-	// it is not set, requests must name a loopback, or an address, as their Host, so that no web
-	// page gets here by a name of its own.
+	// Exposed says that other machines reach the address: /metrics requires the token then. If it
+	// is not set, the Host of requests must be localhost or an IP address, so that no web page can
+	// send requests under a host name of its own (DNS rebinding).
 	Exposed bool
 	// Version is the program's, for partita_build_info.
 	Version string
-	// Profiles serves /debug/pprof/ to those who have the token; nil: there is no such thing.
+	// Profiles answers requests for /debug/pprof/ with the token; nil: 404.
 	Profiles http.Handler
 	// Logger takes what goes wrong while answering; nil: slog.Default.
 	Logger *slog.Logger
 }
 
-// Source is the open database that a Handler tells of.
+// Source is the open database that a Handler reports on.
 type Source struct {
 	DB      *db.DB
 	Engine  kv.Engine
 	Metrics *metrics.Metrics
-	// Buffers tells how much of the memory for large bodies and answers is in use, of how much.
+	// Buffers returns, in bytes, how much of the memory for large bodies and answers is in use, and
+	// its limit.
 	Buffers func() (used, limit int64)
-	// Credentials tells how the access keys are; nil: nobody is asked for one.
+	// Credentials returns the state of the access keys; nil: no authentication.
 	Credentials func() Credentials
 }
 
-// Handler answers those who run the server. It does so before there is a database (it says that it
-// is starting), and while the server ends. It is safe for concurrent use.
+// Handler answers the requests of operators. It can be served before there is a database, when it
+// reports that the server is starting, and until the server has ended. It is safe for concurrent
+// use.
 type Handler struct {
 	mux    http.ServeMux
 	o      Options
@@ -61,10 +63,11 @@ type Handler struct {
 	log    *slog.Logger
 	source atomic.Pointer[Source]
 	ending atomic.Bool
-	closed atomic.Bool // the database is
-	// claimed is set once some database is going to be, or is, the handler's.
+	closed atomic.Bool // the database was closed
+	// claimed is set from Claim on, before there is a source: opening a database takes long, and
+	// another one must not take the handler meanwhile.
 	claimed atomic.Bool
-	// backingUp is held while a backup is being written.
+	// backingUp is held while a backup is being written. It is only taken by TryLock.
 	backingUp sync.Mutex
 }
 
@@ -92,7 +95,7 @@ func New(o Options) *Handler {
 	return h
 }
 
-// maxScrapes is how many requests for metrics are answered at a time.
+// maxScrapes is how many requests for metrics are answered at a time: each reads all figures.
 const maxScrapes = 4
 
 // figures returns the handler of /metrics.
@@ -105,28 +108,29 @@ func (h *Handler) figures() http.Handler {
 	})
 }
 
-// Token is what guarded requests must bring.
+// Token returns what guarded requests must contain.
 func (h *Handler) Token() string { return h.o.Token }
 
-// Claim reserves the handler for one database. It is false if another has it.
+// Claim reserves the handler for one database. It is false if it is reserved already.
 func (h *Handler) Claim() bool { return h.claimed.CompareAndSwap(false, true) }
 
-// Release undoes a Claim: the database was not opened.
+// Release undoes a Claim, when the database could not be opened.
 func (h *Handler) Release() { h.claimed.Store(false) }
 
-// Attach tells the handler of the database, which is open.
+// Attach gives the handler its database, which is open.
 func (h *Handler) Attach(s Source) { h.source.Store(&s) }
 
-// Close tells the handler that its database is closed: it will not be open again.
+// Close notes that the database is closed, for good.
 func (h *Handler) Close() { h.closed.Store(true) }
 
-// Drain tells the handler that the server has begun to end: it is not ready any more.
+// Drain notes that the server has begun to end: from now on it is not ready, so that load balancers
+// stop sending requests before the listener is closed.
 func (h *Handler) Drain() { h.ending.Store(true) }
 
-// maxBodyBytes is far above what any request here has to say.
+// maxBodyBytes is far above the size of any request here.
 const maxBodyBytes = 64 << 10
 
-// ServeHTTP answers one request.
+// ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.o.Exposed && !local(r.Host) {
 		http.Error(w, "this address answers requests to a loopback or an IP address only", http.StatusForbidden)
@@ -137,8 +141,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, r)
 }
 
-// local tells whether a Host header has a name of this machine, or none that DNS could have led
-// here: an IP address.
+// local tells whether a Host header is localhost or an IP address, and not a name that somebody's
+// DNS resolves to this machine.
 func local(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -147,7 +151,7 @@ func local(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host) != nil
 }
 
-// guarded is a handler for requests with the token only.
+// guarded wraps a handler: requests without the token are rejected.
 func (h *Handler) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.authorized(r) {
@@ -159,8 +163,8 @@ func (h *Handler) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// authorized tells whether the request brings the token. The comparison takes as long whatever it
-// brings.
+// authorized tells whether the request contains the token. The comparison takes constant time, so
+// that the token cannot be found byte by byte.
 func (h *Handler) authorized(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	brought := sha256.Sum256([]byte(strings.TrimSpace(token)))

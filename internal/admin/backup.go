@@ -20,22 +20,22 @@ type backupRequest struct {
 	Directory string `json:"directory"`
 }
 
-// backupAnswer is what POST /backup answers. While the copy is being written, which is rarely long,
-// there is a line of this each second, and the last line has Done or Error. An error that comes at
-// once has a status that says so.
+// backupAnswer is a line of the answer to POST /backup. While the copy is being written there is a
+// line each second, and the last line has Done or Error. An error before the first line has an
+// error status.
 type backupAnswer struct {
 	Directory string  `json:"directory"`
-	Bytes     int64   `json:"bytes"` // that are there by now, links to files of the server's included
+	Bytes     int64   `json:"bytes"` // written so far, including files that are links to the server's
 	Seconds   float64 `json:"seconds"`
 	Done      bool    `json:"done,omitempty"`
 	Error     string  `json:"error,omitempty"`
 }
 
-// backupPatience is how long a backup may take before there is a first line.
+// backupPatience is how long the first line is delayed: until then an error can have a status.
 const backupPatience = time.Second
 
-// backup writes a copy of all data into a directory. One is written at a time. It ends, and leaves
-// nothing, when the client goes.
+// backup writes a copy of all data into a directory, one at a time. When the client closes the
+// connection the copy is stopped and removed.
 func (h *Handler) backup(w http.ResponseWriter, r *http.Request) {
 	dir, err := readBackupRequest(r)
 	if err != nil {
@@ -75,15 +75,15 @@ func readBackupRequest(r *http.Request) (string, error) {
 	return filepath.Clean(in.Directory), nil
 }
 
-// runBackup writes the copy, and tells about it. It unlocks h.backingUp.
+// runBackup writes the copy and the answer. It owns h.backingUp, which it unlocks.
 func (h *Handler) runBackup(w http.ResponseWriter, r *http.Request, copier kv.Checkpointer, dir string) {
-	control := http.NewResponseController(w) // the server's patience is for shorter answers
+	control := http.NewResponseController(w) // the server's timeouts are for shorter answers
 	_ = control.SetReadDeadline(time.Time{})
 	_ = control.SetWriteDeadline(time.Time{})
 	began, done := time.Now(), make(chan error, 1)
 	go func() {
 		err := copier.Checkpoint(r.Context(), dir)
-		h.backingUp.Unlock() // before anybody hears of the end, and may want the next
+		h.backingUp.Unlock() // before the client learns of the end and may start the next backup
 		done <- err
 	}()
 	ticker := time.NewTicker(backupPatience)
@@ -93,7 +93,7 @@ func (h *Handler) runBackup(w http.ResponseWriter, r *http.Request, copier kv.Ch
 		select {
 		case err := <-done:
 			answer := backupAnswer{Directory: dir, Seconds: time.Since(began).Seconds(), Done: err == nil}
-			if err != nil { // what is there then is no copy of ours, and may be all that the machine has
+			if err != nil { // the directory may then be somebody else's, and large: it is not measured
 				answer.Error = backupError(err)
 				h.log.Warn("a backup failed", "directory", dir, "error", err)
 			} else {
@@ -129,7 +129,7 @@ func backupStatus(err error) int {
 	return http.StatusBadRequest
 }
 
-// backupError words an error for whoever asked, who may be another user than the server's.
+// backupError words an error for the client, who may be another user than the server's.
 func backupError(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Sprintf("the server, which runs as user id %d, may not do that: %v", os.Getuid(), err)
@@ -149,11 +149,11 @@ func answerBackup(w http.ResponseWriter, status int, a backupAnswer) {
 
 // writeLine writes a line of an answer at once.
 func writeLine(w http.ResponseWriter, a backupAnswer) {
-	_ = json.NewEncoder(w).Encode(a) // a client that has gone ends the backup by itself
+	_ = json.NewEncoder(w).Encode(a) // if the client is gone the request's context ends the backup
 	_ = http.NewResponseController(w).Flush()
 }
 
-// size is how many bytes there are in a directory. What goes or comes meanwhile may be missing.
+// size is how many bytes the files in a directory have. It ignores files that vanish meanwhile.
 func size(dir string) (total int64) {
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {

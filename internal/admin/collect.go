@@ -17,7 +17,7 @@ import (
 // others stands for the tables, or indexes, that have no series of their own. It is no legal name.
 const others = "(others)"
 
-// collectTime is how long the database may take to tell its figures.
+// collectTime is how long reading the database's figures may take.
 const collectTime = 10 * time.Second
 
 // descs are the descriptions of all metrics, in the order in which they are made below.
@@ -127,7 +127,7 @@ func (h *Handler) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector: it reads all figures as they are now.
+// Collect implements prometheus.Collector. Before there is a database it has only buildInfo.
 func (h *Handler) Collect(out chan<- prometheus.Metric) {
 	e := emitter{out}
 	e.gauge(buildInfo, 1, h.o.Version, runtime.Version())
@@ -187,7 +187,7 @@ func (e emitter) yes(d *prometheus.Desc, is bool) {
 	e.gauge(d, v)
 }
 
-// requests are the requests. Operations that nobody has called are left out.
+// requests are the requests. Operations that have not been called are left out.
 func (e emitter) requests(m *metrics.Metrics) {
 	refused := make(map[string]float64, len(authCodes))
 	for i := range m.Operations {
@@ -200,7 +200,8 @@ func (e emitter) requests(m *metrics.Metrics) {
 	e.counter(slow, float64(m.SlowRequests.Load()))
 }
 
-// operation is one operation. What was refused for who sent it is added to refused, by code.
+// operation is one operation. Authentication and authorization failures are added to refused, by
+// code.
 func (e emitter) operation(o *metrics.Operation, refused map[string]float64) {
 	any, later := false, 0.0
 	for i := range o.Codes {
@@ -226,12 +227,12 @@ func (e emitter) operation(o *metrics.Operation, refused map[string]float64) {
 	e.counter(responseBytes, float64(o.BytesOut.Load()), o.Name)
 }
 
-// Credentials is how the access keys are.
+// Credentials is the state of the access keys.
 type Credentials struct {
-	Readable   bool // what their file says is in force
+	Readable   bool // the newest contents of their file are in force
 	Keys       int
 	Expired    int       // of them
-	NextExpiry time.Time // zero: none of the others expires
+	NextExpiry time.Time // of those that have not expired; zero: none does
 }
 
 // credentials are the access keys.
@@ -244,7 +245,7 @@ func (e emitter) credentials(c Credentials) {
 	}
 }
 
-// background is the work that no request waits for.
+// background is the work of the background jobs.
 func (e emitter) background(m *metrics.Metrics) {
 	e.histogram(sweeps, &m.Sweeps)
 	e.counter(sweepFails, float64(m.SweepFailures.Load()))
@@ -322,7 +323,7 @@ func (e emitter) capacity(read, write *metrics.Units, table, index string) {
 	e.counter(capacity, write.Load(), table, index, "write")
 }
 
-// engine is the storage engine. One that has stopped has no other figures.
+// engine is the storage engine. One that has stopped itself has no other figures.
 func (e emitter) engine(m kv.Metrics) {
 	e.yes(failed, m.Failed != nil)
 	if m.Failed != nil {

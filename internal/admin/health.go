@@ -10,13 +10,13 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// readTime is how long the read of /readyz may take.
+// readTime is how long the read that /readyz makes may take.
 const readTime = 2 * time.Second
 
-// health answers whether the process lives: it does, unless its engine has stopped itself, or its
-// database was closed while nobody was ending it, which only a restart ends. One that lives and
-// serves nobody, as it is starting or ending, says so with 202: for those who restart what is dead
-// that is as good as 200 (they take any 2xx), and nobody mistakes it for a server.
+// health answers liveness probes: 503 only if nothing but a restart helps, because the engine has
+// stopped itself, or the database was closed without Drain. While the server is starting or ending
+// it answers 202: probes accept any 2xx and do not kill it, and scripts can tell it from a server
+// that answers requests.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	s := h.source.Load()
 	if s != nil {
@@ -39,8 +39,8 @@ func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ready answers whether requests are served now. Refused writes do not make a server unready, as
-// reads go on; they are told.
+// ready answers readiness probes. A server that rejects writes because its volume is full stays
+// ready, as reads go on and DeleteTable can free space; the answer says so.
 func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 	state, err := h.state(r.Context())
 	if err != nil {
@@ -57,7 +57,7 @@ var (
 	errClosed   = errors.New("closed: the database is closed")
 )
 
-// state says in a few words how the server is, or why it is not ready.
+// state describes the server in a few words, or returns why it is not ready.
 func (h *Handler) state(ctx context.Context) (string, error) {
 	s := h.source.Load()
 	switch {

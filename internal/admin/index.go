@@ -39,12 +39,12 @@ const (
 	indexToken = "The token goes into a header: Authorization: Bearer TOKEN"
 )
 
-// index lists what there is, for a browser as a page. It says nothing of the server that its
-// documentation does not say, so that it requires no token.
+// index lists what there is, for a browser as a page. It contains nothing that the documentation
+// does not, so it requires no token.
 func (h *Handler) index(w http.ResponseWriter, r *http.Request) {
 	if page.Wanted(r) {
 		page.SetHeaders(w.Header())
-		_, _ = w.Write(page.Append(nil, indexTitle, h.indexBody())) // a client that has gone is not our error
+		_, _ = w.Write(page.Append(nil, indexTitle, h.indexBody()))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -59,7 +59,7 @@ func (h *Handler) index(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, b.String())
 }
 
-// says is what an entry answers, and whether the token is required.
+// says describes the entry: what it answers, and whether the token is required.
 func (e entry) says() string {
 	if e.guarded {
 		return e.answers + " (requires the token)"
@@ -67,7 +67,7 @@ func (e entry) says() string {
 	return e.answers
 }
 
-// indexBody is the list as HTML. What a browser can ask for, which sends no token, is a link.
+// indexBody is the list as HTML. Entries that a browser can open, which sends no token, are links.
 func (h *Handler) indexBody() string {
 	var b strings.Builder
 	b.WriteString("<table>\n")

@@ -23,41 +23,41 @@ import (
 	"github.com/partita-db/partita"
 )
 
-// How patient the admin server is. Whoever answers for longer (a backup) sets their own deadline.
+// Timeouts of the admin server. A handler that takes longer (backup) sets its own deadlines.
 const (
 	adminHeaderTime = 10 * time.Second
 	adminReadTime   = time.Minute
-	adminWriteTime  = 5 * time.Minute // a profile takes as long as it is told to
+	adminWriteTime  = 5 * time.Minute // a profile takes as long as its request says
 	adminIdleTime   = 2 * time.Minute
 	adminCloseTime  = time.Second
 	maxAdminHeader  = 16 << 10
-	// maxAdminConns is how many connections there may be: each takes a file, of which the engine
-	// needs some to go on.
+	// maxAdminConns is how many connections there may be. Each takes a file descriptor; without a
+	// limit clients could take those that the engine needs.
 	maxAdminConns = 128
 )
 
-// adminServer answers on the admin address, from before the database is opened, since that can take
-// long and somebody may want to know that it is under way. The file in the data directory that
-// tells its address and token is to be right whenever it answers to a token. It cannot be before
-// the lock on the directory is taken: until then the directory can be that of a server that runs,
-// whose file it has, or of one that was killed, whose file is out of date. So
+// adminServer answers on the admin address. It starts before the database is opened, since opening
+// can take long and probes must get an answer meanwhile. A file in the data directory has its
+// address and token, and must be right whenever requests with a token are accepted. Before the lock
+// on the directory is taken it cannot be: until then the directory may belong to a running server,
+// whose file must stay, or to one that was killed, whose file is out of date. Therefore
 //
-//  1. the addresses are bound, and health is answered, to whom needs no token;
-//  2. the lock is taken, and the file written in place of an old one (announce);
-//  3. tokens are looked at. A request that brings one before that is told to come again;
+//  1. the addresses are bound, and requests for health without a token are answered;
+//  2. the lock is taken, and the file replaces an old one (announce);
+//  3. requests with a token are accepted. Those before are told to retry;
 //  4. the database is opened, which reads its log, and serves;
-//  5. at the end the file is removed (retract), and then the lock is given back.
+//  5. at the end the file is removed (retract), and then the lock is released.
 type adminServer struct {
 	handler   *partita.Admin
-	instance  string // which one of all servers this is
+	instance  string // random, different for each start
 	http      http.Server
 	listeners []net.Listener
 	serving   sync.WaitGroup
 
 	mu        sync.Mutex
-	file      string // that tells where it is; empty: none does
+	file      string // the name of the file; empty: there is none
 	retracted bool
-	announced atomic.Bool // tokens are looked at
+	announced atomic.Bool // requests with a token are accepted
 }
 
 // newAdminServer starts a server on the listeners, which it takes over.
@@ -78,9 +78,9 @@ func newAdminServer(listeners []net.Listener, o partita.AdminOptions) *adminServ
 	return s
 }
 
-// instanceHeader is the header of answers about health that names the server, as its file does: so
-// that whoever asks for the health of the server in a directory does not take another for it, which
-// has the address by now.
+// instanceHeader is the header, in answers about health, with the instance that the file has as
+// well. "partita health --data" compares them: after the server was killed, another one may have
+// its address.
 const instanceHeader = "Partita-Instance"
 
 // ServeHTTP answers one request.
@@ -93,14 +93,15 @@ func (s *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, `{"error":"the server is starting"}`+"\n") // a client may have gone
+		_, _ = io.WriteString(w, `{"error":"the server is starting"}`+"\n")
 		return
 	}
 	s.handler.ServeHTTP(w, r)
 }
 
-// announce writes the file in the directory whose lock is held, and has tokens looked at. Without a
-// directory there is no file. The program may be ending by now.
+// announce writes the file into dir, whose lock the caller holds, and from then on requests with a
+// token are accepted. dir is empty if there is no directory, and so no file. After retract it does
+// nothing.
 func (s *adminServer) announce(dir, url string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +117,8 @@ func (s *adminServer) announce(dir, url string) error {
 	return nil
 }
 
-// retract removes the file, unless it is another server's by now, and has none written any more.
+// retract removes the file, unless another server has replaced it, and prevents a later announce
+// from writing one.
 func (s *adminServer) retract() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,21 +129,21 @@ func (s *adminServer) retract() {
 	var at adminAt
 	b, err := os.ReadFile(s.file)
 	if err == nil && json.Unmarshal(b, &at) == nil && at.Instance == s.instance {
-		os.Remove(s.file) // the next start writes it anew
+		os.Remove(s.file) // if it fails the next start replaces it
 	}
 	s.file = ""
 }
 
-// adminConns are the connections to an admin server: since when each is unused; zero while it is in
-// use.
+// adminConns are the connections to an admin server, with the time since which each is unused; zero
+// while it is in use.
 type adminConns struct {
 	mu     sync.Mutex
 	unused map[net.Conn]time.Time
 }
 
-// note is http.Server's ConnState. When there are too many connections, the one that has been
-// unused for longest is closed, which may be the new one: whoever opens many must not keep away
-// those who ask whether the server lives.
+// note is http.Server's ConnState. When there are too many connections it closes the one that has
+// been unused for longest, which may be the new one: clients that only open connections must not
+// keep probes from being answered, or the server would be restarted for it.
 func (a *adminConns) note(c net.Conn, state http.ConnState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -177,13 +179,13 @@ func (s *adminServer) addr() string {
 	if at.IP.IsUnspecified() || at.IP.IsLoopback() {
 		host = "localhost"
 		if at.IP.To4() != nil && !at.IP.IsUnspecified() && !at.IP.Equal(net.IPv4(127, 0, 0, 1)) {
-			host = at.IP.String() // 127.0.0.2 is a loopback, too
+			host = at.IP.String() // such as 127.0.0.2, on which 127.0.0.1 does not answer
 		}
 	}
 	return net.JoinHostPort(host, strconv.Itoa(at.Port))
 }
 
-// close ends the server. What it is asked at the moment it may answer still, but not for long.
+// close ends the server. Requests in progress have a short time to end.
 func (s *adminServer) close() {
 	s.retract()
 	ctx, cancel := context.WithTimeout(context.Background(), adminCloseTime)
@@ -194,8 +196,9 @@ func (s *adminServer) close() {
 	s.serving.Wait()
 }
 
-// profiles serves /debug/pprof/. (Package net/http/pprof also puts itself into a program's default
-// mux; nobody serves that one here, and whoever embeds the database does not import this package.)
+// profiles serves /debug/pprof/. Package net/http/pprof also registers itself in
+// http.DefaultServeMux, which this program does not serve; programs that embed the database do not
+// import this package, so their default mux stays as it is.
 func profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -206,7 +209,7 @@ func profiles() http.Handler {
 	return mux
 }
 
-// adminAt is what it says: the admin address, and the URL of the data address.
+// adminAt is the contents of the file.
 type adminAt struct {
 	Addr     string `json:"address"`
 	Endpoint string `json:"endpoint"`
@@ -215,15 +218,16 @@ type adminAt struct {
 	PID      int    `json:"pid"`
 }
 
-// writeAdminFile writes the file, all or nothing.
+// writeAdminFile writes the file atomically, readable by its owner only.
 func writeAdminFile(path string, at adminAt) error {
 	b, err := json.MarshalIndent(at, "", "  ")
 	if err != nil {
 		return err
 	}
 	tmp := path + ".tmp"
-	os.Remove(tmp)                                                       // one that is left over
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // never one that somebody else has put there
+	os.Remove(tmp) // left over from a crash
+	// O_EXCL: a file, or link, that another user has put there must not receive the token.
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -256,7 +260,7 @@ func findAdmin(addr, dir string) (adminAt, error) {
 	switch {
 	case addr == "off":
 		return at, errors.New("--admin-addr is off: there is no server to ask")
-	case addr != "" && !strings.HasSuffix(addr, ":0"): // any port is one that the file knows
+	case addr != "" && !strings.HasSuffix(addr, ":0"): // with port 0 only the file has the real one
 		at.Addr = reachable(addr)
 	}
 	return at, nil

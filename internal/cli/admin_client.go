@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-// adminClient returns a client for admin addresses. It knows no proxy, since the token is for the
-// server alone, and it finds localhost as listen does, without a resolver: an image without
-// anything but the program may have none.
+// adminClient returns a client for admin addresses. It uses no proxy, which would see the token,
+// and resolves localhost itself, as listenOn does: a container image with nothing but the program
+// may have no /etc/hosts.
 func adminClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialLocal}}
 }
 
-// dialLocal connects to an address, of which localhost is 127.0.0.1 or else ::1.
+// dialLocal connects to an address. For localhost it tries 127.0.0.1, then ::1.
 func dialLocal(ctx context.Context, network, addr string) (net.Conn, error) {
 	var d net.Dialer
 	host, port, err := net.SplitHostPort(addr)

@@ -26,7 +26,7 @@ type backup struct {
 	AdminToken adminToken `hidden:""`
 	Offline    bool       `help:"Copy the data directory of a stopped server."`
 
-	data dataDir // that --data means
+	data dataDir // what --data means
 }
 
 // Help adds to the command's help.
@@ -69,7 +69,7 @@ func (c *backup) Run(s *streams) error {
 	return nil
 }
 
-// rounded is a time for people.
+// rounded is a duration as it is printed.
 func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 // offline copies a directory that no server has open.
@@ -81,7 +81,7 @@ func (c *backup) offline(s *streams, dest string, p *progress) (int64, error) {
 	if dir, err := os.Open(data); err == nil {
 		dir.Close()
 	} else if errors.Is(err, fs.ErrPermission) {
-		return 0, c.data.explain(err) // a later one can be about the destination
+		return 0, c.data.explain(err) // later errors can be about the destination
 	}
 	total, err := copyDir(s, data, dest, p)
 	if errors.Is(err, pebblekv.ErrLocked) {
@@ -90,13 +90,14 @@ func (c *backup) offline(s *streams, dest string, p *progress) (int64, error) {
 	return total, err
 }
 
-// adminFile is the file in a data directory that says where the admin address of its server is, and
-// what the token.
+// adminFile is the name of the file in a data directory with the admin address of its server and
+// the token.
 const adminFile = "admin.json"
 
-// reach finds out where to ask, and what opens it. The token in the data directory's file is for
-// the address there only, and only while somebody has the directory open: a server that was killed
-// leaves the file, a copy of the directory has it too, and anybody can have the port by now.
+// reach returns the admin address and the token. It uses the token in the data directory's file for
+// the address there only, and only while some process has the directory open: a server that was
+// killed leaves the file, a copy of the directory contains it, too, and any program may listen on
+// that port by now. It would receive the token.
 func (c *backup) reach() (adminAt, error) {
 	there, err := findAdmin("", c.data.path)
 	if there.Token != "" && !isOpen(c.data.path) {
@@ -140,7 +141,7 @@ type backupLine struct {
 	Error string
 }
 
-// online asks the server, and returns the bytes of the copy.
+// online has the server write the copy, and returns its size in bytes.
 func (c *backup) online(ctx context.Context, dest string, p *progress) (int64, error) {
 	to, err := c.reach()
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"net"
 )
 
-// banner is what a user sees first: where it listens, who may come, where the data is, and lines to
-// paste. A client of streams has an endpoint of its own: with that of the tables alone it would
-// talk to AWS. Where the log is JSON the banner is an object on one line, as whoever collects
-// standard output expects then.
+// banner is what serve prints when it is ready: addresses, access, where the data is, and commands
+// to paste. They set the endpoint of streams, too, as otherwise the SDK's streams client would send
+// its requests to AWS. With --log-format json the banner is a JSON object on one line, for programs
+// that collect standard output.
 func (c *serve) banner(listeners []net.Listener, where string) string {
 	url := c.url
 	if c.LogFormat == "json" {

@@ -108,7 +108,7 @@ func (c *benchRun) Run(s *streams) (err error) {
 		config.Endpoint, config.PID, config.ServerVersion = server.url, server.cmd.Process.Pid, Version()
 	}
 	line := newProgress(s.stderr)
-	var mu sync.Mutex // for what is written to stderr
+	var mu sync.Mutex // guards stderr: Complain is called by several goroutines
 	config.Complain = func(text string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -136,7 +136,7 @@ func (c *benchRun) Run(s *streams) (err error) {
 // defaultWorkloads are measured if none are named.
 var defaultWorkloads = []string{"get", "put", "update", "query"}
 
-// config is what the flags ask for.
+// config is the configuration from the flags.
 func (c *benchRun) config(s *streams) (*bench.Config, error) {
 	b := &bench.Config{
 		Settings: bench.Settings{
@@ -188,7 +188,7 @@ func (c *benchRun) atAWS() bool {
 		strings.HasSuffix(host, ".api.aws")
 }
 
-// warn says what a run at somebody else's server means.
+// warn warns of costs, and returns an error if the endpoint is AWS's and --yes is not given.
 func (c *benchRun) warn(s *streams) error {
 	if c.EndpointURL == "" {
 		return nil
@@ -220,7 +220,7 @@ func (c *benchRun) trust(b *bench.Config) error {
 	return nil
 }
 
-// apply has requests be signed, if the flags ask for it.
+// apply sets the credentials, if the flags or the endpoint require signatures.
 func (k *benchKey) apply(s *streams, b *bench.Config, aws bool) error {
 	b.Region = k.Region
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {

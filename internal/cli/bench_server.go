@@ -18,7 +18,7 @@ import (
 const benchTime = time.Minute
 
 // benchServer is a server of this program in a process of its own, so that its processor time and
-// memory are its own, too.
+// memory can be measured apart from the client's.
 type benchServer struct {
 	cmd    *exec.Cmd
 	dir    string // of its data; removed in the end
@@ -78,8 +78,8 @@ func (b *benchServer) start() error {
 	}
 }
 
-// stop ends the process and removes its data. What the server has said is told if it did not end
-// well.
+// stop ends the process and removes its data. If it did not exit with status 0 the error contains
+// what it wrote to standard error.
 func (b *benchServer) stop() error {
 	var err error
 	if b.cmd.Process != nil {

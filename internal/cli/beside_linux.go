@@ -5,8 +5,9 @@ import (
 	"syscall"
 )
 
-// standBeside has the command not get the signals of this one's terminal, and end with this process
-// in whatever way that ends.
+// standBeside puts the command into a process group of its own, so that Ctrl-C ends the benchmark
+// and not the server under it, and has the kernel send it SIGTERM when this process ends in any
+// way.
 func standBeside(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }

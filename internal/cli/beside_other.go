@@ -4,5 +4,5 @@ package cli
 
 import "os/exec"
 
-// standBeside does nothing where the system has no such thing.
+// standBeside does nothing: only Linux can signal a process when its parent ends.
 func standBeside(*exec.Cmd) {}

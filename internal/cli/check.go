@@ -72,8 +72,8 @@ func (c *checkCommand) Run(s *streams) error {
 // checked is a report to print.
 type checked struct{ *check.Report }
 
-// verifyDir checks a directory. The report is nil if there is none. What the engine has to say, as
-// of what a crash has left, goes to stderr.
+// verifyDir checks a directory. The report is nil if the check could not begin. The engine's
+// warnings, such as about what a crash has left, go to stderr.
 func verifyDir(ctx context.Context, dir string, maxProblems int, p *progress, stderr io.Writer) (*checked, error) {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	engine, err := pebblekv.Open(pebblekv.Options{Dir: dir, ReadOnly: true, Logger: log})

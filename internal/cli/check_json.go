@@ -8,8 +8,8 @@ import (
 	"github.com/partita-db/partita/internal/check"
 )
 
-// checkReport is what "partita check --json" prints. Scripts read it: members may be added, and
-// none goes or changes its meaning.
+// checkReport is what "partita check --json" prints. Scripts read it: members may be added, but
+// none may be removed or change its meaning.
 type checkReport struct {
 	Directory string  `json:"directory"`
 	Seconds   float64 `json:"seconds"`
@@ -54,5 +54,5 @@ func (r *checked) printJSON(w io.Writer, dir string, took time.Duration, complet
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(out) // whoever closed standard output does not want it
+	_ = e.Encode(out)
 }

@@ -1,9 +1,9 @@
 // Package cli is the program partita: its commands, flags and environment variables, what it
 // prints, and how it ends.
 //
-// Main is the whole program as a function. A main package may hand it engines of its own, which add
-// their flags to serve; so a module that brings another engine has a program of three lines and
-// this one does not import it.
+// Main is the whole program as a function. A main package can pass it further engines, which add
+// their flags to serve: a module with another engine needs a program of three lines, and this
+// module does not import it.
 package cli
 
 import (
@@ -23,12 +23,12 @@ import (
 	"github.com/partita-db/partita/internal/kv"
 )
 
-// Engine is a place to keep the data, beside the embedded one. It is a pointer to a struct whose
+// Engine is a storage engine beside the embedded one. Its type is a pointer to a struct whose
 // fields are kong flags of serve.
 type Engine interface {
 	// Chosen tells whether the flags ask for this engine.
 	Chosen() bool
-	// Open opens it. where says in a few words where the data is.
+	// Open opens it. where describes where the data is, for banner and log.
 	Open(ctx context.Context, o EngineOptions) (engine kv.Engine, where string, err error)
 }
 
@@ -55,13 +55,13 @@ type commands struct {
 
 // streams are what a command reads its surroundings from and writes to.
 type streams struct {
-	ctx            context.Context // ends when the program is told to
-	args           []string        // of the program
+	ctx            context.Context // ends at SIGINT and SIGTERM
+	args           []string        // without the program's name
 	env            []string        // as os.Environ has it
 	stdout, stderr io.Writer
-	// misspelt are warnings about variables of the environment, for a log.
+	// misspelt are warnings about variables of the environment, which serve logs.
 	misspelt []string
-	// systemData is where the data of a server that the system runs is.
+	// systemData is the constant of that name, except in tests.
 	systemData string
 }
 
@@ -86,10 +86,12 @@ func Main(args, env []string, stdout, stderr io.Writer, engines ...Engine) int {
 	return run(&streams{ctx: ctx, args: args, env: env, stdout: stdout, stderr: stderr}, engines...)
 }
 
-// exited is the panic with which --help and --version end.
+// exited is the panic, with the status, in which kong's call of os.Exit for --help and --version
+// ends, so that run can be called by tests.
 type exited int
 
-// run is Main until the context ends.
+// run is Main without the process: signals, arguments and output are those of s. It sets what s has
+// beside these.
 func run(s *streams, engines ...Engine) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -121,10 +123,10 @@ func run(s *streams, engines ...Engine) (status int) {
 	return 0
 }
 
-// reported is an error that the command has told of itself.
+// reported is an error that the command has printed itself, so that run does not print it again.
 type reported struct{ error }
 
-// Unwrap returns the error.
+// Unwrap implements errors.Is and errors.As.
 func (r *reported) Unwrap() error { return r.error }
 
 // newParser returns the parser of the command line.
@@ -145,14 +147,13 @@ func newParser(c *commands, env []string, stdout, stderr io.Writer, engines []En
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpColumns}),
 	)
 	if err != nil {
-		panic(fmt.Sprintf("cli: %v", err)) // the structs above are wrong
+		panic(fmt.Sprintf("cli: %v", err)) // a mistake in the structs of flags
 	}
 	parser.Model.HelpFlag.Help = "Show this help."
 	return parser
 }
 
-// oneLine is the error as one line: joined errors stand on lines of their own. Advice keeps its
-// lines.
+// oneLine is the error's text with joined errors on one line. Advice keeps its lines.
 func oneLine(err error) string {
 	var a *advice
 	if errors.As(err, &a) {

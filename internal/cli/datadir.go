@@ -8,20 +8,20 @@ import (
 	"path/filepath"
 )
 
-// systemData is where a server keeps its data that the system's service manager runs: in a
-// directory data there, as the unit in packaging/ has it, or in the directory itself.
+// systemData is where a server that the system's service manager runs has its data: in a directory
+// data there, as the unit in packaging/ sets it, or in the directory itself.
 const systemData = "/var/lib/partita"
 
 // dataDir is the data directory of a server that a command is about.
 type dataDir struct {
 	path  string
-	given bool   // and not found
-	user  string // as whom a command can read it, in words
+	given bool   // by --data or its variable
+	user  string // the user who can read it, in words
 }
 
-// findData returns the data directory that is given, by --data or its variable, else the default
-// one if it exists, else the system's if it exists or nobody may say whether it does, else the
-// default one.
+// findData returns the data directory that is given, by --data or its variable; else the default
+// one if it exists; else the system's if it exists, or if this user may not see whether it does;
+// else the default one.
 func findData(given, system string) dataDir {
 	d := dataDir{path: given, given: given != "", user: "the user that the server runs as"}
 	if !d.given {
@@ -45,8 +45,8 @@ func isThere(dir string) bool {
 	return err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission)
 }
 
-// explain says as whom to run a command that may not read the directory. All other errors stay as
-// they are.
+// explain adds, to an error because this user may not read the directory, which user may. It
+// returns all other errors unchanged.
 func (d dataDir) explain(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

@@ -23,8 +23,8 @@ func variable(flag string) string {
 // hasVariable tells whether a flag can be given by its variable.
 func hasVariable(flag *kong.Flag) bool { return flag.Name != "help" && flag.Name != "version" }
 
-// environment resolves flags that are not on the command line from the variables given. Kong's own
-// way reads those of the process, which a test shares with all others.
+// environment resolves flags that are not on the command line from env. Kong's own support reads
+// the process's environment, which parallel tests share.
 func environment(env []string) kong.Resolver {
 	set := make(map[string]string, len(env))
 	for _, e := range env {
@@ -40,8 +40,8 @@ func environment(env []string) kong.Resolver {
 	})
 }
 
-// kubernetes are the variables that Kubernetes, and Docker for links, set in each container beside
-// a service whose name begins with partita; link is the form of the addresses among their values.
+// kubernetes are the variables that Kubernetes, and Docker for links, set in each container for a
+// service whose name begins with partita; link is the form of the addresses among their values.
 var (
 	kubernetes = regexp.MustCompile(`^PARTITA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 	link       = regexp.MustCompile(`^(tcp|udp|sctp)://`)
@@ -54,8 +54,8 @@ func ofKubernetes(name, value string) bool {
 		strings.HasPrefix(name, prefix) && strings.HasSuffix(name, "PORT") && link.MatchString(value)
 }
 
-// warn warns of variables that are none of this program's: serve in its log, and other commands, if
-// they read the environment, on standard error.
+// warn warns of misspelt variables: serve in its log, and other commands on standard error, if they
+// have flags with variables.
 func (s *streams) warn(root *kong.Node, command *kong.Context) {
 	selected := command.Selected()
 	if selected == nil || !slices.ContainsFunc(selected.Flags, hasVariable) {
@@ -84,8 +84,8 @@ func variables(n *kong.Node) (names []string) {
 	return slices.Compact(names)
 }
 
-// misspelt returns a warning for each variable of the environment that looks like one of ours and
-// is none. Those that tests, builds and Kubernetes set are passed over.
+// misspelt returns a warning for each variable that begins with the prefix and is not one of known,
+// except those that tests, builds and Kubernetes set.
 func misspelt(env, known []string) (warnings []string) {
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")

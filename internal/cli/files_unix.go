@@ -17,6 +17,6 @@ func openFiles() int64 {
 	return int64(limit.Cur)
 }
 
-// hideFiles has all files that the process makes be readable by their owner only, also where a
-// directory that is already there lets others in.
+// hideFiles makes all files that the process creates readable by their owner only, even in an
+// existing directory that other users can read.
 func hideFiles() { syscall.Umask(syscall.Umask(0o077) | 0o077) }

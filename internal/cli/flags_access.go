@@ -23,14 +23,14 @@ type accessFlags struct {
 	store *partita.Credentials // nil: no authentication
 }
 
-// credentialsFlag is the name of a file, or, in the environment, a document.
+// credentialsFlag is the name of a file or, only in the environment, a document.
 type credentialsFlag string
 
 // document tells whether the flag is a document.
 func (c credentialsFlag) document() bool { return strings.HasPrefix(strings.TrimSpace(string(c)), "{") }
 
-// AfterApply refuses a document on the command line. Kong calls it when the flag is set, and says
-// from where.
+// AfterApply rejects a document on the command line, where other users can see it. Kong calls it
+// when the flag is set; from is where.
 func (c credentialsFlag) AfterApply(from *kong.Path) error {
 	if c.document() && !from.Resolved {
 		return fmt.Errorf("--credentials takes the name of a file: other users can see a command line and the secrets in it; "+
@@ -39,7 +39,7 @@ func (c credentialsFlag) AfterApply(from *kong.Path) error {
 	return nil
 }
 
-// open checks the flags, before anybody listens on the address, and reads the credentials.
+// open checks the flags, before the address is listened on, and reads the credentials.
 func (f *accessFlags) open(s *streams, addr string, log *slog.Logger) (err error) {
 	switch {
 	case f.Credentials != "" && f.NoAuth:
@@ -62,14 +62,15 @@ func (f *accessFlags) open(s *streams, addr string, log *slog.Logger) (err error
 	return err
 }
 
-// close ends the following of the file.
+// close stops following the file.
 func (f *accessFlags) close() {
 	if f.store != nil {
-		f.store.Close() // it only stops
+		f.store.Close() // always nil
 	}
 }
 
-// check looks once more when the server listens: a name may by now mean another address.
+// check checks the addresses again that are listened on: a host name may have been resolved to
+// another one than in open, and the server must not be open to a network by mistake.
 func (f *accessFlags) check(s *streams, addr string, listeners []net.Listener, log *slog.Logger) error {
 	switch {
 	case f.store != nil || loopback(listeners):
@@ -99,8 +100,8 @@ func (f *accessFlags) describe(listeners []net.Listener) string {
 	return "anyone who can reach this address, with any credentials"
 }
 
-// example is what stands before a command to try. Where any keys will do they are made up, so that
-// nobody's real ones are used by accident, and none need be configured.
+// example is the beginning of an example command. Without authentication it sets made-up keys, so
+// that real ones are not used by accident, and none need to be configured.
 func (f *accessFlags) example() string {
 	if f.store != nil {
 		return ""
@@ -108,7 +109,7 @@ func (f *accessFlags) example() string {
 	return "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local "
 }
 
-// onlyHere tells whether only this machine would reach an address.
+// onlyHere tells whether an address can be reached from this machine only.
 func onlyHere(ctx context.Context, addr string) (bool, error) {
 	host, _, err := net.SplitHostPort(addr)
 	switch {

@@ -31,8 +31,8 @@ type adminFlags struct {
 // adminToken is a token in the environment.
 type adminToken string
 
-// AfterApply refuses a token on the command line. Kong calls it when the flag is set, and says from
-// where.
+// AfterApply rejects a token on the command line, where other users can see it. Kong calls it when
+// the flag is set; from is where.
 func (t adminToken) AfterApply(from *kong.Path) error {
 	if !from.Resolved {
 		return fmt.Errorf("--admin-token would be seen by other users; give it as %s, or --admin-token-file", variable("admin-token"))
@@ -42,8 +42,7 @@ func (t adminToken) AfterApply(from *kong.Path) error {
 
 const (
 	defaultAdminAddr = "localhost:8002"
-	// leastToken is how many characters a token has at least: whoever reaches the address can try
-	// as many as they like.
+	// leastToken is how many characters a token has at least: attempts to guess it are not limited.
 	leastToken = 16
 )
 
@@ -59,8 +58,8 @@ func (f *adminFlags) apply(o *partita.Options) error {
 	return nil
 }
 
-// open starts the admin server, which says that the database is starting until it has one. anyPort
-// says that a port of its own choosing will do. After an error there is nothing to close.
+// open starts the admin server, which reports that the database is starting until it has one.
+// anyPort allows a free port instead of the default one. After an error there is nothing to close.
 func (f *adminFlags) open(anyPort bool, log *slog.Logger) error {
 	if f.AdminAddr == "off" {
 		return nil
@@ -107,7 +106,7 @@ func (f *adminFlags) token() (string, error) {
 	return token, nil
 }
 
-// readSecret reads a file that nobody but its owner may be able to read.
+// readSecret reads a file. It is an error if other users than its owner can read it.
 func readSecret(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -131,7 +130,8 @@ func readSecret(path string) ([]byte, error) {
 	return b[:n], nil
 }
 
-// listen listens where the flag says, or where there is room if it says nothing.
+// listen listens on the flag's address, or without the flag on the default one, or on a free port
+// if that is in use.
 func (f *adminFlags) listen(anyPort bool) ([]net.Listener, error) {
 	const free = "localhost:0"
 	switch {
@@ -159,8 +159,7 @@ func adminListenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
 
-// announce writes down, in the data directory, where the admin server and the data address, url,
-// are. dir is empty if there is none.
+// announce is adminServer.announce, or forget if there is no admin server.
 func (f *adminFlags) announce(dir, url string) error {
 	if f.server == nil {
 		return forget(dir)
@@ -168,8 +167,8 @@ func (f *adminFlags) announce(dir, url string) error {
 	return f.server.announce(dir, url)
 }
 
-// forget removes the file of a server that was killed from a directory that is locked, for a server
-// without an admin address: whoever looks there must not take another for it.
+// forget removes the file of a server that was killed from a directory whose lock is held by one
+// without an admin address: commands that read it would take another server for this one.
 func forget(dir string) error {
 	if dir == "" {
 		return nil
@@ -181,7 +180,7 @@ func forget(dir string) error {
 	return fmt.Errorf("removing the admin address of an earlier server: %w", err)
 }
 
-// retract removes what announce has written.
+// retract removes the file that announce has written.
 func (f *adminFlags) retract() {
 	if f.server != nil {
 		f.server.retract()
@@ -196,7 +195,7 @@ func (f *adminFlags) describe() string {
 	return "http://" + f.server.addr()
 }
 
-// drain tells whoever asks that the server is being stopped.
+// drain makes the admin server report that the server is being stopped.
 func (f *adminFlags) drain() {
 	if f.server != nil {
 		f.server.handler.Drain()

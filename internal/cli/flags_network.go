@@ -69,8 +69,8 @@ func (f *networkFlags) scheme() string {
 	return "http"
 }
 
-// A connection takes a file, and while a request comes in over it some memory of its own. With TLS
-// it takes that of the session too.
+// The limit of connections follows from the files and the memory: a connection takes a file
+// descriptor, and memory while a request is being read, with TLS also for the session.
 const (
 	connectionBytes    = 32 << 10
 	tlsConnectionBytes = 64 << 10
@@ -80,7 +80,7 @@ const (
 	connectionsOfBytes = 4 // the quarter
 )
 
-// connections is how many connections there may be for a process with so much memory.
+// connections is how many connections there may be: the flag, or what files and memory allow.
 func (f *networkFlags) connections(memoryLimit int64) int {
 	if f.MaxConnections > 0 {
 		return f.MaxConnections
@@ -93,8 +93,8 @@ func (f *networkFlags) connections(memoryLimit int64) int {
 	return int(max(n, fewestConnections))
 }
 
-// checkOrigin checks an origin as browsers send them: scheme, host and port, and nothing else. "*"
-// and "null" stand for themselves.
+// checkOrigin checks that an origin has the form in which browsers send it: scheme, host and port.
+// "*" and "null" are allowed.
 func checkOrigin(origin string) error {
 	if origin == "*" || origin == "null" {
 		return nil

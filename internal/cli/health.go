@@ -45,7 +45,7 @@ func (c *healthCheck) Run(s *streams) error {
 	if c.Wait < 0 {
 		return fmt.Errorf("--wait %v is negative", c.Wait)
 	}
-	var last error // before the program was told to end, or the time was over
+	var last error // the last answer, for when the time is over or the program is ended
 	for until := time.Now().Add(c.Wait); ; {
 		to, said, again, err := c.ask(s, max(time.Until(until), healthPause))
 		if last == nil || s.ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -75,18 +75,18 @@ func (c *healthCheck) Run(s *streams) error {
 	}
 }
 
-// asked is a server to ask, and how its address was found.
+// asked is the server to ask, and how its address was found.
 type asked struct {
 	adminAt
 	denied  error // why a file that may have another address cannot be read
-	guessed bool  // nobody has given an address, and there is no file with one
+	guessed bool  // it is the default: none was given, and there is no file with one
 }
 
-// guessed says that the answer may be that of another server than the one that is meant.
+// guessed is added to errors when the default address was asked: it may be another server's.
 const guessed = "no data directory with an address was found, so " + defaultAdminAddr + " was asked"
 
-// ask asks once. again says that another answer may come of asking once more. With --wait no answer
-// takes longer than what is left.
+// ask asks once, for at most the time left if that is positive. again says that another attempt may
+// have another result.
 func (c *healthCheck) ask(s *streams, left time.Duration) (to asked, said string, again bool, err error) {
 	to, err = c.find(s)
 	if err != nil {
@@ -112,8 +112,8 @@ func (c *healthCheck) ask(s *streams, left time.Duration) (to asked, said string
 	return to, said, true, err
 }
 
-// find finds the server. If its address may be in a file that this user cannot read, and nobody has
-// said that it is there, it is the default one.
+// find finds the server. If its address may be in a file that this user cannot read, and no
+// directory was given, it is the default address.
 func (c *healthCheck) find(s *streams) (asked, error) {
 	data := findData(c.Data, s.systemData)
 	var to asked
@@ -127,7 +127,7 @@ func (c *healthCheck) find(s *streams) (asked, error) {
 	}
 	var err error
 	if to.adminAt, err = findAdmin(c.AdminAddr, data.path); c.AdminAddr != "" {
-		to.Instance = "" // whichever is there
+		to.Instance = "" // any server at the given address
 	}
 	if errors.Is(err, fs.ErrPermission) && !data.given {
 		return asked{adminAt: adminAt{Addr: defaultAdminAddr}, denied: data.explain(err)}, nil
@@ -135,8 +135,8 @@ func (c *healthCheck) find(s *streams) (asked, error) {
 	return to, data.explain(err)
 }
 
-// readiness asks the server at an admin address, and returns what it says if it is ready. If
-// instance is not empty, it must be that one.
+// readiness asks the server at an admin address, and returns its answer if it is ready. If instance
+// is not empty, another server's answer is an error.
 func readiness(ctx context.Context, addr, instance string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
@@ -153,7 +153,7 @@ func readiness(ctx context.Context, addr, instance string) (string, error) {
 	}
 	said := strings.Map(func(r rune) rune {
 		if r != '\n' && !unicode.IsPrint(r) {
-			return '?' // it may be anybody who answers there
+			return '?' // any program may answer there: its text must not control the terminal
 		}
 		return r
 	}, strings.TrimSpace(string(text)))

@@ -44,8 +44,8 @@ func withVariable(value *kong.Value) string {
 	return value.Help + " ($" + variable(value.Name) + ")"
 }
 
-// helpCommand is the word help before a command. run never gets to it with one: helpOf has made it
-// a flag.
+// helpCommand is the word help before a command, for the parser. helpOf has turned it into --help
+// before, except where no command follows.
 type helpCommand struct {
 	Command []string `arg:"" optional:"" help:"The command, such as serve or credentials new."`
 }
@@ -113,7 +113,8 @@ var rewordings = []struct {
 	{regexp.MustCompile(`^expected (one of )?("[^<].*)$`), "missing command: ${1}$2"},
 }
 
-// fromVariable names the variable that a flag's value came from, if it was not on the command line.
+// fromVariable adds, to a problem with a flag that is not on the command line, the variable that
+// its value came from.
 func fromVariable(problem string, args, env []string) string {
 	end := strings.IndexAny(problem, ": ")
 	if end < 0 || !strings.HasPrefix(problem, "--") {

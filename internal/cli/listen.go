@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// openListeners listens on the address, and words its errors for the user.
+// openListeners is listenOn with errors worded for the user.
 func openListeners(addr string) ([]net.Listener, error) {
 	listeners, err := listenOn(addr)
 	if err != nil {
@@ -17,9 +17,9 @@ func openListeners(addr string) ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// listenOn listens on the address. The name localhost means both loopbacks, as some clients try ::1
-// first and others know only 127.0.0.1; a machine without one of them makes do with the other. Port
-// 0 takes a free port, the same on both.
+// listenOn listens on the address. localhost means both loopbacks, as some clients try ::1 first
+// and others only 127.0.0.1; on a machine without one of them it is the other. Port 0 takes a free
+// port, the same on both.
 func listenOn(addr string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -40,7 +40,7 @@ func listenOn(addr string) ([]net.Listener, error) {
 	}
 }
 
-// errNoAddress: an address of another form.
+// errNoAddress is the error for an address of another form.
 var errNoAddress = errors.New("it is not an address: those have the form host:port")
 
 // listenLoopback listens on a port of both loopbacks.
@@ -59,7 +59,7 @@ func listenLoopback(port string) ([]net.Listener, error) {
 	case err6 == nil:
 		return []net.Listener{l6}, nil
 	case err4 == nil && errors.Is(err6, syscall.EADDRINUSE):
-		l4.Close() // somebody else answers on half of localhost
+		l4.Close() // another program has [::1]:port, to which some clients would connect
 		return nil, err6
 	case err4 == nil:
 		return []net.Listener{l4}, nil
@@ -80,7 +80,7 @@ func listenError(addr string, err error) error {
 
 // endpoint is the URL under which clients of this machine reach the listeners.
 func endpoint(scheme, addr string, listeners []net.Listener) string {
-	host, _, _ := net.SplitHostPort(addr) // listen has read it
+	host, _, _ := net.SplitHostPort(addr) // listenOn has checked it
 	at := listeners[0].Addr().(*net.TCPAddr)
 	if host == "" || at.IP.IsUnspecified() {
 		host = "localhost"
@@ -88,7 +88,7 @@ func endpoint(scheme, addr string, listeners []net.Listener) string {
 	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(at.Port))
 }
 
-// loopback tells whether only this machine reaches the listeners.
+// loopback tells whether all listeners are on loopback addresses.
 func loopback(listeners []net.Listener) bool {
 	for _, l := range listeners {
 		if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
@@ -98,7 +98,7 @@ func loopback(listeners []net.Listener) bool {
 	return true
 }
 
-// closeAll closes the listeners; most often a server has done so already.
+// closeAll closes the listeners, which mostly a server has closed already.
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		l.Close()

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// How a start asks systemd for patience: each extendEvery it is given extendBy, for as long as the
-// start goes on. Without that a store that replays its logs for longer than TimeoutStartSec would
-// be killed, and begin anew.
+// How a start extends systemd's timeout: each extendEvery by extendBy, as long as it goes on.
+// Without that a start that replays logs for longer than TimeoutStartSec would be killed, and the
+// next one would begin again.
 const (
 	extendEvery = 10 * time.Second
 	extendBy    = time.Minute
-	// notifyTime is for a message to be taken: a socket that nobody reads is full after a few, and
-	// must neither keep the server from serving nor from ending.
+	// notifyTime is how long sending one message may take: a socket that is not read is full after
+	// a few, and must keep the server neither from serving nor from ending.
 	notifyTime = time.Second
 )
 
-// notifier tells systemd how the server is, by the socket of NOTIFY_SOCKET (sd_notify(3)); the unit
-// has Type=notify for it. Where there is no such socket, nothing happens.
+// notifier reports the state of the server to systemd through the socket of NOTIFY_SOCKET
+// (sd_notify(3)), for a unit with Type=notify. Without such a socket it does nothing.
 type notifier struct {
 	log     *slog.Logger
 	began   time.Time
@@ -32,7 +32,8 @@ type notifier struct {
 	over    func() // closes started
 }
 
-// notifyStart says that the server is starting, again and again until it is ready, or ctx ends.
+// notifyStart reports, each time every has passed, that the server is starting, until it is ready
+// or ctx ends.
 func notifyStart(ctx context.Context, log *slog.Logger, every time.Duration) *notifier {
 	n := &notifier{log: log, began: time.Now(), started: make(chan struct{})}
 	n.over = sync.OnceFunc(func() { close(n.started) })
@@ -43,19 +44,19 @@ func notifyStart(ctx context.Context, log *slog.Logger, every time.Duration) *no
 	return n
 }
 
-// notify begins to tell systemd how the server is.
+// notify is notifyStart for the environment of the command.
 func (c *serve) notify(ctx context.Context, log *slog.Logger) *notifier {
 	c.systemd = notifyStart(ctx, log, extendEvery)
 	return c.systemd
 }
 
-// drain tells whoever watches the server that it is being stopped.
+// drain reports to systemd and on the admin address that the server is being stopped.
 func (c *serve) drain() {
 	c.systemd.stopping()
 	c.Admin.drain()
 }
 
-// follow is what a notifier does beside the server: until the start is over it asks for time.
+// follow is the notifier's goroutine: until the start is over it asks for more time.
 func (n *notifier) follow(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -71,7 +72,7 @@ func (n *notifier) follow(ctx context.Context, every time.Duration) {
 	}
 }
 
-// starting says that the database is being opened, for how long by now, and asks for more time.
+// starting reports for how long the database has been being opened, and asks for more time.
 func (n *notifier) starting() (heard bool) {
 	took := time.Since(n.began).Round(time.Second)
 	return n.say(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extendBy.Microseconds()),
@@ -102,7 +103,7 @@ func (n *notifier) close() {
 	n.done.Wait()
 }
 
-// say sends assignments, a line each, and tells whether there was anybody to send them to.
+// say sends assignments, a line each, and tells whether there is a socket that took them.
 func (n *notifier) say(assignments ...string) bool {
 	socket := os.Getenv("NOTIFY_SOCKET")
 	if socket == "" {

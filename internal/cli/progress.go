@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// progress tells on standard error how far a long run is: from its first second on, each second on
-// a line that is written over and over where there is a terminal, and each ten seconds on a line of
-// its own where there is none.
+// progress prints how far a long run is to standard error, from its first second on: on a terminal
+// each second over the same line, elsewhere each ten seconds on a line of its own.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -29,7 +28,7 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// isTerminal tells whether somebody looks at what is written.
+// isTerminal tells whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -47,8 +46,8 @@ func (p *progress) every() time.Duration {
 	return 10 * time.Second
 }
 
-// tell says how far a stage is, if it is time to. total 0 is not known. amount words a number of
-// what the stage counts.
+// tell prints how far a stage is, if it is time to. total 0 means that it is not known. amount
+// formats a number of what the stage counts.
 func (p *progress) tell(stage string, done, total int64, amount func(int64) string) {
 	now := p.now()
 	if stage != p.stage {

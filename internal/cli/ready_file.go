@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// readyFile is a file that is there while requests are served, and that has the URL to connect to
-// in its one line. Without a name there is none.
+// readyFile is a file that exists while requests are served, with the URL to connect to in its one
+// line. Without a name there is none.
 type readyFile struct {
 	name    string
-	written string // what it has, and is not removed yet; empty: it was not written
+	written string // its contents until it is removed; empty: it was not written
 }
 
 // UnmarshalText takes the name.
@@ -22,10 +22,11 @@ func (f *readyFile) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// maxReadyFile is more than any URL that is written takes.
+// maxReadyFile is more than the length of any URL that write writes.
 const maxReadyFile = 1024
 
-// begin removes what an earlier run has left, and looks whether the file can be written later.
+// begin removes the file of an earlier run, and checks that one can be written, so that a mistake
+// in the name is reported before the database is opened.
 func (f *readyFile) begin() error {
 	if f.name == "" {
 		return nil
@@ -43,8 +44,8 @@ func (f *readyFile) begin() error {
 	return nil
 }
 
-// clear removes the file, if it is one that a server has written, or empty. Any other is not ours
-// to remove.
+// clear removes the file if a server has written it, or if it is empty. Any other is an error: the
+// name may be a mistake.
 func (f *readyFile) clear() error {
 	info, err := os.Lstat(f.name)
 	switch {
@@ -71,7 +72,7 @@ func (f *readyFile) clear() error {
 	return os.Remove(f.name)
 }
 
-// temporary writes a file with another name beside it.
+// temporary writes the text to a temporary file in the same directory.
 func (f *readyFile) temporary(text string) (name string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(f.name), filepath.Base(f.name)+".*.tmp")
 	if err != nil {
@@ -84,7 +85,7 @@ func (f *readyFile) temporary(text string) (name string, err error) {
 	return file.Name(), err
 }
 
-// write writes the file, all or nothing.
+// write writes the file atomically: who waits for it never reads half of a URL.
 func (f *readyFile) write(url string) error {
 	if f.name == "" {
 		return nil
@@ -103,7 +104,7 @@ func (f *readyFile) write(url string) error {
 	return nil
 }
 
-// remove removes it in the end, once, unless it is another server's by now.
+// remove removes the file, unless another server has replaced it. A second call does nothing.
 func (f *readyFile) remove() {
 	if f.written == "" {
 		return

@@ -55,7 +55,7 @@ func (c *restore) Run(s *streams) error {
 	return nil
 }
 
-// check verifies the backup, and prints the report if that finds anything.
+// check verifies the backup. It prints the report only if there are problems.
 func (c *restore) check(s *streams, dir string, p *progress) error {
 	report, err := verifyDir(s.ctx, dir, fewProblems, p, s.stderr)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *restore) check(s *streams, dir string, p *progress) error {
 	return nil
 }
 
-// copyDir copies a directory that nobody has open, and returns the bytes of its files.
+// copyDir copies a directory that no process has open, and returns its size in bytes.
 func copyDir(s *streams, from, to string, p *progress) (total int64, err error) {
 	err = pebblekv.CopyDir(s.ctx, from, to, func(done, all int64) {
 		total = all

@@ -56,23 +56,23 @@ type serve struct {
 
 // EngineOptions is what serve tells an engine beside its own flags.
 type EngineOptions struct {
-	// MemoryLimit is what the whole process may take, in bytes.
+	// MemoryLimit is the memory budget of the whole process, in bytes.
 	MemoryLimit int64
 	Logger      *slog.Logger
-	// OnFailure is to be called, once, if the engine has stopped itself: the program says why and
+	// OnFailure must be called, once, if the engine has stopped itself: the program logs why and
 	// ends.
 	OnFailure func(error)
 }
 
-// What serve does where the flags say nothing, and how patient it is at the end.
+// Defaults of serve, and its timeouts.
 const (
 	defaultAddr = "localhost:8000"
 	defaultData = "partita-data"
-	// drainTime is for the requests in flight when the program is told to end; closeTime for
-	// closing a failed engine, and for a start that is under way.
+	// drainTime is for requests in progress when the program is told to end. closeTime is for
+	// closing a failed engine, whose I/O may hang, and for a start that is in progress.
 	drainTime = 30 * time.Second
 	closeTime = 5 * time.Second
-	// leastMemory is what full write buffers and the smallest caches take together.
+	// leastMemory is what full write buffers and the smallest caches take together, in bytes.
 	leastMemory = 128_000_000
 )
 
@@ -90,8 +90,8 @@ Examples:
 	partita serve --addr :8000 --credentials credentials.json --tls-cert cert.pem --tls-key key.pem`
 }
 
-// Run implements the command. Whatever ends the server but a signal is told to systemd, and to the
-// log if that is for programs.
+// Run implements the command. An error that ends the server is reported to systemd. With a log in
+// JSON it is logged instead of printed, as every line of standard error must be JSON then.
 func (c *serve) Run(s *streams) error {
 	log := c.logger(s)
 	defer c.notify(s.ctx, log).close()
@@ -174,7 +174,8 @@ func (c *serve) server(store *store, secure *tls.Config, log *slog.Logger) *list
 	return srv
 }
 
-// firstOf returns a function that passes its first argument on: one reason to end is enough.
+// firstOf returns a function that sends its argument if the channel has room, and never blocks: one
+// reason to end is enough.
 func firstOf(failed chan<- error) func(error) {
 	return func(cause error) {
 		select {
@@ -184,7 +185,7 @@ func firstOf(failed chan<- error) func(error) {
 	}
 }
 
-// check looks at flags that contradict one another, and returns the address to listen on.
+// check returns an error for flags that contradict one another, and the address to listen on.
 func (c *serve) check() (addr string, err error) {
 	switch {
 	case c.Addr != "" && c.Port != nil:
@@ -205,15 +206,14 @@ func (c *serve) check() (addr string, err error) {
 	return defaultAddr, nil
 }
 
-// logger returns the log that the flags describe. What is wrong with the environment is logged at
-// once.
+// logger returns the log that the flags describe, in which it has logged s.misspelt.
 func (c *serve) logger(s *streams) *slog.Logger {
 	var o slog.HandlerOptions
 	var level slog.Level
 	if c.LogLevel == "trace" {
 		level = pebblekv.LevelTrace
 	} else if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		panic(fmt.Sprintf("cli: log level %q: %v", c.LogLevel, err)) // the flag's enum has let it through
+		panic(fmt.Sprintf("cli: log level %q: %v", c.LogLevel, err)) // the flag's enum allows no other
 	}
 	o.Level, o.ReplaceAttr = level, plainErrors
 	log := slog.New(slog.NewTextHandler(s.stderr, &o))
@@ -237,9 +237,9 @@ func plainErrors(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// limitMemory tells Go's collector what the process may take, unless the environment has done so in
-// Go's own words. The heap is mostly cache, which costs little to collect around: with room left,
-// it may grow to several times of what is live.
+// limitMemory configures the collector for the memory budget, as far as GOMEMLIMIT and GOGC do not.
+// Caches off the heap, and what else the collector does not count, are subtracted. While the limit
+// is far the heap may grow to several times of what is live, since collections cost processor time.
 func limitMemory(limit int64) {
 	malloc.KeepLittle()
 	if os.Getenv("GOMEMLIMIT") == "" {
@@ -250,8 +250,8 @@ func limitMemory(limit int64) {
 	}
 }
 
-// outsideHeap is what the process takes beside what Go's collector counts: the program itself,
-// mostly.
+// outsideHeap is the memory of the process, in bytes, that the collector does not count: mostly the
+// program itself.
 const outsideHeap = 24_000_000
 
 // gcPercent is the growth of the heap between collections while the memory limit is far.
@@ -265,8 +265,8 @@ type store struct {
 	admin  *adminFlags
 }
 
-// Close closes the database and the engine. The file that tells of the admin address goes first:
-// without the lock on the directory another server's may be there.
+// Close closes the database and the engine. It removes the admin file first: once the lock on the
+// directory is released, the file can be another server's.
 func (s *store) Close() error {
 	s.admin.retract()
 	err := s.DB.Close()
@@ -276,7 +276,7 @@ func (s *store) Close() error {
 	return err
 }
 
-// open opens the database where the flags say that it is.
+// open opens the database that the flags describe, with the engine if it is a further one.
 func (c *serve) open(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
 	o := partita.Options{
 		MemoryLimit: int64(c.MemoryLimit), Region: c.Region, TableDelay: c.TableDelay,
@@ -334,7 +334,7 @@ func (c *serve) chosen() Engine {
 	return nil
 }
 
-// finish ends a healthy server: what is in flight is answered, then everything is written out.
+// finish ends a healthy server: requests in progress are answered, then everything is written out.
 func finish(srv *listen.Server, store *store, log *slog.Logger) error {
 	log.Info("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
@@ -349,16 +349,16 @@ func finish(srv *listen.Server, store *store, log *slog.Logger) error {
 	return nil
 }
 
-// abandon ends a server whose engine has stopped itself. Nobody can be served any more, so nothing
-// is waited for long: whatever the engine's failure holds up must not keep the process, whose end
-// is what a supervisor waits for.
+// abandon ends a server whose engine has stopped itself. No request can succeed any more, so it
+// waits for nothing for long: a hanging disk must not keep the process from ending, after which a
+// supervisor restarts it.
 func abandon(srv *listen.Server, store *store, cause error) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime/2)
 		defer cancel()
-		_ = srv.Shutdown(ctx) // the cause is what there is to say
+		_ = srv.Shutdown(ctx) // the cause is the error that matters
 		_ = store.Close()
 	}()
 	select {

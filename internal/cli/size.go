@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// size is a number of bytes as people write it: 512MB, 1GiB, 1.5G, 67108864. As everywhere but in
-// old habits, M is a million and Mi is 2²⁰; the B and upper case are optional.
+// size is a number of bytes as users write it: 512MB, 1GiB, 1.5G, 67108864. M is a million and Mi
+// is 2²⁰; the B and upper case are optional.
 type size int64
 
 // units are the factors of the letters.

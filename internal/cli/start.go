@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// openingEvery is the time between two lines of the log about a database that is being opened.
+	// openingEvery is the time between two lines of the log while the database is being opened.
 	openingEvery = 10 * time.Second
-	// holderTime is how long the server that has the data directory open may take to say so.
+	// holderTime is how long the server that has the data directory open may take to answer.
 	holderTime = time.Second
 )
 
@@ -25,8 +25,8 @@ type opening struct {
 }
 
 // start opens the database. If the program is told to end meanwhile, it returns neither a store nor
-// an error: one that is open in time is closed, and else all is left as a kill would leave it,
-// which the next start is made for.
+// an error: if the database is open within closeTime it is closed, and otherwise left as by a kill,
+// which the next start recovers from.
 func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(error)) (*store, error) {
 	opened, closed := make(chan opening, 1), make(chan error, 1)
 	go func() {
@@ -57,8 +57,8 @@ func (c *serve) start(ctx context.Context, log *slog.Logger, onFailure func(erro
 	return nil, nil
 }
 
-// awaitOpening waits until the database is open, and logs again and again that it is not. The
-// result is false if ctx ended before.
+// awaitOpening waits until the database is open, and logs each time every has passed that it is not
+// yet. The result is false if ctx ended before.
 func awaitOpening(ctx context.Context, log *slog.Logger, every time.Duration, opened <-chan opening) (opening, bool) {
 	began, tick := time.Now(), time.NewTicker(every)
 	defer tick.Stop()
@@ -74,20 +74,20 @@ func awaitOpening(ctx context.Context, log *slog.Logger, every time.Duration, op
 	}
 }
 
-// withHolder adds to the error about a locked directory which server has it open. All other errors,
-// and one about a directory whose lock nobody knows of, stay as they are.
+// withHolder adds, to the error about a locked directory, the address of the server that has it
+// open, if the directory's file names one that answers. It returns other errors unchanged.
 func withHolder(ctx context.Context, err error, dir string) error {
 	if !errors.Is(err, pebblekv.ErrLocked) {
 		return err
 	}
 	at, findErr := findAdmin("", dir)
 	if findErr != nil || at.PID == 0 || !at.answers(ctx) {
-		return err // or the file is left from a server that was killed, and another program has the lock
+		return err // the file may be left from a server that was killed
 	}
 	return fmt.Errorf("%w (the server with process id %d at %s)", err, at.PID, at.Endpoint)
 }
 
-// answers tells whether the server that has written the file is there.
+// answers tells whether the server that has written the file answers.
 func (at adminAt) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, holderTime)
 	defer cancel()

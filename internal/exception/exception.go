@@ -6,17 +6,17 @@
 // services, come from the layer in front of DynamoDB.
 package exception
 
-// Exception is an error by its code. Its flags are what the SDKs, the log and the metrics tell
-// apart.
+// Exception is the form of an error. Its flags are what the SDKs, the log and the metrics
+// distinguish.
 type Exception struct {
 	Code       string // the exception's name, without namespace
 	Status     int    // HTTP status
 	Namespace  string // with Code it is the member __type
 	MessageKey string // the name of the member with the message
-	Throttles  bool   // the client is to come again later; SDKs retry it
-	Access     bool   // refused for who sent it: by signature or by policy
-	Signature  bool   // refused for its signature, before anything is known of the request
-	Ordinary   bool   // programs without a mistake get it, too
+	Throttles  bool   // SDKs retry it, after a wait
+	Access     bool   // rejected by authentication or authorization
+	Signature  bool   // rejected by authentication, before the operation is looked at
+	Ordinary   bool   // correct programs get it, too
 }
 
 // The namespaces.
@@ -64,7 +64,7 @@ var table = []Exception{
 	{Code: "ValidationException", Namespace: validate},
 }
 
-// byCode finds an exception. It fills in what most have.
+// byCode is table by code. Making it fills in the defaults in table.
 var byCode = func() map[string]*Exception {
 	m := make(map[string]*Exception, len(table))
 	for i := range table {
@@ -83,8 +83,8 @@ var byCode = func() map[string]*Exception {
 	return m
 }()
 
-// Of returns the exception with the code. One that is not in the table has what most have, and no
-// flag.
+// Of returns the exception with the code. For a code that is not in the table it returns one with
+// the defaults and no flags.
 func Of(code string) Exception {
 	if e := byCode[code]; e != nil {
 		return *e
@@ -92,14 +92,14 @@ func Of(code string) Exception {
 	return Exception{Code: code, Status: 400, Namespace: dynamodb, MessageKey: lower}
 }
 
-// All returns the table, sorted by code.
+// All returns a copy of the table, sorted by code.
 func All() []Exception { return append([]Exception(nil), table...) }
 
 // Type returns the member __type: namespace and code.
 func (e Exception) Type() string { return e.Namespace + e.Code }
 
-// Body returns the body of an answer with the error. The message must need no escapes in JSON;
-// empty: there is no such member.
+// Body returns the body of an answer with the error. The message is not escaped, so it must contain
+// nothing that JSON requires to be; if it is empty the body has no such member.
 func (e Exception) Body(message string) []byte {
 	body := `{"__type":"` + e.Type() + `"`
 	if message != "" {

@@ -9,15 +9,14 @@ import (
 	"github.com/partita-db/partita/internal/sigv4"
 )
 
-// Credential is an access key: what a request must be signed with, and who it then comes from. Its
-// secrets never leave this package, and it hides them however it is printed. It does not change,
-// and is safe for concurrent use.
+// Credential is an access key with its secret and its principal. The secrets never leave this
+// package, and no way of printing it shows them. It is immutable and safe for concurrent use.
 type Credential struct {
 	Principal *Principal
-	Expires   time.Time // when the key ends; zero: never
+	Expires   time.Time // from when on the key is rejected; zero: never
 
 	secret secret
-	token  secret // empty: the key goes without a session token
+	token  secret // empty: the key has no session token
 
 	keys sigv4.Keys // derived from secret
 }
@@ -25,47 +24,47 @@ type Credential struct {
 // service is the name that signatures for both of DynamoDB's APIs are made for.
 const service = "dynamodb"
 
-// Verify tells whether signature, in hexadecimal, is the one that the credential makes of a string
-// to sign, on a day (YYYYMMDD) and for a region. How long it takes does not depend on how much of
-// the signature is right.
+// Verify tells whether signature, in hexadecimal, is the credential's of a string to sign, on a day
+// (YYYYMMDD) and for a region. It takes constant time.
 func (c *Credential) Verify(day, region string, stringToSign []byte, signature string) bool {
 	scope := sigv4.Scope{Day: day, Region: region, Service: service}
 	return c.keys.Verify(c.secret.reveal(), scope, stringToSign, signature)
 }
 
-// HasToken tells whether the key goes with a session token, as temporary ones do.
+// HasToken tells whether requests must contain a session token, as for temporary keys.
 func (c *Credential) HasToken() bool { return c.token.reveal() != "" }
 
-// TokenIs tells whether a request brought the key's session token: the right one, or none where
-// there is none to bring.
+// TokenIs tells whether token is the key's session token; for a key that has none it must be empty.
+// It takes constant time.
 func (c *Credential) TokenIs(token string) bool {
 	return subtle.ConstantTimeCompare([]byte(c.token.reveal()), []byte(token)) == 1
 }
 
-// Expired tells whether the key has ended.
+// Expired tells whether the key has expired at now.
 func (c *Credential) Expired(now time.Time) bool {
 	return !c.Expires.IsZero() && !now.Before(c.Expires)
 }
 
-// String names the access key and its user, and nothing else.
+// String returns the access key's id and its user.
 func (c *Credential) String() string {
 	return fmt.Sprintf("access key %s of %s", c.Principal.AccessKeyID, c.Principal.User)
 }
 
-// Format prints the same for every verb: %#v too would show what is inside.
+// Format implements fmt.Formatter: it prints String for every verb, as %#v would print the fields.
 func (c *Credential) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 
-// LogValue is what a log shows.
+// LogValue implements slog.LogValuer, by String.
 func (c *Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// MarshalText is what an encoder shows.
+// MarshalText implements encoding.TextMarshaler, by String.
 func (c *Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// secret is a text that is not to be seen. It stands behind a pointer: where it is a field that is
-// not exported, package fmt passes over its methods and prints what it finds.
+// secret is a text that must not be printed. It is behind a pointer because package fmt does not
+// call the methods of values in unexported fields: it would print a string, but prints the pointer
+// as an address.
 type secret struct{ text *string }
 
-// hidden is what is seen of a secret.
+// hidden is what is printed for a secret.
 const hidden = "(hidden)"
 
 // newSecret returns the secret of a text.

@@ -22,10 +22,10 @@ import (
 //	  }
 //	]}
 //
-// What goes wrong in it is told with the entry and the line, and in words of our own: those of
-// package encoding/json may quote what stands there.
+// Errors name the entry and the line. They never contain encoding/json's messages, which may quote
+// the document, and so a secret, into a log.
 
-// fullAccess is the policy that a message shows where there is none.
+// fullAccess is the policy that the message about a missing policy gives as an example.
 const fullAccess = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}`
 
 // entry is one credential as the document has it, members still undecoded.
@@ -116,8 +116,8 @@ func lineOf(document []byte, at int) int {
 	return 1 + bytes.Count(document[:max(0, min(at, len(document)))], []byte("\n"))
 }
 
-// membersOf takes an object apart. One that has a member twice is refused: which of them is meant,
-// nobody can know.
+// membersOf returns the members of an object. One that has a member twice is rejected:
+// encoding/json would silently take the last, such as the second of two policies.
 func membersOf(object []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -181,8 +181,8 @@ func (e *entry) credential() (*Credential, error) {
 	return c, err
 }
 
-// text returns a member that is a string of characters that are allowed, and not empty; "" where
-// there is none and none need be.
+// text returns a member, which must be a non-empty string of allowed characters; "" if there is
+// none and none is needed.
 func (e *entry) text(name string, needed bool, allowed func(string) bool, of string) (string, error) {
 	raw, there := e.members[name]
 	if !there {
@@ -203,7 +203,7 @@ func (e *entry) text(name string, needed bool, allowed func(string) bool, of str
 	return *text, nil
 }
 
-// expires returns when the key ends.
+// expires returns the member of that name, the zero time if there is none.
 func (e *entry) expires() (time.Time, error) {
 	const form = "expires is not a time of the form 2027-01-31T12:00:00Z"
 	raw, there := e.members["expires"]
@@ -221,7 +221,7 @@ func (e *entry) expires() (time.Time, error) {
 	return t, nil
 }
 
-// policy returns what the key may do.
+// policy returns the key's policy, which is required.
 func (e *entry) policy() (*Policy, error) {
 	raw, there := e.members["policy"]
 	if !there {
@@ -234,13 +234,14 @@ func (e *entry) policy() (*Policy, error) {
 	return p, nil
 }
 
-// isKeyID tells whether an access key id is one: it stands between slashes in a credential.
+// isKeyID tells whether an access key id is allowed. A slash is not, since it ends the id in a
+// signature's credential.
 func isKeyID(s string) bool { return len(s) <= 128 && allIn(s, "._-") }
 
-// userForm says in words what isUser looks for.
+// userForm is what isUser allows, for messages.
 const userForm = "letters, digits, and _ + = , . @ -, at most 128"
 
-// isUser tells whether a name may end a user's ARN.
+// isUser tells whether a name is allowed as the last part of a user's ARN.
 func isUser(s string) bool { return len(s) <= 128 && allIn(s, "_+=,.@-") }
 
 // allIn tells whether a text has only letters, digits and the characters given.
@@ -254,8 +255,7 @@ func allIn(s, more string) bool {
 	return true
 }
 
-// isPrintable tells whether a secret can be what somebody meant: white space comes from copying too
-// much.
+// isPrintable tells whether a secret has no white space, which gets into it by careless copying.
 func isPrintable(s string) bool {
 	for _, c := range []byte(s) {
 		if c <= ' ' || c > '~' {

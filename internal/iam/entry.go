@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// The policies that new credentials have where nobody has written one.
+// The policies of new credentials for which none was written.
 const (
 	FullAccessPolicy = fullAccess
 	ReadOnlyPolicy   = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["dynamodb:BatchGetItem", ` +
@@ -27,20 +27,20 @@ const (
 type Entry struct {
 	AccessKeyID string
 	secret      secret
-	token       secret // empty: the key goes without a session token
+	token       secret // empty: the key has no session token
 	o           EntryOptions
 }
 
-// EntryOptions say what a new credential is to be like.
+// EntryOptions are the options of NewEntry.
 type EntryOptions struct {
-	User         string    // who it is for; may be empty
-	Policy       []byte    // what it may do
-	Expires      time.Time // when it ends, to the second; zero: never
-	SessionToken bool      // requests must bring a session token, too
+	User         string    // may be empty
+	Policy       []byte    // what the key may do, in JSON
+	Expires      time.Time // when it expires, in whole seconds; zero: never
+	SessionToken bool      // requests must contain a session token, too
 }
 
-// NewEntry makes an access key with a secret, both of AWS's form. Keys that go with a session token
-// begin with ASIA there, others with AKIA.
+// NewEntry makes an access key with a random secret, both of AWS's form. As with AWS, ids of keys
+// with a session token begin with ASIA, others with AKIA.
 func NewEntry(o EntryOptions) (*Entry, error) {
 	if !isUser(o.User) {
 		return nil, fmt.Errorf("the user %q may have only %s", o.User, userForm)
@@ -66,8 +66,8 @@ func random(n int) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// Exports are lines for a shell that set the variables that AWS's programs look at. They show the
-// secret, and the session token if there is one.
+// Exports returns lines for a shell that set the variables which AWS's programs read. They contain
+// the secret, and the session token if there is one.
 func (e *Entry) Exports() string {
 	lines := fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n",
 		e.AccessKeyID, e.secret.reveal())
@@ -77,8 +77,8 @@ func (e *Entry) Exports() string {
 	return lines
 }
 
-// AppendTo returns a document with the entry at its end, behind all that it has. nil is the empty
-// document.
+// AppendTo returns the document with the entry added at its end. nil is the empty document. The
+// other entries keep their text.
 func (e *Entry) AppendTo(document []byte) ([]byte, error) {
 	var whole list
 	if document != nil {
@@ -139,9 +139,9 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// AppendToFile adds the entry to a file, which is made if there is none, in one step: whoever reads
-// it meets the old document or the new one. A file that others can read, or that is no document of
-// credentials, stays as it is.
+// AppendToFile adds the entry to a file, which is created if there is none. It replaces the file
+// atomically: a server that reads it finds the old document or the new one. A file that other users
+// can read, or that is not a document of credentials, is not changed, and an error.
 func (e *Entry) AppendToFile(path string) error {
 	return rewrite(path, e.AppendTo)
 }
@@ -149,8 +149,8 @@ func (e *Entry) AppendToFile(path string) error {
 // ErrNoKey is the error for an access key that a file does not have.
 var ErrNoKey = errors.New("there is no such access key")
 
-// DeleteFromFile removes the entry of an access key from a file in one step, as AppendToFile adds
-// one, and leaves the others as they are. It returns what was removed, and how many are left.
+// DeleteFromFile removes the entry of an access key from a file, atomically as AppendToFile, and
+// returns it and how many are left. The error is ErrNoKey if the file does not have the key.
 func DeleteFromFile(path, accessKeyID string) (removed *Credential, left int, err error) {
 	err = rewrite(path, func(document []byte) (edited []byte, err error) {
 		if document == nil {
@@ -186,18 +186,19 @@ func remove(document []byte, accessKeyID string) (edited []byte, removed *Creden
 	return edited, removed, len(whole.Credentials), err
 }
 
-// rewriteTries is how often rewrite begins anew when others change the file meanwhile.
+// rewriteTries is how often rewrite starts again when other processes change the file meanwhile.
 const rewriteTries = 1000
 
-// errChanged says that a file was changed by somebody else before it was locked or made.
+// errChanged says that another process changed the file before it was locked or created.
 var errChanged = errors.New("others change the file again and again")
 
-// rewrite replaces the document in a file by what edit makes of it. A file that is not there is a
-// document that is nil. Of several who do so at a time each finds what the others have written: a
-// key that was deleted must not come back, and one that was handed out must be there.
+// rewrite replaces the document in a file by what edit makes of it, nil if there is no file.
+// Concurrent calls, also of other processes, are serialized by a lock on the file: without it one
+// could bring back a key that another has just deleted, or lose one that was handed out. edit may
+// be called several times.
 func rewrite(path string, edit func(document []byte) ([]byte, error)) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real // the link is to stay one
+		path = real // so that the link's target is replaced, and not the link
 	}
 	for range rewriteTries {
 		if err := rewriteOnce(path, edit); !errors.Is(err, errChanged) {
@@ -235,13 +236,13 @@ func rewriteOnce(path string, edit func(document []byte) ([]byte, error)) error 
 	return nil
 }
 
-// replace puts a file in place of another, whose owner it gets. old is nil if there is none.
+// replace replaces a file, whose owner the new one gets. old is nil if there is none.
 func replace(path string, document []byte, old fs.FileInfo) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // nobody else may read it
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // with mode 0600
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // unless it has got its name
+	defer os.Remove(f.Name()) // it fails if the file has been renamed
 	_, err = f.Write(document)
 	if err == nil && old != nil {
 		err = giveTo(f, old)
@@ -258,8 +259,8 @@ func replace(path string, document []byte, old fs.FileInfo) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// name gives a file its name. One that is new takes no other's place, where the file system can
-// tell: somebody else may have made it meanwhile.
+// name renames the temporary file. If isNew it does not replace an existing file, where the file
+// system supports that: another process may have created one meanwhile.
 func name(temporary, path string, isNew bool) error {
 	if isNew {
 		err := os.Link(temporary, path)
@@ -273,7 +274,7 @@ func name(temporary, path string, isNew bool) error {
 	return os.Rename(temporary, path)
 }
 
-// syncDir makes a new name in a directory durable. Windows does so by itself.
+// syncDir makes a rename in a directory durable. On Windows it is without this.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -1,12 +1,12 @@
-// Package iam knows who may do what: the credentials that requests are signed with, as they stand
-// in a file, and the policies that go with them, in the language of AWS's IAM as far as it concerns
-// DynamoDB.
+// Package iam is authentication and authorization: the credentials in a file, and their policies,
+// in the language of AWS's IAM as far as it concerns DynamoDB.
 //
-// It reads no requests (package server does, and has a Credential verify the signature; the secrets
-// stay here) and knows no operations (package api says what a request wants to do, and asks).
+// It reads no requests: package server passes the string to sign to Credential.Verify, so that the
+// secrets stay in this package. It knows no operations: package api describes what a request does
+// as Accesses, and asks the policy.
 package iam
 
-// Account is the account that everybody belongs to, as it stands in ARNs.
+// Account is the account in all ARNs.
 const Account = "000000000000"
 
 // Principal is who made a request: the user of an access key, with the policy of that key.
@@ -19,13 +19,13 @@ type Principal struct {
 // ARN names the user, as arn:aws:iam::000000000000:user/NAME.
 func (p *Principal) ARN() string { return "arn:aws:iam::" + Account + ":user/" + p.User }
 
-// Access is one thing that a request wants to do, and on what.
+// Access is one action of a request on one resource.
 type Access struct {
 	Action   string // without the service: GetItem
 	Resource string // an ARN, or * for an action on none
-	// Values returns the values of a condition key, such as dynamodb:LeadingKeys, as this request
-	// has them; there is false where the request has no such key. nil: the request has none at all.
-	// It is called only if a statement asks for the key.
+	// Values returns the request's values of a condition key, such as dynamodb:LeadingKeys; there
+	// is false if it has no such key. nil: it has none at all. It is called only if a statement has
+	// a condition on the key, as computing the values can be expensive.
 	Values func(key string) (values []string, there bool)
 }
 
@@ -44,7 +44,7 @@ const (
 // Decision is what a policy says of an Access.
 type Decision int
 
-// The decisions. What no statement allows is denied.
+// The decisions. The zero value denies.
 const (
 	DeniedByDefault  Decision = iota // no statement applies
 	DeniedExplicitly                 // a statement with the effect Deny applies, whatever others say

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// lockTime is how long lock waits for others, who need no more than a moment.
+	// lockTime is how long lock waits for other processes, each of which holds it for milliseconds.
 	lockTime = 10 * time.Second
-	// lockPause is the time between two looks.
+	// lockPause is the time between two attempts.
 	lockPause = 5 * time.Millisecond
 )
 
-// lock locks a file for whoever rewrites it, until Close. The file is replaced by another of its
-// name: errChanged says that it was while lock waited. Where there are no locks, as on some network
-// file systems, it goes without.
+// lock locks a file for rewriting, until Close. Since a rewrite replaces the file, the one that is
+// locked may no longer have the name; then the error is errChanged. On file systems without locks,
+// such as some network file systems, it returns without one.
 func lock(path string) (io.Closer, error) {
 	f, err := open(path)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// giveTo gives a file the owner of another: root may add credentials to the file of a server that
-// is somebody else.
+// giveTo gives a file the owner of another: when root adds credentials to the file of a server, the
+// server's user must still be able to read it.
 func giveTo(f *os.File, old fs.FileInfo) error {
 	owner, ok := old.Sys().(*syscall.Stat_t)
 	if !ok || int(owner.Uid) == os.Geteuid() {

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// node is a JSON value of a policy, with the place where it stands. Policies are not decoded into
-// structs, because encoding/json takes the last of two members of one name, and takes action for
-// Action; both would drop what somebody wrote.
+// node is a JSON value of a policy, with its place for messages. Policies are not decoded into
+// structs: of two members with one name encoding/json takes the last, and it takes action for
+// Action. A policy could then allow more than its author reads in it.
 type node struct {
 	path  string // Statement[0].Condition; empty for the whole
 	value any    // string, bool, json.Number, nil, []node or []member
@@ -24,7 +24,7 @@ type member struct {
 	node node
 }
 
-// maxDepth is how deep objects and lists may be within each other. A policy needs 6.
+// maxDepth is how deeply objects and lists may be nested. A policy needs 6.
 const maxDepth = 16
 
 // parseJSON reads one JSON value.
@@ -79,7 +79,7 @@ func parseMembers(dec *json.Decoder, n node, depth int) ([]member, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := token.(string) // nothing else is a member's name to the decoder
+		name := token.(string) // the decoder accepts nothing else there
 		child, err := parseNode(dec, strings.TrimPrefix(n.path+"."+name, "."), depth+1)
 		if err != nil {
 			return nil, err
@@ -146,7 +146,7 @@ func (n node) texts() ([]string, error) {
 	return texts, nil
 }
 
-// elements returns the values of a list; anything else is a list of itself.
+// elements returns the values of a list; for any other value that value alone.
 func (n node) elements() []node {
 	if list, ok := n.value.([]node); ok {
 		return list

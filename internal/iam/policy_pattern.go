@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is text with wildcards. Within it, * and ? are the bytes anyRun and anyOne, which UTF-8
-// does not have, so that the characters themselves can stand for themselves.
+// pattern is text with wildcards. The wildcards are the bytes anyRun and anyOne, which do not occur
+// in UTF-8, so that * and ? in values of variables match only themselves.
 type pattern string
 
 const (
@@ -38,13 +38,14 @@ func (p pattern) literal() string {
 	return string(p)
 }
 
-// wild tells whether there are wildcards in it.
+// wild tells whether p has wildcards.
 func (p pattern) wild() bool { return len(p.literal()) < len(p) }
 
-// matches tells whether the whole of s is what p describes: * is any number of characters, and none
-// too; ? is one.
+// matches tells whether p matches the whole of s: * any number of characters, also none; ? one. It
+// backtracks to the last * only, so it takes at most len(p)*len(s) steps, whatever the client
+// sends.
 func (p pattern) matches(s string) bool {
-	star, mark := -1, 0 // where the last * stands, and how far it has eaten
+	star, mark := -1, 0 // where the last * is in p, and the end in s of what it matches
 	i, j := 0, 0
 	for j < len(s) {
 		switch {
@@ -72,7 +73,7 @@ func (p pattern) matches(s string) bool {
 	return i == len(p)
 }
 
-// template is a pattern with variables, which stand for what the principal is.
+// template is a pattern with variables, which are replaced by properties of the principal.
 type template struct {
 	pattern pattern   // if there are no variables
 	pieces  []pattern // otherwise: what stands around them, one more than there are variables
@@ -94,7 +95,7 @@ func (t *template) of(p *Principal) pattern {
 	return pattern(b.String())
 }
 
-// principalKeys are the condition keys that tell who asks. They are variables too.
+// principalKeys are the condition keys about the principal, in lower case. They are variables, too.
 var principalKeys = map[string]func(*Principal) string{
 	"aws:username":     func(p *Principal) string { return p.User },
 	"aws:principalarn": (*Principal).ARN,
@@ -146,7 +147,7 @@ func parseTemplate(n node, text string, s syntax) (t template, err error) {
 	return t, nil
 }
 
-// first is the pattern up to the first variable, and whether it is all.
+// first is the pattern up to the first variable. all is true if there is none.
 func (t *template) first() (p pattern, all bool) {
 	if t.pieces == nil {
 		return t.pattern, true

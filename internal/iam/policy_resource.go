@@ -2,14 +2,14 @@ package iam
 
 import "strings"
 
-// resource is one of a statement's, with wildcards and variables in it.
+// resource is a pattern for ARNs in a statement. Its path may have variables.
 type resource struct {
 	any    bool    // *
 	region pattern // of an ARN
 	path   template
 }
 
-// target is the resource of an Access, taken apart.
+// target is the resource of an Access, parsed.
 type target struct {
 	arn          bool // false for *, an action on no resource
 	region, path string
@@ -31,8 +31,8 @@ func targetOf(s string) target {
 	return target{arn: true, region: region, path: path}
 }
 
-// matches tells whether the resource is what was meant. An action on no resource is meant by *
-// alone.
+// matches tells whether the resource includes the target. Only * includes that of an action on no
+// resource.
 func (r *resource) matches(t target, p *Principal) bool {
 	if r.any {
 		return true
@@ -67,8 +67,8 @@ func ignoreRegions(resources []resource) {
 	}
 }
 
-// parseResource reads * or an ARN. Of an ARN the end can be left out where a wildcard stands for
-// it.
+// parseResource reads * or an ARN. As with AWS, a * at the end of an incomplete ARN stands for all
+// parts that are missing.
 func parseResource(n node, text string, variables bool) (r resource, err error) {
 	if text == "*" {
 		return resource{any: true}, nil
@@ -110,8 +110,8 @@ var (
 	belowTables   = []string{"index/", "stream/", "backup/", "import/", "export/"}
 )
 
-// checkPath checks, as far as there are no wildcards, that the last part of an ARN names something
-// that DynamoDB has.
+// checkPath checks, as far as the text before the first wildcard or variable tells, that the last
+// part of an ARN names a kind of resource that DynamoDB has: a misspelt one would never match.
 func (t *template) checkPath(n node, text string) error {
 	first, all := t.first()
 	known, open := first.literal(), !all || first.wild()
@@ -126,8 +126,8 @@ func (t *template) checkPath(n node, text string) error {
 	return nil
 }
 
-// begins tells whether s begins with one of the words and goes on; where s is open at its end, it
-// may also be the beginning of one.
+// begins tells whether s begins with one of the words and continues. If s is open at its end, it
+// may also be that word, or its beginning.
 func begins(s string, open bool, words []string) bool {
 	for _, w := range words {
 		if strings.HasPrefix(s, w) && (open || len(s) > len(w)) || open && strings.HasPrefix(w, s) {

@@ -37,7 +37,7 @@ func (p *Policy) Summary() string {
 	return visible(strings.Join(statements, "; "))
 }
 
-// readsOnly tells whether the policy allows what ReadOnlyPolicy allows, and says nothing else.
+// readsOnly tells whether the policy is equivalent to ReadOnlyPolicy.
 func (p *Policy) readsOnly() bool {
 	if len(p.statements) != 1 {
 		return false
@@ -76,9 +76,8 @@ func except(not bool) string {
 	return ""
 }
 
-// listed names the texts of a list, as far as they are few. Of many it names those first that stand
-// for more than themselves: what a key may do must not be hidden by a list of what it may do
-// anyway.
+// listed names the texts of a list, up to maxListed. Those with wildcards come first: a pattern
+// that allows much must not be the one that is left out.
 func listed(list node, short func(string) string) string {
 	words, _ := list.texts()
 	for i, text := range words {
@@ -92,8 +91,8 @@ func listed(list node, short func(string) string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(words[:maxListed], ", "), more)
 }
 
-// breadth is less the more a text is likely to stand for: patterns come first, short ones before
-// long ones.
+// breadth orders texts by how much they are likely to match, those that match most first: patterns
+// before others, short patterns before long ones.
 func breadth(text string) int {
 	if !strings.ContainsAny(text, "*?") {
 		return math.MaxInt
@@ -136,7 +135,7 @@ func conditionKeys(block node) (keys []string) {
 	return keys
 }
 
-// visible replaces what would move a terminal's cursor.
+// visible replaces control characters, which could make a terminal show another text.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

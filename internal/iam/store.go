@@ -15,15 +15,16 @@ import (
 	"time"
 )
 
-// Store is the credentials that a server accepts. It is safe for concurrent use.
+// Store is the credentials that a server accepts, fixed or following a file. It is safe for
+// concurrent use.
 type Store struct {
 	credentials atomic.Pointer[map[string]*Credential] // by access key id; the map does not change
 
 	// Of a store that follows a file.
 	path string
 	log  *slog.Logger
-	bad  atomic.Bool // the file could not be read when it was last looked at
-	seen fs.FileInfo // the file as it was last looked at, good or bad; nil: it could not be
+	bad  atomic.Bool // the newest contents of the file could not be used
+	seen fs.FileInfo // of the file when it was last read, successfully or not; nil: it could not be opened
 	told string      // the last error that was logged
 	stop func()
 	done sync.WaitGroup
@@ -32,11 +33,11 @@ type Store struct {
 const (
 	// pollInterval is how often the file is looked at.
 	pollInterval = time.Second
-	// maxDocumentBytes is far above what anybody needs.
+	// maxDocumentBytes limits the memory that reading takes, far above the size of a real document.
 	maxDocumentBytes = 16 << 20
 )
 
-// Parse returns the credentials of a document, as they are.
+// Parse returns a store of the credentials in a document, which never change.
 func Parse(document []byte) (*Store, error) {
 	credentials, err := parse(document)
 	if err != nil {
@@ -47,10 +48,11 @@ func Parse(document []byte) (*Store, error) {
 	return s, nil
 }
 
-// OpenFile returns the credentials of a file, which others than its owner must not be able to read.
-// Until Close the store follows the file: a second after a change the new credentials hold, and the
-// old ones do not. A change that cannot be read, or may be read by others, is logged, and leaves
-// all as it was. logger nil: slog.Default.
+// OpenFile returns a store of the credentials in a file, which only its owner may be able to read.
+// Until Close the store follows the file: a second after a change the new credentials are in force.
+// A changed file that has an error, or that other users can read, is logged and leaves the
+// credentials unchanged, so that a mistake in it does not lock all clients out. logger nil:
+// slog.Default.
 func OpenFile(path string, logger *slog.Logger) (*Store, error) {
 	if logger == nil {
 		logger = slog.Default()
@@ -88,15 +90,15 @@ func (s *Store) List() []*Credential {
 // Count tells how many access keys there are, and of how many users.
 func (s *Store) Count() (credentials, users int) { return count(*s.credentials.Load()) }
 
-// State is how a Store is, for those who watch it.
+// State is the state of a Store, for monitoring.
 type State struct {
-	Readable   bool      // what the file says is in force; false after a change that cannot be read
-	Keys       int       // that are in force, the expired ones included
+	Readable   bool      // the newest contents of the file are in force
+	Keys       int       // including the expired ones
 	Expired    int       // of them
-	NextExpiry time.Time // when the next key ends; zero: none does
+	NextExpiry time.Time // when the next key expires; zero: none does
 }
 
-// State tells how the store is.
+// State returns the state at now.
 func (s *Store) State(now time.Time) State {
 	all := *s.credentials.Load()
 	state := State{Readable: !s.bad.Load(), Keys: len(all)}
@@ -111,7 +113,7 @@ func (s *Store) State(now time.Time) State {
 	return state
 }
 
-// Close ends the following of the file. The credentials stay what they are.
+// Close stops following the file. The credentials remain as they are.
 func (s *Store) Close() error {
 	s.stop()
 	s.done.Wait()
@@ -127,7 +129,8 @@ func count(credentials map[string]*Credential) (n, users int) {
 	return len(credentials), len(names)
 }
 
-// follow looks at the file again and again.
+// follow calls look each pollInterval until Close. Polling works on every file system, and also
+// when the file is a link whose target is replaced.
 func (s *Store) follow() {
 	stopped := make(chan struct{})
 	s.stop = sync.OnceFunc(func() { close(stopped) })
@@ -145,7 +148,7 @@ func (s *Store) follow() {
 	})
 }
 
-// look reads the file if it has changed.
+// look reads the file if its FileInfo has changed.
 func (s *Store) look() {
 	info, err := os.Stat(s.path)
 	if err == nil && s.seen != nil && unchanged(s.seen, info) {
@@ -170,7 +173,7 @@ func (s *Store) look() {
 	s.log.Info("the credentials were read again", "file", s.path, "credentials", n, "users", users)
 }
 
-// tell logs an error once, however often it is met.
+// tell logs an error once, however often it occurs in a row.
 func (s *Store) tell(err error) {
 	s.bad.Store(true)
 	if s.told != err.Error() {
@@ -179,14 +182,15 @@ func (s *Store) tell(err error) {
 	}
 }
 
-// unchanged tells whether a file is the same, as far as can be seen from outside.
+// unchanged tells whether a file is the same, as far as can be known without reading it.
 func unchanged(old, new fs.FileInfo) bool {
 	return os.SameFile(old, new) && old.Size() == new.Size() && old.Mode() == new.Mode() &&
 		old.ModTime().Equal(new.ModTime())
 }
 
-// read reads a file of credentials, and returns what was known of it before that, if it is there.
-// The file that is looked at is the one that is read, whatever happens to its name meanwhile.
+// read reads a file of credentials. info is from before the reading, so that a change during it is
+// found by the next look, and from the open file, so that it is about the one that was read even if
+// it is replaced meanwhile.
 func read(path string) (document []byte, info fs.FileInfo, err error) {
 	f, err := open(path)
 	if err != nil {
@@ -209,7 +213,7 @@ func read(path string) (document []byte, info fs.FileInfo, err error) {
 	return document, info, nil
 }
 
-// open opens a file that is one: opening a pipe would wait for somebody to write.
+// open opens a regular file. Any other is an error: opening a pipe would wait for a writer.
 func open(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New(path + " is not a regular file")
@@ -217,8 +221,8 @@ func open(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// private refuses a file that others than its owner may read or write. Windows keeps such things
-// elsewhere.
+// private is an error for a file that users other than its owner may read or write. On Windows the
+// mode does not tell, and it is always nil.
 func private(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("the credentials in %s can be read or changed by others (mode %04o): chmod 600 %s", path, mode, path)

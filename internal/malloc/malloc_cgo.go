@@ -17,6 +17,7 @@ static void keep_little(void) {}
 */
 import "C"
 
-// KeepLittle has blocks from 256 KiB on given back when they are freed, and allows two arenas. It
-// is called before anything large is allocated, and does nothing without glibc.
+// KeepLittle makes the C library return blocks from 256 KiB on when they are freed, and limits it
+// to two arenas. It must be called before anything large is allocated, and does nothing without
+// glibc.
 func KeepLittle() { C.keep_little() }

@@ -1,6 +1,5 @@
-// Package page is what the pages for browsers on a server's two addresses have in common: who gets
-// one, how it looks, and the headers that keep it harmless. What is on a page is for those who
-// serve it.
+// Package page is what the pages for browsers on a server's two addresses have in common: which
+// requests get one, its style, and its security headers. Its callers provide what is on it.
 package page
 
 import (
@@ -18,17 +17,16 @@ import (
 //go:embed style.css
 var style string
 
-// policy is the Content-Security-Policy of all pages: they have that style, and load, run and send
-// nothing.
+// policy is the Content-Security-Policy of all pages: style, by its hash, and nothing else. If some
+// text were not escaped, a script in it would not run.
 var policy = func() string {
 	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// Wanted tells whether a request is a browser's that wants to show a page to somebody: a GET or
-// HEAD that asks for text/html by name. What asks for anything, as curl, health checks and SDKs
-// do, does not.
+// Wanted tells whether a request is a browser's for a page: a GET or HEAD that accepts text/html by
+// name. curl, health checks and SDKs accept */* or nothing, and get the answer for programs.
 func Wanted(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -46,11 +44,10 @@ func Wanted(r *http.Request) bool {
 	return false
 }
 
-// javaAccept begins the Accept of Java programs that set none (java.net.HttpURLConnection), which
-// are no browsers.
+// javaAccept begins the default Accept of java.net.HttpURLConnection: these are not browsers.
 const javaAccept = "text/html, image/gif, image/jpeg, "
 
-// refused tells whether the parameters of a media type in an Accept say that it is not wanted: q=0.
+// refused tells whether the parameters of a media type in an Accept have q=0.
 func refused(parameters string) bool {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
@@ -62,8 +59,8 @@ func refused(parameters string) bool {
 	return false
 }
 
-// SetHeaders sets the headers of a page: what it is, and that browsers must not take it for
-// anything else, keep it, show it in a frame, or tell others about it.
+// SetHeaders sets the headers of a page: its type, and that browsers must not guess another one,
+// cache it, show it in a frame, or send its URL as a referrer.
 func SetHeaders(h http.Header) {
 	h["Content-Type"] = []string{"text/html; charset=utf-8"}
 	h["Content-Security-Policy"] = []string{policy}
@@ -73,7 +70,7 @@ func SetHeaders(h http.Header) {
 	h["Vary"] = []string{"Accept"}
 }
 
-// Append appends a whole page with a title, which is text, and a body, which is HTML.
+// Append appends a whole page. The title is text, which it escapes; the body is HTML.
 func Append(out []byte, title, body string) []byte {
 	title = html.EscapeString(title)
 	for _, part := range []string{

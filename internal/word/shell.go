@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// ShellQuote returns a part of a command line of which a POSIX shell, and zsh, make these words.
-// Words that need no quotes have none.
+// ShellQuote returns the words, quoted where necessary and joined by spaces, so that a POSIX shell
+// and zsh read exactly these words.
 func ShellQuote(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
@@ -17,8 +17,8 @@ func ShellQuote(words ...string) string {
 	return strings.Join(quoted, " ")
 }
 
-// special tells whether a character may mean something to a shell. What is not known to be plain is
-// special. An = is that at the beginning of a word only, to zsh.
+// special tells whether a character may be special to a shell: all are that are not known to be
+// plain. To zsh an = is special, but only at the beginning of a word.
 func special(c rune) bool {
 	return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_.:/+@%=,", c)
 }

@@ -1,13 +1,13 @@
-// Package word has what is asked of a word that somebody types: which known one it is most like,
-// and how a shell takes it. It knows nothing of what the words name.
+// Package word finds the known word that is most similar to a misspelt one, and quotes words for a
+// shell. It depends on no other package of Partita.
 package word
 
 import "strings"
 
-// Similar returns the name that is most like one that does not exist, or "" if none is like it.
-// Names that differ in case or separators only come before those with a letter or two wrong, and
-// these before those that have more before or behind. Where that very name is among the names,
-// nothing is meant but it: the result is "".
+// Similar returns the name that is most similar to one that does not exist, or "" if none is.
+// Names that differ in case or separators only come before those with one or two letters wrong, and
+// these before those that have more at the beginning or end. If the name is one of names the result
+// is "".
 func Similar(name string, names []string) string {
 	best, distance := "", unlike
 	plain := simplified(name)
@@ -29,7 +29,7 @@ const (
 )
 
 // difference is how much a name differs from the one looked for, whose simplified form is plain: 0
-// in case or separators only, 1 or 2 in as many letters, or longer, or unlike.
+// for case or separators only, 1 or 2 for as many letters, longer, or unlike.
 func difference(plain, other string) int {
 	simple := simplified(other)
 	if plain == simple && plain != "" {
@@ -49,7 +49,7 @@ func difference(plain, other string) int {
 	return unlike
 }
 
-// simplified is a name without what people mix up: case, and the separators - _ and dot.
+// simplified is a name in lower case without the separators - _ and dot.
 func simplified(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '-' || r == '_' || r == '.' {
