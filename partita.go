@@ -171,18 +171,18 @@ func (o *Options) time() (now func() time.Time, elapsed func() time.Duration) {
 
 // What is wrong with Options.
 var (
-	// errNoPlace says that they do not tell where the data is.
 	errNoPlace = errors.New("partita: one of Options.Dir, Options.InMemory and Options.Engine must be given")
-	// errZeroCredentials and errZeroAdmin say that a struct was given that no function has made.
+	// errZeroCredentials and errZeroAdmin are for a zero struct that a caller made without the
+	// package's functions.
 	errZeroCredentials = errors.New(
 		"partita: Options.Credentials was not made by OpenCredentials or ParseCredentials")
-	errZeroAdmin = errors.New("partita: Options.Admin was not made by NewAdmin")
-	// errAdminTaken says that the Admin is not free.
+	errZeroAdmin  = errors.New("partita: Options.Admin was not made by NewAdmin")
 	errAdminTaken = errors.New(
 		"partita: Options.Admin is another database's: make one by NewAdmin for each Open")
 )
 
-// credentialState returns what tells an Admin how the credentials are; nil where there are none.
+// credentialState returns the function that reports the state of the credentials to the Admin; nil
+// without authentication.
 func (o *Options) credentialState() func() admin.Credentials {
 	if o.Credentials == nil {
 		return nil
@@ -277,8 +277,9 @@ func (o Options) open(store *iam.Store) (*DB, error) {
 	return d, nil
 }
 
-// store returns the credentials that requests are held against, nil if there are none to be. Those
-// that are zero are an error: a database that is meant to be closed must not be open to everybody.
+// store returns the credentials that requests are verified with, nil for no authentication. A zero
+// Credentials is an error: the caller meant to have authentication, and must not get a database
+// without.
 func (o *Options) store() (*iam.Store, error) {
 	switch {
 	case o.Admin != nil && o.Admin.handler == nil:

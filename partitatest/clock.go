@@ -30,9 +30,8 @@ func NewClock(start time.Time) *Clock {
 func (c *Clock) Now() time.Time { return *c.now.Load() }
 
 // Advance moves the clock on by d. When it returns, the databases have done what is due by then:
-// items whose time to live is over are deleted, with their records in the stream; stream records
-// and transaction tokens that have had their time are forgotten, and so are tables that have been
-// DELETING for long enough.
+// expired items are deleted, with their records in the stream; so are stream records older than a
+// day, transaction tokens older than ten minutes, and tables whose time in DELETING is over.
 func (c *Clock) Advance(d time.Duration) { c.move(func(now time.Time) time.Time { return now.Add(d) }) }
 
 // Set moves the clock to t, as Advance does. It may go back: what is done stays done, and new
@@ -45,7 +44,8 @@ func (c *Clock) Set(t time.Time) {
 	c.move(func(time.Time) time.Time { return t })
 }
 
-// move sets the time to what of returns of the present one, and has the databases follow.
+// move sets the time to what to returns for the present one, and sweeps the databases. mu is held
+// throughout, so that a second call does not move the time during a sweep.
 func (c *Clock) move(to func(time.Time) time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,22 +56,22 @@ func (c *Clock) move(to func(time.Time) time.Time) {
 	}
 }
 
-// add has a database follow the clock.
+// add makes the clock sweep a database when it is moved.
 func (c *Clock) add(d *DB) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dbs[d] = struct{}{}
 }
 
-// remove lets a database follow no longer. When it returns nobody sweeps it.
+// remove undoes add. When it returns no sweep of the database is in progress, so it can be closed.
 func (c *Clock) remove(d *DB) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.dbs, d)
 }
 
-// sweep has the database do what is due. It may be called from any goroutine, so a failure does not
-// end the test.
+// sweep deletes what has expired. It may be called from any goroutine, so a failure does not end
+// the test: FailNow is only for the test's own.
 func (d *DB) sweep() {
 	if err := d.db.Sweep(context.Background()); err != nil {
 		d.t.Errorf("after the clock was moved: %v", err)

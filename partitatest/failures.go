@@ -97,7 +97,7 @@ func (fs *failures) String() string {
 	return b.String()
 }
 
-// report tells a failed test what may help to understand why.
+// report writes the failures, and the tables to dump, to the log of a test that has failed.
 func (d *DB) report(t testing.TB) {
 	t.Helper()
 	if text := d.failures.String(); text != "" {
@@ -117,7 +117,7 @@ type (
 // own is the context of requests that are the package's own, and not those of the code under test.
 func own() context.Context { return context.WithValue(context.Background(), ownKey{}, true) }
 
-// failed is told of each request that was answered with an error, before the answer goes on.
+// failed is transport.failed: it notes the failure and adds the hint.
 func (d *DB) failed(r *http.Request, body []byte, w *answer) {
 	f := failure{operation: r.Header.Get("X-Amz-Target")}
 	_, f.operation, _ = strings.Cut(f.operation, ".")
@@ -153,7 +153,7 @@ func addHints(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("partitatest", withHint), middleware.Before)
 }
 
-// withHint runs a call, and adds the hint to its error.
+// withHint is the middleware of addHints: it runs a call, and adds the hint to its error.
 func withHint(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 	middleware.InitializeOutput, middleware.Metadata, error) {
 	var hint string

@@ -33,7 +33,8 @@ func AddIndex(in *dynamodb.CreateTableInput, name string, keys ...string) *dynam
 }
 
 // keySchema returns the key elements, and defines in the input the attributes that it does not
-// define yet. What is wrong with keys is for inputFault to find, which has somebody to tell.
+// define yet. It accepts malformed keys: inputFault reports them when the table is created, where a
+// test can fail.
 func keySchema(in *dynamodb.CreateTableInput, keys []string) (elements []types.KeySchemaElement) {
 	role := types.KeyTypeHash
 	for _, key := range keys {

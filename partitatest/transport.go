@@ -17,30 +17,29 @@ import (
 	"time"
 )
 
-// transport is an http.RoundTripper that calls the handler in the goroutine of whoever makes the
-// request. The handler meets the request as it would come off a wire, and the caller the answer as
-// a server would have sent it.
+// transport is an http.RoundTripper that calls the handler in the goroutine that makes the request.
+// The handler gets the request as it would from a network, and the caller the answer as from a
+// server.
 //
-// It is one for the database's handler, which writes whole answers and says how long they are, not
-// for any.
+// It is not for any handler: it relies on the database's writing whole answers with their length.
 type transport struct {
 	handler http.Handler
-	// failed is called with each answer that is an error, before it is returned; nil: nobody is.
-	// body is what the request had, if it was not longer than maxRequest. It must not use this
-	// transport.
+	// failed, if not nil, is called with each answer that is an error, before it is returned. body
+	// is the request's, if it was not longer than maxRequest. It must not use this transport: its
+	// request would wait for close, and close for this one.
 	failed func(r *http.Request, body []byte, w *answer)
 	mu     sync.RWMutex // held for reading while a request is in progress
 	closed bool
 }
 
-// closedError is what a request meets when the database is closed. It counts as cancelled, or the
-// SDK would try again as with a connection that was refused.
+// closedError is the error of requests after the database is closed. It counts as cancelled, as the
+// SDK would otherwise retry it like a refused connection.
 type closedError struct{}
 
 func (closedError) Error() string       { return "partitatest: the database is closed" }
 func (closedError) CanceledError() bool { return true }
 
-// close waits for the requests in progress, and refuses later ones.
+// close waits for the requests in progress, and makes later ones fail.
 func (t *transport) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,8 +78,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.response(r), nil
 }
 
-// serve calls the handler. When it panics the answer breaks off, as a server closes the connection
-// then.
+// serve calls the handler. A panic becomes the error of the request, as a server closes the
+// connection then.
 func (t *transport) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		switch p := recover(); p {

@@ -93,7 +93,7 @@ func (h *Handler) runBackup(w http.ResponseWriter, r *http.Request, copier kv.Ch
 		select {
 		case err := <-done:
 			answer := backupAnswer{Directory: dir, Seconds: time.Since(began).Seconds(), Done: err == nil}
-			if err != nil { // the directory may then be somebody else's, and large: it is not measured
+			if err != nil { // the directory may then not be ours, and large: it is not measured
 				answer.Error = backupError(err)
 				h.log.Warn("a backup failed", "directory", dir, "error", err)
 			} else {

@@ -1,7 +1,7 @@
-// Package bench measures a server that speaks DynamoDB's protocol, this one or any other. It makes
-// tables, fills them with records, runs workloads over connections that are kept alive, checks what
-// is answered, and reports how much was done in what time and what it took. Report's HTML and Table
-// show it. Where servers and clients are started is left to the caller.
+// Package bench measures a server that speaks DynamoDB's protocol, this one or any other. It
+// creates tables, fills them with records, runs workloads over kept-alive connections, checks the
+// answers, and reports throughput, latencies, and processor time and memory. WriteHTML and Report's
+// Table show reports. Starting a server is left to the caller.
 package bench
 
 import (
@@ -21,15 +21,15 @@ type Settings struct {
 	Indexes     int     `json:"indexes"`    // global secondary indexes of each table, with all attributes
 	Collection  int64   `json:"collection"` // items with the same partition key, in tables that have sort keys
 	Connections int     `json:"connections"`
-	Rate        float64 `json:"rate"` // operations a second over all connections; 0: as many as there can be
+	Rate        float64 `json:"rate"` // operations a second over all connections; 0: as many as possible
 	Dist        string  `json:"dist"` // Zipfian, Uniform, Latest; empty: what the workload says
 	Theta       float64 `json:"theta"`
 	ScanLength  int     `json:"scan_length"` // the most items of a Query of workload e
 	Batch       int     `json:"batch"`       // items of a BatchWriteItem or BatchGetItem
 	Consistent  bool    `json:"consistent"`  // reads are strongly consistent
-	Seed        uint64  `json:"seed"`        // of all that is random; 0 takes one from the clock
+	Seed        uint64  `json:"seed"`        // of the random numbers; 0: taken from the clock
 	Table       string  `json:"table"`       // what the names of the tables begin with
-	DeepEvery   int     `json:"deep_every"`  // one of so many answers is decoded and looked at as a whole
+	DeepEvery   int     `json:"deep_every"`  // one in so many answers is decoded and checked as a whole
 
 	Warmup   time.Duration `json:"warmup_ns"`
 	Duration time.Duration `json:"duration_ns"` // that is measured
@@ -37,9 +37,9 @@ type Settings struct {
 
 // The ways of filling the tables.
 const (
-	LoadAuto   = "auto"   // those that are not there, or not full
-	LoadAlways = "always" // anew
-	LoadNever  = "never"  // they are there
+	LoadAuto   = "auto"   // those that do not exist or lack records
+	LoadAlways = "always" // delete and fill all
+	LoadNever  = "never"  // all exist and are full
 )
 
 // Config says what to measure, where, and how.
@@ -58,7 +58,7 @@ type Config struct {
 	LoadBatch     int    // records of a BatchWriteItem with which tables are filled; 1: of a PutItem
 	Keep          bool   // leave the tables that were made
 	Progress      func(Progress)
-	Complain      func(string) // is told the first errors; several goroutines call it
+	Complain      func(string) // called with the first errors, by several goroutines
 }
 
 // Progress is how far a run is.
@@ -73,8 +73,8 @@ type Progress struct {
 	Wrong        int64 // answers
 }
 
-// Run runs the workloads, one after another. The report has what was measured, also if the context
-// ends or an error ends the run. An answer that is wrong is no such error; the report counts them.
+// Run runs the workloads, one after another. The report has what was measured until then, also if
+// it returns an error, such as the context's. Wrong answers are not errors; the report counts them.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	return s.report, err
 }
 
-// check looks at the settings, and fills in what has a default.
+// check checks the settings, and fills in the defaults.
 func (c *Config) check() error {
 	for _, name := range c.Workloads {
 		if _, err := workloadOf(name); err != nil {
@@ -135,14 +135,14 @@ func (c *Config) check() error {
 	return nil
 }
 
-// complain tells of an error.
+// complain calls Complain, if it is set.
 func (c *Config) complain(text string) {
 	if c.Complain != nil {
 		c.Complain(text)
 	}
 }
 
-// tell tells how far the run is.
+// tell calls Progress, if it is set.
 func (c *Config) tell(p Progress) {
 	if c.Progress != nil {
 		c.Progress(p)

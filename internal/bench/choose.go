@@ -65,9 +65,10 @@ func (z *zipf) next(r *rand.Rand) int64 {
 	return min(int64(z.n*math.Pow(z.eta*u-z.eta+1, z.alpha)), int64(z.n)-1)
 }
 
-// scrambled spreads zipfian ranks over the records by a hash, so that the hot ones are not
+// scrambled spreads zipfian ranks over the records by a hash, so that the frequent ones are not
 // neighbours. With YCSB's theta it draws, as YCSB does, from 10¹⁰ ranks whatever the number of
-// records: the hottest record takes 3.8 % of all, of a thousand records as of a million.
+// records: the most frequent record takes 3.8 % of all operations, so figures of tables of
+// different sizes can be compared.
 type scrambled struct {
 	ranks   *zipf
 	records uint64
@@ -115,8 +116,8 @@ type latest struct {
 
 func (l *latest) next(r *rand.Rand) int64 { return max(0, l.ins.known.Load()-1-l.back.next(r)) }
 
-// inserts hands out the numbers of new records, and knows below which number all have been
-// acknowledged.
+// inserts hands out the numbers of new records to all connections, and tracks below which number
+// all have been acknowledged: only these can be expected in an answer.
 type inserts struct {
 	taken, known atomic.Int64
 	mu           sync.Mutex

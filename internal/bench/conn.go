@@ -57,9 +57,9 @@ func (d *dialer) connect() *conn {
 	return c
 }
 
-// A conn is one connection of HTTP/1.1 that is kept alive. The client of net/http would take more
-// of the processor for a request than a fast server does, so requests are written and answers are
-// read by hand: with Content-Length, chunked, or up to the end.
+// A conn is one kept-alive connection of HTTP/1.1. The client of net/http takes more processor time
+// for a request than a fast server does, and would be what is measured; so requests are written and
+// answers are parsed here: with Content-Length, chunked, or up to the end of the connection.
 type conn struct {
 	d        *dialer
 	sign     *signer // nil: requests are not signed
@@ -67,9 +67,9 @@ type conn struct {
 	out      []byte
 	body     []byte // of the last answer
 	deadline time.Time
-	dropped  int // requests that the server has closed a connection on
+	dropped  int // requests sent again since the server had closed the connection
 
-	mu      sync.Mutex // for abort, which another goroutine calls
+	mu      sync.Mutex // guards c and aborted against abort, which another goroutine calls
 	c       net.Conn   // nil: there is none
 	aborted bool
 }
@@ -99,7 +99,7 @@ func (c *conn) close() {
 	}
 }
 
-// abort has the request in flight, and all later ones, fail at once.
+// abort makes the request in progress, and all later ones, fail at once.
 func (c *conn) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,9 +139,9 @@ func (c *conn) dial() error {
 	return nil
 }
 
-// do sends a request and returns status and body of the answer, of which the body is good until the
-// next call. A connection that the server has closed since the last answer, as it may, is made
-// anew, and the request sent again.
+// do sends a request and returns status and body of the answer. The body is valid until the next
+// call. If the server has closed the connection since the last answer, which HTTP allows it to at
+// any time, do reconnects and sends the request again.
 func (c *conn) do(target string, body []byte) (int, []byte, error) {
 	c.out = c.request(c.out[:0], target, body)
 	fresh := c.c == nil
@@ -178,15 +178,16 @@ func (c *conn) request(out []byte, target string, body []byte) []byte {
 	return append(append(out, "\r\n\r\n"...), body...)
 }
 
-// exchange sends what request has built and reads the answer. started says that some of the answer
-// has come.
+// exchange sends what request has built and reads the answer. started says that a part of the
+// answer was read: then the request must not be sent again.
 func (c *conn) exchange() (status int, started bool, err error) {
 	if c.c == nil {
 		if err := c.dial(); err != nil {
 			return 0, false, err
 		}
 	}
-	if now := time.Now(); c.deadline.Sub(now) < opTime-time.Second { // moved once a second, not for each request
+	// The deadline is moved once a second: moving it for each request would cost a system timer.
+	if now := time.Now(); c.deadline.Sub(now) < opTime-time.Second {
 		c.deadline = now.Add(opTime)
 		c.c.SetDeadline(c.deadline)
 	}
@@ -258,8 +259,7 @@ func (c *conn) readHeader(closing bool) (header, error) {
 	return h, errors.New("the answer has too many headers")
 }
 
-// take looks at one header. The lengths of those that matter are looked at first, as most do not
-// matter.
+// take notes one header. It compares lengths first, since most headers are irrelevant.
 func (h *header) take(name, value []byte) (err error) {
 	switch len(name) {
 	case len("content-length"):

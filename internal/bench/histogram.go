@@ -9,8 +9,8 @@ import (
 
 // A histogram counts latencies in buckets that widen with the latency: 128 for each power of two of
 // nanoseconds, so that a quantile is off by less than one part in a hundred from 1 ns to centuries,
-// in 58 kB. All connections add to the same one; what happened between two moments is the
-// difference of two snapshots.
+// in 58 kB. All connections add to the same one, without locks; what happened between two moments
+// is the difference of two snapshots.
 type histogram struct {
 	counts [buckets]atomic.Uint64
 	sum    atomic.Uint64 // nanoseconds

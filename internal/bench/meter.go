@@ -52,7 +52,7 @@ func kilobytes(file []byte, name string) int64 {
 	return 0
 }
 
-// forgetPeak has the peak of a process's memory begin anew, if this process may do so.
+// forgetPeak resets the peak of a process's memory, if this process may do so.
 func forgetPeak(pid int) { _ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) }
 
 // machineTime is the processor time of the whole machine since its start, in seconds.
@@ -80,7 +80,7 @@ func readMachine() (m machineTime, ok bool) {
 	return m, true
 }
 
-// meter measures what a time takes.
+// meter measures the use of processors and memory from startMeter to stop.
 type meter struct {
 	pid     int
 	began   time.Time

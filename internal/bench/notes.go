@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// muchElse is the share of the machine that others may take before a result is worth measuring
-// again.
+// muchElse is the share of the machine that other processes may take before a note advises to
+// measure again.
 const muchElse = 0.05
 
 // note is a remark on a result.
@@ -76,9 +76,8 @@ func (u Usage) cores() string {
 	return b.String()
 }
 
-// Differences names the settings, as a report in JSON has them, in which reports differ so that
-// figures of one are not to be compared with those of another. The machine of the client is one of
-// them.
+// Differences returns the names, as in a report's JSON, of the settings in which reports differ, so
+// that their figures should not be compared. The machine of the client is one of them.
 func Differences(reports ...*Report) (names []string) {
 	for _, r := range reports[1:] {
 		a, b := reflect.ValueOf(reports[0].Settings), reflect.ValueOf(r.Settings)

@@ -11,7 +11,7 @@ func (w *worker) get() (kind, bool) {
 	return kindGet, w.read(w.choose.next(w.random), w.Consistent)
 }
 
-// read reads a record and looks at a field of it, or at all.
+// read reads a record and checks one field of the answer, or if deep the whole.
 func (w *worker) read(rec int64, consistent bool) bool {
 	w.body = w.appendGet(w.body[:0], rec, consistent)
 	answer := w.call("GetItem", w.body)
@@ -57,8 +57,8 @@ func (w *worker) batchGet() (kind, bool) {
 	return kindBatchGet, w.callUntilDone("BatchGetItem", `"UnprocessedKeys"`, w.checkBatch)
 }
 
-// checkBatch looks at an answer to a BatchGetItem, which may be the second half of one: whatever
-// there is must be records that were asked for. It returns how many there are.
+// checkBatch checks an answer to a BatchGetItem, which may have only some of the records: all in it
+// must have been requested. It returns how many there are.
 func (w *worker) checkBatch(answer []byte) (items int, err error) {
 	items = bytes.Count(answer, []byte(`"pk"`)) - bytes.Count(object(answer, `"UnprocessedKeys"`), []byte(`"pk"`))
 	if items == len(w.records) {
@@ -96,8 +96,8 @@ func (w *worker) queryAny() (kind, bool) {
 	return kindQuery, w.queryFrom(w.choose.next(w.random), 1+w.random.IntN(w.ScanLength))
 }
 
-// queryFrom reads up to limit items from a record on. Those that were known to be there before must
-// come.
+// queryFrom reads up to limit items from a record on. The answer must have those that were
+// acknowledged before the request.
 func (w *worker) queryFrom(rec int64, limit int) bool {
 	end := (rec/w.collection + 1) * w.collection
 	least := min(int64(limit), min(w.table.ins.known.Load(), end)-rec)
@@ -115,7 +115,7 @@ func (w *worker) queryFrom(rec int64, limit int) bool {
 	return !w.deep() || w.hold("Query", w.checkQuery(answer, rec, least))
 }
 
-// checkQuery looks at all that a Query answers: the known records first, and in order.
+// checkQuery checks all items of a Query's answer: the known records come first, in order.
 func (w *worker) checkQuery(answer []byte, rec, least int64) error {
 	var out struct {
 		Items []item
@@ -144,8 +144,8 @@ func (w *worker) checkQuery(answer []byte, rec, least int64) error {
 	return nil
 }
 
-// walk is a worker's way through a table, page after page. Each begins at some record, and after
-// the end at the beginning of the table.
+// walk is a worker's Scan of a table, page after page. The first walk begins at some record, later
+// ones at the beginning of the table.
 type walk struct {
 	after         []byte // the key where the next page begins
 	whole         bool   // since the beginning of the table
@@ -209,7 +209,7 @@ func (w *worker) checkPage(answer, after []byte, filter bool) error {
 // mostPage is how many bytes of items a page has at most.
 const mostPage = 1 << 20
 
-// checkPageItems looks at all items of a page.
+// checkPageItems checks each item of a page.
 func (w *worker) checkPageItems(answer []byte, filter bool) error {
 	var out struct{ Items []item }
 	if err := decode(answer, &out); err != nil {
@@ -231,8 +231,8 @@ func (w *worker) checkPageItems(answer []byte, filter bool) error {
 	return nil
 }
 
-// checkWalk looks at what a walk through the whole table has come by: nothing is ever deleted, so
-// that all records must have been there.
+// checkWalk checks the counts of a walk through the whole table: nothing is ever deleted, so it
+// must have all records that were known when it began.
 func (w *worker) checkWalk(k *walk, filter bool) error {
 	switch {
 	case !k.whole:

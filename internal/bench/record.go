@@ -56,8 +56,8 @@ type layout struct {
 	indexes    int
 }
 
-// newLayout returns the layout that settings ask for. The name of the table says all of it, so that
-// a table that is there already under the name is such a table.
+// newLayout returns the layout for the settings. The name of the table contains all of it, so that
+// a table that exists already under the name has the same layout.
 func newLayout(s *Settings, sorted bool) *layout {
 	l := &layout{sorted: sorted, collection: 1, fields: s.Fields, length: s.RecordBytes / s.Fields, indexes: s.Indexes}
 	l.table = fmt.Sprintf("%s-%dx%d", s.Table, l.fields, l.length)
@@ -248,7 +248,8 @@ func (l *layout) create() []byte {
 	return append(b, `,"BillingMode":"PAY_PER_REQUEST"}`...)
 }
 
-// find returns the value with the tag in an answer; nil if it is not there, or has another length.
+// find returns the value with the tag in an answer, without decoding the JSON; nil if it is not
+// there, or has another length.
 func (l *layout) find(answer, tag []byte) []byte {
 	for {
 		i := bytes.Index(answer, tag)

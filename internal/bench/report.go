@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Report is what a run has measured. It is written and read as JSON.
+// Report is the result of a run. It is written and read as JSON.
 type Report struct {
 	Label    string `json:"label"`
 	Endpoint string `json:"endpoint"`
@@ -26,7 +26,7 @@ type Load struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Result is what one workload has come to. Latencies are in microseconds.
+// Result is the result of one workload. Latencies are in microseconds.
 type Result struct {
 	Workload     string      `json:"workload"`
 	Operations   []Operation `json:"operations"`
@@ -35,7 +35,7 @@ type Result struct {
 	Usage        Usage       `json:"usage"`
 	ServerMicros float64     `json:"server_cpu_us_per_op"` // processor time of the server; 0: not known
 	StepSeconds  float64     `json:"step_seconds"`         // between two values of a series
-	Wrong        int64       `json:"wrong"`                // answers that were errors, or not right
+	Wrong        int64       `json:"wrong"`                // errors and wrong answers
 	Errors       []string    `json:"errors,omitempty"`     // the first of them
 	Races        int64       `json:"lost_races"`           // conflicts with other connections, tried again
 	Throttled    int64       `json:"throttled"`            // throttled requests, and items that were left unprocessed
@@ -43,7 +43,8 @@ type Result struct {
 	ReadBack     int         `json:"read_back"`            // fields that were read back after the run
 }
 
-// Usage is what the measured time took, in cores: seconds of processor time a second.
+// Usage is the use of processors during the measurement, in cores: seconds of processor time a
+// second.
 type Usage struct {
 	Seconds      float64 `json:"seconds"`
 	ServerKnown  bool    `json:"server_known"`
@@ -57,7 +58,7 @@ type Usage struct {
 	PeakRSS      int64   `json:"peak_rss_bytes"`
 }
 
-// Operation is what one kind of operation of a workload has come to.
+// Operation is the result of one kind of operation of a workload.
 type Operation struct {
 	Name         string   `json:"name"`
 	Part         bool     `json:"part"` // of another operation
@@ -79,7 +80,7 @@ type Point struct {
 	Micros   float64 `json:"us"`
 }
 
-// Second is one of a series, in most reports a second.
+// Second is one element of a series, for Result.StepSeconds, which is mostly one second.
 type Second struct {
 	OpsPerSecond float64 `json:"ops_per_second"`
 	P99          float64 `json:"p99_us"`
@@ -92,7 +93,7 @@ func newReport(c *Config) *Report {
 		Settings: c.Settings, Signed: c.Credentials != nil}
 }
 
-// Wrong is how many answers were wrong.
+// Wrong returns the sum of the results' Wrong.
 func (r *Report) Wrong() (n int64) {
 	for _, w := range r.Workloads {
 		n += w.Wrong
@@ -103,7 +104,7 @@ func (r *Report) Wrong() (n int64) {
 // micros are the microseconds of a time.
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
-// result returns what the run has come to.
+// result returns the result of the run.
 func (r *run) result(o *observation, used Usage) *Result {
 	res := &Result{
 		Workload: r.workload.Name, Usage: used, StepSeconds: o.step.Seconds(), Wrong: r.counts.wrong.Load(),

@@ -37,8 +37,8 @@ func (s *signer) appendHeaders(out []byte, now time.Time, target string, body []
 	return s.AppendHeaders(out, now, s.headers[:], body)
 }
 
-// unsigned stands in for a signature where nobody verifies it: it has the form that servers without
-// credentials look at.
+// unsigned replaces the signature for servers that do not verify it: it has the form that servers
+// without credentials look at.
 const unsigned = "X-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 " +
 	"Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/dynamodb/aws4_request, " +
 	"SignedHeaders=content-type;host;x-amz-date;x-amz-target, " +

@@ -21,7 +21,7 @@ type watched struct {
 
 // write is one write of a field.
 type write struct {
-	began, ended int64 // nanoseconds; ended is forever if nobody knows whether it happened
+	began, ended int64 // nanoseconds; ended is forever if it is not known whether it happened
 	value        string
 }
 

@@ -1,12 +1,11 @@
-// Package historytest records what concurrent clients ask of a database and are answered, and lets
-// porcupine find out whether there is an order in which one request after the other would have had
-// these answers, none before its call or after its answer: linearizability of single items, and of
-// transactions strict serializability.
+// Package historytest records the requests of concurrent clients with their answers, and checks by
+// porcupine whether they could have been executed one after the other, each between its call and
+// its answer: linearizability of single items, and strict serializability of transactions.
 //
 // A Load is a number of clients that send random requests through the AWS SDK to a few items. The
-// database may die under them and come back: what was not answered then has happened, or has not,
-// before it died. A Load does not repeat requests, except transactions with a token, which it sends
-// again until they are answered, and which must then have happened once.
+// database may be killed and restarted meanwhile: a request without an answer was executed before
+// that, or never. A Load does not repeat requests, except transactions with a token, which it sends
+// again until they are answered, and which must then have been executed once.
 package historytest
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// History is what clients have asked and were answered.
+// History is the requests of clients with their answers. It is safe for concurrent use.
 type History struct {
 	began time.Time
 
@@ -28,13 +27,13 @@ type History struct {
 	open []porcupine.Operation // unanswered, and not known to be over
 }
 
-// NewHistory returns an empty history, which begins now.
+// NewHistory returns an empty history. Its times count from now.
 func NewHistory() *History { return &History{began: time.Now()} }
 
-// Now is the time since the history's beginning.
+// Now is the time since NewHistory, in nanoseconds.
 func (h *History) Now() int64 { return int64(time.Since(h.began)) }
 
-// Add notes a request of a client that was made at a time and has just been answered.
+// Add notes a request of a client that was sent at made, by Now, and has just been answered.
 func (h *History) Add(client int, made int64, q Request, a Answer) {
 	now := h.Now()
 	h.mu.Lock()
@@ -42,14 +41,15 @@ func (h *History) Add(client int, made int64, q Request, a Answer) {
 	h.done = append(h.done, porcupine.Operation{ClientId: client, Call: made, Input: q, Output: a, Return: now})
 }
 
-// AddUnanswered notes a request that was not answered, and may still go on.
+// AddUnanswered notes a request without an answer, which may still be executed until Settle.
 func (h *History) AddUnanswered(client int, made int64, q Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.open = append(h.open, porcupine.Operation{ClientId: client, Call: made, Input: q, Output: Answer{Unknown: true}})
 }
 
-// Settle says that the server is gone: whatever was not answered has happened before now, or never.
+// Settle notes that the server has ended: requests without an answer were executed before now, or
+// never.
 func (h *History) Settle() {
 	now := h.Now()
 	h.mu.Lock()
@@ -68,20 +68,20 @@ func (h *History) Len() int {
 	return len(h.done) + len(h.open)
 }
 
-// patience is how long the search for an order may take. It takes seconds for histories of ten
-// thousands of requests.
+// patience is how long the search for an order may take. It takes seconds for tens of thousands of
+// requests, but is exponential in the number of concurrent ones.
 const patience = 2 * time.Minute
 
-// Check fails the test unless the history could be that of a database that takes one request after
-// the other. All requests are looked at together, so that transactions are seen whole.
+// Check fails the test unless the requests could have been executed one after the other. It looks
+// at all of them together, as transactions require.
 func (h *History) Check(t testing.TB) {
 	t.Helper()
 	h.Settle()
 	check(t, Model(), h.done)
 }
 
-// CheckItems does so item by item, for a history of requests that promise nothing about several
-// items.
+// CheckItems is Check for each item alone, which takes much less time. It is for a history without
+// transactions.
 func (h *History) CheckItems(t testing.TB) {
 	t.Helper()
 	h.Settle()
@@ -90,8 +90,8 @@ func (h *History) CheckItems(t testing.TB) {
 	check(t, m, h.done)
 }
 
-// Finds tells whether CheckItems, or Check, finds that there is no order. Not to find one in time
-// is no finding.
+// Finds tells whether CheckItems, or else Check, would fail: for tests that it can. A search that
+// does not end in time finds nothing.
 func (h *History) Finds(items bool) bool {
 	h.Settle()
 	m := Model()

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Load is a number of clients and the history that they make.
+// Load is a number of clients and the history of their requests.
 type Load struct {
 	*History
 	seed         uint64
@@ -39,8 +39,8 @@ type pending struct {
 }
 
 // NewLoad returns a load of clients that write single items, and if transactions is set also
-// several in one. The seed is part of the transactions' tokens, so that two loads of one database
-// want two.
+// several items in one request. The seed is part of the transactions' tokens: two loads of one
+// database must have different ones.
 func NewLoad(seed uint64, table string, clients int, transactions bool) *Load {
 	l := &Load{History: NewHistory(), seed: seed, table: table, transactions: transactions}
 	for id := range clients {
@@ -49,8 +49,8 @@ func NewLoad(seed uint64, table string, clients int, transactions bool) *Load {
 	return l
 }
 
-// Run sends about so many requests, if the server does not die before. The SDK client must not
-// repeat requests. An error is an answer that should not be.
+// Run sends about the given number of requests, or fewer if the server ends before. The SDK client
+// must not repeat requests. It returns an error for an answer that no request may get.
 func (l *Load) Run(ctx context.Context, c *dynamodb.Client, requests int) error {
 	l.left.Store(int64(requests))
 	s := sender{Client: c, table: l.table}
@@ -140,8 +140,8 @@ func (c *client) request() Request {
 	}
 }
 
-// alone leaves one action of a batch where transactions are about: the actions of a batch are steps
-// of their own, which a history of several items at once cannot say.
+// alone reduces a batch to one action in a load with transactions: the actions of a batch are
+// executed one by one, and a history for Check has one step for a request.
 func (c *client) alone(q Request) Request {
 	if c.transactions {
 		q.Actions = q.Actions[:1]

@@ -82,8 +82,8 @@ type Answer struct {
 	Results   []Result // one an action
 }
 
-// Model is what DynamoDB promises of these requests: each happens at one moment between its call
-// and its answer, alone.
+// Model is DynamoDB's guarantee for these requests: each is executed at one moment between its call
+// and its answer, isolated from all others.
 func Model() porcupine.Model {
 	m := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{State{}} },
@@ -96,8 +96,8 @@ func Model() porcupine.Model {
 	return m.ToModel()
 }
 
-// step returns the states that the request can have left if it was answered so: none if it cannot
-// have been.
+// step returns the states that the request can have left, given its answer: none if the answer is
+// not possible in the state before, two if it has no answer.
 func step(before State, q Request, a Answer) []any {
 	after, cancelled := q.apply(before)
 	switch {

@@ -39,7 +39,7 @@ var (
 )
 
 // ParsePolicy reads a policy in the JSON of AWS's IAM. What is not understood is an error that says
-// where it stands, and never ignored: a condition that nobody looks at would let in whom it was to
+// where it stands, and never ignored: a condition that is not evaluated would let in whom it was to
 // keep out.
 func ParsePolicy(text []byte) (*Policy, error) {
 	root, err := parseJSON(text)

@@ -38,7 +38,7 @@ const lookInterval = time.Second
 
 // NewTLS returns a configuration from the files, which it follows: within a second after a change
 // new connections use the new contents. Contents that cannot be used, such as a new certificate
-// beside the old key while somebody replaces both, leave the old ones in use and are logged.
+// beside the old key while both are being replaced, leave the old ones in use and are logged.
 func NewTLS(files TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	return newTLS(files, log, time.Now)
 }

@@ -22,7 +22,7 @@ import (
 const project = "https://github.com/partita-db/partita"
 
 // wantsPage tells whether the request is a browser's for the page. One with an Origin comes from a
-// script, which nobody looks at.
+// script, which does not show it.
 func (x *exchange) wantsPage() bool {
 	path := x.r.URL.Path
 	return x.r.Method != http.MethodPost && (path == "/" || path == "") && !origin(x.r) && page.Wanted(x.r)
