@@ -109,6 +109,7 @@ type Locked struct {
 	W  io.Writer
 }
 
+// Write implements io.Writer.
 func (l *Locked) Write(p []byte) (int, error) {
 	l.Mu.Lock()
 	defer l.Mu.Unlock()

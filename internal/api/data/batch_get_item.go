@@ -180,7 +180,7 @@ func (t *batchGetTable) checkCounts(v *violations) {
 	v.attributesToGet(t.attributesToGet, path+"attributesToGet", maxAttributesToGet)
 }
 
-// params.CheckFamilies checks that the two kinds of projections are not mixed, even for different tables.
+// checkFamilies checks that the two kinds of projections are not mixed, even for different tables.
 func (r *batchGetRequest) checkFamilies() error {
 	legacy, expression := params.Parameter{Name: "AttributesToGet"}, params.Parameter{Name: "ProjectionExpression"}
 	for _, t := range r.tables {

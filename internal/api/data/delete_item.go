@@ -83,7 +83,7 @@ func (r *deleteItemRequest) check(c *exec) (*expr.Condition, error) {
 	return condition, c.ph.CheckUnused()
 }
 
-// params.CheckEnums checks the constraints of all members. Unlike PutItem and UpdateItem it reports the
+// checkEnums checks the constraints of all members. Unlike PutItem and UpdateItem it reports the
 // table's name together with the others.
 func (r *deleteItemRequest) checkEnums() error {
 	var v violations

@@ -30,7 +30,9 @@ var getItemMembers = members[*getItemRequest]{
 	{Name: "ConsistentRead", Read: func(r *getItemRequest, c *exec) error { return c.ReadBool(&r.consistent) }},
 	{Name: "ReturnConsumedCapacity", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.consumed) }},
 	{Name: "ProjectionExpression", Read: func(r *getItemRequest, c *exec) error { return c.ReadString(&r.projection) }},
-	{Name: "ExpressionAttributeNames", Read: func(r *getItemRequest, c *exec) error { return c.ph.ReadNames(&c.Reader) }},
+	{Name: "ExpressionAttributeNames", Read: func(_ *getItemRequest, c *exec) error {
+		return c.ph.ReadNames(&c.Reader)
+	}},
 }
 
 // GetItem answers GetItem; an item that does not exist is an answer without Item.

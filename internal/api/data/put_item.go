@@ -98,7 +98,7 @@ func (r *putItemRequest) check(c *exec) (*expr.Condition, error) {
 	return condition, nil
 }
 
-// params.CheckEnums checks the constraints of all members but the table's name, which was checked alone.
+// checkEnums checks the constraints of all members but the table's name, which was checked alone.
 func (r *putItemRequest) checkEnums() error {
 	var v violations
 	if !r.item.Set {

@@ -258,7 +258,9 @@ func (a *transactAction) checkConstraints(v *violations, path string) {
 func (a *transactAction) check(c *exec) error {
 	expressions := []params.Parameter{{Name: "ConditionExpression", Set: a.condition.Set}}
 	if a.kind == transactUpdate {
-		expressions = []params.Parameter{{Name: "UpdateExpression", Set: true}, {Name: "ConditionExpression", Set: a.condition.Set}}
+		expressions = []params.Parameter{
+			{Name: "UpdateExpression", Set: true}, {Name: "ConditionExpression", Set: a.condition.Set},
+		}
 	}
 	if err := a.ph.Check(params.Wording{}, expressions, expressions); err != nil {
 		return err

@@ -98,7 +98,7 @@ func (r *updateItemRequest) check(c *exec) (*expr.Update, *expr.Condition, error
 	return r.expressions(c, w)
 }
 
-// params.CheckEnums checks the constraints of all members but the table's name. AWS reports only the first
+// checkEnums checks the constraints of all members but the table's name. AWS reports only the first
 // of the first three enums.
 func (r *updateItemRequest) checkEnums() error {
 	var v violations
@@ -119,8 +119,12 @@ func (r *updateItemRequest) checkEnums() error {
 }
 
 func (r *updateItemRequest) checkParams(c *exec, w params.Wording) error {
-	legacy := []params.Parameter{{Name: "AttributeUpdates", Set: r.updates.Set}, {Name: "Expected", Set: r.expected.Set}}
-	expressions := []params.Parameter{{Name: "UpdateExpression", Set: r.update.Set}, {Name: "ConditionExpression", Set: r.condition.Set}}
+	legacy := []params.Parameter{
+		{Name: "AttributeUpdates", Set: r.updates.Set}, {Name: "Expected", Set: r.expected.Set},
+	}
+	expressions := []params.Parameter{
+		{Name: "UpdateExpression", Set: r.update.Set}, {Name: "ConditionExpression", Set: r.condition.Set},
+	}
 	if err := w.CheckFamilies(legacy, expressions); err != nil {
 		return err
 	}
@@ -128,7 +132,9 @@ func (r *updateItemRequest) checkParams(c *exec, w params.Wording) error {
 }
 
 // expressions parses the expressions, the update first, or builds the update from AttributeUpdates.
-func (r *updateItemRequest) expressions(c *exec, w params.Wording) (update *expr.Update, condition *expr.Condition, err error) {
+func (r *updateItemRequest) expressions(
+	c *exec, w params.Wording,
+) (update *expr.Update, condition *expr.Condition, err error) {
 	switch {
 	case r.update.Set:
 		if update, err = c.DB.Expressions().Update(r.update.V, c.ph.Params); err != nil {

@@ -1,7 +1,7 @@
-// Package params is the parameters that hold expressions, in what requests of the data plane have in
-// common: placeholders for names and values, the legacy parameters that expressions have replaced
-// (Expected, KeyConditions, QueryFilter, ScanFilter, AttributeUpdates), how the two exclude each
-// other, and how operations word the errors of both.
+// Package params is the parameters that hold expressions, in what requests of the data plane have
+// in common: placeholders for names and values, the legacy parameters that expressions have
+// replaced (Expected, KeyConditions, QueryFilter, ScanFilter, AttributeUpdates), how the two
+// exclude each other, and how operations word the errors of both.
 //
 // It knows no table: what depends on a key schema is checked by package data.
 package params

@@ -1,6 +1,6 @@
-// Package manifest reads the version edits of Pebble's MANIFEST, as far as the check of the logs needs
-// them: which tables and logs there should be. It knows the encoding only; where the file is, and
-// what follows from it, is pebblekv's.
+// Package manifest reads the version edits of Pebble's MANIFEST, as far as the check of the logs
+// needs them: which tables and logs there should be. It knows the encoding only; where the file is,
+// and what follows from it, is pebblekv's.
 package manifest
 
 import (
