@@ -38,7 +38,7 @@ var goName = regexp.MustCompile("`([A-Za-z][A-Za-z0-9]*(?:\\.[A-Za-z][A-Za-z0-9]
 
 // fileName is the name of a file in a page's code, with directories or without, and perhaps a name
 // that it declares behind a colon.
-var fileName = regexp.MustCompile("`((?:[a-z0-9_]+/)*[a-z0-9_]+\\.(?:go|txt|md))(?::([A-Za-z.]+))?`")
+var fileName = regexp.MustCompile("`((?:[a-z0-9_]+/)*[a-z0-9_]+\\.(?:go|txt|md))(?::([A-Za-z0-9.]+))?`")
 
 // TestInternalsNameFiles checks that the files which the pages of docs/internals name exist, and
 // that each declares the name that stands behind it: `single_write.go:singleWrite.run`.
@@ -57,6 +57,42 @@ func TestInternalsNameFiles(t *testing.T) {
 			if match[2] != "" && !slices.ContainsFunc(paths, there) {
 				t.Errorf("%s: %s declares no %s", page, match[1], match[2])
 			}
+		}
+	}
+}
+
+// TestMap checks that docs/internals/map.md has its questions, and that each leads to a function by
+// the whole path of its file. That they exist is for TestInternalsNameFiles.
+func TestMap(t *testing.T) {
+	text, err := os.ReadFile("docs/internals/map.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := strings.Split(string(text), "\n- **")[1:]
+	if len(entries) < 30 {
+		t.Errorf("map.md has only %d questions", len(entries))
+	}
+	for _, entry := range entries {
+		question, answer, ended := strings.Cut(entry, "?** ")
+		if answer, _, _ = strings.Cut(answer, "\n\n"); !ended {
+			question, answer, ended = strings.Cut(entry, "?**\n")
+		}
+		if !ended {
+			t.Errorf("%q is no question", question)
+			continue
+		}
+		leads := false
+		for _, match := range fileName.FindAllStringSubmatch(answer, -1) {
+			if match[2] == "" {
+				continue
+			}
+			leads = true
+			if _, err := os.Stat(match[1]); err != nil {
+				t.Errorf("%s: %v", question, err)
+			}
+		}
+		if !leads {
+			t.Errorf("%s: no function is named", question)
 		}
 	}
 }
@@ -141,9 +177,10 @@ func TestInternalsName(t *testing.T) {
 		t.Fatalf("pages %v: %v", pages, err)
 	}
 	for _, page := range pages {
-		found := goName.FindAllStringSubmatch(withoutBlocks(t, page), -1)
-		if len(found) < 10 {
-			t.Errorf("%s: only %d names were found", page, len(found))
+		text := withoutBlocks(t, page)
+		found := goName.FindAllStringSubmatch(text, -1)
+		if n := len(found) + len(fileName.FindAllString(text, -1)); n < 10 {
+			t.Errorf("%s: only %d names were found", page, n)
 		}
 		for _, match := range found {
 			if fileName.MatchString(match[0]) {
