@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -59,6 +60,78 @@ func TestInternalsNameFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDocsNameGoFiles checks that the Go files which the other pages name exist. Names that begin
+// elsewhere, as those in users' own repositories, are in blocks of code.
+func TestDocsNameGoFiles(t *testing.T) {
+	checked := 0
+	for _, page := range documents(t) {
+		if strings.HasPrefix(page, "docs/internals/") || page == "CHANGELOG.md" {
+			continue // they have a test of their own; what was is not held to what is
+		}
+		for _, match := range fileName.FindAllStringSubmatch(withoutBlocks(t, page), -1) {
+			if !strings.HasSuffix(match[1], ".go") {
+				continue
+			}
+			if checked++; len(filesNamed(t, match[1])) == 0 {
+				t.Errorf("%s names %s, which does not exist", page, match[1])
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("only %d files are named", checked)
+	}
+}
+
+// packageRow is a package in the table of docs/architecture.md: its path, and what it imports.
+var packageRow = regexp.MustCompile("(?m)^\\| `([a-z0-9/]+)`(?: \\(root\\))? \\|.*\\| ([a-z0-9, —]+) \\|$")
+
+// TestPackageTable checks that the table of packages in docs/architecture.md says what mayImport
+// allows.
+func TestPackageTable(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, row := range packageRow.FindAllStringSubmatch(string(text), -1) {
+		pkg, imports := row[1], row[2]
+		if pkg == "partita" {
+			pkg = "."
+		}
+		allowed, is := mayImport[pkg]
+		if !is || listed[pkg] {
+			t.Errorf("docs/architecture.md lists %s, which is no package, or is listed twice", pkg)
+			continue
+		}
+		listed[pkg] = true
+		if want := importsText(allowed); imports != want {
+			t.Errorf("docs/architecture.md: %s imports %s; by imports_test.go it is %s", pkg, imports, want)
+		}
+	}
+	for pkg := range mayImport {
+		if !listed[pkg] {
+			t.Errorf("docs/architecture.md does not list %s", pkg)
+		}
+	}
+}
+
+// importsText is how the table shows packages: by the last parts of their paths, sorted.
+func importsText(pkgs []string) string {
+	if len(pkgs) == 0 {
+		return "—"
+	}
+	var names []string
+	for _, pkg := range pkgs {
+		name := path.Base(pkg)
+		if pkg == "." {
+			name = "root"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // TestMap checks that docs/internals/map.md has its questions, and that each leads to a function by
