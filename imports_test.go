@@ -40,13 +40,13 @@ var mayImport = map[string][]string{
 	"internal/api/control":          {"internal/api/call", "internal/api/wire", "internal/db", "internal/item", "internal/schema"},
 	"internal/api/streams":          {"internal/api/call", "internal/api/wire", "internal/db", "internal/schema"},
 	"internal/api":                  {"internal/api/call", "internal/api/control", "internal/api/data", "internal/api/streams", "internal/api/wire", "internal/db", "internal/partiql", "internal/schema", "internal/word"},
-	"internal/page":                 {},
+	"internal/webpage":              {},
 	"internal/word":                 {},
 	"internal/clocktest":            {},
 	"internal/dbtest":               {"internal/check", "internal/clocktest", "internal/db", "internal/kv", "internal/kv/pebblekv"},
 	"internal/servertest":           {"internal/server"},
-	"internal/server":               {"internal/api", "internal/word", "internal/exception", "internal/iam", "internal/listen", "internal/metrics", "internal/page", "internal/sigv4"},
-	"internal/admin":                {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/page"},
+	"internal/server":               {"internal/api", "internal/word", "internal/exception", "internal/iam", "internal/listen", "internal/metrics", "internal/webpage", "internal/sigv4"},
+	"internal/admin":                {"internal/exception", "internal/db", "internal/kv", "internal/metrics", "internal/webpage"},
 	"internal/kv/kvtest":            {"internal/kv"},
 	"internal/historytest":          {},
 	"internal/golden":               {}, // for tests only
@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/cockroachdb/pebble":     {"internal/kv/pebblekv"},
 	"github.com/alecthomas/kong":        {"internal/cli"},
-	"net/http":                          {"internal/admin", "internal/page", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest", "internal/servertest"},
+	"net/http":                          {"internal/admin", "internal/webpage", "internal/server", "internal/cli", ".", "partitatest", "internal/historytest", "internal/sigv4", "internal/sigv4/sigv4test", "internal/listen", "internal/wiretest", "internal/servertest"},
 	"github.com/prometheus":             {"internal/admin"},
 	"net/http/httptest":                 {"internal/wiretest"}, // it brings a flag
 	"testing":                           {"partitatest", "internal/golden", "internal/kv/kvtest", "internal/historytest", "internal/wiretest", "internal/dbtest", "internal/servertest"},

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/partita-db/partita/internal/page"
+	"github.com/partita-db/partita/internal/webpage"
 )
 
 // entry is something that the admin address answers.
@@ -42,9 +42,9 @@ const (
 // index lists what there is, for a browser as a page. It contains nothing that the documentation
 // does not, so it requires no token.
 func (h *Handler) index(w http.ResponseWriter, r *http.Request) {
-	if page.Wanted(r) {
-		page.SetHeaders(w.Header())
-		_, _ = w.Write(page.Append(nil, indexTitle, h.indexBody()))
+	if webpage.Wanted(r) {
+		webpage.SetHeaders(w.Header())
+		_, _ = w.Write(webpage.Append(nil, indexTitle, h.indexBody()))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

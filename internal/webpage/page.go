@@ -1,6 +1,6 @@
-// Package page is what the pages for browsers on a server's two addresses have in common: which
+// Package webpage is what the pages for browsers on a server's two addresses have in common: which
 // requests get one, its style, and its security headers. Its callers provide what is on it.
-package page
+package webpage
 
 import (
 	"crypto/sha256"

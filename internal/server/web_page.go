@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/partita-db/partita/internal/listen"
-	"github.com/partita-db/partita/internal/page"
+	"github.com/partita-db/partita/internal/webpage"
 	"github.com/partita-db/partita/internal/word"
 )
 
@@ -25,13 +25,13 @@ const project = "https://github.com/partita-db/partita"
 // script, which does not show it.
 func (x *exchange) wantsPage() bool {
 	path := x.r.URL.Path
-	return x.r.Method != http.MethodPost && (path == "/" || path == "") && !origin(x.r) && page.Wanted(x.r)
+	return x.r.Method != http.MethodPost && (path == "/" || path == "") && !origin(x.r) && webpage.Wanted(x.r)
 }
 
 // sendPage answers with the page.
 func (x *exchange) sendPage() {
-	page.SetHeaders(x.w.Header())
-	x.send(http.StatusOK, page.Append(nil, "Partita", x.h.instructions(endpointOf(x.r))))
+	webpage.SetHeaders(x.w.Header())
+	x.send(http.StatusOK, webpage.Append(nil, "Partita", x.h.instructions(endpointOf(x.r))))
 }
 
 // instructions are the body of the page. The endpoint comes from the request's Host: everything
