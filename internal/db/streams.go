@@ -15,6 +15,9 @@ import (
 	"github.com/partita-db/partita/internal/schema"
 )
 
+// This file is the life of streams and the reading of them. What a stream contains is a log of the
+// engine (kv.Txn.AppendLog), which gives the records their positions (pebblekv/log.go).
+
 // Stream is a stream as it stands at one moment: what its descriptor says, and what is alive of it.
 // It never changes; a change makes a new one.
 type Stream struct {

@@ -15,7 +15,8 @@ import (
 
 // space refuses writes while the volume is nearly full. A volume that is full fails the log, and
 // with it the engine; below the floor reads go on, and writes resume by themselves when there is
-// room again.
+// room again. A volume that others have filled all the same gets the bytes of the ballast
+// (ballast.go); if these do not suffice, a failed write stops the engine (failstopfs.go).
 type space struct {
 	fs      vfs.FS
 	dir     string
