@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/big"
 	"slices"
 	"time"
 
@@ -209,15 +208,6 @@ func Later(a, b Position) Position {
 
 // PlaceOf is the part of a position that orders a shard's records.
 func PlaceOf(p Position) uint64 { return binary.BigEndian.Uint64(p[:8]) }
-
-// sequenceBase is added to a position, so that sequence numbers have as many digits as DynamoDB's.
-var sequenceBase = new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)
-
-// SequenceNumber is the SequenceNumber by which clients know a position.
-func SequenceNumber(p Position) string {
-	n := new(big.Int).SetBytes(p[:])
-	return n.Add(n, sequenceBase).String()
-}
 
 // NumberOf is the part that counts the records of a shard.
 func NumberOf(p Position) uint64 { return binary.BigEndian.Uint64(p[8:]) }

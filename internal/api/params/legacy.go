@@ -24,7 +24,7 @@ var (
 
 // LegacyConditions is a map of attribute names to conditions, in the order sent, in which errors
 // are reported: Expected (ReadExpected, CheckExpected), or one of KeyConditions, QueryFilter and
-// ScanFilter (decode, CheckFilter).
+// ScanFilter (Read, CheckFilter).
 type LegacyConditions struct {
 	Set  bool
 	list []legacyCondition

@@ -122,5 +122,5 @@ func (c op) shardsMember(shards []schema.Shard, more bool) {
 
 func (c op) sequenceMember(name string, p schema.Position) {
 	c.Name(name)
-	c.Out = append(appendSequenceNumber(append(c.Out, '"'), p), '"')
+	c.Out = append(schema.AppendSequenceNumber(append(c.Out, '"'), p), '"')
 }

@@ -121,7 +121,7 @@ func (c op) atTimestamp(o wire.OptTime, l *db.Stream, s *schema.Shard, now time.
 // own. A number beyond the newest record is rejected: a reader that began there would miss the
 // records that come before it.
 func (c op) atSequence(r *getShardIteratorRequest, l *db.Stream, s *schema.Shard) (schema.Position, error) {
-	p, ok := parseSequenceNumber(r.sequence.V)
+	p, ok := schema.ParseSequenceNumber(r.sequence.V)
 	if !ok {
 		return p, wire.Validation("Invalid SequenceNumber: " + r.sequence.V)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -86,31 +85,6 @@ func (v *violations) shardID(o wire.OptString, path string, required bool) {
 func (v *violations) sequenceNumber(o wire.OptString) { v.text(o, "sequenceNumber", false, 21, 40) }
 
 // ---- sequence numbers
-
-// A SequenceNumber is a position, 16 bytes, as a decimal number, plus sequenceBase: the service
-// model requires 21 characters at least. Their order is that of the positions, as clients expect.
-var (
-	sequenceBase = new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil)
-	positions    = new(big.Int).Lsh(big.NewInt(1), 128) // how many there are
-)
-
-func appendSequenceNumber(dst []byte, p schema.Position) []byte {
-	n := new(big.Int).SetBytes(p[:])
-	return n.Add(n, sequenceBase).Append(dst, 10)
-}
-
-// parseSequenceNumber is the inverse; ok is false for a text that no position has.
-func parseSequenceNumber(s string) (p schema.Position, ok bool) {
-	if strings.Trim(s, "0123456789") != "" {
-		return p, false
-	}
-	n, ok := new(big.Int).SetString(s, 10)
-	if !ok || n.Sub(n, sequenceBase).Sign() < 0 || n.Cmp(positions) >= 0 {
-		return p, false
-	}
-	n.FillBytes(p[:])
-	return p, true
-}
 
 // before is the position next below p; the lowest one stays.
 func before(p schema.Position) schema.Position {

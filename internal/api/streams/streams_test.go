@@ -1,10 +1,8 @@
 package streams
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -17,36 +15,6 @@ import (
 	"github.com/partita-db/partita/internal/item"
 	"github.com/partita-db/partita/internal/schema"
 )
-
-// TestSequenceNumbers: they order as positions, have 21 to 40 digits, and are what
-// parseSequenceNumber takes.
-func TestSequenceNumbers(t *testing.T) {
-	var last *big.Int
-	for _, p := range []schema.Position{
-		{}, {15: 1}, {15: 0xFF}, {8: 1}, {7: 1}, schema.PositionAt(time.Unix(1_700_000_000, 0)), {0xFF}, schema.Position(bytes.Repeat([]byte{0xFF}, 16)),
-	} {
-		s := string(appendSequenceNumber(nil, p))
-		if len(s) < 21 || len(s) > 40 {
-			t.Errorf("position %x is %s: %d digits", p, s, len(s))
-		}
-		if got, ok := parseSequenceNumber(s); got != p || !ok {
-			t.Errorf("parseSequenceNumber(%s) = %x, %v, want %x", s, got, ok, p)
-		}
-		n, _ := new(big.Int).SetString(s, 10)
-		if last != nil && n.Cmp(last) <= 0 {
-			t.Errorf("position %x is %s, not above %s", p, n, last)
-		}
-		last = n
-	}
-	for _, s := range []string{
-		"", "99999999999999999999", "-100000000000000000001", "+100000000000000000001", "1000000000000000000_00", "0x1000000000000000000000",
-		last.Add(last, big.NewInt(1)).String(),
-	} {
-		if p, ok := parseSequenceNumber(s); ok {
-			t.Errorf("parseSequenceNumber(%q) = %x, want none", s, p)
-		}
-	}
-}
 
 // TestBefore: the position below one, which for the first is itself.
 func TestBefore(t *testing.T) {
